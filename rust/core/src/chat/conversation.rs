@@ -1,0 +1,45 @@
+//! The conversation: what every schema is read into.
+
+use crate::value::{Map, Value};
+
+/// One message.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The role as the template sees it.
+    pub role: &'a str,
+    /// Every key as the template sees it, `role` included. Keys that are null at the top level
+    /// have been dropped, as transformers does.
+    pub fields: Map<'a>,
+    /// What the data says about training on it: 0 = no, 1 = yes, other = weight of its tokens.
+    pub weight: Option<f32>,
+}
+
+/// A row after its schema is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversation<'a> {
+    /// The messages, in order.
+    pub messages: &'a [Message<'a>],
+    /// Tool definitions, as the template sees them.
+    pub tools: Option<Value<'a>>,
+    /// Documents for retrieval templates.
+    pub documents: Option<Value<'a>>,
+    /// The row's `chat_template_kwargs`.
+    pub template_kwargs: Map<'a>,
+}
+
+/// What a row asks to be made of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// Messages, to be rendered by the chat template.
+    Conversation(Conversation<'a>),
+    /// A string prompt and a string completion, joined without a template; the completion is
+    /// trained. The post-processor's BOS applies.
+    Completion {
+        /// Untrained text.
+        prompt: &'a str,
+        /// Trained text.
+        completion: &'a str,
+    },
+    /// A document, all trained. The post-processor's BOS applies.
+    Text(&'a str),
+}

@@ -1,0 +1,74 @@
+//! Rules: what can be wrong with a training set, by name.
+//!
+//! One list serves the run (a rule of severity error rejects its row, the others are counted) and
+//! the audit of finished data.
+
+mod rule;
+
+pub use rule::{Rule, Severity};
+
+/// A row left out, with the rule and the reason. Never an error of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The rule.
+    pub rule: Rule,
+    /// One sentence for the user, without a full stop.
+    pub reason: String,
+    /// The message it concerns, from 0.
+    pub message: Option<u32>,
+}
+
+impl Reject {
+    /// A reject that concerns the row as a whole.
+    pub fn new(rule: Rule, reason: impl Into<String>) -> Self {
+        Self {
+            rule,
+            reason: reason.into(),
+            message: None,
+        }
+    }
+
+    /// With the message it concerns, unless one is named already.
+    #[must_use]
+    pub fn at_message(mut self, message: u32) -> Self {
+        self.message.get_or_insert(message);
+        self
+    }
+}
+
+/// Counts by rule of one piece of work; merged in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCounts([u64; Rule::ALL.len()]);
+
+impl Default for RuleCounts {
+    fn default() -> Self {
+        Self([0; Rule::ALL.len()])
+    }
+}
+
+impl RuleCounts {
+    /// Adds `n` to `rule`.
+    pub fn add(&mut self, rule: Rule, n: u64) {
+        self.0[rule as usize] += n;
+    }
+
+    /// The count of `rule`.
+    pub fn get(&self, rule: Rule) -> u64 {
+        self.0[rule as usize]
+    }
+
+    /// Adds every count of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// Rules with a count, in the order of the rule list.
+    pub fn iter(&self) -> impl Iterator<Item = (Rule, u64)> + '_ {
+        Rule::ALL
+            .iter()
+            .map(|rule| (*rule, self.get(*rule)))
+            .filter(|(_, count)| *count > 0)
+    }
+}

@@ -1,0 +1,113 @@
+//! What a render gives: the text, where every byte of it came from, and the spans of the turns.
+
+/// The part of a message that a piece of text came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// `content`, or a text part of it.
+    Content,
+    /// `reasoning_content`, `thinking` or `reasoning`.
+    Reasoning,
+    /// `tool_calls`, anywhere inside.
+    ToolCalls,
+    /// `role`.
+    Role,
+    /// Any other key.
+    Other,
+}
+
+/// Where a piece of rendered text came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The template's own text, or something it computed (a date, a number).
+    Template,
+    /// A message of the conversation.
+    Message {
+        /// Index of the message, from 0.
+        index: u32,
+        /// The part of it.
+        field: Field,
+    },
+    /// Tools, documents or another variable of the row.
+    Variable,
+}
+
+impl Origin {
+    /// Whether the text was written by the template's author rather than found in the data.
+    pub fn is_template(self) -> bool {
+        self == Self::Template
+    }
+}
+
+/// A run of rendered text of one origin; it starts where the piece before it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Byte offset of its end in the text.
+    pub end: u32,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A half-open byte range of the text that belongs to one assistant turn. One turn may own several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First byte that the model writes: the generation prompt is not part of it.
+    pub start: u32,
+    /// End of the last byte inside the span that came from the row (content, reasoning, tool
+    /// calls); `start` where there is none. The terminator is looked for from here on.
+    pub content_end: u32,
+    /// End of the turn's text, its terminator and what follows it in the turn's segment included.
+    pub end: u32,
+    /// Index of the assistant message, from 0.
+    pub message: u32,
+}
+
+/// Reasoning inside a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thought {
+    /// First byte: of the text between the markers, or of the whole block when `empty`.
+    pub start: u32,
+    /// End of it.
+    pub end: u32,
+    /// The template printed an empty think block, for a message without reasoning.
+    pub empty: bool,
+    /// Index of the assistant message, from 0.
+    pub message: u32,
+}
+
+/// A rendered conversation. Buffers are reused from row to row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text, byte for byte what transformers renders.
+    pub text: String,
+    /// A partition of the text by origin, in order.
+    pub pieces: Vec<Piece>,
+    /// Every assistant turn, in order of the text, before any policy.
+    pub spans: Vec<Span>,
+    /// Reasoning inside the spans, in order of the text.
+    pub thoughts: Vec<Thought>,
+}
+
+impl Rendered {
+    /// Empties every buffer and keeps its memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.pieces.clear();
+        self.spans.clear();
+        self.thoughts.clear();
+    }
+
+    /// Byte ranges that came from the row rather than from the template, merged, in order.
+    pub fn content_ranges(&self, ranges: &mut Vec<(u32, u32)>) {
+        ranges.clear();
+        let mut start = 0;
+        for piece in &self.pieces {
+            if !piece.origin.is_template() && piece.end > start {
+                match ranges.last_mut() {
+                    Some(last) if last.1 == start => last.1 = piece.end,
+                    _ => ranges.push((start, piece.end)),
+                }
+            }
+            start = piece.end;
+        }
+    }
+}
