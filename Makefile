@@ -1,0 +1,80 @@
+# Two commands are enough on a fresh machine: `make demo` and `make test`.
+# Needed: Rust (https://rustup.rs), Python 3.11 or newer, a C compiler.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Cargo and maturin must agree on the interpreter, or each build undoes the other's PyO3.
+CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" cargo
+
+.PHONY: help dev build test test-full lint format check bench demo sdist clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: turnmill needs Python 3.11 or newer, $(PYTHON) is older" >&2; \
+		     echo "hint: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@command -v cargo >/dev/null \
+		|| { echo "error: turnmill needs Rust, cargo is not on the path" >&2; \
+		     echo "hint: https://rustup.rs" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# What the package itself needs, and maturin to build it.
+$(VENV)/.base: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		$$($(BIN)/python scripts/requirements.py build-system dependencies)
+	@touch $@
+
+# The pinned test extra: oracles, linters, type checker.
+$(VENV)/.test: pyproject.toml | $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		$$($(BIN)/python scripts/requirements.py test)
+	@touch $@
+
+build: $(VENV)/.base ## Build the extension (dev profile) into .venv
+	VIRTUAL_ENV="$(abspath $(VENV))" $(BIN)/maturin develop --quiet
+
+dev: build $(VENV)/.test ## Everything to work on the code: build, test extra
+
+test: dev ## The tests: Rust, then Python on samples of the data (a few minutes)
+	$(CARGO) test --workspace --quiet
+	$(BIN)/python -m pytest -q -m "not full"
+
+test-full: dev ## All tests, every row of every data set (more than an hour)
+	$(CARGO) test --workspace --quiet
+	$(BIN)/python -m pytest -q --timeout 7200
+
+lint: dev ## Formats, lints, types, stubs; changes nothing
+	cargo fmt --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest turnmill._core
+
+format: $(VENV)/.test ## Format the code and apply safe fixes
+	cargo fmt
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+check: lint test ## What has to pass before a change lands
+
+bench: $(VENV)/.test ## turnmill against transformers + datasets on this machine; see benches/README.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	$(BIN)/python benches/compare.py
+
+demo: build ## Set everything up and run the main job on the data that the package carries
+	$(BIN)/turnmill demo
+
+sdist: $(VENV)/.base ## Build the source distribution into dist/
+	$(BIN)/maturin sdist --quiet --out dist
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) dist target .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f python/turnmill/*.so
