@@ -118,7 +118,7 @@ rules! {
     CacheKeyCollision "cache-key-collision" Error "Two inputs share one cache entry";
     PackingBoundary "packing-boundary" Error "A packed row lacks document boundaries";
     PackingSplitTurn "packing-split-turn" Warning "A turn is split over two packed rows";
-    OverlongSample "overlong-sample" Error "The sample is longer than max_length";
+    OverlongSample "overlong-sample" Error "The sample is longer than the length limit";
     NulByte "nul-byte" Info "The text holds a NUL character";
     Crlf "crlf" Info "The text has Windows line ends";
     ReplacementChar "replacement-char" Info "The text holds U+FFFD, the mark of a broken decoding";
