@@ -1,4 +1,7 @@
-"""Print requirements of pyproject.toml, one a line: names of extras, `dependencies`, `build-system`."""
+"""Print requirements of pyproject.toml, one a line.
+
+Arguments: names of extras, ``dependencies``, ``build-system``.
+"""
 
 import sys
 import tomllib

@@ -25,39 +25,21 @@ settings.register_profile("slow", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("TURNMILL_HYPOTHESIS_PROFILE", "fast"))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Says how many tests were skipped for lack of fixtures, so that a green run is read rightly."""
-    skipped = [
-        report
-        for report in terminalreporter.stats.get("skipped", [])
-        if fixtures.SKIP_REASON in str(report.longrepr)
-    ]
+def _skipped_for_fixtures(reporter: pytest.TerminalReporter) -> int:
+    reports = reporter.stats.get("skipped", [])
+    return sum(fixtures.SKIP_REASON in str(report.longrepr) for report in reports)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many tests were skipped for lack of fixtures: green is not the same as tested."""
+    skipped = _skipped_for_fixtures(terminalreporter)
     if skipped:
-        terminalreporter.write_line(
-            f"{len(skipped)} tests or modules skipped: {fixtures.SKIP_REASON}"
-        )
-        if config.getoption("--fixtures") == "required" or fixtures.present():
-            terminalreporter.write_line("error: they are required here", red=True)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--fixtures required``, which makes a skip for lack of fixtures a failure."""
-    parser.addoption(
-        "--fixtures",
-        choices=["optional", "required"],
-        default="optional",
-        help="required: fail where a test is skipped for lack of the shared fixtures",
-    )
+        terminalreporter.write_line(f"{skipped} tests or modules skipped: {fixtures.SKIP_REASON}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails the run for skips that must not happen: fixtures are there, or were required."""
-    required = session.config.getoption("--fixtures") == "required" or fixtures.present()
+    """Fails the run where a test was skipped for lack of fixtures that are there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if not required or reporter is None:
-        return
-    if any(fixtures.SKIP_REASON in str(r.longrepr) for r in reporter.stats.get("skipped", [])):
+    if reporter is not None and fixtures.present() and _skipped_for_fixtures(reporter):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
