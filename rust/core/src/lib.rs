@@ -11,6 +11,7 @@
 pub mod chat;
 pub mod check;
 pub mod error;
+pub mod jsonl;
 pub mod length;
 pub mod template;
 pub mod tokenizer;

@@ -1,0 +1,18 @@
+//! JSON text → values: the parser and the splitter of files into rows.
+//!
+//! JSON is read as Python's `json.loads` reads it, so that a row means here what it means to the
+//! Python code that turnmill replaces. See [`parse`] for one text and [`Splitter`] for files.
+
+mod array;
+mod number;
+mod parse;
+mod scan;
+mod split;
+mod string;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+pub use parse::{MAX_DEPTH, Parsed, parse};
+pub use split::{Layout, MAX_ROW_BYTES, Row, Rows, Splitter, count_newlines};
+pub use syntax::SyntaxError;

@@ -1,0 +1,359 @@
+//! Files → rows: blocks of bytes go in, complete rows with their places come out.
+//!
+//! JSON Lines are split at `\n` only (U+2028 and its kind are part of a row), a JSON array at the
+//! commas between its elements. Which of the two a file is shows in its first byte.
+
+use super::array::ArrayScan;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A row longer than this ends the run: it is a file of another kind, or one that lost its
+/// structure, and reading on would only fill the memory.
+pub const MAX_ROW_BYTES: usize = 256 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// How rows are laid out in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One JSON text a line.
+    Lines,
+    /// One JSON array; its elements are the rows.
+    Array,
+}
+
+impl Layout {
+    /// The layout of a file that starts with `head`; `None` while that is blank.
+    pub fn detect(head: &[u8]) -> Option<Self> {
+        let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+        let first = head.iter().find(|byte| !is_whitespace(**byte))?;
+        Some(if *first == b'[' {
+            Self::Array
+        } else {
+            Self::Lines
+        })
+    }
+}
+
+/// One complete row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Its JSON text, without the line end or the comma behind it.
+    pub bytes: &'a [u8],
+    /// Index among the rows of the file, from 0; blank lines are not rows.
+    pub index: u64,
+    /// The line on which it starts, from 1; blank lines count.
+    pub line: u64,
+    /// Byte offset of its start in the (decompressed) file.
+    pub offset: u64,
+}
+
+/// Complete rows of one block. The memory is reused from block to block.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub(super) bytes: Vec<u8>,
+    pub(super) places: Vec<Place>,
+}
+
+/// A row's place in the buffer and in the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) index: u64,
+    pub(super) line: u64,
+    pub(super) offset: u64,
+}
+
+impl Rows {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The row at `position` in this block.
+    pub fn get(&self, position: usize) -> Option<Row<'_>> {
+        self.places.get(position).map(|place| self.row(*place))
+    }
+
+    /// The rows in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        self.places.iter().map(|place| self.row(*place))
+    }
+
+    fn row(&self, place: Place) -> Row<'_> {
+        Row {
+            bytes: &self.bytes[place.start..place.end],
+            index: place.index,
+            line: place.line,
+            offset: place.offset,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+}
+
+/// Where the next byte to be read stands in the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    pub(super) offset: u64,
+    pub(super) line: u64,
+    pub(super) index: u64,
+}
+
+/// Splits one file, or one byte range of it, into rows.
+///
+/// Feed it blocks of any size, then call [`finish`](Self::finish); the rows do not depend on where
+/// the blocks are cut.
+#[derive(Clone, Debug)]
+pub struct Splitter {
+    layout: Option<Layout>,
+    /// The start of a row whose end has not come yet.
+    carry: Vec<u8>,
+    /// The place of the first byte of `carry`.
+    position: Position,
+    array: ArrayScan,
+    /// Rows that start at this offset or later belong to the next shard.
+    end: u64,
+    /// Bytes up to the first newline belong to a row of the shard before.
+    skip_line: bool,
+    at_file_start: bool,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Splitter {
+    /// For a whole file whose layout shows in its first bytes.
+    pub fn new() -> Self {
+        Self {
+            layout: None,
+            carry: Vec::new(),
+            position: Position {
+                offset: 0,
+                line: 1,
+                index: 0,
+            },
+            array: ArrayScan::default(),
+            end: u64::MAX,
+            skip_line: false,
+            at_file_start: true,
+        }
+    }
+
+    /// For the rows of a JSON Lines file that start in the byte range `start..end`.
+    ///
+    /// Feed it the file from byte `start - 1` on (from 0 if `start` is 0): that byte tells whether
+    /// a row starts at `start`. Feed on past `end` until [`is_done`](Self::is_done). Lines and row
+    /// indexes count from the first one that starts in the range, as line 1 and index 0, unless
+    /// [`counting_from`](Self::counting_from) says otherwise.
+    pub fn for_range(start: u64, end: u64) -> Self {
+        let mut splitter = Self::new();
+        splitter.layout = Some(Layout::Lines);
+        splitter.end = end;
+        splitter.skip_line = start > 0;
+        splitter.at_file_start = start == 0;
+        splitter.position.offset = start.saturating_sub(1);
+        splitter
+    }
+
+    /// With the line and index of the first row to come.
+    #[must_use]
+    pub fn counting_from(mut self, line: u64, index: u64) -> Self {
+        self.position.line = line;
+        self.position.index = index;
+        self
+    }
+
+    /// The layout, once known.
+    pub fn layout(&self) -> Option<Layout> {
+        self.layout
+    }
+
+    /// The line of the next byte to come and the index of the next row: at the end of a shard, what
+    /// the next one counts from.
+    pub fn next_place(&self) -> (u64, u64) {
+        (self.position.line, self.position.index)
+    }
+
+    /// Whether every row of the range has been given out.
+    pub fn is_done(&self) -> bool {
+        self.position.offset >= self.end && !self.skip_line
+    }
+
+    /// Takes the next block and puts the rows that it completes into `rows`.
+    ///
+    /// An error means that the structure of the file is lost; the rows put out so far stand, and
+    /// so do those already in `rows`.
+    pub fn feed(&mut self, block: &[u8], rows: &mut Rows) -> Result<()> {
+        rows.clear();
+        if self.is_done() {
+            return Ok(());
+        }
+        let block = self.skip_to_first_row(block);
+        if self.layout.is_none() || self.at_file_start {
+            self.carry.extend_from_slice(block);
+            return self.start(rows);
+        }
+        self.split(block, rows)
+    }
+
+    /// Takes the end of the file: the last row may lack its line end.
+    pub fn finish(&mut self, rows: &mut Rows) -> Result<()> {
+        rows.clear();
+        if self.is_done() || self.skip_line {
+            return Ok(());
+        }
+        match self.layout {
+            Some(Layout::Array) => self.array.at_end(&self.carry, self.position),
+            Some(Layout::Lines) if !self.carry.is_empty() => {
+                rows.bytes.append(&mut self.carry);
+                self.add_line(rows, 0, rows.bytes.len(), 0);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Drops what belongs to a row of the shard before.
+    fn skip_to_first_row<'b>(&mut self, block: &'b [u8]) -> &'b [u8] {
+        if !self.skip_line {
+            return block;
+        }
+        let skipped = match memchr::memchr(b'\n', block) {
+            Some(newline) => {
+                self.skip_line = false;
+                newline + 1
+            }
+            None => block.len(),
+        };
+        self.position.offset += skipped as u64;
+        &block[skipped..]
+    }
+
+    /// Reads the start of the file: byte order mark, layout.
+    fn start(&mut self, rows: &mut Rows) -> Result<()> {
+        if self.at_file_start {
+            refuse_utf16(&self.carry)?;
+            if self.carry.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(&self.carry)
+            {
+                return Ok(());
+            }
+            if self.carry.starts_with(BYTE_ORDER_MARK) {
+                self.carry.drain(..BYTE_ORDER_MARK.len());
+                self.position.offset += BYTE_ORDER_MARK.len() as u64;
+            }
+            self.at_file_start = false;
+        }
+        self.layout = self.layout.or_else(|| Layout::detect(&self.carry));
+        if self.layout.is_none() {
+            return Ok(());
+        }
+        let head = std::mem::take(&mut self.carry);
+        self.split(&head, rows)
+    }
+
+    fn split(&mut self, block: &[u8], rows: &mut Rows) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        let fed = self.carry.len();
+        if self.layout == Some(Layout::Array) {
+            self.carry.extend_from_slice(block);
+            std::mem::swap(&mut self.carry, &mut rows.bytes);
+            let kept_from = self.array.split(rows, &mut self.position)?;
+            self.carry.clear();
+            self.carry.extend_from_slice(&rows.bytes[kept_from..]);
+        } else if let Some(last) = memchr::memrchr(b'\n', block) {
+            std::mem::swap(&mut self.carry, &mut rows.bytes);
+            rows.bytes.extend_from_slice(&block[..=last]);
+            self.carry.clear();
+            self.split_lines(rows, fed);
+            self.carry.extend_from_slice(&block[last + 1..]);
+        } else {
+            self.carry.extend_from_slice(block);
+        }
+        self.check_row_length()
+    }
+
+    /// Gives out the lines of `rows.bytes`, all complete; the first `known` bytes hold no newline.
+    fn split_lines(&mut self, rows: &mut Rows, known: usize) {
+        let mut start = 0;
+        let mut searched = known;
+        while let Some(found) = memchr::memchr(b'\n', &rows.bytes[searched..]) {
+            let newline = searched + found;
+            self.add_line(rows, start, newline, 1);
+            start = newline + 1;
+            searched = start;
+            if self.is_done() {
+                break;
+            }
+        }
+    }
+
+    /// Adds the line in `start..end` of the buffer unless it is blank, and steps over it and over
+    /// its line end.
+    fn add_line(&mut self, rows: &mut Rows, start: usize, end: usize, line_end: u64) {
+        if !rows.bytes[start..end]
+            .iter()
+            .all(|byte| is_whitespace(*byte))
+        {
+            rows.places.push(Place {
+                start,
+                end,
+                index: self.position.index,
+                line: self.position.line,
+                offset: self.position.offset,
+            });
+            self.position.index += 1;
+        }
+        self.position.line += line_end;
+        self.position.offset += (end - start) as u64 + line_end;
+    }
+
+    fn check_row_length(&self) -> Result<()> {
+        if self.carry.len() <= MAX_ROW_BYTES {
+            return Ok(());
+        }
+        let what = format!(
+            "a row is longer than {} MB: the file is not JSON Lines or lost its structure here",
+            MAX_ROW_BYTES >> 20
+        );
+        Err(Error::new(ErrorKind::Data, "broken-input", what)
+            .at_line(self.position.line)
+            .at_row(self.position.index)
+            .hint("look at that line; a JSON text a line or one JSON array is expected"))
+    }
+}
+
+fn refuse_utf16(head: &[u8]) -> Result<()> {
+    if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
+        return Err(Error::new(
+            ErrorKind::Data,
+            "invalid-json",
+            "the file is UTF-16, not UTF-8",
+        )
+        .hint("convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"));
+    }
+    Ok(())
+}
+
+/// JSON's whitespace.
+pub(super) fn is_whitespace(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// How many lines end in `block`; for the plan of shards, which needs the line at which each starts.
+pub fn count_newlines(block: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', block).count() as u64
+}
