@@ -1,0 +1,49 @@
+//! What a template does, learned by rendering small conversations once.
+
+use crate::Error;
+
+/// What a template does with one role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleStudy {
+    /// The role.
+    pub role: String,
+    /// Rendering a message of this role works.
+    pub accepted: bool,
+    /// What the template said where it does not.
+    pub refusal: Option<String>,
+    /// What stands before the content.
+    pub header: String,
+    /// What stands after the content, inside the message's own text.
+    pub footer: String,
+}
+
+/// What a template does.
+#[derive(Clone, Debug, Default)]
+pub struct Study {
+    /// The roles tried.
+    pub roles: Vec<RoleStudy>,
+    /// What `add_generation_prompt` adds, by the role of the message before: `user`, `tool`.
+    pub generation_prompts: Vec<(String, String)>,
+    /// The text after the content of an assistant message that another message follows.
+    pub terminator: String,
+    /// The text after the content of the last assistant message.
+    pub final_terminator: String,
+    /// A turn is ended by the role marker of the message after it (the GLM kind).
+    pub next_role_ends_turn: bool,
+    /// Role markers that end a turn, by the role that follows: `user`, `tool`.
+    pub role_markers: Vec<(String, String)>,
+    /// Tools change the text.
+    pub reads_tools: bool,
+    /// Reasoning fields of the last turn are printed.
+    pub reads_reasoning: bool,
+    /// The text depends on the date.
+    pub reads_date: bool,
+    /// A longer conversation renders its earlier turns differently.
+    pub rewrites_history: bool,
+    /// The template has `{% generation %}` tags.
+    pub has_generation_tags: bool,
+    /// Markers around reasoning, if reasoning is printed.
+    pub reasoning_markers: Option<(String, String)>,
+    /// Why turns cannot be located, if they cannot.
+    pub spans_refused: Option<Error>,
+}
