@@ -8,11 +8,14 @@
 //!
 //! The crate prints nothing, reads no environment variable and knows no Python.
 
+pub mod cancel;
 pub mod chat;
 pub mod check;
 pub mod error;
 pub mod jsonl;
 pub mod length;
+pub mod pool;
+pub mod recipe;
 pub mod template;
 pub mod tokenizer;
 pub mod value;

@@ -1,0 +1,100 @@
+//! Recipe keys that take one of a few words.
+
+/// A recipe value that is one of a few words; the first is the default.
+pub trait Choice: Sized + Copy + 'static {
+    /// Every value with its word, the default first.
+    const ALL: &'static [(Self, &'static str)];
+
+    /// The value of that word.
+    fn from_word(word: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(_, name)| *name == word)?;
+        Some(found.0)
+    }
+}
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident { $first:ident $first_word:literal $first_doc:literal
+        $(, $variant:ident $word:literal $variant_doc:literal)* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub enum $name {
+            #[doc = $first_doc]
+            #[default]
+            $first,
+            $(#[doc = $variant_doc] $variant,)*
+        }
+
+        impl Choice for $name {
+            const ALL: &'static [(Self, &'static str)] =
+                &[(Self::$first, $first_word), $((Self::$variant, $word),)*];
+        }
+
+        impl $name {
+            /// The word in recipes and messages.
+            pub fn word(self) -> &'static str {
+                match self { Self::$first => $first_word, $(Self::$variant => $word,)* }
+            }
+        }
+    )*};
+}
+
+choices! {
+    /// What is done with an order of roles that a template refuses.
+    RoleOrder {
+        Keep "keep" "Messages stay as they are.",
+        Trim "trim" "A leading assistant message leaves.",
+    }
+    /// How the turns of a render are found.
+    Spans {
+        Auto "auto" "By the template's `{% generation %}` tags if it has them, else inferred.",
+        Tags "tags" "By the tags; a template without them is an error.",
+        Inferred "inferred" "From the template's own structure, tags or not.",
+    }
+    /// What is trained of reasoning.
+    Reasoning {
+        Train "train" "Reasoning is trained; an empty think block that the template adds is not.",
+        TrainEmpty "train-empty" "Reasoning is trained, empty think blocks too.",
+        Mask "mask" "The text between the markers is not trained, the markers are.",
+    }
+    /// What is done where a template renders earlier turns otherwise than at inference.
+    History {
+        Auto "auto" "As rendered where only the template's text differs; a decision is needed where the row's own text would be lost.",
+        AsRendered "as-rendered" "Every turn is trained as the whole conversation renders it.",
+        LastTurn "last-turn" "On rows that are rewritten only the last turn is trained.",
+        Expand "expand" "The fewest samples in which every trained turn stands as inference sees it.",
+        Stop "stop" "A template that rewrites history ends the run.",
+    }
+    /// Who ends a turn whose template never does.
+    Eos {
+        Ensure "ensure" "The eos id is inserted after the turn.",
+        Template "template" "Only the template.",
+    }
+    /// What the text of a structural token inside content becomes.
+    SpecialInContent {
+        Text "text" "Ordinary text.",
+        Parse "parse" "The token, as in transformers.",
+        Reject "reject" "The row is rejected.",
+    }
+    /// Whether prompt and answer are tokenized together.
+    Boundary {
+        Joint "joint" "As rendered.",
+        Apart "apart" "Apart, as inference sees them.",
+    }
+    /// What is done with a sample longer than `max_length`.
+    OverLength {
+        WholeTurns "whole-turns" "The longest run of complete turns from the start that fits.",
+        OldestTurns "oldest-turns" "Whole exchanges leave from the front; the system message stays.",
+        Reject "reject" "The row is rejected.",
+        Error "error" "The run stops.",
+    }
+    /// The format of the output files.
+    Format {
+        Arrow "arrow" "A `datasets` directory of Arrow streams.",
+        Parquet "parquet" "Parquet files.",
+    }
+    /// Other projects' data builders to be equal to.
+    Compat {
+        None "none" "None.",
+        ChineseLlamaAlpaca3 "chinese-llama-alpaca-3" "The corrected script of that project.",
+    }
+}
