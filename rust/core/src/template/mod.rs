@@ -5,6 +5,7 @@
 //! knows for every byte it prints which message and field it came from, because strings carry
 //! their origin through every operation.
 
+pub mod builtin;
 mod input;
 mod options;
 mod rendered;
@@ -12,6 +13,7 @@ mod study;
 #[expect(clippy::module_inception, reason = "the public type of the module")]
 mod template;
 
+pub use builtin::Builtin;
 pub use input::RenderInput;
 pub use options::{Limits, LocalTime, Options, SpanSource};
 pub use rendered::{Field, Origin, Piece, Rendered, Span, Thought};
