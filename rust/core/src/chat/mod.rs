@@ -1,5 +1,28 @@
 //! Schemas: an input record → a conversation.
+//!
+//! [`detect`] names the schema of a file from its first rows; a [`Reader`] made for that schema
+//! turns each row into a [`Record`] or a [`Reject`](crate::check::Reject). What the reader refuses
+//! is what no template could render sensibly; an odd order of roles is left to the template.
 
+mod alpaca;
+mod already_rendered;
+mod completion;
+mod content;
 mod conversation;
+mod detect;
+mod messages;
+mod options;
+mod reader;
+mod schema;
+mod sharegpt;
+#[cfg(test)]
+mod tests;
+mod turns;
+mod variables;
+mod weight;
 
 pub use conversation::{Conversation, Message, Record};
+pub use detect::detect;
+pub use options::{RoleOrder, SchemaOptions, TextParts};
+pub use reader::Reader;
+pub use schema::Schema;

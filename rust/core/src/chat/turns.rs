@@ -1,0 +1,59 @@
+//! Which messages of a conversation belong to its sample, and which turns are trained.
+
+use super::conversation::Message;
+use super::options::RoleOrder;
+use crate::check::{Reject, Rule, RuleCounts};
+
+/// Leaves out what follows the last assistant turn, and takes assistant messages at the start out
+/// of the training (or out of the conversation), because no prompt leads to them.
+pub(super) fn select<'a>(
+    messages: &'a mut [Message<'a>],
+    order: RoleOrder,
+    counts: &mut RuleCounts,
+) -> Result<&'a [Message<'a>], Reject> {
+    let Some(last) = messages.iter().rposition(is_turn) else {
+        return Err(no_turn(messages));
+    };
+    if last + 1 < messages.len() {
+        counts.add(Rule::TrailingNonAssistantTurn, 1);
+    }
+    let kept = &mut messages[..=last];
+    let leading = kept.iter().take_while(|message| is_turn(message)).count();
+    if leading == 0 {
+        return Ok(kept);
+    }
+    let weighted = kept[..leading]
+        .iter()
+        .any(|message| message.weight.is_some());
+    if leading == kept.len() && !weighted {
+        let reason = "the row has assistant messages only, and no prompt that they answer";
+        return Err(Reject::new(Rule::NoAssistantTurn, reason));
+    }
+    counts.add(Rule::TurnWithoutPrompt, 1);
+    if order == RoleOrder::Trim && leading < kept.len() {
+        return Ok(&kept[leading..]);
+    }
+    for message in &mut kept[..leading] {
+        message.weight.get_or_insert(0.0);
+    }
+    Ok(kept)
+}
+
+/// Whether the message is a turn: one that the model writes.
+pub(super) fn is_turn(message: &Message<'_>) -> bool {
+    message.role == "assistant"
+}
+
+fn no_turn(messages: &[Message<'_>]) -> Reject {
+    if messages.is_empty() {
+        return Reject::new(Rule::NoAssistantTurn, "the row has no messages");
+    }
+    let mut roles: Vec<&str> = Vec::new();
+    for message in messages {
+        if !roles.contains(&message.role) {
+            roles.push(message.role);
+        }
+    }
+    let reason = format!("no message is the assistant's; roles: {}", roles.join(", "));
+    Reject::new(Rule::NoAssistantTurn, reason)
+}
