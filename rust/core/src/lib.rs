@@ -11,8 +11,10 @@
 pub mod cancel;
 pub mod chat;
 pub mod check;
+pub mod encode;
 pub mod error;
 pub mod jsonl;
+pub mod label;
 pub mod length;
 pub mod pool;
 pub mod recipe;

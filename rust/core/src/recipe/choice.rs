@@ -1,5 +1,7 @@
 //! Recipe keys that take one of a few words.
 
+use crate::length::OverLength;
+
 /// A recipe value that is one of a few words; the first is the default.
 pub trait Choice: Sized + Copy + 'static {
     /// Every value with its word, the default first.
@@ -80,13 +82,6 @@ choices! {
         Joint "joint" "As rendered.",
         Apart "apart" "Apart, as inference sees them.",
     }
-    /// What is done with a sample longer than `max_length`.
-    OverLength {
-        WholeTurns "whole-turns" "The longest run of complete turns from the start that fits.",
-        OldestTurns "oldest-turns" "Whole exchanges leave from the front; the system message stays.",
-        Reject "reject" "The row is rejected.",
-        Error "error" "The run stops.",
-    }
     /// The format of the output files.
     Format {
         Arrow "arrow" "A `datasets` directory of Arrow streams.",
@@ -96,5 +91,22 @@ choices! {
     Compat {
         None "none" "None.",
         ChineseLlamaAlpaca3 "chinese-llama-alpaca-3" "The corrected script of that project.",
+    }
+}
+
+impl Choice for OverLength {
+    const ALL: &'static [(Self, &'static str)] = &[
+        (Self::WholeTurns, "whole-turns"),
+        (Self::OldestTurns, "oldest-turns"),
+        (Self::Reject, "reject"),
+        (Self::Error, "error"),
+    ];
+}
+
+impl OverLength {
+    /// The word in recipes and messages.
+    pub fn word(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(value, _)| *value == self);
+        found.map_or("", |(_, word)| word)
     }
 }

@@ -14,9 +14,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Result;
 
+pub use crate::length::OverLength;
 pub use choice::{
-    Boundary, Choice, Compat, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
-    SpecialInContent,
+    Boundary, Choice, Compat, Eos, Format, History, Reasoning, RoleOrder, Spans, SpecialInContent,
 };
 pub use nearest::nearest;
 
