@@ -5,6 +5,7 @@ mod files;
 mod load;
 mod reference;
 mod special;
+mod structural;
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,10 @@ pub struct Encoding {
 pub trait Backend: Send + Sync {
     /// Memory of one worker thread.
     fn scratch(&self) -> Box<dyn Any + Send>;
+
+    /// The same encoder, for which the added tokens of these ids are structural: inside
+    /// [`Input::content`] their text is ordinary text.
+    fn with_structural(&self, ids: &[u32]) -> Result<Arc<dyn Backend>>;
 
     /// Encodes without adding special tokens; `encoding` is cleared first. Errors only on a defect
     /// of the tokenizer's files.
