@@ -19,6 +19,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("NO_COLOR", "1")
+# Processes that tests start do not repeat that the build is a debug build.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:turnmill was built without optimisation")
 
 settings.register_profile("fast", max_examples=50, deadline=None)
 settings.register_profile("slow", max_examples=2000, deadline=None)

@@ -1,6 +1,53 @@
-//! The Python surface of `turnmill-core`.
+//! The Python surface of `turnmill-core`: conversions and classes, no behaviour of its own.
+//!
+//! Long calls leave the interpreter in one place ([`detach`]), errors are mapped in one place
+//! ([`errors`]), Arrow crosses in one place ([`capsule`]). Every other file is one class of
+//! `turnmill._core`; defaults, overloads and documentation live in the Python package around it.
+
+mod capsule;
+mod detach;
+mod errors;
+mod flat;
+mod tokenizer;
+
 use pyo3::prelude::*;
 
-/// The compiled core of turnmill.
-#[pymodule]
-mod _core {}
+/// The compiled core of turnmill. Private: use the `turnmill` package.
+#[pymodule(gil_used = false)]
+mod _core {
+    use pyo3::prelude::*;
+    use pyo3::types::PyDict;
+    use turnmill_core::recipe::Recipe;
+
+    use crate::detach;
+
+    #[pymodule_export]
+    use crate::capsule::{Batch, Batches};
+    #[pymodule_export]
+    use crate::tokenizer::Tokenizer;
+
+    /// What this build is, for bug reports.
+    #[pyfunction]
+    fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        let info = PyDict::new(py);
+        info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+        info.set_item("debug", cfg!(debug_assertions))?;
+        info.set_item("os", std::env::consts::OS)?;
+        info.set_item("architecture", std::env::consts::ARCH)?;
+        Ok(info)
+    }
+
+    /// Checks a recipe given as JSON; every key of it with its value, defaults included, as JSON.
+    #[pyfunction]
+    fn check_recipe(py: Python<'_>, recipe: &str) -> PyResult<String> {
+        detach::run_short(py, || Ok(Recipe::from_json(recipe)?.to_json().to_string()))
+    }
+
+    /// Breaks inside the core, so that a test can see what a user would.
+    #[pyfunction]
+    #[pyo3(name = "_panic")]
+    fn panic(py: Python<'_>, text: &str) -> PyResult<()> {
+        #[expect(clippy::panic, reason = "this is what it is for")]
+        detach::run(py, |_| panic!("{text}"))
+    }
+}

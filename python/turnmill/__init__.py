@@ -1,0 +1,44 @@
+"""turnmill: conversations in, training tensors out, and every trained turn ends.
+
+>>> import turnmill
+>>> sorted(turnmill.build_info())
+['architecture', 'debug', 'os', 'version']
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from turnmill._core import build_info
+from turnmill.errors import (
+    DataError,
+    DebugBuildWarning,
+    InternalError,
+    RecipeError,
+    TemplateError,
+    TokenizerError,
+    TurnmillError,
+)
+from turnmill.tokenizer import Tokenizer
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "DataError",
+    "DebugBuildWarning",
+    "InternalError",
+    "RecipeError",
+    "TemplateError",
+    "Tokenizer",
+    "TokenizerError",
+    "TurnmillError",
+    "__version__",
+    "build_info",
+]
+
+if build_info()["debug"]:
+    warnings.warn(
+        "turnmill was built without optimisation: it is many times slower than a release build",
+        DebugBuildWarning,
+        stacklevel=2,
+    )

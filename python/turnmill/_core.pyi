@@ -1,0 +1,53 @@
+# What the compiled core offers to the Python package; checked against it by mypy.stubtest.
+
+from collections.abc import Iterable
+from typing import Any, final
+
+__all__ = ["Batch", "Batches", "Tokenizer", "_panic", "build_info", "check_recipe"]
+
+def build_info() -> dict[str, Any]:
+    """What this build is, for bug reports."""
+
+def check_recipe(recipe: str) -> str:
+    """Checks a recipe given as JSON; every key of it with its value, defaults included, as JSON."""
+
+def _panic(text: str) -> None:
+    """Breaks inside the core, so that a test can see what a user would."""
+
+@final
+class Batch:
+    """One record batch on its way to Python."""
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]: ...
+    def __len__(self) -> int: ...
+
+@final
+class Batches:
+    """Record batches of one schema, on their way to Python."""
+
+    def __arrow_c_schema__(self) -> Any: ...
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
+    def __len__(self) -> int: ...
+
+@final
+class Tokenizer:
+    """A tokenizer directory; see `turnmill.Tokenizer`."""
+
+    def __new__(cls, path: str) -> Tokenizer: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def backend_reason(self) -> str: ...
+    @property
+    def vocab_size(self) -> int: ...
+    def encode(self, text: str, add_special_tokens: bool) -> bytearray: ...
+    def encode_batch(
+        self, texts: Iterable[str] | Any, add_special_tokens: bool, threads: int | None
+    ) -> tuple[bytearray, bytearray]: ...
+    def token_to_id(self, token: str) -> int | None: ...
+    def token_bytes(self, ids: list[int]) -> list[bytes]: ...
+    def special_tokens(self) -> list[tuple[str, str]]: ...

@@ -1,0 +1,130 @@
+"""Text to ids, exactly as Hugging Face `tokenizers` gives them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from turnmill import _core
+from turnmill.errors import TokenizerError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Tokenizer"]
+
+
+class Tokenizer:
+    """A tokenizer directory: `tokenizer.json` and the files beside it.
+
+    Truncation and padding settings of the file are ignored: nothing is ever cut or padded here.
+    Tokenizers pickle as their path with a hash that is checked again where they are loaded.
+
+    Args:
+        path: A directory with `tokenizer.json`, or that file.
+
+    Raises:
+        TokenizerError: The files are missing, broken or of another kind.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._core = _core.Tokenizer(os.fspath(path))
+
+    def encode(self, text: str, *, add_special_tokens: bool = False) -> npt.NDArray[np.uint32]:
+        """Encodes one text.
+
+        Args:
+            text: Any text; the text of control tokens in it is read as control tokens.
+            add_special_tokens: Adds what the tokenizer's post-processor adds, such as a BOS.
+                Rendered chat text already has it.
+
+        Returns:
+            Ids, uint32[n].
+
+        Raises:
+            DataError: The text holds half of a surrogate pair.
+        """
+        import numpy as np
+
+        return np.frombuffer(self._core.encode(text, add_special_tokens), dtype=np.uint32)
+
+    def encode_batch(
+        self,
+        texts: Iterable[str] | Any,
+        *,
+        add_special_tokens: bool = False,
+        threads: int | None = None,
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """Encodes many texts on all cores.
+
+        The ids of text ``i`` are ``ids[row_offsets[i]:row_offsets[i + 1]]``.
+
+        Args:
+            texts: Strings, or an Arrow array of strings (`string`, `large_string` or
+                `string_view`, chunked or not, of any library), which is read without a copy.
+            add_special_tokens: As in `encode`.
+            threads: Number of threads; all cores if not given. The result never depends on it.
+
+        Returns:
+            ``(ids, row_offsets)``: uint32[N] and int64[rows + 1].
+
+        Raises:
+            DataError: A text is null or holds half of a surrogate pair; `.row` says which.
+            TypeError: Something else than strings.
+        """
+        import numpy as np
+
+        ids, offsets = self._core.encode_batch(texts, add_special_tokens, threads)
+        return np.frombuffer(ids, dtype=np.uint32), np.frombuffer(offsets, dtype=np.int64)
+
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token by its text as the vocabulary spells it; None if there is none."""
+        return self._core.token_to_id(token)
+
+    @property
+    def path(self) -> str:
+        """Where it was loaded from."""
+        return self._core.path
+
+    @property
+    def backend(self) -> str:
+        """The encoder in use: ``bpe`` (turnmill's own) or ``reference`` (the tokenizers crate)."""
+        return self._core.backend
+
+    @property
+    def backend_reason(self) -> str:
+        """Why that encoder."""
+        return self._core.backend_reason
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id."""
+        return self._core.vocab_size
+
+    def _token_bytes(self, ids: Iterable[int]) -> list[bytes]:
+        """The bytes each id stands for: an added token's text, else its decoded bytes."""
+        return self._core.token_bytes([int(id_) for id_ in ids])
+
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.path!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (str(Path(self.path).resolve()), self._core.fingerprint)
+
+
+def _restore(path: str, fingerprint: str) -> Tokenizer:
+    """Loads a pickled tokenizer, which must be the one that was pickled."""
+    tokenizer = Tokenizer(path)
+    if tokenizer._core.fingerprint != fingerprint:
+        raise TokenizerError(
+            "the tokenizer is not the one that was pickled: its files have changed",
+            code="tokenizer-changed",
+            path=path,
+            hint="use the same files on every machine and for the whole run",
+        )
+    return tokenizer

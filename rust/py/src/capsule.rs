@@ -1,0 +1,214 @@
+//! Arrow in and out by the `PyCapsule` interface: the only unsafe code of this crate.
+//!
+//! Anything with `__arrow_c_stream__` or `__arrow_c_array__` comes in without a copy; batches go
+//! out the same way. <https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html>
+#![expect(
+    unsafe_code,
+    reason = "the Arrow C data interface hands over raw structs"
+)]
+
+use std::ffi::CStr;
+use std::ptr::NonNull;
+
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
+use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
+use arrow_array::{
+    Array, ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader, StructArray, make_array,
+};
+use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyTuple};
+
+const SCHEMA: &CStr = c"arrow_schema";
+const ARRAY: &CStr = c"arrow_array";
+const STREAM: &CStr = c"arrow_array_stream";
+
+/// The arrays of an Arrow producer, read lazily: a stream's, or one array.
+pub(crate) enum Arrays {
+    /// From `__arrow_c_stream__`.
+    Stream(ArrayStreamReader),
+    /// From `__arrow_c_array__`.
+    One(Option<ArrayRef>),
+}
+
+impl Iterator for Arrays {
+    type Item = Result<ArrayRef, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Stream(reader) => reader.next().map(|array| array.and_then(validated)),
+            Self::One(array) => array.take().map(Ok),
+        }
+    }
+}
+
+/// Offsets and UTF-8 are the producer's word until checked; a wrong word would be undefined
+/// behaviour later.
+fn validated(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    array.to_data().validate_full()?;
+    Ok(array)
+}
+
+/// Takes the arrays of `producer`; `None` if it is no Arrow producer.
+pub(crate) fn arrays(producer: &Bound<'_, PyAny>) -> PyResult<Option<Arrays>> {
+    if let Some(method) = producer.getattr_opt("__arrow_c_array__")? {
+        return one(&method.call0()?).map(|array| Some(Arrays::One(Some(array))));
+    }
+    let Some(method) = producer.getattr_opt("__arrow_c_stream__")? else {
+        return Ok(None);
+    };
+    let capsule = method.call0()?;
+    let pointer = pointer::<FFI_ArrowArrayStream>(&capsule, STREAM)?;
+    // SAFETY: the capsule's name says what it holds; the producer keeps it valid and aligned while
+    // the capsule lives. `from_raw` moves the stream out and marks the producer's copy released.
+    let reader = unsafe { ArrayStreamReader::from_raw(pointer.as_ptr()) }.map_err(arrow_error)?;
+    Ok(Some(Arrays::Stream(reader)))
+}
+
+/// The one record batch of `producer`, which must give a struct array.
+pub(crate) fn batch(producer: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
+    let Some(method) = producer.getattr_opt("__arrow_c_array__")? else {
+        let name = producer.get_type().name()?;
+        let text =
+            format!("expected a record batch (an object with __arrow_c_array__), not {name}");
+        return Err(PyTypeError::new_err(text));
+    };
+    record_batch(&one(&method.call0()?)?)
+}
+
+/// A struct array as a record batch.
+pub(crate) fn record_batch(array: &ArrayRef) -> PyResult<RecordBatch> {
+    match array.as_any().downcast_ref::<StructArray>() {
+        Some(rows) if rows.null_count() == 0 => Ok(RecordBatch::from(rows)),
+        Some(_) => Err(PyValueError::new_err(
+            "rows of a record batch cannot be null",
+        )),
+        None => Err(PyTypeError::new_err(format!(
+            "expected rows (an Arrow struct), not {}",
+            array.data_type()
+        ))),
+    }
+}
+
+fn one(capsules: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+    let (schema, array): (Bound<'_, PyAny>, Bound<'_, PyAny>) = capsules.extract()?;
+    let schema = pointer::<FFI_ArrowSchema>(&schema, SCHEMA)?;
+    let array = pointer::<FFI_ArrowArray>(&array, ARRAY)?;
+    // SAFETY: as above; the schema is only borrowed while its capsule lives, and `from_raw` moves
+    // the array out. The producer guarantees that the two describe each other.
+    let data = unsafe { from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), schema.as_ref()) };
+    data.map(make_array)
+        .and_then(validated)
+        .map_err(arrow_error)
+}
+
+fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<NonNull<T>> {
+    let capsule = capsule.cast::<PyCapsule>()?;
+    Ok(capsule.pointer_checked(Some(name))?.cast())
+}
+
+/// Record batches of one schema, on their way to Python.
+#[pyclass(frozen, module = "turnmill._core")]
+pub(crate) struct Batches {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+impl Batches {
+    pub(crate) fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Self { schema, batches }
+    }
+}
+
+#[pymethods]
+impl Batches {
+    /// The schema, as an `arrow_schema` capsule.
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        let schema = FFI_ArrowSchema::try_from(self.schema.as_ref()).map_err(arrow_error)?;
+        PyCapsule::new_with_value(py, schema, SCHEMA)
+    }
+
+    /// The batches, as an `arrow_array_stream` capsule; can be taken more than once.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        check_requested(requested_schema, self.schema.fields())?;
+        let batches = self.batches.clone().into_iter().map(Ok);
+        let reader: Box<dyn RecordBatchReader + Send> =
+            Box::new(RecordBatchIterator::new(batches, self.schema.clone()));
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
+    }
+
+    /// Number of batches.
+    fn __len__(&self) -> usize {
+        self.batches.len()
+    }
+}
+
+/// One record batch on its way to Python.
+#[pyclass(frozen, module = "turnmill._core")]
+pub(crate) struct Batch(RecordBatch);
+
+impl From<RecordBatch> for Batch {
+    fn from(batch: RecordBatch) -> Self {
+        Self(batch)
+    }
+}
+
+#[pymethods]
+impl Batch {
+    /// The batch, as a pair of `arrow_schema` and `arrow_array` capsules; can be taken more than
+    /// once.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        check_requested(requested_schema, self.0.schema_ref().fields())?;
+        let rows = StructArray::from(self.0.clone());
+        let (array, _) = to_ffi(&rows.to_data()).map_err(arrow_error)?;
+        let schema =
+            FFI_ArrowSchema::try_from(self.0.schema_ref().as_ref()).map_err(arrow_error)?;
+        let schema = PyCapsule::new_with_value(py, schema, SCHEMA)?;
+        let array = PyCapsule::new_with_value(py, array, ARRAY)?;
+        PyTuple::new(py, [schema, array])
+    }
+
+    /// Number of rows.
+    fn __len__(&self) -> usize {
+        self.0.num_rows()
+    }
+}
+
+/// A requested schema is a wish: other types are answered with ours. Other columns are an error.
+fn check_requested(requested: Option<&Bound<'_, PyAny>>, ours: &Fields) -> PyResult<()> {
+    let Some(requested) = requested else {
+        return Ok(());
+    };
+    let pointer = pointer::<FFI_ArrowSchema>(requested, SCHEMA)?;
+    // SAFETY: as above; it is only borrowed while its capsule lives.
+    let theirs = Schema::try_from(unsafe { pointer.as_ref() }).map_err(arrow_error)?;
+    let names = |fields: &Fields| fields.iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+    if names(theirs.fields()) == names(ours) {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!(
+        "the requested columns {:?} are not the columns {:?}",
+        names(theirs.fields()),
+        names(ours)
+    )))
+}
+
+/// An error of the Arrow library, which only a broken producer causes.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "used as a function for map_err"
+)]
+pub(crate) fn arrow_error(error: ArrowError) -> PyErr {
+    PyValueError::new_err(format!("the Arrow data cannot be read: {error}"))
+}

@@ -1,0 +1,173 @@
+"""Long calls leave the interpreter: other threads run, Ctrl-C works, forks do not hang.
+
+Each case runs in a process of its own under a watchdog, because a failure here is a hang.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from fixtures import ROOT
+
+WATCHDOG = 60.0
+TOKENIZER = ROOT / "python" / "turnmill" / "demo" / "tokenizer"
+PRELUDE = f"""
+import os, signal, sys, threading, time, warnings
+warnings.simplefilter("ignore")
+import turnmill
+tokenizer = turnmill.Tokenizer({str(TOKENIZER)!r})
+texts = ["the quick brown fox says 你好 " * 20] * 200
+expected = tokenizer.encode_batch(texts, threads=1)[0].tolist()
+"""
+
+
+def start(script: str) -> subprocess.Popen[str]:
+    """A Python process that runs the script after the prelude."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+    )
+
+
+def run(script: str) -> str:
+    """What the script prints; fails if it hangs."""
+    with start(script) as process:
+        try:
+            out, err = process.communicate(timeout=WATCHDOG)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            pytest.fail("the script hangs")
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+ENDLESS = """
+print("ready", flush=True)
+endless = ["".join(texts)] * 100_000
+while True:
+    tokenizer.encode_batch(endless, threads={threads})
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_ends_a_long_call_within_a_second(threads: int) -> None:
+    with start(ENDLESS.format(threads=threads)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        try:
+            _, err = process.communicate(timeout=WATCHDOG)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            pytest.fail("Ctrl-C is ignored")
+        took = time.monotonic() - sent
+    assert "KeyboardInterrupt" in err
+    # One second for turnmill, one for the interpreter to leave on a busy machine.
+    assert took < 2.0
+    assert process.returncode in (1, 130, -signal.SIGINT)
+
+
+def test_a_handler_of_the_user_interrupts_too() -> None:
+    out = run(
+        """
+        class Stop(Exception): pass
+        def handler(*_): raise Stop
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            tokenizer.encode_batch(["".join(texts)] * 100_000)
+        except Stop:
+            print("stopped", tokenizer.encode_batch(texts)[0].tolist() == expected)
+        """
+    )
+    assert out == "stopped True"
+
+
+def test_other_threads_run_during_a_call() -> None:
+    out = run(
+        """
+        ticks, done = 0, threading.Event()
+        def tick():
+            global ticks
+            while not done.is_set():
+                ticks += 1
+                time.sleep(0.001)
+        ticker = threading.Thread(target=tick)
+        ticker.start()
+        before, start = ticks, time.monotonic()
+        while time.monotonic() - start < 0.5:
+            tokenizer.encode_batch(texts, threads=2)
+        print(ticks - before > 50)
+        done.set(); ticker.join()
+        """
+    )
+    assert out == "True"
+
+
+def test_many_threads_may_call_at_once() -> None:
+    out = run(
+        """
+        results = []
+        def work():
+            for _ in range(3):
+                results.append(tokenizer.encode_batch(texts, threads=2)[0].tolist() == expected)
+        workers = [threading.Thread(target=work) for _ in range(8)]
+        for worker in workers: worker.start()
+        for worker in workers: worker.join()
+        print(len(results), all(results))
+        """
+    )
+    assert out == "24 True"
+
+
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    out = run(
+        """
+        tokenizer.encode_batch(texts, threads=2)
+        for generation in range(3):
+            child = os.fork()
+            if child:
+                break
+            same = tokenizer.encode_batch(texts, threads=2)[0].tolist() == expected
+            if not same:
+                os._exit(9)
+        if child:
+            _, status = os.waitpid(child, 0)
+            code = os.waitstatus_to_exitcode(status)
+            if generation:
+                os._exit(code)
+            print(code, tokenizer.encode_batch(texts, threads=2)[0].tolist() == expected)
+        else:
+            os._exit(0)
+        """
+    )
+    assert out == "0 True"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_pickled_tokenizer_works_in_process_pools(method: str) -> None:
+    out = run(
+        f"""
+        import multiprocessing, operator
+        from concurrent.futures import ProcessPoolExecutor
+        tokenizer.encode_batch(texts, threads=2)
+        call = operator.methodcaller("encode_batch", texts, threads=2)
+        context = multiprocessing.get_context({method!r})
+        with ProcessPoolExecutor(2, mp_context=context) as pool:
+            for ids, _ in pool.map(call, [tokenizer] * 4):
+                print(ids.tolist() == expected)
+        """
+    )
+    assert out.split() == ["True"] * 4
