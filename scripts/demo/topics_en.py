@@ -53,8 +53,8 @@ def travel(random: Random) -> Dialogue:
     return [
         (
             f"I leave {places[0]} at {hour:02d}:{minute:02d}. The first train takes {first} "
-            f"minutes, I change in {places[1]} for {change} minutes, then it is {second} minutes to "
-            f"{places[2]}. When do I arrive?",
+            f"minutes, I change in {places[1]} for {change} minutes, then it is {second} minutes "
+            f"to {places[2]}. When do I arrive?",
             f"You arrive in {places[2]} at {arrival}. The journey takes {first + change + second} "
             f"minutes in all, of which {change} are spent waiting in {places[1]}.",
         ),
