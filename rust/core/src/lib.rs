@@ -8,6 +8,7 @@
 //!
 //! The crate prints nothing, reads no environment variable and knows no Python.
 
+pub mod batch;
 pub mod cancel;
 pub mod chat;
 pub mod check;

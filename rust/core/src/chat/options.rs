@@ -148,4 +148,9 @@ impl Names {
             .map(|(field, ..)| self.of(*field))
             .collect()
     }
+
+    /// The fields of a message that this schema reads.
+    pub(super) fn text_fields(&self) -> Vec<&str> {
+        MESSAGE_FIELDS.map(|field| self.of(field)).to_vec()
+    }
 }

@@ -43,6 +43,11 @@ impl Reader {
         columns
     }
 
+    /// The fields of a message that are text under this schema.
+    pub fn text_fields(&self) -> Vec<&str> {
+        self.messages.names.text_fields()
+    }
+
     /// Reads one row. What is remarkable about it but no reason to leave it out is added to
     /// `counts`.
     pub fn read<'a>(

@@ -151,6 +151,14 @@ impl Splitter {
         }
     }
 
+    /// For a file, or a part of one that starts with a row, whose layout is known.
+    pub fn of(layout: Layout) -> Self {
+        Self {
+            layout: Some(layout),
+            ..Self::new()
+        }
+    }
+
     /// For the rows of a JSON Lines file that start in the byte range `start..end`.
     ///
     /// Feed it the file from byte `start - 1` on (from 0 if `start` is 0): that byte tells whether
