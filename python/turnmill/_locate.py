@@ -1,0 +1,121 @@
+"""Finds a tokenizer: a directory, a ``tokenizer.json``, or a model id in a local model cache.
+
+Nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from turnmill.errors import TokenizerError
+
+FILE = "tokenizer.json"
+
+
+def locate_tokenizer(name: str | os.PathLike[str]) -> Path:
+    """The directory or ``tokenizer.json`` that ``name`` stands for.
+
+    Args:
+        name: A directory, a file, or a model id such as ``Qwen/Qwen3-8B`` that the Hugging Face
+            cache (``HF_HUB_CACHE``, ``HF_HOME``) or the ModelScope cache (``MODELSCOPE_CACHE``)
+            holds.
+
+    Raises:
+        TokenizerError: There is no such tokenizer on this machine; the hint says how to get it.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return _checked_directory(path)
+    if path.exists():
+        return path
+    text = os.fspath(name)
+    if _looks_like_id(text):
+        return _from_caches(text)
+    message = "the tokenizer does not exist"
+    raise TokenizerError(
+        message,
+        code="tokenizer-not-found",
+        path=text,
+        hint=f"give a directory with {FILE}, or a model id such as Qwen/Qwen3-8B, with --tokenizer",
+    )
+
+
+def _checked_directory(path: Path) -> Path:
+    if (path / FILE).exists():
+        return path
+    if (path / "snapshots").is_dir():
+        return _checked_directory(_snapshot(path))
+    below = sorted(path.glob(f"*/{FILE}"))[:1]
+    hint = f"give {below[0].parent}" if below else _hint_for_files(path)
+    message = f"the tokenizer directory holds no {FILE}"
+    raise TokenizerError(message, code="tokenizer-not-found", path=str(path), hint=hint)
+
+
+def _hint_for_files(path: Path) -> str:
+    if (path / "tokenizer.model").exists() or (path / "vocab.json").exists():
+        return (
+            f"it holds an older form: AutoTokenizer.from_pretrained({str(path)!r})"
+            f".save_pretrained(...) writes {FILE}"
+        )
+    return f"--tokenizer needs the directory that holds the model's {FILE}"
+
+
+def _looks_like_id(text: str) -> bool:
+    parts = text.split("/")
+    return len(parts) in {1, 2} and all(parts) and not text.startswith((".", "~", "/"))
+
+
+def _from_caches(model: str) -> Path:
+    for directory in _cached(model):
+        if (directory / FILE).exists():
+            return directory
+    message = f"no model {model!r} is on this machine"
+    raise TokenizerError(
+        message,
+        code="tokenizer-not-found",
+        hint=f"get it with: hf download {model} --include '*.json' '*.jinja'; "
+        "or give a directory with --tokenizer",
+    )
+
+
+def _cached(model: str) -> Iterator[Path]:
+    """Directories in which a cache would keep ``model``, the likeliest first."""
+    for root in hugging_face_caches():
+        repository = root / f"models--{model.replace('/', '--')}"
+        if repository.is_dir():
+            yield _snapshot(repository)
+    for root in modelscope_caches():
+        for name in (model, model.replace(".", "___")):
+            yield root / "models" / name
+            yield root / name
+
+
+def hugging_face_caches() -> list[Path]:
+    """Where ``huggingface_hub`` keeps models, by its environment variables."""
+    if explicit := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
+        return [Path(explicit).expanduser()]
+    if home := os.environ.get("HF_HOME"):
+        return [Path(home).expanduser() / "hub"]
+    return [_user_cache() / "huggingface" / "hub"]
+
+
+def modelscope_caches() -> list[Path]:
+    """Where ``modelscope`` keeps models: now in ``models`` below, older versions in ``hub``."""
+    explicit = os.environ.get("MODELSCOPE_CACHE")
+    root = Path(explicit).expanduser() if explicit else _user_cache() / "modelscope"
+    return [root, root / "hub"]
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _snapshot(repository: Path) -> Path:
+    """The snapshot that ``main`` points to, or the newest where there is no such reference."""
+    reference = repository / "refs" / "main"
+    if reference.exists():
+        return repository / "snapshots" / reference.read_text("utf-8").strip()
+    snapshots = [path for path in (repository / "snapshots").glob("*") if path.is_dir()]
+    return max(snapshots, key=lambda path: path.stat().st_mtime, default=repository)

@@ -1,0 +1,167 @@
+"""What a terminal can show: colours, width, tables and a progress line.
+
+Colour never carries meaning alone. ``NO_COLOR`` and ``TERM=dumb`` switch it off, ``FORCE_COLOR``
+switches it on; a stream that is no terminal gets none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+_CODES = {
+    "bold": "1",
+    "dim": "2",
+    "reverse": "7",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "cyan": "36",
+}
+MAX_WIDTH = 100
+"""Prose and tables are not set wider than this, however wide the terminal is."""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """One output stream and what it can show."""
+
+    stream: TextIO
+    colour: bool
+    width: int
+    live: bool
+    """Whether a line may be drawn over: a terminal that is not ``TERM=dumb``."""
+
+    def style(self, text: str, *names: str) -> str:
+        """``text`` in the named styles, such as ``"bold"`` and ``"green"``, or as it is."""
+        if not self.colour or not text or not names:
+            return text
+        return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
+
+    def write(self, text: str = "") -> None:
+        """Writes a line."""
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+    def redraw(self, text: str) -> None:
+        """Draws ``text`` over the line the cursor stands in, and stays in that line."""
+        self.stream.write("\r\x1b[2K" + text)
+        self.stream.flush()
+
+
+def terminal(stream: TextIO | None = None, *, colour: bool | None = None) -> Terminal:
+    """The terminal behind ``stream`` (standard error by default).
+
+    Args:
+        stream: Where the text goes.
+        colour: Forces colour on or off; by default the environment and the stream decide.
+    """
+    stream = sys.stderr if stream is None else stream
+    live = stream.isatty() and os.environ.get("TERM") != "dumb"
+    if colour is None:
+        colour = _colour_by_environment(live=live)
+    width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
+    return Terminal(stream, colour, max(width, 40), live)
+
+
+def _colour_by_environment(*, live: bool) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return live or bool(os.environ.get("FORCE_COLOR"))
+
+
+def columns_of(text: str) -> int:
+    """How many columns ``text`` (without colour codes) takes: wide characters take two."""
+    return sum(_character_columns(character) for character in text)
+
+
+def _character_columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def clip(text: str, width: int) -> str:
+    """``text`` cut to ``width`` columns, with an ellipsis where something is missing."""
+    if columns_of(text) <= width:
+        return text
+    kept, used = [], 1
+    for character in text:
+        used += _character_columns(character)
+        if used > width:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """``text`` filled up with spaces to ``width`` columns; ``right`` sets it at the right edge."""
+    fill = " " * max(0, width - columns_of(text))
+    return fill + text if right else text + fill
+
+
+def table(rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as aligned lines; the columns in ``numbers`` are set at the right edge."""
+    rows = list(rows)
+    count = max((len(row) for row in rows), default=0)
+    widths = [max(columns_of(row[i]) for row in rows if i < len(row)) for i in range(count)]
+    return [
+        "  ".join(pad(cell, widths[i], right=i in numbers) for i, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
+
+
+def wrap(text: str, width: int, *, indent: str = "") -> list[str]:
+    """``text`` in lines of at most ``width`` columns, the lines after the first indented."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        candidate = f"{line} {word}" if line.strip() else line + word
+        if columns_of(candidate) > width and line.strip():
+            lines.append(line)
+            candidate = indent + word
+        line = candidate
+    return [*lines, line]
+
+
+def count(number: int) -> str:
+    """A whole number with thousands separated: ``1,234``."""
+    return f"{number:,}"
+
+
+def short_count(number: float) -> str:
+    """A number in three digits: ``950``, ``12.3k``, ``4.56M``, ``7.89G``."""
+    for unit in ("", "k", "M", "G"):
+        if abs(number) < 999.5 or unit == "G":
+            return f"{number:.0f}" if not unit else f"{number:.3g}{unit}"
+        number /= 1000
+    raise AssertionError
+
+
+def share(part: float, whole: float) -> str:
+    """A share in per cent, exact enough to tell none from few: ``0 %``, ``0.02 %``, ``37 %``."""
+    if not whole or not part:
+        return "0 %"
+    percent = 100 * part / whole
+    if percent < 10:
+        return f"{percent:.2g} %"
+    if 99 < percent < 100:
+        return "99.9 %"
+    return f"{percent:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """A time span in two units: ``0.8 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -1,0 +1,67 @@
+"""``turnmill demo``: the main job on data that the package carries."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from pathlib import Path
+
+from turnmill._terminal import Terminal
+from turnmill.cli import prepare, show
+from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser
+
+DATA = Path(__file__).parents[1] / "demo"
+"""Conversations in several schemas, some of them broken, and a small tokenizer."""
+
+
+def parser() -> Parser:
+    """The options of ``demo``."""
+    return Parser(
+        "demo",
+        "[-o DIR]",
+        "Run the main job on data that the package carries, and show the result.",
+        (
+            Group(
+                "Output",
+                (
+                    Flag(
+                        "--output",
+                        "directory to write (default: a temporary one, removed at the end)",
+                        "DIR",
+                        short="-o",
+                    ),
+                ),
+            ),
+            GENERAL,
+        ),
+    )
+
+
+def run(arguments: Arguments, talk: Terminal) -> int:
+    """Prepares the demo data and shows what became of three rows."""
+    if arguments.output is not None:
+        return _demo(Path(arguments.output), arguments, talk)
+    with tempfile.TemporaryDirectory(prefix="turnmill-demo-") as directory:
+        return _demo(Path(directory, "out"), arguments, talk)
+
+
+def _demo(output: Path, arguments: Arguments, talk: Terminal) -> int:
+    tokenizer = str(DATA / "tokenizer")
+    words = [str(DATA / "data"), "-o", str(output), "--tokenizer", tokenizer]
+    if arguments.quiet:
+        words.append("--quiet")
+    if arguments.json:
+        return prepare.run(prepare.parser().parse([*words, "--json"]), talk)
+    _say("prepare", words, arguments, talk)
+    code = prepare.run(prepare.parser().parse(words), talk)
+    if code == 0 and not arguments.quiet:
+        for place in (["-n", "2"], ["--source", f"{DATA / 'data' / 'messages.jsonl'}:2"]):
+            _say("show", [str(output), *place], arguments, talk)
+            show.run(show.parser().parse([str(output), *place]), talk)
+    return code
+
+
+def _say(verb: str, words: list[str], arguments: Arguments, talk: Terminal) -> None:
+    """Shows the command that does the same."""
+    if not arguments.quiet:
+        talk.write(talk.style(f"\n$ turnmill {verb} {shlex.join(words)}", "bold"))

@@ -1,0 +1,83 @@
+"""``turnmill prepare``: the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from turnmill._terminal import Terminal
+from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
+from turnmill.cli.recipe_flags import DATA, MODEL, OUTPUT, TRAINING, recipe_from
+
+_RECIPE_GROUPS = (MODEL, DATA, TRAINING, OUTPUT)
+
+
+def parser() -> Parser:
+    """The options of ``prepare``."""
+    return Parser(
+        "prepare",
+        "INPUT... -o DIR --tokenizer DIR [OPTIONS]",
+        "Turn conversations into a training set in which every trained turn ends.",
+        (
+            Group(
+                "Input",
+                (
+                    Flag(
+                        "INPUT",
+                        "files, directories, globs or URIs: JSON Lines, JSON arrays, gzip and "
+                        "zstd of both, Parquet, Arrow, directories of the datasets library",
+                        many=True,
+                    ),
+                    Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
+                ),
+            ),
+            *_RECIPE_GROUPS,
+            Group(
+                "Running",
+                (
+                    Flag("--threads", "threads to work with (default: all)", "N", read=positive),
+                    Flag("--no-resume", "fail where an output was started before"),
+                    Flag("--no-progress", "show no progress"),
+                ),
+            ),
+            GENERAL,
+        ),
+        "A run that was stopped goes on with the same command and ends with the same bytes.",
+    )
+
+
+def run(arguments: Arguments, talk: Terminal) -> int:
+    """Prepares the data; 0 when something was written."""
+    recipe = recipe_from(arguments, _RECIPE_GROUPS)
+    inputs = arguments.input or recipe.inputs
+    if not inputs:
+        raise UsageError("no input is named", "name files or directories before the options")
+    if arguments.output is None:
+        raise UsageError("no output directory is named", "add -o DIR")
+    from turnmill import prepare
+    from turnmill.cli.closing import closing
+    from turnmill.cli.progress_line import ProgressLine
+
+    quiet = bool(arguments.quiet)
+    line = ProgressLine(talk)
+    try:
+        result = prepare(
+            inputs,
+            arguments.output,
+            recipe,
+            threads=arguments.threads,
+            resume=not arguments.no_resume,
+            progress=None if quiet or arguments.no_progress else line,
+        )
+    except KeyboardInterrupt as error:
+        error.add_note("hint: run the same command again to go on: finished shards are kept")
+        raise
+    finally:
+        line.clear()
+    if not quiet:
+        for text in closing(result, talk):
+            talk.write(text)
+    if arguments.json:
+        json.dump(result.to_dict(), sys.stdout, ensure_ascii=False)
+        print()
+    return 0

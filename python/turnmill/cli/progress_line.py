@@ -1,0 +1,67 @@
+"""The progress of a run: one line that is drawn over, or plain lines now and then."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from turnmill._terminal import Terminal, count, duration, share, short_count
+from turnmill.prepare.progress import Progress
+
+REDRAW_SECONDS = 0.1
+PLAIN_LINE_SECONDS = 10.0
+_BAR = 24
+
+
+@dataclass
+class ProgressLine:
+    """Shows the moments of a run, no oftener than an eye or a log wants them."""
+
+    talk: Terminal
+    _shown: float = 0.0
+    _drawn: bool = False
+
+    def __post_init__(self) -> None:
+        # A log gets its first line after ten seconds: short runs stay silent there.
+        self._shown = 0.0 if self.talk.live else time.monotonic()
+
+    def __call__(self, moment: Progress) -> None:
+        """Shows ``moment`` if it is time to."""
+        now = time.monotonic()
+        wait = REDRAW_SECONDS if self.talk.live else PLAIN_LINE_SECONDS
+        if now - self._shown < wait:
+            return
+        self._shown = now
+        if self.talk.live:
+            self.talk.redraw(self._bar(moment) + self._figures(moment))
+            self._drawn = True
+        else:
+            self.talk.write(f"{100 * moment.done:3.0f} %  {self._figures(moment)}")
+
+    def clear(self) -> None:
+        """Removes the line, so that something else can be said."""
+        if self._drawn:
+            self.talk.redraw("")
+            self._drawn = False
+
+    def _bar(self, moment: Progress) -> str:
+        eighths = round(moment.done * _BAR * 8)
+        full, part = divmod(eighths, 8)
+        bar = "█" * full + ("" if not part else " ▏▎▍▌▋▊▉"[part])
+        rest = "·" * (_BAR - len(bar))
+        drawn = self.talk.style(bar, "green") + self.talk.style(rest, "dim")
+        return f"{drawn} {100 * moment.done:3.0f} %  "
+
+    def _figures(self, moment: Progress) -> str:
+        parts = [
+            f"{short_count(moment.rows)} rows",
+            f"{short_count(moment.tokens)} tokens",
+            f"{moment.megabytes_per_second:.1f} MB/s",
+        ]
+        if moment.rejected:
+            parts.append(
+                f"{count(moment.rejected)} rejected ({share(moment.rejected, moment.rows)})"
+            )
+        if moment.seconds_left is not None and moment.done < 1:
+            parts.append(f"{duration(moment.seconds_left)} left")
+        return "  ".join(parts)

@@ -1,0 +1,70 @@
+"""``turnmill show``: conversations with their trained tokens in colour."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from turnmill._terminal import Terminal, terminal
+from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
+from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+
+_RECIPE_GROUPS = (MODEL, DATA, TRAINING)
+
+
+def parser() -> Parser:
+    """The options of ``show``."""
+    return Parser(
+        "show",
+        "DATA --tokenizer DIR [OPTIONS]",
+        "Show conversations with their trained tokens, or what became of an input row.",
+        (
+            Group(
+                "What to show",
+                (
+                    Flag("DATA", "conversations, or a directory that prepare wrote"),
+                    Flag("--rows", "how many rows (default: 3)", "N", short="-n", read=position),
+                    Flag("--row", "this input row, from 0", "K", read=position),
+                    Flag(
+                        "--sample", "this sample of a written directory, from 0", "K", read=position
+                    ),
+                    Flag(
+                        "--source",
+                        "the row at this line; at this row, from 0, where a file has no lines",
+                        "FILE:LINE",
+                    ),
+                    Flag("--full", "show long texts whole"),
+                    Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
+                ),
+            ),
+            *_RECIPE_GROUPS,
+            GENERAL,
+        ),
+        "With colour, trained text is green, terminators are reversed and the rest is dim.",
+    )
+
+
+def run(arguments: Arguments, _talk: Terminal) -> int:
+    """Shows the rows on standard output."""
+    if arguments.data is None:
+        raise UsageError("no data is named", "name a file or directory before the options")
+    place = {
+        "n": 3 if arguments.rows is None else arguments.rows,
+        "row": arguments.row,
+        "sample": arguments.sample,
+        "source": arguments.source,
+        "full": bool(arguments.full),
+    }
+    from turnmill import show
+
+    if (Path(arguments.data) / "turnmill.json").is_file():
+        shown = show(arguments.data, tokenizer=arguments.tokenizer, **place)
+    else:
+        shown = show(arguments.data, recipe=recipe_from(arguments, _RECIPE_GROUPS), **place)
+    if arguments.json:
+        json.dump([row.to_dict() for row in shown], sys.stdout, ensure_ascii=False)
+        print()
+    else:
+        print(shown.draw(terminal(sys.stdout)))
+    return 0

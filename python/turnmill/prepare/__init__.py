@@ -1,0 +1,65 @@
+"""The main job: conversations in, a training set that ends out.
+
+``plan -> run_shard … -> commit``: the plan depends on the inputs' bytes, each shard is made by a
+pure function, and the commit makes the finished shards one data set.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from turnmill.prepare.progress import Watcher
+    from turnmill.prepare.run import Run
+    from turnmill.recipe import Recipe
+
+__all__ = ["prepare"]
+
+
+def prepare(
+    inputs: Any,
+    output: str | os.PathLike[str],
+    recipe: Recipe,
+    *,
+    threads: int | None = None,
+    resume: bool = True,
+    progress: Watcher | None = None,
+) -> Run:
+    """Turns conversations into a training set that ends.
+
+    The output is a directory that ``datasets.load_from_disk`` and trainers load as it is. A run
+    that was killed goes on where it stopped and ends with the same bytes.
+
+    Args:
+        inputs: Paths, directories, globs, URIs, or rows in memory: a list of dicts, anything Arrow,
+            a ``datasets.Dataset``; or a list of these.
+        output: The output directory. Made if it is missing.
+        recipe: What to make of the rows.
+        threads: Threads to work with; every processor this process may use by default.
+        resume: Go on where an earlier run with the same recipe stopped. If false, an output that
+            was started before is an error.
+        progress: Called after each block of input with a
+            :class:`turnmill.prepare.progress.Progress`.
+
+    Returns:
+        What was written and what was not.
+
+    Raises:
+        DataError: No rows, none that could be used, or more rejects than ``max_rejects`` allows.
+        RecipeError: The recipe needs a decision, or the output was made with another recipe.
+        OSError: A file cannot be read or written.
+    """
+    from turnmill import Encoder
+    from turnmill.prepare.run import run_with
+
+    return run_with(
+        Encoder(recipe),
+        recipe.to_dict(),
+        inputs,
+        Path(output),
+        threads=threads or len(os.sched_getaffinity(0)),
+        resume=resume,
+        progress=progress,
+    )

@@ -1,0 +1,183 @@
+"""The commit: when every shard has its receipt, the output becomes a data set.
+
+The order is the promise: rejects and serving files, then ``turnmill.json``, then ``state.json``. A
+directory with a ``state.json`` (Arrow) or a ``turnmill.json`` (Parquet) is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from turnmill.prepare import store
+from turnmill.prepare.outputs import STAGING, ShardFiles, shard_files
+from turnmill.prepare.plan import Plan, ShardSpec
+from turnmill.prepare.record import run_record
+from turnmill.prepare.serving import write_serving
+from turnmill.prepare.shard import Receipt, Tally
+
+PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What became of every row of a run."""
+
+    tally: Tally
+    rejected: dict[str, int]
+    rules: dict[str, int]
+    lengths: dict[int, int]
+    """Length of the samples in tokens, by percentile."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the run record."""
+        return {
+            "rows": self.tally.rows,
+            "rows_written": self.tally.rows - self.tally.rejected,
+            "rows_rejected": self.tally.rejected,
+            "rejected": self.rejected,
+            "samples": self.tally.samples,
+            "tokens": self.tally.tokens,
+            "trained_tokens": self.tally.trained,
+            "length_percentiles": {str(key): value for key, value in self.lengths.items()},
+            "rules": self.rules,
+        }
+
+
+def finished(spec: ShardSpec, output: Path, format_: str) -> Receipt | None:
+    """The receipt of a shard that an earlier run finished, if its files are there and whole."""
+    files = shard_files(spec.name, format_)
+    value = store.read_json(output / files.receipt)
+    if value is None or value["identity"] != json.loads(json.dumps(spec.identity())):
+        return None
+    receipt = Receipt.from_dict(value)
+    return receipt if _whole(output, files, receipt) else None
+
+
+def _whole(output: Path, files: ShardFiles, receipt: Receipt) -> bool:
+    named = {"data": files.data, "index": files.index, "rejects": files.rejects}
+    return all(
+        (output / path).exists() and store.file_sha256(output / path) == receipt.sha256[kind]
+        for kind, path in named.items()
+    )
+
+
+def add_up(output: Path, format_: str, plan: Plan, receipts: Iterable[Receipt]) -> Totals:
+    """Adds the receipts up, and takes the length percentiles from the index files."""
+    tally = Tally()
+    rejected: dict[str, int] = {}
+    rules: dict[str, int] = {}
+    for receipt in receipts:
+        tally.add(receipt.tally)
+        _merge(rejected, receipt.rejected)
+        _merge(rules, receipt.rules)
+    indexes = [output / shard_files(spec.name, format_).index for spec in plan.shards]
+    return Totals(tally, _by_count(rejected), _by_count(rules), _percentiles(indexes))
+
+
+def _merge(into: dict[str, int], counts: dict[str, int]) -> None:
+    for name, number in counts.items():
+        into[name] = into.get(name, 0) + number
+
+
+def _by_count(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _percentiles(indexes: list[Path]) -> dict[int, int]:
+    """Exact percentiles (the smallest length that at least so many per cent do not exceed)."""
+    histogram = np.zeros(0, np.int64)
+    for path in indexes:
+        lengths = pq.read_table(path, columns=["length"])["length"].to_numpy()
+        if len(lengths):
+            counts = np.bincount(lengths, minlength=len(histogram))
+            counts[: len(histogram)] += histogram
+            histogram = counts
+    if not histogram.any():
+        return {}
+    below = np.cumsum(histogram)
+    ranks = [max(1, int(np.ceil(below[-1] * percent / 100))) for percent in PERCENTILES]
+    found = np.searchsorted(below, ranks)
+    return {percent: int(length) for percent, length in zip(PERCENTILES, found, strict=True)}
+
+
+def commit(
+    output: Path,
+    format_: str,
+    plan: Plan,
+    receipts: list[Receipt],
+    totals: Totals,
+    made_of: dict[str, Any],
+) -> None:
+    """Makes the shards one data set, in an order that leaves nothing half-written.
+
+    Args:
+        output: The output directory.
+        format_: ``arrow`` or ``parquet``.
+        plan: The plan.
+        receipts: One for each shard of the plan, in its order.
+        totals: What :func:`add_up` gave.
+        made_of: The recipe and the encoder's facts, from :mod:`turnmill.prepare.record`.
+    """
+    files = [shard_files(spec.name, format_) for spec in plan.shards]
+    _merge_rejects(output, files)
+    write_serving(output / "serving", made_of["facts"])
+    record = run_record(plan, files, receipts, totals.to_dict(), made_of)
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    if format_ == "arrow":
+        store.write_json(output / "dataset_info.json", {})
+    store.write_json(output / "turnmill.json", record)
+    if format_ == "arrow":
+        store.write_json(output / "state.json", _state([file.data for file in files], digest))
+    _remove_orphans(output, files)
+
+
+def _state(data_files: list[str], digest: str) -> dict[str, Any]:
+    """Every key that ``datasets.load_from_disk`` reads; a missing one is a KeyError there."""
+    return {
+        "_data_files": [{"filename": name} for name in data_files],
+        "_fingerprint": digest[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+
+
+def _merge_rejects(output: Path, files: list[ShardFiles]) -> None:
+    with store.whole_file(output / "rejects.parquet") as target:
+        writer = None
+        for shard in files:
+            table = pq.read_table(output / shard.rejects)
+            if writer is None:
+                writer = pq.ParquetWriter(target, table.schema, compression="zstd")
+            if table.num_rows:
+                writer.write_table(table, row_group_size=table.num_rows)
+        if writer is not None:
+            writer.close()
+
+
+def _remove_orphans(output: Path, files: list[ShardFiles]) -> None:
+    """Removes shards of inputs that the run no longer has; nothing names them any more."""
+    wanted = {
+        output / name
+        for shard in files
+        for name in (shard.data, shard.index, shard.rejects, shard.receipt)
+    }
+    found = [
+        *output.glob("data-*.arrow"),
+        *output.glob("data-*.parquet"),
+        *output.glob("index-*.parquet"),
+        *(output / STAGING).glob("re*-*.*"),
+    ]
+    for path in found:
+        if path not in wanted:
+            path.unlink()

@@ -1,0 +1,125 @@
+"""Draws rows so that one glance shows what is trained and where it ends.
+
+With colour, trained text is green, terminators are reversed and the rest is dim. Without, trained
+text stands between ``⟦`` and ``⟧`` and a terminator has a ``■`` behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from turnmill._terminal import Terminal, count, share, wrap
+from turnmill.prepare.views import Piece, RowView, SampleView
+
+OPEN, CLOSE, END = "⟦", "⟧", "■"
+_STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}
+_KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
+"""Characters of a long piece that stay at its start and its end."""
+
+# Text from strangers must not reach the terminal as control codes.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def draw(rows: Sequence[RowView], out: Terminal, *, full: bool = False) -> list[str]:
+    """The lines of a drawing.
+
+    Args:
+        rows: What to draw.
+        out: Decides on colour and width.
+        full: Whether long texts are drawn whole.
+    """
+    lines: list[str] = []
+    for row in rows:
+        lines += [*_row(row, out, full=full), ""]
+    if any(row.samples for row in rows):
+        lines.append(_legend(out))
+    return lines
+
+
+def _legend(out: Terminal) -> str:
+    if out.colour:
+        words = (("masked", "masked"), ("trained", "trained"), ("terminator", "terminator (EOS)"))
+        return "   ".join(out.style(word, *_STYLES[kind]) for kind, word in words)
+    return f"{OPEN}…{CLOSE} trained   {END} after a trained terminator (EOS)   the rest is masked"
+
+
+def _row(row: RowView, out: Terminal, *, full: bool) -> list[str]:
+    if row.reject is not None:
+        return _rejected(row, out)
+    lines = []
+    for sample in row.samples:
+        lines.append(_heading(row, sample, out))
+        lines += _body(sample, out, full=full)
+    return lines
+
+
+def _heading(row: RowView, sample: SampleView, out: Terminal) -> str:
+    which = f", sample {sample.number}" if len(row.samples) > 1 else ""
+    trained = f"{count(sample.tokens)} tokens, {share(sample.trained, sample.tokens)} trained"
+    return _rule(f"row {row.row}{which}", [row.place, trained, _ending(sample, out)], out)
+
+
+def _ending(sample: SampleView, out: Terminal) -> str:
+    ends = [piece.text for piece in sample.pieces if piece.kind == "terminator"]
+    if not ends:
+        return out.style("no terminator", "bold", "red")
+    turns = "1 turn ends" if len(ends) == 1 else f"{len(ends)} turns end"
+    return f"{turns} in {_visible(' '.join(dict.fromkeys(ends)))}"
+
+
+def _rule(title: str, facts: list[str], out: Terminal) -> str:
+    return f"{out.style('── ' + title, 'bold', 'cyan')} · {' · '.join(facts)}"
+
+
+def _rejected(row: RowView, out: Terminal) -> list[str]:
+    code, reason = row.reject or ("", "")
+    title = out.style(f"rejected: {code}", "bold", "yellow")
+    lines = [_rule(f"row {row.row}", [row.place, title], out), *wrap(reason, out.width)]
+    if row.raw:
+        lines += [out.style(line, "dim") for line in wrap(_visible(row.raw), out.width)]
+    return lines
+
+
+def _body(sample: SampleView, out: Terminal, *, full: bool) -> list[str]:
+    if out.colour:
+        text = "".join(_coloured(piece, out, full=full) for piece in sample.pieces)
+    else:
+        text = _marked(sample.pieces, full=full)
+    return text.split("\n")
+
+
+def _coloured(piece: Piece, out: Terminal, *, full: bool) -> str:
+    """A piece in its style, line by line so that no style runs over a line's end."""
+    lines = _shortened(piece, full=full).split("\n")
+    return "\n".join(out.style(line, *_STYLES[piece.kind]) for line in lines)
+
+
+def _marked(pieces: Sequence[Piece], *, full: bool) -> str:
+    text, inside = "", False
+    for piece in pieces:
+        trained = piece.kind != "masked"
+        if trained != inside:
+            text += OPEN if trained else CLOSE
+        inside = trained
+        text += _shortened(piece, full=full) + (END if piece.kind == "terminator" else "")
+    return text + (CLOSE if inside else "")
+
+
+def _shortened(piece: Piece, *, full: bool) -> str:
+    head, tail = _KEPT[piece.kind]
+    text = piece.text
+    if not full and len(text) > head + tail + 100:
+        left_out = len(text) - head - tail
+        text = f"{text[:head]} …{count(left_out)} more characters… {text[-tail:]}"
+    return _visible(text)
+
+
+def _visible(text: str) -> str:
+    """Control characters as their pictures or numbers."""
+    return _CONTROL.sub(_picture, text.replace("\r\n", "\n"))
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return chr(0x2400 + code) if code < 0x20 else f"\\u{code:04x}"

@@ -1,0 +1,316 @@
+"""One input file: what it is, how it is cut into parts, and how a part is read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import pyarrow as pa
+
+from turnmill.errors import DataError
+
+Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"]
+Compression = Literal["gzip", "zstd"]
+T = TypeVar("T")
+
+BLOCK_BYTES = 4 << 20
+"""How much is read at a time."""
+PART_BYTES = 64 << 20
+"""How much input becomes one shard; part of the format of an output, never a setting."""
+BATCH_ROWS = 1000
+"""Rows in a record batch read from Parquet."""
+
+_MAGIC: tuple[tuple[bytes, Format], ...] = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow-file"),
+    (b"\xff\xff\xff\xff", "arrow-stream"),
+)
+_COMPRESSED: tuple[tuple[bytes, Compression], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
+_REPLACE = "replace the file and run the same command again: finished shards are kept"
+_BLANK_LINE = re.compile(rb"\n(?=[ \t\r]*\n)")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A range of one input, and where its rows stand in it.
+
+    ``start`` and ``stop`` count bytes in plain JSON Lines, row groups in Parquet, batches in an
+    Arrow file and rows in memory; ``stop`` is -1 where the part reaches to the end.
+    """
+
+    start: int = 0
+    stop: int = -1
+    first_row: int = 0
+    first_line: int = 1
+    size: int = field(default=0, compare=False)
+    """Bytes to go through, as ``blocks`` and ``batches`` count them; only progress needs it."""
+
+
+Sized = tuple[T, int]
+"""A piece of input, and how much of its part it uses up."""
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """A file of a known format."""
+
+    name: str
+    """The path or URI as the user gave it; the index names it."""
+    format: Format
+    compression: Compression | None = None
+
+    @property
+    def columnar(self) -> bool:
+        """Whether parts are read as record batches rather than as bytes."""
+        return self.format not in {"lines", "array"}
+
+    def survey(self) -> tuple[str, list[Part]]:
+        """The SHA-256 of the file's bytes and its parts: one pass over it."""
+        lines = self.format == "lines" and self.compression is None
+        with _named(self.name), _open(self.name) as file:
+            digest = hashlib.sha256()
+            cutter = _LineCutter() if lines else None
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                if cutter:
+                    cutter.add(block)
+            size = file.tell()
+        parts = cutter.parts() if cutter else self._whole_or_grouped(size)
+        return digest.hexdigest(), parts
+
+    def _whole_or_grouped(self, size: int) -> list[Part]:
+        with _named(self.name):
+            if self.format == "parquet":
+                return _group(_parquet_groups(self.name))
+            if self.format == "arrow-file":
+                return _group(_arrow_batches(self.name))
+        return [Part(size=size)]
+
+    def blocks(self, part: Part) -> Iterator[Sized[bytes]]:
+        """The bytes of a part of JSON, decompressed.
+
+        Raises:
+            DataError: A compressed file ends too early or is damaged.
+        """
+        with _named(self.name), _open(self.name) as file:
+            if self.compression:
+                yield from self._decompressed(file)
+                return
+            file.seek(part.start)
+            left = part.stop - part.start if part.stop >= 0 else None
+            while left is None or left > 0:
+                block = file.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+                if not block:
+                    return
+                left = None if left is None else left - len(block)
+                yield block, len(block)
+
+    def _decompressed(self, file: Any) -> Iterator[Sized[bytes]]:
+        done = position = 0
+        try:
+            with pa.CompressedInputStream(file, self.compression) as stream:
+                while block := stream.read(BLOCK_BYTES):
+                    done += len(block)
+                    before, position = position, file.tell()
+                    yield block, position - before
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            what = "ends too early" if "runcated" in str(error) else "is damaged"
+            message = f"the {self.compression} stream {what}, after {done:,} bytes of text"
+            raise DataError(
+                message,
+                code="broken-input",
+                path=self.name,
+                hint=_REPLACE,
+            ) from error
+
+    def batches(self, part: Part) -> Iterator[Sized[pa.RecordBatch]]:
+        """The record batches of a part of a columnar file.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        with _named(self.name):
+            try:
+                yield from ((batch, batch.nbytes) for batch in self._record_batches(part))
+            except (pa.ArrowInvalid, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                message = f"the {_SPOKEN[self.format]} file cannot be read: {error}"
+                raise DataError(
+                    message,
+                    code="broken-input",
+                    path=self.name,
+                    hint=_REPLACE,
+                ) from error
+
+    def _record_batches(self, part: Part) -> Iterator[pa.RecordBatch]:
+        if self.format == "parquet":
+            with _parquet(self.name) as file:
+                groups = range(part.start, _stop(part, file.num_row_groups))
+                yield from file.iter_batches(BATCH_ROWS, row_groups=list(groups))
+        elif self.format == "arrow-file":
+            with pa.ipc.open_file(_open(self.name)) as reader:
+                for i in range(part.start, _stop(part, reader.num_record_batches)):
+                    yield reader.get_batch(i)
+        else:
+            with pa.ipc.open_stream(_open(self.name)) as reader:
+                yield from reader
+
+
+_SPOKEN: dict[Format, str] = {
+    "lines": "JSON Lines",
+    "array": "JSON",
+    "parquet": "Parquet",
+    "arrow-file": "Arrow",
+    "arrow-stream": "Arrow",
+}
+
+
+def read_kind(path: str) -> FileInput:
+    """The input behind a path or URI, its format told by its first bytes.
+
+    Raises:
+        DataError: The file is of no format that turnmill reads.
+    """
+    with _named(path):
+        with _open(path) as file:
+            head = file.read(8)
+        for magic, format_ in _MAGIC:
+            if head.startswith(magic):
+                return FileInput(path, format_)
+        compression = next((name for magic, name in _COMPRESSED if head.startswith(magic)), None)
+        text = FileInput(path, "lines", compression)
+        first = _first_character(text)
+    if first == b"[":
+        return FileInput(path, "array", compression)
+    if first in {b"{", b""}:
+        return text
+    message = f"the file starts with {first.decode('latin-1')!r}: this is no format turnmill reads"
+    raise DataError(
+        message,
+        code="unknown-format",
+        path=path,
+        hint="turnmill reads JSON Lines, JSON arrays, gzip and zstd of both, Parquet and Arrow IPC",
+    )
+
+
+def _first_character(text: FileInput) -> bytes:
+    for block, _ in text.blocks(Part()):
+        stripped = block.removeprefix(_BYTE_ORDER_MARK).lstrip()
+        if stripped:
+            return stripped[:1]
+    return b""
+
+
+class _LineCutter:
+    """Finds where the parts of a JSON Lines file start: at the first line at or after 64 MB."""
+
+    def __init__(self) -> None:
+        self._starts = [Part()]
+        self._offset = 0
+        self._lines = 0
+        self._blank = 0
+        self._tail = b"\n"
+
+    def add(self, block: bytes) -> None:
+        goal = len(self._starts) * PART_BYTES
+        start = 0
+        if self._offset + len(block) >= goal:
+            newline = block.find(b"\n", max(0, goal - 1 - self._offset))
+            if newline >= 0:
+                start = newline + 1
+                self._count(block[:start])
+                self._cut(self._offset + start)
+        self._count(block[start:])
+        self._offset += len(block)
+
+    def _cut(self, offset: int) -> None:
+        self._starts.append(Part(offset, -1, self._lines - self._blank, self._lines + 1))
+
+    def _count(self, text: bytes) -> None:
+        """Counts lines, and blank ones, which are no rows. ``_tail`` holds the open line."""
+        end = text.rfind(b"\n") + 1
+        if not end:
+            self._tail += text
+            return
+        self._lines += text.count(b"\n")
+        self._blank += len(_BLANK_LINE.findall(self._tail + text[:end]))
+        self._tail = b"\n" + text[end:]
+
+    def parts(self) -> list[Part]:
+        starts = [part for part in self._starts if part.start < self._offset] or [Part()]
+        stops = [part.start for part in starts[1:]] + [self._offset]
+        return [
+            Part(part.start, stop, part.first_row, part.first_line, stop - part.start)
+            for part, stop in zip(starts, stops, strict=True)
+        ]
+
+
+def _group(sizes: Iterator[tuple[int, int]]) -> list[Part]:
+    """Joins row groups or batches, each ``(bytes, rows)``, into parts of 64 MB."""
+    parts: list[Part] = []
+    start = row = first_row = held = count = 0
+    for size, rows in sizes:
+        if held and held + size > PART_BYTES:
+            parts.append(Part(start, count, first_row, size=held))
+            start, first_row, held = count, row, 0
+        held, row, count = held + size, row + rows, count + 1
+    return [*parts, Part(start, count, first_row, size=held)]
+
+
+def _parquet_groups(path: str) -> Iterator[tuple[int, int]]:
+    with _parquet(path) as file:
+        for i in range(file.num_row_groups):
+            group = file.metadata.row_group(i)
+            yield group.total_byte_size, group.num_rows
+
+
+def _arrow_batches(path: str) -> Iterator[tuple[int, int]]:
+    with pa.ipc.open_file(_open(path)) as reader:
+        for i in range(reader.num_record_batches):
+            batch = reader.get_batch(i)
+            yield batch.nbytes, batch.num_rows
+
+
+def _parquet(path: str) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(_open(path))
+
+
+def _open(path: str) -> Any:
+    if "://" in path:
+        from pyarrow import fs
+
+        filesystem, inner = fs.FileSystem.from_uri(path)
+        return filesystem.open_input_file(inner)
+    return pa.OSFile(path, "rb")
+
+
+def _stop(part: Part, count: int) -> int:
+    return count if part.stop < 0 else part.stop
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Turns what pyarrow raises for a file into errors that name it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), path) from error
+    except pa.ArrowInvalid as error:
+        message = f"the file cannot be read: {error}"
+        raise DataError(message, code="broken-input", path=path) from error

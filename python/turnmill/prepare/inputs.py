@@ -1,0 +1,175 @@
+"""Where rows come from: files, directories, globs and URIs, and objects in memory.
+
+An input is one file (found by its content, not by its name) or one object in memory. It is cut
+into parts, the ranges that become shards; a part is read as blocks of JSON bytes or as Arrow
+record batches. How an input is cut depends on its bytes alone.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from turnmill.errors import DataError
+from turnmill.prepare.files import FileInput, read_kind
+from turnmill.prepare.memory import MemoryInput, is_in_memory
+from turnmill.prepare.store import read_json
+
+Input = FileInput | MemoryInput
+
+SUFFIXES = (
+    *(
+        stem + compression
+        for stem in (".jsonl", ".ndjson", ".json")
+        for compression in ("", ".gz", ".zst", ".zstd")
+    ),
+    *(".parquet", ".arrow", ".feather", ".ipc"),
+)
+"""File names that a directory is searched for; a file that is named may have any."""
+
+_FORMATS = "JSON Lines, JSON arrays, gzip and zstd of both, Parquet and Arrow IPC"
+
+
+def find_inputs(given: Any) -> list[Input]:
+    """Every input that ``given`` names, in order.
+
+    Args:
+        given: A path, glob, directory or URI; an object in memory (a list of dicts, anything Arrow,
+            a ``datasets.Dataset``); or a list that mixes them.
+
+    Raises:
+        FileNotFoundError: A path does not exist or a glob matches nothing.
+        DataError: A directory holds nothing to read, or a file is of no known format.
+    """
+    inputs: list[Input] = []
+    for item in _items(given):
+        if isinstance(item, str | os.PathLike):
+            inputs.extend(_files(os.fspath(item)))
+        else:
+            inputs.append(MemoryInput.of(item, len(inputs)))
+    if not inputs:
+        raise DataError("no input was given", code="no-input", hint="name a file or a directory")
+    return inputs
+
+
+def _items(given: Any) -> Sequence[Any]:
+    if isinstance(given, str | os.PathLike) or is_in_memory(given):
+        return [given]
+    if isinstance(given, Iterable):
+        return list(given)
+    message = f"a {type(given).__name__} is no input"
+    raise DataError(message, code="no-input", hint="give paths, a list of dicts, or an Arrow table")
+
+
+def _files(path: str) -> list[FileInput]:
+    if "://" in path:
+        return _remote_files(path)
+    if Path(path).is_dir():
+        return _directory(path)
+    if not Path(path).exists() and glob.has_magic(path):
+        return _matches(path)
+    return [_file(path)]
+
+
+def _matches(pattern: str) -> list[FileInput]:
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    if not found:
+        raise _missing(pattern, "no file matches")
+    return [file for path in found for file in _files(path)]
+
+
+def _directory(path: str) -> list[FileInput]:
+    state = read_json(Path(path, "state.json"))
+    if isinstance(state, dict) and "_data_files" in state:
+        return _datasets_directory(path, state)
+    if Path(path, "dataset_dict.json").exists():
+        splits = json.loads(Path(path, "dataset_dict.json").read_text("utf-8"))["splits"]
+        message = f"the directory holds several splits: {', '.join(splits)}"
+        raise DataError(
+            message, code="several-splits", path=path, hint=f"give {Path(path, splits[0])}"
+        )
+    found = sorted(
+        file
+        for file in Path(path).rglob("*")
+        if file.name.endswith(SUFFIXES) and not _hidden(file.relative_to(path)) and file.is_file()
+    )
+    if not found:
+        raise DataError(
+            "the directory holds no data files",
+            code="no-input",
+            path=path,
+            hint=f"turnmill reads {_FORMATS}; name files of other endings one by one",
+        )
+    return [_file(str(file)) for file in found]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _datasets_directory(path: str, state: dict[str, Any]) -> list[FileInput]:
+    if state.get("_indices_data_files"):
+        raise DataError(
+            "the directory keeps its row order in a separate file, as old versions of datasets did",
+            code="old-datasets-directory",
+            path=path,
+            hint="load it with datasets.load_from_disk and save it again",
+        )
+    return [_file(str(Path(path, file["filename"]))) for file in state["_data_files"]]
+
+
+def _file(path: str) -> FileInput:
+    if not Path(path).exists():
+        raise _missing(path, "no such file")
+    return read_kind(path)
+
+
+def _missing(path: str, what: str) -> FileNotFoundError:
+    error = FileNotFoundError(2, what, path)
+    near = _nearest_file(path)
+    if near:
+        error.add_note(f"hint: did you mean {near}?")
+    return error
+
+
+def _nearest_file(path: str) -> str | None:
+    import difflib
+
+    parent = Path(path).parent
+    names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    close = difflib.get_close_matches(Path(path).name, names, n=1, cutoff=0.7)
+    return str(parent / close[0]) if close else None
+
+
+def _remote_files(uri: str) -> list[FileInput]:
+    """Files behind a URI of a pyarrow file system; the last part may be a glob."""
+    from pyarrow import fs
+
+    scheme = uri.split("://", 1)[0]
+    base = uri.split("*", 1)[0].rsplit("/", 1)[0] if "*" in uri else uri
+    filesystem, root = fs.FileSystem.from_uri(base)
+    info = filesystem.get_file_info(root)
+    if "*" not in uri and info.type == fs.FileType.File:
+        return [read_kind(uri)]
+    if info.type == fs.FileType.NotFound:
+        raise FileNotFoundError(2, "no such file", uri)
+    selector = fs.FileSelector(root, recursive=True)
+    paths = sorted(i.path for i in filesystem.get_file_info(selector) if i.is_file)
+    paths = [path for path in paths if not _hidden(Path(path.removeprefix(root)))]
+    prefix = base[: len(base) - len(root)] if base.endswith(root) else f"{scheme}://"
+    wanted = [path for path in paths if _remote_match(path, uri, prefix)]
+    if not wanted:
+        raise FileNotFoundError(2, "no file matches", uri)
+    return [read_kind(prefix + path) for path in wanted]
+
+
+def _remote_match(path: str, uri: str, prefix: str) -> bool:
+    import fnmatch
+
+    if "*" in uri:
+        return fnmatch.fnmatchcase(prefix + path, uri)
+    return path.endswith(SUFFIXES)

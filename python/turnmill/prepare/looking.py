@@ -1,0 +1,180 @@
+"""Finds the rows that ``show`` was asked for, in raw data or in an output directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from turnmill.errors import DataError
+from turnmill.prepare.inputs import Input, find_inputs
+from turnmill.prepare.plan import schema_of
+from turnmill.prepare.protocol import Encoder
+from turnmill.prepare.reading import Output, WrittenRow, is_output
+from turnmill.prepare.rows import PickedRow, encode_row, rows_of
+from turnmill.prepare.views import RowView, TokenBytes, sample_view
+
+if TYPE_CHECKING:
+    from turnmill.recipe import Recipe
+
+__all__ = ["Place", "is_output", "raw", "written"]
+
+_RAW_SHOWN = 1000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which rows are wanted."""
+
+    n: int = 3
+    row: int | None = None
+    sample: int | None = None
+    source: str | None = None
+
+    def split_source(self) -> tuple[str, int]:
+        """File and number of ``source``.
+
+        Raises:
+            DataError: It is not ``FILE:NUMBER``.
+        """
+        file, _, number = (self.source or "").rpartition(":")
+        if not file or not number.isdecimal():
+            message = f"{self.source!r} names no place"
+            raise DataError(
+                message, code="no-such-row", hint="give FILE:LINE, such as chat.jsonl:12"
+            )
+        return file, int(number)
+
+
+def raw(data: Any, place: Place, recipe: Recipe) -> list[RowView]:
+    """Encodes the wanted rows of raw conversations."""
+    from turnmill import Encoder as RealEncoder
+    from turnmill import Tokenizer
+
+    encoder = RealEncoder(recipe)
+    return raw_with(encoder, Tokenizer(recipe.tokenizer)._token_bytes, data, place)
+
+
+def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place) -> list[RowView]:
+    """:func:`raw` with an encoder that is made already."""
+    if place.sample is not None:
+        raise DataError("raw data has no samples yet", code="no-such-row", hint="use --row")
+    inputs = find_inputs(data)
+    stops = frozenset(stop["id"] for stop in encoder._facts()["stop"])
+    views = []
+    for input_, picked in _wanted(inputs, place):
+        samples, rejects = encode_row(picked, _shard(encoder, input_, picked))
+        reject = (rejects[0]["code"], rejects[0]["reason"]) if rejects else None
+        views.append(
+            RowView(
+                input_.name,
+                picked.row,
+                picked.line,
+                tuple(sample_view(i, s, stops, token_bytes) for i, s in enumerate(samples)),
+                reject,
+                _raw_text(picked) if reject else "",
+            )
+        )
+    if not views:
+        raise DataError("the input holds no such row", code="no-such-row", path=inputs[0].name)
+    return views
+
+
+def _shard(encoder: Encoder, input_: Input, picked: PickedRow) -> Any:
+    return encoder._open_shard(
+        schema=schema_of(input_, encoder),
+        path=input_.name,
+        array=False,
+        first_row=picked.row,
+        first_line=picked.line or 1,
+        threads=1,
+    )
+
+
+def _wanted(inputs: list[Input], place: Place) -> Iterator[tuple[Input, PickedRow]]:
+    if place.source is not None:
+        file, number = place.split_source()
+        input_ = _by_name(inputs, file)
+        yield from (
+            (input_, picked)
+            for picked in rows_of(input_)
+            if number == (picked.row if picked.line is None else picked.line)
+        )
+    elif place.row is not None:
+        if len(inputs) > 1:
+            message = f"there are {len(inputs)} inputs, and each has a row {place.row}"
+            raise DataError(message, code="no-such-row", hint="say which with --source FILE:LINE")
+        yield from ((inputs[0], p) for p in islice(rows_of(inputs[0]), place.row, place.row + 1))
+    else:
+        every = ((input_, picked) for input_ in inputs for picked in rows_of(input_))
+        yield from islice(every, place.n)
+
+
+def _by_name(inputs: list[Input], file: str) -> Input:
+    name = _matching([input_.name for input_ in inputs], file)
+    return next(input_ for input_ in inputs if input_.name == name)
+
+
+def _matching(names: list[str], file: str) -> str:
+    """The name that is ``file``, or the only one that ends in it."""
+    if file in names:
+        return file
+    ending = [name for name in dict.fromkeys(names) if Path(name).name == Path(file).name]
+    if len(ending) == 1:
+        return ending[0]
+    message = f"no input is called {file}" if not ending else f"several inputs are called {file}"
+    raise DataError(message, code="no-such-row", hint=f"inputs: {', '.join(names[:5])}")
+
+
+def _raw_text(picked: PickedRow) -> str:
+    if isinstance(picked.data, bytes):
+        return picked.data[: 4 * _RAW_SHOWN].decode("utf-8", "replace")[:_RAW_SHOWN]
+    return str(pa.Table.from_batches([picked.data]).to_pylist()[0])[:_RAW_SHOWN]
+
+
+def written(
+    path: str | os.PathLike[str], place: Place, tokenizer: str | os.PathLike[str] | None
+) -> list[RowView]:
+    """Reads the wanted rows of an output directory back."""
+    from turnmill import Tokenizer
+
+    output = Output.open(Path(path))
+    name = tokenizer or output.record["facts"]["tokenizer"]["path"]
+    return written_with(output, place, Tokenizer(name)._token_bytes)
+
+
+def written_with(output: Output, place: Place, token_bytes: TokenBytes) -> list[RowView]:
+    """:func:`written` with a tokenizer that is loaded already."""
+    stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
+    return [_written_view(row, stops, token_bytes) for row in _written_rows(output, place)]
+
+
+def _written_rows(output: Output, place: Place) -> list[WrittenRow]:
+    if place.sample is not None:
+        return [output.sample(place.sample)]
+    if place.source is not None:
+        file, number = place.split_source()
+        source = _matching(output.sources, file)
+        planned = next(p for p in output.record["inputs"] if p["name"] == source)
+        if planned["format"] in {"lines", "array"}:
+            return [output.find(source, line=number)]
+        return [output.find(source, row=number)]
+    if place.row is not None:
+        if len(set(output.sources)) > 1:
+            message = f"the output has {len(output.sources)} inputs, and each has a row {place.row}"
+            raise DataError(message, code="no-such-row", hint="say which with --source FILE:LINE")
+        return [output.find(output.sources[0], row=place.row)]
+    return list(output.first_rows(place.n))
+
+
+def _written_view(row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes) -> RowView:
+    samples = tuple(
+        sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
+    )
+    reject = (row.reject["code"], row.reject["reason"]) if row.reject else None
+    return RowView(row.source, row.row, row.line, samples, reject)

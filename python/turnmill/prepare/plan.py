@@ -1,0 +1,126 @@
+"""The plan: which shards a run has. Made from the inputs' bytes and the recipe, nothing else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from turnmill.prepare.files import Part
+from turnmill.prepare.inputs import Input
+from turnmill.prepare.protocol import Encoder
+
+_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class ShardSpec:
+    """One shard: a range of one input, and the name of what is made from it."""
+
+    key: str
+    """The input key: the start of the SHA-256 of its bytes."""
+    number: int
+    schema: str
+    part: Part
+    input: Input
+
+    @property
+    def name(self) -> str:
+        """The shard's name in file names: ``<input key>-<n>``."""
+        return f"{self.key}-{self.number:05}"
+
+    def identity(self) -> dict[str, Any]:
+        """What a receipt must agree with for the shard to count as done."""
+        part = self.part
+        return {
+            "shard": self.name,
+            "source": self.input.name,
+            "schema": self.schema,
+            "part": [part.start, part.stop, part.first_row, part.first_line],
+        }
+
+
+@dataclass(frozen=True)
+class PlannedInput:
+    """One input with its key, schema and shards."""
+
+    input: Input
+    key: str
+    schema: str
+    shards: tuple[ShardSpec, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the run record."""
+        return {
+            "name": self.input.name,
+            "key": self.key,
+            "format": self.input.format,
+            "compression": self.input.compression,
+            "schema": self.schema,
+            "shards": len(self.shards),
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every input of a run, in order."""
+
+    inputs: tuple[PlannedInput, ...]
+
+    @property
+    def shards(self) -> list[ShardSpec]:
+        """Every shard, in the order of the rows."""
+        return list(itertools.chain.from_iterable(planned.shards for planned in self.inputs))
+
+
+def make_plan(
+    inputs: list[Input], encoder: Encoder, *, threads: int, tick: Callable[[], None] = lambda: None
+) -> Plan:
+    """Plans a run: hashes the inputs, detects their schemas and cuts them into shards.
+
+    Args:
+        inputs: What to read, in order.
+        encoder: Detects schemas, and refuses inputs that need a decision first.
+        threads: How many inputs are hashed at a time.
+        tick: Called after each input.
+    """
+    schemas = [schema_of(input_, encoder) for input_ in inputs]
+    planned: list[PlannedInput] = []
+    seen: dict[str, int] = {}
+    with ThreadPoolExecutor(max_workers=min(threads, 8)) as pool:
+        surveys = pool.map(lambda input_: input_.survey(), inputs)
+        for input_, schema, (digest, parts) in zip(inputs, schemas, surveys, strict=True):
+            key = _unique(digest[:_KEY_LENGTH], seen)
+            shards = tuple(
+                ShardSpec(key, number, schema, part, input_) for number, part in enumerate(parts)
+            )
+            planned.append(PlannedInput(input_, key, schema, shards))
+            tick()
+    return Plan(tuple(planned))
+
+
+def _unique(key: str, seen: dict[str, int]) -> str:
+    """The same bytes given twice are two inputs: the second gets a key of its own."""
+    seen[key] = seen.get(key, 0) + 1
+    return key if seen[key] == 1 else f"{key}.{seen[key]}"
+
+
+def schema_of(input_: Input, encoder: Encoder) -> str:
+    """The schema of an input, from its first rows; ``auto`` where it has none."""
+    if input_.columnar:
+        batches = input_.batches(Part(0, _first_batches(input_)))
+        first = next((batch for batch, _ in batches if batch.num_rows), None)
+        return "auto" if first is None else encoder._inspect_batch(first, path=input_.name)
+    for block, _ in input_.blocks(Part(0, _first_rows(input_))):
+        return encoder._inspect_bytes(block, path=input_.name)
+    return "auto"
+
+
+def _first_batches(input_: Input) -> int:
+    return min(1000, len(input_.rows)) if input_.format in {"table", "dataset"} else -1
+
+
+def _first_rows(input_: Input) -> int:
+    return min(1000, len(input_.rows)) if input_.format == "dicts" else -1

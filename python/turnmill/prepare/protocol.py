@@ -1,0 +1,67 @@
+"""What ``prepare`` needs of an encoder; :class:`turnmill.Encoder` offers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+class Output(Protocol):
+    """What one call of a shard encoder gave.
+
+    The lists hold Arrow arrays by capsule, cut every 1,000 samples whatever the blocks that were
+    fed. Over its life a shard encoder gives at least one batch of each kind, if an empty one.
+    ``tokens`` and ``trained`` count the tokens of the samples that this call made.
+    """
+
+    samples: Sequence[Any]
+    index: Sequence[Any]
+    rejects: Sequence[Any]
+    rows: int
+    rejected: int
+    tokens: int
+    trained: int
+
+
+class ShardEncoder(Protocol):
+    """Encodes the rows of one shard, fed in any blocks; what comes out does not depend on them."""
+
+    def feed_bytes(self, data: Any, /) -> Output:
+        """Encodes every row that ends in ``data``, carrying the rest."""
+
+    def feed_batch(self, batch: Any, /) -> Output:
+        """Encodes the rows of an Arrow record batch."""
+
+    def finish(self) -> Output:
+        """Encodes what was carried and gives the last batches."""
+
+    def counts(self) -> dict[str, int]:
+        """How often each rule was counted, by its name."""
+
+
+class Encoder(Protocol):
+    """Made once per process from a recipe; makes an encoder for each shard."""
+
+    def _inspect_bytes(self, data: bytes, *, path: str) -> str:
+        """The schema of an input that starts with these bytes of JSON."""
+
+    def _inspect_batch(self, batch: pa.RecordBatch, *, path: str) -> str:
+        """The schema of an input that starts with this batch."""
+
+    def _open_shard(
+        self,
+        *,
+        schema: str,
+        path: str,
+        array: bool,
+        first_row: int,
+        first_line: int,
+        threads: int,
+        chunk_rows: int | None = None,
+    ) -> ShardEncoder:
+        """An encoder for one shard."""
+
+    def _facts(self) -> dict[str, Any]:
+        """Tokenizer, template and stop set in use, for the run record and for serving."""

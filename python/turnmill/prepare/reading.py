@@ -1,0 +1,121 @@
+"""Reads an output directory back: from a sample to its input row, and from a row to its samples."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from turnmill.errors import DataError
+
+
+def is_output(path: str | os.PathLike[str]) -> bool:
+    """Whether a directory was written by ``prepare``."""
+    return Path(path, "turnmill.json").is_file()
+
+
+@dataclass(frozen=True)
+class WrittenRow:
+    """What became of one input row: samples, or a reject."""
+
+    source: str
+    row: int
+    line: int | None
+    samples: list[dict[str, Any]]
+    reject: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """A finished output directory."""
+
+    path: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | Path) -> Output:
+        """Opens the directory; it must be finished."""
+        return cls(Path(path), json.loads(Path(path, "turnmill.json").read_text("utf-8")))
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the inputs, in order."""
+        return [str(planned["name"]) for planned in self.record["inputs"]]
+
+    def first_rows(self, count: int) -> Iterator[WrittenRow]:
+        """The first written rows."""
+        for shard in self.record["shards"]:
+            index = self._index(shard)
+            rows = list(dict.fromkeys(index["row"].to_pylist()))[:count]
+            for row in rows:
+                yield self._written(shard, index, pc.field("row") == row)
+            count -= len(rows)
+            if count <= 0:
+                return
+
+    def sample(self, number: int) -> WrittenRow:
+        """The row behind a sample, counted over the whole data set as trainers count it.
+
+        Raises:
+            DataError: There are not so many samples.
+        """
+        left = number
+        for shard in self.record["shards"]:
+            if left < shard["samples"]:
+                index = self._index(shard)
+                row = index["row"][left].as_py()
+                return self._written(shard, index, pc.field("row") == row)
+            left -= shard["samples"]
+        total = self.record["totals"]["samples"]
+        message = f"there is no sample {number:,}: the data set has {total:,}, counted from 0"
+        raise DataError(message, code="no-such-row", path=str(self.path))
+
+    def find(self, source: str, *, row: int | None = None, line: int | None = None) -> WrittenRow:
+        """What became of a row of ``source``, by its row (from 0) or its line (from 1).
+
+        Raises:
+            DataError: The output knows no such row.
+        """
+        wanted = pc.field("row") == row if line is None else pc.field("line") == line
+        for shard in self.record["shards"]:
+            if shard["source"] != source:
+                continue
+            index = self._index(shard)
+            found = index.filter(wanted)
+            if found.num_rows:
+                return self._written(shard, index, wanted)
+        rejects = pq.read_table(self.path / "rejects.parquet")
+        rejects = rejects.filter((pc.field("source") == source) & wanted)
+        for reject in rejects.to_pylist():
+            return WrittenRow(source, reject["row"], reject["line"], [], reject)
+        place = f"line {line}" if line is not None else f"row {row}"
+        message = f"{place} of {source} is neither among the samples nor among the rejects"
+        hint = "lines count from 1 and rows from 0; blank lines are no rows"
+        raise DataError(message, code="no-such-row", path=str(self.path), hint=hint)
+
+    def _index(self, shard: dict[str, Any]) -> pa.Table:
+        return pq.read_table(self.path / shard["index"])
+
+    def _written(self, shard: dict[str, Any], index: pa.Table, wanted: Any) -> WrittenRow:
+        numbered = index.append_column("number", pa.array(range(index.num_rows), pa.int64()))
+        found = numbered.filter(wanted).to_pylist()
+        samples = self._samples(shard, [entry["number"] for entry in found])
+        first = found[0]
+        return WrittenRow(first["source"], first["row"], first["line"], samples)
+
+    def _samples(self, shard: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
+        path = self.path / shard["data"]
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+        else:
+            with pa.memory_map(str(path)) as file:
+                table = pa.ipc.open_stream(file).read_all()
+        rows: list[dict[str, Any]] = table.take(numbers).to_pylist()
+        return rows

@@ -1,0 +1,114 @@
+"""The run record: what a run was made of, and whether two runs were made of the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from turnmill.errors import RecipeError
+from turnmill.prepare import store
+from turnmill.prepare.outputs import STAGING, ShardFiles
+from turnmill.prepare.plan import Plan
+from turnmill.prepare.shard import Receipt
+
+RECORD_VERSION = 1
+_OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
+"""Recipe keys that another run on the same output may change: inputs add or leave shards."""
+
+
+def made_of(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict[str, Any]:
+    """What decides the bytes of every shard: recipe, tokenizer, template, version."""
+    kept = {key: value for key, value in recipe.items() if key not in _OUTSIDE_THE_BYTES}
+    value = {"turnmill": version, "recipe": kept, "facts": facts}
+    normal: dict[str, Any] = json.loads(json.dumps(value))
+    return normal
+
+
+def plan_path(output: Path) -> Path:
+    """Where an output keeps what it is made of, from before the first shard."""
+    return output / STAGING / "plan.json"
+
+
+def refuse_other_recipe(output: Path, mine: dict[str, Any]) -> None:
+    """Compares with the run that the output was started by.
+
+    Raises:
+        RecipeError: That run was made of something else; the error shows the difference.
+    """
+    theirs = store.read_json(plan_path(output))
+    if theirs is None or theirs == mine:
+        return
+    lines = "\n".join(f"  {line}" for line in differences(theirs, mine))
+    message = f"the output was made with another recipe:\n{lines}"
+    raise RecipeError(
+        message,
+        code="other-recipe",
+        path=str(output),
+        hint="give another directory with -o, or add --overwrite to make this one anew",
+    )
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """The leaves in which two values differ, one line each: ``recipe.eos: "ensure", now …``."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = dict.fromkeys([*before, *now])
+        return [
+            line
+            for key in keys
+            for line in differences(
+                before.get(key), now.get(key), f"{path}.{key}" if path else str(key)
+            )
+        ]
+    if before == now:
+        return []
+    return [f"{path}: {_short(before)}, now {_short(now)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def run_record(
+    plan: Plan,
+    files: list[ShardFiles],
+    receipts: list[Receipt],
+    totals: dict[str, Any],
+    made: dict[str, Any],
+) -> dict[str, Any]:
+    """The contents of ``turnmill.json``. Holds no time, host or thread count."""
+    return {
+        "version": RECORD_VERSION,
+        **made,
+        "inputs": [planned.to_dict() for planned in plan.inputs],
+        "totals": totals,
+        "shards": [
+            {
+                "data": shard.data,
+                "index": shard.index,
+                "source": receipt.identity["source"],
+                "rows": receipt.tally.rows,
+                "samples": receipt.tally.samples,
+                "tokens": receipt.tally.tokens,
+                "sha256": {kind: receipt.sha256[kind] for kind in ("data", "index")},
+            }
+            for shard, receipt in zip(files, receipts, strict=True)
+        ],
+    }
+
+
+def circumstances(*, started: str, seconds: float, threads: int, size: int) -> dict[str, Any]:
+    """The contents of ``run.json``: what may differ between two runs with the same bytes."""
+    return {
+        "started": started,
+        "seconds": round(seconds, 3),
+        "megabytes_per_second": round(size / 1e6 / seconds, 3) if seconds else None,
+        "threads": threads,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+    }

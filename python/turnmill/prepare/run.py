@@ -1,0 +1,240 @@
+"""``prepare``: plan, shards, commit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from turnmill.errors import DataError
+from turnmill.prepare import store
+from turnmill.prepare.commit import Totals, add_up, commit, finished
+from turnmill.prepare.inputs import find_inputs
+from turnmill.prepare.next_lines import NextStep, next_steps
+from turnmill.prepare.outputs import STAGING
+from turnmill.prepare.plan import Plan, make_plan
+from turnmill.prepare.progress import ProgressCount, Watcher
+from turnmill.prepare.protocol import Encoder
+from turnmill.prepare.record import circumstances, made_of, plan_path, refuse_other_recipe
+from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
+
+REJECTS_LOOKED_AT_AFTER = 10_000
+"""Rows after which ``max_rejects`` is first looked at."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: what was written, what was not, and what to do next."""
+
+    output: Path
+    """The output directory."""
+    totals: Totals
+    facts: dict[str, Any]
+    """Tokenizer, template and stop set."""
+    format: str
+    seconds: float
+    """Time of this run; a resumed run counts its own share only."""
+    bytes_read: int
+    """Bytes of text or Arrow data that this run read."""
+    shards: int
+    shards_reused: int
+    """Shards that an earlier run had finished."""
+
+    @property
+    def rows(self) -> int:
+        """Input rows; always rows written plus rows rejected."""
+        return self.totals.tally.rows
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Rejected rows by rule, the commonest first."""
+        return self.totals.rejected
+
+    @property
+    def samples(self) -> int:
+        """Training samples written."""
+        return self.totals.tally.samples
+
+    @property
+    def next_steps(self) -> list[NextStep]:
+        """Settings for trainers."""
+        return next_steps(str(self.output), self.totals.lengths.get(100, 0), self.format)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as JSON-able values, as ``turnmill prepare --json`` prints it."""
+        return {
+            "output": str(self.output),
+            **self.totals.to_dict(),
+            "stop": self.facts["stop"],
+            "notes": self.facts.get("notes", []),
+            "seconds": round(self.seconds, 3),
+            "bytes_read": self.bytes_read,
+            "shards": self.shards,
+            "shards_reused": self.shards_reused,
+        }
+
+
+def run_with(
+    encoder: Encoder,
+    recipe: dict[str, Any],
+    inputs: Any,
+    output: Path,
+    *,
+    threads: int,
+    resume: bool = True,
+    progress: Watcher | None = None,
+) -> Run:
+    """:func:`turnmill.prepare` with an encoder that is made already.
+
+    Args:
+        encoder: Made from the recipe.
+        recipe: The recipe as JSON-able values.
+        inputs: As for :func:`turnmill.prepare`, and so is all that follows.
+        output: The output directory.
+        threads: Threads to work with.
+        resume: Whether to go on with an output that was started before.
+        progress: Called after each block of input.
+    """
+    import turnmill
+
+    started, clock = datetime.now(UTC), time.monotonic()
+    plan = make_plan(find_inputs(inputs), encoder, threads=threads)
+    made = made_of(recipe, encoder._facts(), turnmill.__version__)
+    format_ = recipe.get("format") or "arrow"
+    with _held(output, made, resume=resume, overwrite=bool(recipe.get("overwrite"))):
+        count = ProgressCount([spec.part.size for spec in plan.shards], progress)
+        limit = _RejectLimit(recipe.get("max_rejects"))
+        settings = ShardSettings(
+            output, format_, threads, _chunk_rows(), lambda t, a: _advance(count, limit, t, a)
+        )
+        receipts, reused = _run_shards(plan, encoder, settings, count)
+        totals = add_up(output, format_, plan, receipts)
+        _refuse_nothing(totals)
+        limit.check(totals.tally, totals.rejected)
+        commit(output, format_, plan, receipts, totals, made)
+        seconds = time.monotonic() - clock
+        size = count.now().bytes_read
+        store.write_json(
+            output / "run.json",
+            circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
+        )
+    return Run(output, totals, made["facts"], format_, seconds, size, len(plan.shards), reused)
+
+
+def _chunk_rows() -> int | None:
+    """Rows of one work item, from the environment: tests show that no byte depends on it."""
+    value = os.environ.get("TURNMILL_CHUNK_ROWS")
+    return int(value) if value else None
+
+
+def _run_shards(
+    plan: Plan, encoder: Encoder, settings: ShardSettings, count: ProgressCount
+) -> tuple[list[Receipt], int]:
+    receipts, reused = [], 0
+    for spec in plan.shards:
+        receipt = finished(spec, settings.output, settings.format)
+        if receipt is not None:
+            count.reused(receipt.tally)
+            reused += 1
+        else:
+            receipt = run_shard(spec, encoder, settings)
+            count.shard_done()
+        receipts.append(receipt)
+    return receipts, reused
+
+
+def _advance(count: ProgressCount, limit: _RejectLimit, tally: Tally, amount: int) -> None:
+    count.advance(tally, amount)
+    limit.look(count.tally)
+
+
+@dataclass
+class _RejectLimit:
+    """Stops a run in which too many rows are rejected."""
+
+    limit: float | None
+    looked: bool = False
+
+    def look(self, tally: Tally) -> None:
+        """Looks once, after the first 10,000 rows."""
+        if not self.looked and tally.rows >= REJECTS_LOOKED_AT_AFTER:
+            self.looked = True
+            self.check(tally, {})
+
+    def check(self, tally: Tally, rejected: dict[str, int]) -> None:
+        """Raises a DataError when the share of rejects is above the limit."""
+        if self.limit is None or tally.rejected <= self.limit * tally.rows:
+            return
+        percent = 100 * tally.rejected / tally.rows
+        message = (
+            f"{tally.rejected:,} of {tally.rows:,} rows were rejected ({percent:.3g} %), "
+            f"more than max_rejects allows ({100 * self.limit:.3g} %)"
+        )
+        raise DataError(message, code="too-many-rejects", hint=_reject_hint(rejected))
+
+
+def _refuse_nothing(totals: Totals) -> None:
+    tally = totals.tally
+    if not tally.rows:
+        raise DataError("the input holds no rows", code="no-rows", hint="look at the input files")
+    if not tally.samples:
+        message = f"all {tally.rows:,} rows were rejected, so nothing was written"
+        raise DataError(message, code="all-rejected", hint=_reject_hint(totals.rejected))
+
+
+def _reject_hint(rejected: dict[str, int]) -> str:
+    reasons = ", ".join(f"{rule} ({number:,})" for rule, number in list(rejected.items())[:3])
+    return f"the commonest: {reasons}; .turnmill/rejects-*.parquet in the output lists the rows"
+
+
+@contextlib.contextmanager
+def _held(output: Path, made: dict[str, Any], *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Makes the output directory, locks it, and makes sure that it holds this recipe's shards."""
+    _make_directory(output)
+    with store.lock(output / STAGING / "lock"):
+        for directory in (output, output / STAGING, output / "serving"):
+            store.remove_temporary_files(directory)
+        if overwrite and store.read_json(plan_path(output)) not in (None, made):
+            _clear(output)
+        refuse_other_recipe(output, made)
+        if plan_path(output).exists() and not resume:
+            raise DataError(
+                "the output was started before",
+                code="output-exists",
+                path=str(output),
+                hint="give another directory, or resume=True to go on",
+            )
+        store.write_json(plan_path(output), made)
+        yield
+
+
+def _make_directory(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(20, "the output is a file", str(output))
+    if output.is_dir() and not (output / STAGING).exists() and any(output.iterdir()):
+        raise DataError(
+            "the output directory is not empty and was not made by turnmill",
+            code="output-exists",
+            path=str(output),
+            hint="give a new directory with -o",
+        )
+    (output / STAGING).mkdir(parents=True, exist_ok=True)
+
+
+def _clear(output: Path) -> None:
+    """Removes what turnmill wrote, the commit point first; nothing else is touched."""
+    import shutil
+
+    for name in ("state.json", "turnmill.json", "dataset_info.json", "run.json", "rejects.parquet"):
+        (output / name).unlink(missing_ok=True)
+    for pattern in ("data-*", "index-*"):
+        for path in output.glob(pattern):
+            path.unlink()
+    shutil.rmtree(output / "serving", ignore_errors=True)
+    for path in (output / STAGING).glob("*.*"):
+        path.unlink()

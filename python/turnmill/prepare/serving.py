@@ -1,0 +1,85 @@
+"""``serving/``: what a server needs so that a model trained on this data ends its answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from turnmill.prepare import store
+
+
+def write_serving(directory: Path, facts: dict[str, Any]) -> None:
+    """Writes the stop set, the template, and the lines for vLLM, llama.cpp and Ollama.
+
+    Args:
+        directory: Made if it is missing.
+        facts: From the encoder: ``stop``, ``bos``, ``pad`` and ``template``.
+    """
+    directory.mkdir(exist_ok=True)
+    store.write_json(directory / "generation_config.json", generation_config(facts))
+    source = (facts.get("template") or {}).get("source")
+    if source is not None:
+        store.write_text(directory / "chat_template.jinja", source)
+    store.write_text(directory / "Modelfile", modelfile(facts))
+    store.write_text(directory / "README.md", _readme(facts, has_template=source is not None))
+
+
+def generation_config(facts: dict[str, Any]) -> dict[str, Any]:
+    """The stop set as transformers and vLLM read it, with BOS and pad where they are known."""
+    ids = [stop["id"] for stop in facts["stop"]]
+    config: dict[str, Any] = {"eos_token_id": ids[0] if len(ids) == 1 else ids}
+    for key in ("bos", "pad"):
+        if facts.get(key) is not None:
+            config[f"{key}_token_id"] = facts[key]["id"]
+    return config
+
+
+def modelfile(facts: dict[str, Any]) -> str:
+    """An Ollama Modelfile with the stop set."""
+    stops = [f"PARAMETER stop {json.dumps(t, ensure_ascii=False)}" for t in _tokens(facts)]
+    return "\n".join(
+        [
+            "# Put the model's path here. Ollama's TEMPLATE is a Go template: it cannot be made",
+            "# from chat_template.jinja, so compare what `ollama show --template` prints with it.",
+            "FROM ./model.gguf",
+            *stops,
+            "",
+        ]
+    )
+
+
+def _tokens(facts: dict[str, Any]) -> list[str]:
+    return [stop["token"] for stop in facts["stop"]]
+
+
+def _readme(facts: dict[str, Any], *, has_template: bool) -> str:
+    template = " --chat-template serving/chat_template.jinja" if has_template else ""
+    template_file = (
+        " --jinja --chat-template-file serving/chat_template.jinja" if has_template else ""
+    )
+    stops = ", ".join(f"`{stop['token']}` ({stop['id']})" for stop in facts["stop"])
+    first = (facts.get("terminator") or facts["stop"][0])["id"]
+    return f"""# Serving a model trained on this data
+
+Every trained answer ends in one of: {stops}. The server has to stop on the same tokens.
+
+Copy `generation_config.json`{" and `chat_template.jinja`" if has_template else ""} into the model's
+directory; transformers and vLLM read them there. Or name them:
+
+vLLM
+
+    vllm serve MODEL --generation-config serving{template}
+
+llama.cpp (the stop token can also be set when the GGUF file is made)
+
+    llama-server -m model.gguf{template_file} --override-kv tokenizer.ggml.eos_token_id=int:{first}
+
+and, in requests, the whole stop set
+
+    "stop": {json.dumps(_tokens(facts), ensure_ascii=False)}
+
+Ollama
+
+    ollama create NAME -f serving/Modelfile
+"""

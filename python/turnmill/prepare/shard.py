@@ -1,0 +1,232 @@
+"""``run_shard``: one shard, from its input range to its files and its receipt."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from turnmill.prepare import store
+from turnmill.prepare.outputs import Sinks, open_sinks, shard_files
+from turnmill.prepare.plan import ShardSpec
+from turnmill.prepare.protocol import Encoder, Output, ShardEncoder
+
+T = TypeVar("T")
+
+PREFETCHED_BLOCKS = 3
+UNWRITTEN_OUTPUTS = 3
+
+
+@dataclass
+class Tally:
+    """What became of some rows."""
+
+    rows: int = 0
+    rejected: int = 0
+    samples: int = 0
+    tokens: int = 0
+    trained: int = 0
+    bytes: int = 0
+    """Bytes of JSON text or of Arrow buffers that were read."""
+
+    def add(self, other: Tally) -> None:
+        """Adds ``other``."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """That a shard is done: what it was made of, what is in it, and the hashes of its files."""
+
+    identity: dict[str, Any]
+    tally: Tally
+    rejected: dict[str, int]
+    """Rejected rows by rule."""
+    rules: dict[str, int]
+    """Every rule that was counted, rejects included."""
+    sha256: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As written to disk."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Receipt:
+        """As read from disk."""
+        return cls(**{**value, "tally": Tally(**value["tally"])})
+
+
+def _unwatched(_tally: Tally, _amount: int) -> None:
+    """Nobody looks on."""
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """What every shard of a run shares."""
+
+    output: Path
+    format: str
+    threads: int
+    chunk_rows: int | None = None
+    """Rows of one work item; the bytes written do not depend on it."""
+    watch: Callable[[Tally, int], None] = field(default=_unwatched)
+    """Called after each block with what it gave and how much of the part it used up."""
+
+
+def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Receipt:
+    """Makes one shard: its files appear whole, then its receipt.
+
+    The bytes written depend on the input's bytes, the recipe and the version of turnmill alone.
+
+    Args:
+        spec: Which shard.
+        encoder: Made from the recipe; may serve many shards, one after another.
+        settings: Where the files go, and with how many threads.
+
+    Returns:
+        The receipt, as written beside the files.
+    """
+    files = shard_files(spec.name, settings.format)
+    shard = encoder._open_shard(
+        schema=spec.schema,
+        path=spec.input.name,
+        array=spec.input.format == "array",
+        first_row=spec.part.first_row,
+        first_line=spec.part.first_line,
+        threads=settings.threads,
+        chunk_rows=settings.chunk_rows,
+    )
+    total = Tally()
+    codes: dict[str, int] = {}
+    with (
+        open_sinks(
+            settings.output, files, source=spec.input.name, format_=settings.format
+        ) as sinks,
+        _Behind[Output](lambda output: _write(sinks, output, codes)) as behind,
+    ):
+        for output, size, amount in _outputs(spec, shard):
+            tally = _tally(output, size)
+            total.add(tally)
+            behind.put(output)
+            settings.watch(tally, amount)
+    total.samples = sinks.samples.rows
+    receipt = Receipt(
+        identity=spec.identity(),
+        tally=total,
+        rejected=dict(sorted(codes.items())),
+        rules=dict(sorted(shard.counts().items())),
+        sha256=sinks.hashes(),
+    )
+    store.write_json(settings.output / files.receipt, receipt.to_dict())
+    return receipt
+
+
+def _outputs(spec: ShardSpec, shard: ShardEncoder) -> Iterator[tuple[Output, int, int]]:
+    """Each output with the bytes that were read for it and how much of the part they are."""
+    if spec.input.columnar:
+        for batch, amount in _prefetched(spec.input.batches(spec.part)):
+            yield shard.feed_batch(batch), batch.nbytes, amount
+    else:
+        for block, amount in _prefetched(spec.input.blocks(spec.part)):
+            yield shard.feed_bytes(block), len(block), amount
+    yield shard.finish(), 0, 0
+
+
+def _tally(output: Output, size: int) -> Tally:
+    return Tally(
+        rows=output.rows,
+        rejected=output.rejected,
+        tokens=output.tokens,
+        trained=output.trained,
+        bytes=size,
+    )
+
+
+def _write(sinks: Sinks, output: Output, codes: dict[str, int]) -> None:
+    sinks.samples.write(output.samples)
+    sinks.index.write(output.index)
+    for code, number in sinks.rejects.write_counting(output.rejects, "code"):
+        codes[code] = codes.get(code, 0) + number
+
+
+class _End(Generic[T]):
+    """Ends a queue, with the error that ended the other side if there was one."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def _prefetched(items: Iterator[T]) -> Iterator[T]:
+    """``items``, read ahead by a thread."""
+    ready: queue.Queue[T | _End[T]] = queue.Queue(PREFETCHED_BLOCKS)
+    stopped = threading.Event()
+
+    def put(item: T | _End[T]) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def read() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stopped.is_set():
+                    return
+            put(_End())
+        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
+            put(_End(error))
+
+    thread = threading.Thread(target=read, name="turnmill-read", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        thread.join()
+
+
+class _Behind(Generic[T]):
+    """Hands items to a thread that consumes them in order; its error surfaces here."""
+
+    def __init__(self, consume: Callable[[T], None]) -> None:
+        self._consume = consume
+        self._queue: queue.Queue[T | _End[T]] = queue.Queue(UNWRITTEN_OUTPUTS)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="turnmill-write", daemon=True)
+
+    def __enter__(self) -> _Behind[T]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._error = self._error or error
+        self._queue.put(_End())
+        self._thread.join()
+        if error is None and self._error is not None:
+            raise self._error
+
+    def put(self, item: T) -> None:
+        """Queues ``item``; waits while too many are unwritten."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put(item)
+
+    def _run(self) -> None:
+        while not isinstance(item := self._queue.get(), _End):
+            if self._error is not None:
+                continue  # drained, so that the other side never waits
+            try:
+                self._consume(item)
+            except BaseException as error:  # noqa: BLE001 - raised again by the producer
+                self._error = error

@@ -1,0 +1,159 @@
+"""Files that appear whole or not at all.
+
+A file is written under a temporary name in its own directory, synced, renamed, and the directory
+synced. A process killed at any point leaves at most a temporary file, which the next run removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from turnmill.errors import TurnmillError
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+class HashingFile(io.RawIOBase):
+    """A file being written: counts and hashes its bytes, and names itself in every error."""
+
+    def __init__(self, raw: BinaryIO, path: Path) -> None:
+        super().__init__()
+        self._raw = raw
+        self._path = path
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def writable(self) -> bool:
+        """Always true."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Writes all of ``data``."""
+        view = memoryview(data).cast("B")
+        written = 0
+        try:
+            while written < len(view):
+                written += self._raw.write(view[written:])
+        except OSError as error:
+            raise named(error, self._path) from error
+        self._hash.update(view)
+        self._size += len(view)
+        return len(view)
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        return self._size
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what was written so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[HashingFile]:
+    """Opens ``path`` for writing; the file appears when the block ends without an error.
+
+    Raises:
+        OSError: The file cannot be written; the error names ``path``.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("wb", buffering=0) as raw:
+            yield HashingFile(raw, path)
+            os.fsync(raw.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise named(error, path) from error
+        raise
+
+
+def write_text(path: Path, text: str) -> str:
+    """Writes a whole file and returns its SHA-256."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+        return file.sha256
+
+
+def write_json(path: Path, value: Any) -> str:
+    """Writes ``value`` as JSON with a stable layout and returns the file's SHA-256."""
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any | None:
+    """The value of a JSON file, or ``None`` where there is no such file."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_directory(path: Path) -> None:
+    """Makes renames in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporary_files(directory: Path) -> None:
+    """Removes what a killed run left behind. Only for the holder of the lock."""
+    for path in directory.glob(TEMPORARY_PREFIX + "*"):
+        path.unlink(missing_ok=True)
+
+
+def named(error: OSError, path: Path) -> OSError:
+    """``error`` as it is, with the path it concerns if it names none."""
+    if error.filename is not None and TEMPORARY_PREFIX not in str(error.filename):
+        return error
+    if error.errno is None:
+        return type(error)(f"{error} ({path})")
+    return OSError(error.errno, os.strerror(error.errno), str(path))
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Holds a directory against a second runner.
+
+    Raises:
+        TurnmillError: Another process holds it.
+    """
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().decode(errors="replace").strip() or "another process"
+            message = f"{holder} is writing to this output"
+            raise TurnmillError(
+                message,
+                code="output-locked",
+                path=str(path.parent.parent),
+                hint="wait until it ends, or give another directory with -o",
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}".encode())
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)

@@ -1,0 +1,124 @@
+"""Rows as a person looks at them: which tokens are trained, and where each turn ends."""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["masked", "trained", "terminator"]
+TokenBytes = Callable[[list[int]], list[bytes]]
+
+IGNORED = -100
+"""The label of a token that is not trained."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neighbouring tokens of one kind."""
+
+    kind: Kind
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class SampleView:
+    """One training sample."""
+
+    number: int
+    """Which sample of its row, from 0."""
+    pieces: tuple[Piece, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Length of the sample."""
+        return sum(piece.tokens for piece in self.pieces)
+
+    @property
+    def trained(self) -> int:
+        """Tokens whose label is not -100."""
+        return sum(piece.tokens for piece in self.pieces if piece.kind != "masked")
+
+
+@dataclass(frozen=True)
+class RowView:
+    """What became of one input row."""
+
+    source: str
+    row: int
+    line: int | None
+    samples: tuple[SampleView, ...] = ()
+    reject: tuple[str, str] | None = None
+    """Rule and reason, where the row was left out."""
+    raw: str = ""
+    """The start of the row as it was read; kept for rejected rows."""
+
+    @property
+    def place(self) -> str:
+        """``file:line``, or the file and the row where it has no lines."""
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``turnmill show --json`` prints it."""
+        return {
+            "source": self.source,
+            "row": self.row,
+            "line": self.line,
+            "samples": [
+                {
+                    "tokens": sample.tokens,
+                    "trained": sample.trained,
+                    "pieces": [
+                        {"kind": piece.kind, "text": piece.text, "tokens": piece.tokens}
+                        for piece in sample.pieces
+                    ],
+                }
+                for sample in self.samples
+            ],
+            "reject": None
+            if self.reject is None
+            else {"code": self.reject[0], "reason": self.reject[1]},
+        }
+
+
+def sample_view(
+    number: int, sample: dict[str, Any], stops: frozenset[int], token_bytes: TokenBytes
+) -> SampleView:
+    """Cuts a sample into pieces of one kind.
+
+    Args:
+        number: Which sample of its row.
+        sample: ``input_ids``, and ``labels`` unless every token is trained.
+        stops: The stop set.
+        token_bytes: The bytes that ids stand for.
+    """
+    ids = sample["input_ids"]
+    labels = sample.get("labels") or ids
+    kinds = [_kind(id_, label, stops) for id_, label in zip(ids, labels, strict=True)]
+    texts = _texts(token_bytes(ids))
+    tokens = zip(kinds, texts, strict=True)
+    pieces = [
+        _piece(kind, [text for _, text in group])
+        for kind, group in itertools.groupby(tokens, key=lambda token: token[0])
+    ]
+    return SampleView(number, tuple(pieces))
+
+
+def _kind(id_: int, label: int, stops: frozenset[int]) -> Kind:
+    if label == IGNORED:
+        return "masked"
+    return "terminator" if id_ in stops else "trained"
+
+
+def _piece(kind: Kind, texts: Sequence[str]) -> Piece:
+    return Piece(kind, "".join(texts), len(texts))
+
+
+def _texts(chunks: list[bytes]) -> Iterator[str]:
+    """The text of each token; a character that is cut over tokens stands at its last one."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for i, chunk in enumerate(chunks):
+        yield decoder.decode(chunk, final=i == len(chunks) - 1)

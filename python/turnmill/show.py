@@ -1,0 +1,97 @@
+"""Looks at conversations as the trainer will see them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from turnmill._terminal import Terminal
+    from turnmill.prepare.views import RowView
+    from turnmill.recipe import Recipe
+
+__all__ = ["Shown", "show"]
+
+
+class Shown(Sequence["RowView"]):
+    """Rows to look at, each a ``turnmill.prepare.views.RowView``; ``print(shown)`` draws them."""
+
+    def __init__(self, rows: list[RowView], *, full: bool = False) -> None:
+        self._rows = rows
+        self._full = full
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._rows[position]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def text(self, *, colour: bool = False, stream: TextIO | None = None) -> str:
+        """The rows drawn with markers, or with colours.
+
+        Args:
+            colour: Trained tokens green, terminators reversed, masked parts dim.
+            stream: The stream it is for, which decides the width.
+        """
+        import sys
+
+        from turnmill._terminal import terminal
+
+        return self.draw(terminal(stream or sys.stdout, colour=colour))
+
+    def draw(self, out: Terminal) -> str:
+        """The rows drawn for a terminal."""
+        from turnmill.prepare.drawing import draw
+
+        return "\n".join(draw(self._rows, out, full=self._full))
+
+
+def show(
+    data: Any,
+    *,
+    tokenizer: str | os.PathLike[str] | None = None,
+    recipe: Recipe | None = None,
+    n: int = 3,
+    row: int | None = None,
+    sample: int | None = None,
+    source: str | None = None,
+    full: bool = False,
+    **keys: Any,
+) -> Shown:
+    """Shows conversations with their trained tokens, or what became of an input row.
+
+    Args:
+        data: Raw conversations (whatever :func:`turnmill.prepare` reads) or an output directory.
+        tokenizer: The tokenizer; an output directory knows its own.
+        recipe: How raw conversations are encoded, instead of ``tokenizer`` and ``keys``.
+        n: How many rows, from the start.
+        row: This input row alone, from 0.
+        sample: The row behind this sample of an output directory, from 0.
+        source: The row at this place, ``"chat.jsonl:12"``: a line from 1, or a row from 0 where
+            the file has no lines.
+        full: Show long texts whole.
+        **keys: Recipe keys, such as ``history="last-turn"``.
+
+    Returns:
+        The rows; ``print`` draws them.
+
+    Raises:
+        DataError: There is no such row.
+    """
+    from turnmill.prepare import looking
+
+    place = looking.Place(n=n, row=row, sample=sample, source=source)
+    if isinstance(data, str | os.PathLike) and looking.is_output(data):
+        return Shown(looking.written(data, place, tokenizer), full=full)
+    if recipe is None:
+        from turnmill import Recipe
+
+        recipe = Recipe(tokenizer=tokenizer, **keys)
+    return Shown(looking.raw(data, place, recipe), full=full)
