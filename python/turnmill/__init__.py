@@ -19,6 +19,8 @@ from turnmill.errors import (
     TokenizerError,
     TurnmillError,
 )
+from turnmill.recipe import Recipe
+from turnmill.template import Rendered, Template
 from turnmill.tokenizer import Tokenizer
 
 __version__: str = build_info()["version"]
@@ -27,7 +29,10 @@ __all__ = [
     "DataError",
     "DebugBuildWarning",
     "InternalError",
+    "Recipe",
     "RecipeError",
+    "Rendered",
+    "Template",
     "TemplateError",
     "Tokenizer",
     "TokenizerError",

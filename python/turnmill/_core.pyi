@@ -3,13 +3,18 @@
 from collections.abc import Iterable
 from typing import Any, final
 
-__all__ = ["Batch", "Batches", "Tokenizer", "_panic", "build_info", "check_recipe"]
+__all__ = ["Batch", "Batches", "Template", "Tokenizer", "_panic", "build_info", "check_recipe"]
 
 def build_info() -> dict[str, Any]:
     """What this build is, for bug reports."""
 
-def check_recipe(recipe: str) -> str:
-    """Checks a recipe given as JSON; every key of it with its value, defaults included, as JSON."""
+def check_recipe(recipe: str) -> tuple[str, str]:
+    """Checks a recipe given as JSON.
+
+    Returns:
+        Every key of it with its value, defaults included, as JSON, and the fingerprint of what
+        decides the written bytes.
+    """
 
 def _panic(text: str) -> None:
     """Breaks inside the core, so that a test can see what a user would."""
@@ -28,6 +33,32 @@ class Batches:
     def __arrow_c_schema__(self) -> Any: ...
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
     def __len__(self) -> int: ...
+
+@final
+class Template:
+    """A chat template; see `turnmill.Template`."""
+
+    def __new__(
+        cls,
+        given: str,
+        name: str | None,
+        special_tokens: list[tuple[str, str]],
+        now: tuple[int, int, int, int, int, int, int],
+    ) -> Template: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    def render(
+        self,
+        messages: Any,
+        tools: Any,
+        documents: Any,
+        add_generation_prompt: bool,
+        continue_final_message: str | None,
+        variables: dict[str, Any],
+    ) -> tuple[str, bytearray, bytearray]: ...
+    def require_spans(self) -> None: ...
 
 @final
 class Tokenizer:

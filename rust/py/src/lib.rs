@@ -1,13 +1,16 @@
 //! The Python surface of `turnmill-core`: conversions and classes, no behaviour of its own.
 //!
 //! Long calls leave the interpreter in one place ([`detach`]), errors are mapped in one place
-//! ([`errors`]), Arrow crosses in one place ([`capsule`]). Every other file is one class of
-//! `turnmill._core`; defaults, overloads and documentation live in the Python package around it.
+//! ([`errors`]), Arrow crosses in one place ([`capsule`]), Python objects are read in one place
+//! ([`convert`]). Every other file is one class of `turnmill._core`; defaults, overloads and
+//! documentation live in the Python package around it.
 
 mod capsule;
+mod convert;
 mod detach;
 mod errors;
 mod flat;
+mod template;
 mod tokenizer;
 
 use pyo3::prelude::*;
@@ -24,6 +27,8 @@ mod _core {
     #[pymodule_export]
     use crate::capsule::{Batch, Batches};
     #[pymodule_export]
+    use crate::template::Template;
+    #[pymodule_export]
     use crate::tokenizer::Tokenizer;
 
     /// What this build is, for bug reports.
@@ -37,10 +42,14 @@ mod _core {
         Ok(info)
     }
 
-    /// Checks a recipe given as JSON; every key of it with its value, defaults included, as JSON.
+    /// Checks a recipe given as JSON: every key of it with its value, defaults included, as JSON,
+    /// and the fingerprint of what decides the written bytes.
     #[pyfunction]
-    fn check_recipe(py: Python<'_>, recipe: &str) -> PyResult<String> {
-        detach::run_short(py, || Ok(Recipe::from_json(recipe)?.to_json().to_string()))
+    fn check_recipe(py: Python<'_>, recipe: &str) -> PyResult<(String, String)> {
+        detach::run_short(py, || {
+            let recipe = Recipe::from_json(recipe)?;
+            Ok((recipe.to_json().to_string(), recipe.fingerprint()))
+        })
     }
 
     /// Breaks inside the core, so that a test can see what a user would.

@@ -9,6 +9,7 @@ pub mod builtin;
 mod input;
 mod options;
 mod rendered;
+mod source;
 mod study;
 #[expect(clippy::module_inception, reason = "the public type of the module")]
 mod template;
@@ -17,5 +18,6 @@ pub use builtin::Builtin;
 pub use input::RenderInput;
 pub use options::{Limits, LocalTime, Options, SpanSource};
 pub use rendered::{Field, Origin, Piece, Rendered, Span, Thought};
+pub use source::{Source, find_source};
 pub use study::{RoleStudy, Study};
 pub use template::Template;

@@ -59,6 +59,14 @@ pub(super) fn load(path: &Path) -> Result<Tokenizer> {
     })
 }
 
+/// The chat templates and named special tokens of a directory, without loading its vocabulary.
+pub fn read_templates(directory: &Path) -> Result<(Templates, SpecialTokens)> {
+    let config = read_config(directory, "tokenizer_config.json")?.unwrap_or_default();
+    let map = read_config(directory, "special_tokens_map.json")?;
+    let templates = Templates::read(directory, &config)?;
+    Ok((templates, SpecialTokens::read(&config, map.as_ref())))
+}
+
 /// Tables are as long as the largest id: a broken file must not ask for all memory.
 fn check_ids(file: &TokenizerFile) -> Result<()> {
     let vocabulary = file.model.vocab.0.iter().map(|(_, id)| *id);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::Result;
 
 pub use files::AddedToken;
+pub use load::read_templates;
 pub use reference::Reference;
 pub use special::{SpecialTokens, Templates};
 

@@ -1,0 +1,153 @@
+"""The one configuration object of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from turnmill import _core
+from turnmill.errors import RecipeError
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is made of the data, and how. Defaults are the safe choice.
+
+    Unknown keys and bad values are errors that name the nearest key or the allowed values; a key
+    whose feature is not there yet is an error too, never ignored. Change one with
+    `dataclasses.replace`.
+
+    >>> Recipe(tokenizer="model", max_length=4096).max_length
+    4096
+    >>> try:
+    ...     Recipe(tokeniser="model")
+    ... except RecipeError as error:
+    ...     print(error, error.hint)
+    the recipe has no key `tokeniser` did you mean `tokenizer`?
+
+    Raises:
+        RecipeError: A key or value is not allowed.
+    """
+
+    inputs: Any = None
+    """Paths, globs, URIs or in-memory data; `turnmill.prepare` takes them as its first argument."""
+    tokenizer: str | os.PathLike[str] = ""
+    """Directory with `tokenizer.json`, that file, or a model id in a local cache."""
+    template: str | os.PathLike[str] | None = None
+    """A built-in's name, a `.jinja` file or source; None: the tokenizer's own."""
+    template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Variables for the template; a row's `chat_template_kwargs` win."""
+    now: str | dt.date | None = None
+    """The date templates see; None: the moment the run is planned."""
+    schema: str = "auto"
+    """Shape of the rows: auto, messages, sharegpt, alpaca, prompt-completion, text."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """The schema's field names to the data's."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """The data's role names to the template's."""
+    role_order: str = "keep"
+    """keep; trim removes a leading assistant message."""
+    train_on: str | Sequence[str] = "assistant"
+    """assistant, last-turn, everything, or a list of roles."""
+    spans: str = "auto"
+    """How turns are found: auto, tags, inferred."""
+    reasoning: str = "train"
+    """train, train-empty, mask."""
+    history: str = "auto"
+    """Rewritten earlier turns: auto, as-rendered, last-turn, expand."""
+    stop: str | Sequence[str | int] = "auto"
+    """What the serving side stops on: auto (generation_config's, else the tokenizer's eos), or a
+    list of tokens or ids."""
+    eos: str = "ensure"
+    """ensure, template."""
+    special_in_content: str = "text"
+    """Control tokens' text inside content: text, parse, reject."""
+    boundary: str = "joint"
+    """joint, apart."""
+    max_length: int | None = None
+    """Most tokens of a sample."""
+    over_length: str = "whole-turns"
+    """Longer samples: whole-turns, oldest-turns, reject, error."""
+    columns: Sequence[str] = ("input_ids", "labels", "attention_mask", "length")
+    """Columns of the output; also position_ids, weights, source."""
+    max_rejects: float = 0.5
+    """Largest share of rejected rows, 0 to 1."""
+    format: str | None = None
+    """Format of the output files: arrow, parquet; None: by the output's place."""
+    pack: Any = None
+    shuffle: Any = None
+    seed: int | None = None
+    validation: Any = None
+    dedup: Any = None
+    overwrite: bool = False
+    """Replaces an existing output."""
+    compat: str = "none"
+    """Other projects to be equal to."""
+
+    def __new__(cls, **keys: Any) -> Self:
+        """Refuses unknown keys, with the nearest known one as a hint."""
+        known = {key.name for key in dataclasses.fields(cls)}
+        unknown = {key: None for key in keys if key not in known}
+        if unknown:
+            _core.check_recipe(json.dumps(unknown))
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads a TOML file whose top-level keys are the recipe's.
+
+        Raises:
+            RecipeError: The file is not TOML, or a key or value is not allowed.
+            OSError: The file cannot be read.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                return cls(**tomllib.load(file))
+        except tomllib.TOMLDecodeError as error:
+            text = f"the recipe is not TOML: {error}"
+            raise RecipeError(text, code="invalid-toml", path=path) from None
+        except RecipeError as error:
+            raise RecipeError(error.args[0], code=error.code, path=path, hint=error.hint) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every key with its value as JSON has it, defaults included.
+
+        >>> Recipe(stop=["<|im_end|>", 2]).to_dict()["stop"]
+        ['<|im_end|>', 2]
+        """
+        return dict(json.loads(self._check()[0]))
+
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that change with every key that can change a written byte."""
+        return self._check()[1]
+
+    def _check(self) -> tuple[str, str]:
+        given = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
+        return _core.check_recipe(json.dumps(_jsonable(given)))
+
+
+def _jsonable(value: Any) -> Any:
+    """Paths and dates as text; in-memory data, which only `inputs` may hold, by its type."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return f"<{type(value).__name__}>"

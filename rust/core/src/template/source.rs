@@ -1,0 +1,153 @@
+//! Finding a template: a directory, a file, a built-in name, or the source itself.
+
+use std::path::Path;
+
+use super::builtin;
+use crate::recipe::nearest;
+use crate::tokenizer::{SpecialTokens, Templates, read_templates};
+use crate::{Error, ErrorKind, Result};
+
+/// A template that was found, with what its place says about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// What it is called in messages and in the run record: a path, a built-in name, `inline`.
+    pub name: String,
+    /// The Jinja source.
+    pub text: String,
+    /// The source for conversations with tools, where the tokenizer has one of its own for them.
+    pub with_tools: Option<String>,
+    /// Named special tokens of the directory it came from, with their texts.
+    pub special_tokens: Vec<(String, String)>,
+}
+
+impl Source {
+    /// The template of a tokenizer; `name` chooses among several.
+    pub fn of_tokenizer(
+        path: &Path,
+        templates: &Templates,
+        special_tokens: &SpecialTokens,
+        name: Option<&str>,
+    ) -> Result<Self> {
+        let chosen = match name {
+            Some(name) => templates.get(name),
+            None => templates.choose(false),
+        };
+        let text = chosen.ok_or_else(|| no_template(path, templates, name))?;
+        let tools = templates.choose(true).filter(|tools| *tools != text);
+        let owned = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
+        Ok(Self {
+            name: path.display().to_string(),
+            text: text.to_owned(),
+            with_tools: tools.filter(|_| name.is_none()).map(str::to_owned),
+            special_tokens: special_tokens.iter().map(owned).collect(),
+        })
+    }
+}
+
+/// Finds the template that `given` stands for: Jinja source (it holds `{{` or `{%`), a tokenizer
+/// directory, a file, or the name of a built-in. `name` chooses among the templates of a directory.
+pub fn find_source(given: &str, name: Option<&str>) -> Result<Source> {
+    if given.contains("{{") || given.contains("{%") {
+        return Ok(named("inline", given.to_owned()));
+    }
+    let path = Path::new(given);
+    if path.is_dir() {
+        let (templates, special_tokens) = read_templates(path)?;
+        return Source::of_tokenizer(path, &templates, &special_tokens, name);
+    }
+    if path.is_file() {
+        return read_file(path);
+    }
+    match builtin::find(given) {
+        Some(builtin) => Ok(named(builtin.name, builtin.source.to_owned())),
+        None => Err(not_found(given)),
+    }
+}
+
+fn named(name: &str, text: String) -> Source {
+    Source {
+        name: name.to_owned(),
+        text,
+        ..Source::default()
+    }
+}
+
+/// Newlines are read as Python's text files read them.
+fn read_file(path: &Path) -> Result<Source> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::new(
+            ErrorKind::Template,
+            "unreadable-template",
+            format!("cannot read the chat template: {error}"),
+        )
+        .at_path(path)
+    })?;
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    Ok(named(&path.display().to_string(), text))
+}
+
+fn not_found(given: &str) -> Error {
+    let shown: String = given.chars().take(80).collect();
+    let error = Error::new(
+        ErrorKind::Template,
+        "template-not-found",
+        format!("`{shown}` is no directory, file, built-in template or template source"),
+    );
+    let names = || builtin::ALL.iter().map(|builtin| builtin.name);
+    error.hint(match nearest(given, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "built-in templates: {}",
+            names().collect::<Vec<_>>().join(", ")
+        ),
+    })
+}
+
+fn no_template(path: &Path, templates: &Templates, name: Option<&str>) -> Error {
+    let names: Vec<&str> = templates.iter().map(|(name, _)| name).collect();
+    let (what, hint) = match name {
+        Some(name) if !names.is_empty() => (
+            format!("the tokenizer has no chat template called `{name}`"),
+            format!("it has: {}", names.join(", ")),
+        ),
+        _ if names.is_empty() => (
+            "the tokenizer has no chat template".to_owned(),
+            "base models have none: name the template that the model is to learn, such as \
+             --template chatml"
+                .to_owned(),
+        ),
+        _ => (
+            "the tokenizer has several chat templates and none is the default".to_owned(),
+            format!("name one of: {}", names.join(", ")),
+        ),
+    };
+    Error::new(ErrorKind::Template, "no-chat-template", what)
+        .at_path(path)
+        .hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_is_told_from_a_name() {
+        let inline = find_source("{{ messages }}", None).unwrap();
+        assert_eq!((&*inline.name, &*inline.text), ("inline", "{{ messages }}"));
+        assert_eq!(find_source("chatml", None).unwrap().name, "chatml");
+    }
+
+    #[test]
+    fn a_misspelt_name_leads_to_the_nearest() {
+        let error = find_source("lama-3", None).unwrap_err();
+        assert_eq!(error.code(), "template-not-found");
+        assert_eq!(error.hint_text(), Some("did you mean `llama-3`?"));
+    }
+
+    #[test]
+    fn a_directory_without_a_template_says_what_to_name() {
+        let error = find_source(env!("CARGO_MANIFEST_DIR"), None).unwrap_err();
+        assert_eq!(error.code(), "no-chat-template");
+        assert!(error.hint_text().unwrap().contains("chatml"));
+    }
+}

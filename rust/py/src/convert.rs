@@ -1,0 +1,235 @@
+//! Python objects → plain values, with the meaning transformers gives them.
+//!
+//! transformers rebuilds whatever a template sees out of plain JSON types: subclasses of `str`,
+//! `int` and `float` lose their class, mappings become dicts, tuples and lists stay sequences,
+//! numpy scalars, dataclasses and pydantic models are taken apart, and anything else becomes the
+//! text `<its type>`. Rows of training data differ in the last point: there such a value is an
+//! error of the row, because nobody wants `<datetime>` trained.
+
+use bumpalo::collections::Vec as BumpVec;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
+use turnmill_core::check::{Reject, Rule};
+use turnmill_core::{Arena, Map, Value};
+
+/// Far deeper than chat data, far shallower than the stack.
+const DEEPEST: u32 = 200;
+
+/// What becomes of an object that is no plain data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// The text `<its type>`, as in transformers.
+    Placeholder,
+    /// An error of the row.
+    Refuse,
+}
+
+/// Why an object is no value.
+pub(crate) enum Problem {
+    /// The data: the row is left out.
+    Row(Reject),
+    /// Python code that the object brought along raised, or memory ran out.
+    Raised(PyErr),
+}
+
+impl From<PyErr> for Problem {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl Problem {
+    /// With the message it concerns.
+    pub(crate) fn at_message(self, index: usize) -> Self {
+        match self {
+            Self::Row(reject) => Self::Row(reject.at_message(index as u32)),
+            raised @ Self::Raised(_) => raised,
+        }
+    }
+
+    /// As an exception, where there is no row to leave out.
+    pub(crate) fn into_error(self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Row(reject) => crate::errors::from_reject(py, &reject),
+            Self::Raised(error) => error,
+        }
+    }
+}
+
+/// Reads `object` into the arena.
+pub(crate) fn value<'a>(
+    object: &Bound<'_, PyAny>,
+    foreign: Foreign,
+    arena: &'a Arena,
+) -> Result<Value<'a>, Problem> {
+    Converter { foreign, arena }.value(object, 0)
+}
+
+/// Reads the entries of a `dict` with string keys into the arena.
+pub(crate) fn map<'a>(
+    object: &Bound<'_, PyDict>,
+    foreign: Foreign,
+    arena: &'a Arena,
+) -> Result<Map<'a>, Problem> {
+    Converter { foreign, arena }.dict(object, 0)
+}
+
+struct Converter<'a> {
+    foreign: Foreign,
+    arena: &'a Arena,
+}
+
+impl<'a> Converter<'a> {
+    fn value(&self, object: &Bound<'_, PyAny>, depth: u32) -> Result<Value<'a>, Problem> {
+        if depth > DEEPEST {
+            let text = format!("the data is nested deeper than {DEEPEST} levels");
+            return Err(Problem::Row(Reject::new(Rule::SchemaMismatch, text)));
+        }
+        if let Ok(text) = object.cast::<PyString>() {
+            return self.text(text).map(Value::Str);
+        }
+        if let Ok(dict) = object.cast::<PyDict>() {
+            return self.dict(dict, depth).map(Value::Map);
+        }
+        if let Ok(list) = object.cast::<PyList>() {
+            return self.sequence(list.iter(), depth);
+        }
+        if object.is_none() {
+            return Ok(Value::Null);
+        }
+        if let Ok(truth) = object.cast::<PyBool>() {
+            return Ok(Value::Bool(truth.is_true()));
+        }
+        if let Ok(integer) = object.cast::<PyInt>() {
+            return self.integer(integer);
+        }
+        if let Ok(float) = object.cast::<PyFloat>() {
+            return Ok(Value::Float(float.value()));
+        }
+        self.rich(object, depth)
+    }
+
+    fn text(&self, text: &Bound<'_, PyString>) -> Result<&'a str, Problem> {
+        match text.to_str() {
+            Ok(text) => Ok(self.arena.alloc_str(text)),
+            Err(_) => Err(Problem::Row(Reject::new(
+                Rule::LoneSurrogate,
+                Rule::LoneSurrogate.meaning(),
+            ))),
+        }
+    }
+
+    /// The value whatever `__str__` or `__int__` a subclass has.
+    fn integer(&self, integer: &Bound<'_, PyInt>) -> Result<Value<'a>, Problem> {
+        if let Ok(small) = integer.extract::<i64>() {
+            return Ok(Value::Int(small));
+        }
+        let py = integer.py();
+        let digits = py
+            .get_type::<PyInt>()
+            .call_method1(intern!(py, "__repr__"), (integer,))?;
+        self.text(digits.cast::<PyString>().map_err(PyErr::from)?)
+            .map(Value::BigInt)
+    }
+
+    fn dict(&self, dict: &Bound<'_, PyDict>, depth: u32) -> Result<Map<'a>, Problem> {
+        let mut entries = self.vec(dict.len());
+        for (key, item) in dict.iter() {
+            entries.push((self.key(&key)?, self.value(&item, depth + 1)?));
+        }
+        Ok(Map::new(entries.into_bump_slice()))
+    }
+
+    fn mapping(&self, mapping: &Bound<'_, PyMapping>, depth: u32) -> Result<Map<'a>, Problem> {
+        let items = mapping.items()?;
+        let mut entries = self.vec(items.len());
+        for pair in items.iter() {
+            let (key, item): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
+            entries.push((self.key(&key)?, self.value(&item, depth + 1)?));
+        }
+        Ok(Map::new(entries.into_bump_slice()))
+    }
+
+    fn key(&self, key: &Bound<'_, PyAny>) -> Result<&'a str, Problem> {
+        if let Ok(text) = key.cast::<PyString>() {
+            return self.text(text);
+        }
+        let text = format!("a key is no string: {}", key.repr()?);
+        Err(Problem::Row(Reject::new(Rule::SchemaMismatch, text)))
+    }
+
+    fn sequence<'py>(
+        &self,
+        items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
+        depth: u32,
+    ) -> Result<Value<'a>, Problem> {
+        let mut values = self.vec(items.len());
+        for item in items {
+            values.push(self.value(&item, depth + 1)?);
+        }
+        Ok(Value::List(values.into_bump_slice()))
+    }
+
+    fn vec<T>(&self, capacity: usize) -> BumpVec<'a, T> {
+        BumpVec::with_capacity_in(capacity, self.arena)
+    }
+
+    /// Everything beyond JSON's own types, in the order in which transformers asks.
+    fn rich(&self, object: &Bound<'_, PyAny>, depth: u32) -> Result<Value<'a>, Problem> {
+        let py = object.py();
+        if let Ok(mapping) = object.cast::<PyMapping>() {
+            return self.mapping(mapping, depth).map(Value::Map);
+        }
+        if let Ok(tuple) = object.cast::<PyTuple>() {
+            return self.sequence(tuple.iter(), depth);
+        }
+        if object.is_instance(numpy_scalar(py)?)? {
+            let item = object.call_method0(intern!(py, "item"))?;
+            return self.value(&item, depth + 1);
+        }
+        if let Some(fields) = dataclass_fields(object)? {
+            return self.dict(&fields, depth).map(Value::Map);
+        }
+        let dump = object.getattr_opt(intern!(py, "model_dump"))?;
+        if let Some(dump) = dump.filter(|method| method.is_callable()) {
+            return self.value(&dump.call0()?, depth + 1);
+        }
+        self.placeholder(object)
+    }
+
+    fn placeholder(&self, object: &Bound<'_, PyAny>) -> Result<Value<'a>, Problem> {
+        let name = object.get_type().name()?;
+        if self.foreign == Foreign::Placeholder {
+            return Ok(Value::Str(self.arena.alloc_str(&format!("<{name}>"))));
+        }
+        let text = format!("a value is a {name} object, not text, a number, a list or a dict");
+        Err(Problem::Row(Reject::new(Rule::TypeCoercedContent, text)))
+    }
+}
+
+fn numpy_scalar(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static GENERIC: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    GENERIC.import(py, "numpy", "generic")
+}
+
+/// The fields of a dataclass instance, one level deep; `None` for anything else.
+fn dataclass_fields<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let py = object.py();
+    let names = object.getattr_opt(intern!(py, "__dataclass_fields__"))?;
+    if names.is_none() || object.is_instance_of::<PyType>() {
+        return Ok(None);
+    }
+    let values = PyDict::new(py);
+    for field in py
+        .import("dataclasses")?
+        .call_method1("fields", (object,))?
+        .try_iter()?
+    {
+        let name = field?.getattr("name")?;
+        let value = object.getattr(name.cast::<PyString>()?)?;
+        values.set_item(name, value)?;
+    }
+    Ok(Some(values))
+}
