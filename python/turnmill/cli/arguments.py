@@ -22,8 +22,10 @@ class UsageError(Exception):
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word most like ``word``, if one is like it at all."""
-    return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)), None)
+    """The word that ``word`` is the start of, or most like, if one is like it at all."""
+    words = list(words)
+    longer = [candidate for candidate in words if candidate.startswith(word)]
+    return next(iter(longer or difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ class Parser:
             lines += ["", out.style(group.title, "bold")]
             for flag in group.flags:
                 lines += _flag_lines(flag, out)
-        return "\n".join(lines + (["", self.closing] if self.closing else []))
+        closing = ["", *wrap(self.closing, out.width)] if self.closing else []
+        return "\n".join([*lines, *closing])
 
 
 _COLUMN = 30

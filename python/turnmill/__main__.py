@@ -1,0 +1,9 @@
+"""``python -m turnmill``."""
+
+from __future__ import annotations
+
+import sys
+
+from turnmill.cli import main
+
+sys.exit(main())

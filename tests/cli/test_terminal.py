@@ -1,0 +1,217 @@
+"""Colours, widths, numbers, the progress line and the drawing of rows."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from turnmill import _terminal
+from turnmill._terminal import Terminal, clip, columns_of, duration, share, short_count, table, wrap
+from turnmill.cli.progress_line import ProgressLine
+from turnmill.prepare.drawing import draw
+from turnmill.prepare.progress import Progress
+from turnmill.prepare.views import Piece, RowView, SampleView, sample_view
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def plain(width: int = 80) -> Terminal:
+    return Terminal(io.StringIO(), colour=False, width=width, live=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "colour"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"NO_COLOR": ""}, True)],
+)
+def test_colour_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], colour: bool
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert _terminal.terminal(Screen()).colour is colour
+
+
+def test_colour_in_a_pipe_only_when_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert not _terminal.terminal(io.StringIO()).colour
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert _terminal.terminal(io.StringIO()).colour
+
+
+def test_widths_count_columns() -> None:
+    assert columns_of("词元ab") == 6
+    assert columns_of("e\u0301") == 1
+    assert clip("词元词元", 5) == "词元…"
+    assert clip("short", 5) == "short"
+    assert table([("词", "1"), ("ab", "22")], numbers=(1,)) == ["词   1", "ab  22"]
+    assert wrap("one two three", 7, indent="  ") == ["one two", "  three"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1000, "1k"), (12_345, "12.3k"), (4.56e6, "4.56M"), (7e12, "7e+03G")],
+)
+def test_short_counts(number: float, text: str) -> None:
+    assert short_count(number) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (0, 10, "0 %"),
+        (1, 0, "0 %"),
+        (1, 100_000, "0.001 %"),
+        (1, 3, "33 %"),
+        (99_999, 100_000, "99.9 %"),
+        (5, 5, "100 %"),
+    ],
+)
+def test_shares(part: int, whole: int, text: str) -> None:
+    assert share(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.9, "9.9 s"), (42.4, "42 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def moment(done: float, rejected: int = 0) -> Progress:
+    return Progress(
+        shards_done=0,
+        shards=4,
+        done=done,
+        rows=12_345,
+        rejected=rejected,
+        tokens=4_560_000,
+        bytes_read=25_000_000,
+        seconds=10.0,
+        done_before=0.0,
+    )
+
+
+def test_the_progress_line_on_a_terminal() -> None:
+    screen = Screen()
+    line = ProgressLine(Terminal(screen, colour=False, width=80, live=True))
+    line(moment(0.25, rejected=123))
+    line(moment(0.26))
+    line.clear()
+    drawn = screen.getvalue().split("\r\x1b[2K")
+    assert drawn == [
+        "",
+        "██████·················· "
+        " 25 %  12.3k rows  4.56M tokens  2.5 MB/s  123 rejected (1 %)  30 s left",
+        "",
+    ]
+
+
+def test_progress_in_a_log_is_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("turnmill.cli.progress_line.time.monotonic", lambda: clock[0])
+    out = plain()
+    line = ProgressLine(out)
+    for second in range(25):
+        clock[0] = 100.0 + second
+        line(moment(0.5))
+    text = out.stream.getvalue()  # type: ignore[attr-defined]
+    assert text == " 50 %  12.3k rows  4.56M tokens  2.5 MB/s  10 s left\n" * 2
+
+
+def test_a_resumed_run_reckons_with_its_own_speed() -> None:
+    resumed = Progress(2, 4, 0.75, 10, 0, 10, 1, 10.0, done_before=0.5)
+    assert resumed.seconds_left == pytest.approx(10.0)
+    assert Progress(2, 4, 0.5, 10, 0, 10, 1, 10.0, done_before=0.5).seconds_left is None
+
+
+VIEW = RowView(
+    "chat.jsonl",
+    3,
+    4,
+    (
+        SampleView(
+            0,
+            (
+                Piece("masked", "<|user|>\nHi\n<|assistant|>\n", 6),
+                Piece("trained", "Hello\nthere", 3),
+                Piece("terminator", "<|end|>", 1),
+                Piece("masked", "\n", 1),
+            ),
+        ),
+    ),
+)
+
+
+def test_a_row_without_colour_has_markers() -> None:
+    assert "\n".join(draw([VIEW], plain())) == (
+        "── row 3 · chat.jsonl:4 · 11 tokens, 36 % trained · 1 turn ends in <|end|>\n"
+        "<|user|>\n"
+        "Hi\n"
+        "<|assistant|>\n"
+        "⟦Hello\n"
+        "there<|end|>■⟧\n"
+        "\n"
+        "\n"
+        "⟦…⟧ trained   ■ after a trained terminator (EOS)   the rest is masked"
+    )
+
+
+def test_a_row_in_colour_starts_and_ends_its_style_in_each_line() -> None:
+    lines = draw([VIEW], Terminal(io.StringIO(), colour=True, width=80, live=True))
+    assert lines[3:6] == [
+        "\x1b[2m<|assistant|>\x1b[0m",
+        "\x1b[32mHello\x1b[0m",
+        "\x1b[32mthere\x1b[0m\x1b[1;7;32m<|end|>\x1b[0m",
+    ]
+    assert all(line.count("\x1b[") % 2 == 0 for line in lines)
+
+
+def test_a_turn_without_terminator_is_said_loudly() -> None:
+    view = RowView("a", 0, 1, (SampleView(0, (Piece("trained", "endless", 2),)),))
+    assert "no terminator" in draw([view], plain())[0]
+
+
+def test_a_rejected_row_shows_rule_reason_and_text() -> None:
+    view = RowView("a.jsonl", 7, 9, (), ("invalid-json", "the line ends too early"), '{"a": ')
+    assert draw([view], plain()) == [
+        "── row 7 · a.jsonl:9 · rejected: invalid-json",
+        "the line ends too early",
+        '{"a":',
+        "",
+    ]
+
+
+def test_control_characters_of_the_data_never_reach_the_terminal() -> None:
+    view = RowView("a", 0, 1, (SampleView(0, (Piece("trained", "\x1b[31mred\x9b\u202e", 2),)),))
+    text = "\n".join(draw([view], plain()))
+    assert "␛[31mred\\u009b\\u202e" in text
+    assert "\x1b" not in text
+
+
+def test_long_text_is_shortened_unless_asked_for() -> None:
+    view = RowView("a", 0, 1, (SampleView(0, (Piece("masked", "x" * 5000, 2),)),))
+    assert "…4,500 more characters…" in "\n".join(draw([view], plain()))
+    assert "x" * 5000 in "\n".join(draw([view], plain(), full=True))
+
+
+def test_pieces_follow_labels_and_split_characters_stay_whole() -> None:
+    chunks = {1: b"\xe8\xaf", 2: b"\x8d", 3: b"<end>", 4: b"q"}
+    sample = {"input_ids": [4, 1, 2, 3, 3], "labels": [-100, 1, 2, 3, -100]}
+    view = sample_view(0, sample, frozenset({3}), lambda ids: [chunks[i] for i in ids])
+    assert [(p.kind, p.text, p.tokens) for p in view.pieces] == [
+        ("masked", "q", 1),
+        ("trained", "词", 2),
+        ("terminator", "<end>", 1),
+        ("masked", "<end>", 1),
+    ]
+    assert (view.tokens, view.trained) == (5, 3)
