@@ -126,7 +126,8 @@ def test_every_recipe_key_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None
         ),
         (
             ["prepare", "a.jsonl", "--max", "5"],
-            "error: unknown option `--max`\nhint: `turnmill prepare --help` lists every option\n",
+            "error: unknown option `--max`\n"
+            "hint: did you mean `--max-rejects`? `turnmill prepare --help` lists every option\n",
         ),
         (
             ["prepare", "a.jsonl", "--threads", "none"],
