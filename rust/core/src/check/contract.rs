@@ -87,7 +87,7 @@ fn check_turn(
         let reason = "the turn's stop token is not trained";
         return reject(Rule::TerminatorMasked, reason);
     }
-    if !allowance.stops_inside && stop.find(inside).is_some() {
+    if !allowance.stops_inside && trained_stop(inside, inside_labels, stop) {
         let reason = "a stop token stands inside the turn";
         return reject(Rule::PrematureTerminator, reason);
     }
@@ -95,6 +95,17 @@ fn check_turn(
         counts.add(Rule::EmptyAssistantTurn, 1);
     }
     Ok(())
+}
+
+fn trained_stop(ids: &[u32], labels: &[i32], stop: &StopSet) -> bool {
+    let mut from = 0;
+    while let Some(offset) = stop.find(&ids[from..]) {
+        if labels[from + offset] != IGNORED {
+            return true;
+        }
+        from += offset + 1;
+    }
+    false
 }
 
 fn nothing_trained(labels: &[i32], rule: Rule, turn: &TrainedTurn) -> Result<(), Reject> {

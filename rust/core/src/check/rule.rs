@@ -97,6 +97,7 @@ rules! {
     UntrainedTerminatorEmbedding "untrained-terminator-embedding" Warning "The base model never learned the terminator's embedding";
     TrailingTokensTrained "trailing-tokens-trained" Info "Tokens after the terminator are trained";
     TerminatorCut "terminator-cut" Info "Tokens that the template prints after the first stop token are not trained";
+    EosInserted "eos-inserted" Info "The template never ends a turn, so the eos was inserted after it";
     DoubleBos "double-bos" Error "The sequence starts with two beginning-of-sequence tokens";
     MissingBos "missing-bos" Warning "The sequence lacks the beginning-of-sequence token that inference sends";
     PromptParity "prompt-parity" Error "The tokens before a turn differ from the inference prompt's";
@@ -118,6 +119,7 @@ rules! {
     CacheKeyCollision "cache-key-collision" Error "Two inputs share one cache entry";
     PackingBoundary "packing-boundary" Error "A packed row lacks document boundaries";
     PackingSplitTurn "packing-split-turn" Warning "A turn is split over two packed rows";
+    TurnsLeftOut "turns-left-out" Info "Whole turns left the sample so that it fits `max_length`";
     OverlongSample "overlong-sample" Error "The sample is longer than the length limit";
     NulByte "nul-byte" Info "The text holds a NUL character";
     Crlf "crlf" Info "The text has Windows line ends";

@@ -1,1 +1,162 @@
-//! x
+//! The whole path: a recipe becomes a plan, rows become samples.
+//!
+//! [`Encoder`] holds everything that is decided before the first row: tokenizer, template, stop
+//! set, what ends a turn. A [`Shard`] takes the rows of one input, in blocks, and gives finished
+//! record batches; they do not depend on where the blocks are cut, on the number of threads or on
+//! the size of a work item.
+
+mod chunk;
+mod conversation;
+mod ending;
+mod history;
+mod inspect;
+mod output;
+mod over_length;
+mod plain;
+mod plan;
+mod probe;
+mod record;
+mod row;
+mod shard;
+mod source;
+mod structural;
+
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use serde_json::{Value as Json, json};
+
+use crate::chat::Schema;
+use crate::recipe::Recipe;
+use crate::tokenizer::Tokenizer;
+use crate::value::Value;
+use crate::{Error, Result};
+
+use chunk::Worker;
+use plan::Plan;
+
+pub use output::Output;
+pub use record::Evidence;
+pub use shard::{Shard, ShardOptions};
+
+/// Everything that is decided before the first row. Shared between threads.
+pub struct Encoder {
+    plan: Plan,
+    /// Workers that rest between calls: their caches are worth keeping.
+    workers: Mutex<Vec<Worker>>,
+}
+
+impl Encoder {
+    /// Loads what the recipe names and checks that the parts fit: the stop set is known, the
+    /// template ends its turns in it (or never, and the recipe lets the eos be added), its turns
+    /// can be located.
+    pub fn new(recipe: Recipe) -> Result<Self> {
+        Ok(Self {
+            plan: Plan::new(recipe)?,
+            workers: Mutex::default(),
+        })
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.plan.recipe
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.plan.tokenizer
+    }
+
+    /// Ids that the serving side stops on.
+    pub fn stop_ids(&self) -> &[u32] {
+        self.plan.stop.ids()
+    }
+
+    /// Reads the start of a JSON Lines or JSON array input (the last row may be cut) and says its
+    /// schema. An error where a decision is needed before the first row.
+    pub fn inspect_bytes(&self, head: &[u8]) -> Result<Schema> {
+        inspect::bytes(self, head)
+    }
+
+    /// The same for the first rows of an Arrow input.
+    pub fn inspect_batch(&self, batch: &RecordBatch) -> Result<Schema> {
+        inspect::batch(self, batch)
+    }
+
+    /// The same for rows in memory.
+    pub fn inspect_values(&self, rows: &[Value<'_>]) -> Result<Schema> {
+        inspect::values(self, rows)
+    }
+
+    /// A shard: rows of one input of a known schema.
+    pub fn open_shard(self: &Arc<Self>, options: ShardOptions) -> Result<Shard> {
+        Shard::new(Arc::clone(self), options)
+    }
+
+    /// What the plan found and decided, for the run record. The same plan gives the same facts.
+    pub fn facts(&self) -> Json {
+        let plan = &self.plan;
+        let tokenizer = &plan.tokenizer;
+        let token = |id: u32| json!({"id": id, "token": tokenizer.id_to_text(id)});
+        let named = |name: &str| tokenizer.special_id(name).map(token);
+        json!({
+            "tokenizer": {
+                "path": tokenizer.path(),
+                "hash": format!("{:032x}", tokenizer.hash()),
+                "backend": tokenizer.backend_name(),
+                "backend_reason": tokenizer.backend_reason(),
+                "vocab_size": tokenizer.vocab_size(),
+            },
+            "template": plan.template_facts(),
+            "stop": plan.stop.ids().iter().map(|id| token(*id)).collect::<Vec<_>>(),
+            "terminator": plan.terminator().map(token),
+            "bos": named("bos_token"),
+            "eos": named("eos_token"),
+            "pad": named("pad_token"),
+            "core_version": env!("CARGO_PKG_VERSION"),
+            "now": plan.now_text(),
+            "notes": plan.notes,
+        })
+    }
+
+    /// A rested worker, or a new one.
+    fn worker(&self) -> Worker {
+        let rested = self.workers.lock().ok().and_then(|mut rested| rested.pop());
+        rested.unwrap_or_else(|| Worker::new(&self.plan))
+    }
+
+    fn rest(&self, worker: Worker) {
+        if let Ok(mut rested) = self.workers.lock() {
+            rested.push(worker);
+        }
+    }
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder")
+            .field("tokenizer", &self.plan.tokenizer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a row gives no sample.
+#[derive(Debug)]
+enum Refusal {
+    /// The row is left out.
+    Row(crate::check::Reject),
+    /// The run ends.
+    Run(Error),
+}
+
+impl From<crate::check::Reject> for Refusal {
+    fn from(reject: crate::check::Reject) -> Self {
+        Self::Row(reject)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Run(error)
+    }
+}

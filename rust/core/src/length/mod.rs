@@ -75,8 +75,8 @@ pub fn longest<E>(
         .position(|kept| estimate(kept).is_none_or(|length| length <= max_length))
         .unwrap_or(candidates.len());
     let mut found = None;
-    for index in guess..candidates.len() {
-        if fits(&candidates[index])? {
+    for (index, candidate) in candidates.iter().enumerate().skip(guess) {
+        if fits(candidate)? {
             found = Some(index);
             break;
         }

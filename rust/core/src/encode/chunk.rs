@@ -1,0 +1,267 @@
+//! A run of rows on one thread.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Refusal;
+use super::plan::Plan;
+use super::record::{Findings, Lost, Place};
+use super::row::Desk;
+use crate::batch::rows::Rows as ArrowRows;
+use crate::batch::{IndexRow, IndexRows, RejectRows, Sample, Samples, hash_of};
+use crate::cancel::Cancel;
+use crate::chat::{Reader, Record};
+use crate::check::{Reject, Rule, RuleCounts};
+use crate::jsonl;
+use crate::value::{Arena, Map, Value};
+use crate::{Error, Result};
+
+/// A row as it comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Row<'i> {
+    /// Its JSON text.
+    Json(jsonl::Row<'i>),
+    /// A value in memory, or why there is none, and its index.
+    Value(&'i Result<Value<'i>, Reject>, u64),
+    /// A row of an Arrow batch: its place there, and its index.
+    Arrow(&'i ArrowRows, usize, u64),
+}
+
+/// What does not change from row to row of one input.
+pub(super) struct Setting<'s> {
+    pub(super) plan: &'s Plan,
+    pub(super) reader: &'s Reader,
+    pub(super) cancel: &'s Cancel,
+}
+
+/// What rows became, in order.
+pub(super) struct Made {
+    pub(super) samples: Samples,
+    pub(super) index: IndexRows,
+    pub(super) rejects: RejectRows,
+    pub(super) rows: u64,
+    pub(super) rejected: u64,
+    pub(super) count: u64,
+    pub(super) tokens: u64,
+    pub(super) trained: u64,
+    pub(super) lost: Lost,
+    pub(super) findings: Findings,
+}
+
+impl Made {
+    pub(super) fn new(samples: Samples, index: IndexRows) -> Self {
+        Self {
+            samples,
+            index,
+            rejects: RejectRows::new(),
+            rows: 0,
+            rejected: 0,
+            count: 0,
+            tokens: 0,
+            trained: 0,
+            lost: Lost::default(),
+            findings: Findings::default(),
+        }
+    }
+}
+
+/// A thread's memory.
+pub(super) struct Worker {
+    arena: Arena,
+    desk: Desk,
+    text: String,
+}
+
+/// Memory of one row's values that is kept for the next row.
+const KEPT_ARENA: usize = 8 << 20;
+
+impl Worker {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            arena: Arena::new(),
+            desk: Desk::new(plan),
+            text: String::new(),
+        }
+    }
+
+    /// Makes samples of rows. A row that cannot be used is a reject; an error ends the run.
+    pub(super) fn run<'i>(
+        &mut self,
+        setting: &Setting<'_>,
+        rows: impl Iterator<Item = Row<'i>>,
+        made: &mut Made,
+    ) -> Result<()> {
+        for row in rows {
+            setting.cancel.check()?;
+            if self.arena.allocated_bytes() > KEPT_ARENA {
+                self.arena = Arena::new();
+            } else {
+                self.arena.reset();
+            }
+            self.desk.start_row();
+            let mut step = Step {
+                setting,
+                desk: &mut self.desk,
+                arena: &self.arena,
+                text: &mut self.text,
+            };
+            step.row(row, made)?;
+        }
+        Ok(())
+    }
+}
+
+/// One row on its way.
+struct Step<'w, 's> {
+    setting: &'w Setting<'s>,
+    desk: &'w mut Desk,
+    arena: &'w Arena,
+    text: &'w mut String,
+}
+
+impl<'w> Step<'w, '_> {
+    fn row(&mut self, row: Row<'w>, made: &mut Made) -> Result<()> {
+        made.rows += 1;
+        let place = place(&row);
+        match self.samples(row, place, made) {
+            Ok(()) => {
+                made.findings.add(&self.desk.counts, place);
+                made.lost.add(self.desk.lost);
+            }
+            Err(Refusal::Row(reject)) => {
+                made.rejected += 1;
+                made.findings.add_reject(&reject, place);
+                made.rejects.push(place.row, place.line, reject);
+            }
+            Err(Refusal::Run(error)) => return Err(located(error, place)),
+        }
+        Ok(())
+    }
+
+    fn samples(&mut self, row: Row<'w>, place: Place, made: &mut Made) -> Result<(), Refusal> {
+        let mut counts = RuleCounts::default();
+        let value = self.value(row, &mut counts)?;
+        let record = self.setting.reader.read(value, self.arena, &mut counts)?;
+        self.desk.counts = counts;
+        let plan = self.setting.plan;
+        match record {
+            Record::Conversation(conversation) => {
+                self.desk.conversation(plan, &conversation, self.arena)?;
+            }
+            Record::Completion { prompt, completion } => {
+                self.desk.completion(plan, prompt, completion)?;
+                self.require_length()?;
+            }
+            Record::Text(text) => self.desk.document(plan, text)?,
+        }
+        let entry = IndexRow {
+            row: place.row,
+            line: place.line,
+            sample: 0,
+            turns: self.desk.turns.len() as u32,
+            length: self.desk.encoding.ids.len() as u32,
+            trained: 0,
+            hash: self.hash(row, value),
+        };
+        let columns = value.as_map().unwrap_or_default();
+        match (record, plan.recipe.max_length) {
+            (Record::Text(_), Some(most)) => self.push_parts(entry, columns, most, made),
+            _ => self.push(entry, columns, 0..entry.length as usize, made),
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, row: Row<'w>, counts: &mut RuleCounts) -> Result<Value<'w>, Reject> {
+        match row {
+            Row::Json(row) => {
+                let parsed = jsonl::parse(row.bytes, self.arena).map_err(|error| error.reject())?;
+                if parsed.duplicate_keys > 0 {
+                    counts.add(Rule::DuplicateKey, u64::from(parsed.duplicate_keys));
+                }
+                Ok(parsed.value)
+            }
+            Row::Value(value, _) => value.clone(),
+            Row::Arrow(rows, index, _) => rows.row(index, self.arena, counts),
+        }
+    }
+
+    fn hash(&mut self, row: Row<'_>, value: Value<'_>) -> u64 {
+        match row {
+            Row::Json(row) => xxh3_64(row.bytes),
+            _ => hash_of(value, self.text),
+        }
+    }
+
+    /// A completion has no turns that could leave.
+    fn require_length(&self) -> Result<(), Reject> {
+        let length = self.desk.encoding.ids.len();
+        match self.setting.plan.recipe.max_length {
+            Some(most) if length > most as usize => {
+                let reason = format!("{length} tokens, {most} allowed");
+                Err(Reject::new(Rule::OverlongSample, reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A document is split; only its last part ends in the eos.
+    fn push_parts(&mut self, entry: IndexRow, columns: Map<'_>, most: u32, made: &mut Made) {
+        let length = entry.length as usize;
+        let most = most as usize;
+        for (sample, start) in (0..length).step_by(most).enumerate() {
+            let part = start..length.min(start + most);
+            let entry = IndexRow {
+                sample: sample as u32,
+                ..entry
+            };
+            self.push(entry, columns, part, made);
+        }
+    }
+
+    fn push(
+        &mut self,
+        entry: IndexRow,
+        columns: Map<'_>,
+        part: std::ops::Range<usize>,
+        made: &mut Made,
+    ) {
+        let labels = &self.desk.labels[part.clone()];
+        let trained = labels
+            .iter()
+            .filter(|label| **label != crate::label::IGNORED);
+        let entry = IndexRow {
+            length: part.len() as u32,
+            trained: trained.count() as u32,
+            ..entry
+        };
+        made.samples.push(Sample {
+            ids: &self.desk.encoding.ids[part.clone()],
+            labels,
+            weights: &self.desk.weights[part],
+        });
+        made.count += 1;
+        made.tokens += u64::from(entry.length);
+        made.trained += u64::from(entry.trained);
+        made.index.push(entry, columns);
+    }
+}
+
+fn place(row: &Row<'_>) -> Place {
+    match row {
+        Row::Json(row) => Place {
+            row: row.index,
+            line: Some(row.line),
+        },
+        Row::Value(_, index) | Row::Arrow(_, _, index) => Place {
+            row: *index,
+            line: None,
+        },
+    }
+}
+
+fn located(error: Error, place: Place) -> Error {
+    let error = error.at_row(place.row);
+    match place.line {
+        Some(line) => error.at_line(line),
+        None => error,
+    }
+}

@@ -1,0 +1,492 @@
+//! Conversations: render, encode, label, check.
+
+use super::Refusal;
+use super::ending::TurnEnd;
+use super::plan::Plan;
+use super::row::Desk;
+use crate::chat::Conversation;
+use crate::check::contract::{self, Allowance, TrainedTurn};
+use crate::check::{Reject, Rule};
+use crate::label::{self, Ending, Hole, TokenSpan};
+use crate::recipe::{Boundary, Eos, Reasoning, SpecialInContent, TrainOn};
+use crate::template::{Origin, RenderInput, Span, Thought};
+use crate::value::{Arena, Map, Value};
+use crate::{Error, jsonl};
+
+/// Whether a sample fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is ready.
+    Ready,
+    /// It has this many tokens, more than allowed; nothing was labelled.
+    Long(u32),
+}
+
+impl Desk {
+    /// Makes the sample of a conversation, if it is not too long.
+    pub(super) fn sample<'a>(
+        &mut self,
+        plan: &Plan,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+    ) -> Result<Fit, Refusal> {
+        let template = plan.template(conversation.tools.is_some())?;
+        let mut conversation = *conversation;
+        conversation.template_kwargs = variables(plan, &conversation, arena)?;
+        let input = RenderInput::of(&conversation, conversation.messages.len(), arena);
+        template
+            .render(arena, &input, &mut self.rendered)
+            .map_err(refused)?;
+        let only_last = self.judge_history(plan, template, &conversation, arena)?;
+        let mut policy = Policy {
+            plan,
+            conversation: &conversation,
+            last: last_turn(&conversation),
+            only_last,
+            others: false,
+        };
+        policy.others = policy.trains_others();
+        self.require_spans(&policy)?;
+        self.find_content();
+        self.guard_content(plan)?;
+        self.place_marks(&policy);
+        self.encode(plan)?;
+        let length = self.encoding.ids.len() as u32;
+        if plan.recipe.max_length.is_some_and(|most| length > most) {
+            return Ok(Fit::Long(length));
+        }
+        self.label(&policy)?;
+        self.check(&policy)?;
+        // An inserted terminator may be the token too much.
+        let length = self.encoding.ids.len() as u32;
+        if plan.recipe.max_length.is_some_and(|most| length > most) {
+            return Ok(Fit::Long(length));
+        }
+        Ok(Fit::Ready)
+    }
+
+    /// A trained turn that the template does not print is an error of the row.
+    fn require_spans(&self, policy: &Policy<'_, '_>) -> Result<(), Reject> {
+        let spans = &self.rendered.spans;
+        for (index, message) in policy.conversation.messages.iter().enumerate() {
+            let index = index as u32;
+            if message.role != "assistant" || policy.weight(index) <= 0.0 {
+                continue;
+            }
+            if spans.iter().all(|span| span.message != index) {
+                let reason = "the template does not print this turn";
+                return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
+            }
+        }
+        Ok(())
+    }
+
+    /// Byte offsets whose tokens the labels need, and places where the text is cut.
+    fn place_marks(&mut self, policy: &Policy<'_, '_>) {
+        self.marks.clear();
+        self.cuts.clear();
+        let rendered = &self.rendered;
+        for (index, span) in rendered.spans.iter().enumerate() {
+            self.marks.extend([span.start, span.content_end, span.end]);
+            let first = index == 0 || rendered.spans[index - 1].message != span.message;
+            if first && policy.plan.recipe.boundary == Boundary::Apart {
+                self.cuts.push(span.start);
+            }
+            if policy.inserts(span) && is_last_span(&rendered.spans, index) {
+                let offset = insertion(&rendered.text, span);
+                self.marks.push(offset);
+                self.cuts.push(offset);
+            }
+        }
+        for thought in &rendered.thoughts {
+            self.marks.extend([thought.start, thought.end]);
+        }
+        if policy.others {
+            self.ranges_of_other_roles(policy);
+        }
+    }
+
+    /// Marks text of trained messages that are not the assistant's.
+    fn ranges_of_other_roles(&mut self, policy: &Policy<'_, '_>) {
+        let ranges = other_ranges(&self.rendered, policy);
+        self.marks
+            .extend(ranges.iter().flat_map(|(start, end, _)| [*start, *end]));
+    }
+
+    fn label(&mut self, policy: &Policy<'_, '_>) -> Result<(), Refusal> {
+        self.token_spans();
+        let inserted = self.insert_terminators(policy);
+        label::reset(&mut self.labels, self.encoding.ids.len());
+        self.weights.clear();
+        self.weights.resize(self.encoding.ids.len(), 0.0);
+        self.turns.clear();
+        if policy.plan.recipe.train_on == TrainOn::Everything {
+            let end = self.labels.len();
+            label::copy(&self.encoding.ids, &mut self.labels, 0, end);
+            self.weights.fill(1.0);
+        }
+        self.label_turns(policy)?;
+        if policy.others {
+            self.label_other_roles(policy, &inserted);
+        }
+        self.mask_thoughts(policy, &inserted);
+        Ok(self.require_trained()?)
+    }
+
+    /// Spans in tokens.
+    fn token_spans(&mut self) {
+        self.spans.clear();
+        for index in 0..self.rendered.spans.len() {
+            let span = self.rendered.spans[index];
+            let start = self.mark(span.start);
+            let token_span = TokenSpan {
+                message: span.message,
+                start: start.token,
+                content_end: self.mark(span.content_end).token,
+                end: self.end_token(span.end),
+                last: is_last_span(&self.rendered.spans, index),
+            };
+            if start.straddles {
+                self.counts.add(Rule::BoundaryMerge, 1);
+            }
+            self.spans.push(token_span);
+        }
+    }
+
+    /// Inserts the ids that end turns where the template does not. Returns the token positions, of
+    /// the encoding before, in front of which an id was inserted.
+    fn insert_terminators(&mut self, policy: &Policy<'_, '_>) -> Vec<u32> {
+        let mut inserted = Vec::new();
+        let TurnEnd::Insert(id) = policy.plan.turn_end else {
+            self.append_role_marker(policy);
+            return inserted;
+        };
+        if policy.plan.templates.is_none() {
+            return inserted;
+        }
+        self.spare.clear();
+        let mut copied = 0;
+        for index in 0..self.spans.len() {
+            let span = self.rendered.spans[index];
+            let shift = inserted.len() as u32;
+            let tokens = &mut self.spans[index];
+            tokens.start += shift;
+            tokens.content_end += shift;
+            tokens.end += shift;
+            if !tokens.last || !policy.inserts(&span) {
+                continue;
+            }
+            let at = self.mark(insertion(&self.rendered.text, &span)).token;
+            let ids = &self.encoding.ids[copied as usize..at as usize];
+            self.spare.extend_from_slice(ids);
+            copied = at;
+            self.spare.push(id);
+            inserted.push(at);
+            let tokens = &mut self.spans[index];
+            tokens.content_end = at + shift;
+            tokens.end = (tokens.end + 1).max(at + shift + 1);
+            self.counts.add(Rule::EosInserted, 1);
+        }
+        self.spare
+            .extend_from_slice(&self.encoding.ids[copied as usize..]);
+        std::mem::swap(&mut self.spare, &mut self.encoding.ids);
+        inserted
+    }
+
+    /// Where the next role's marker ends a turn, the last turn of the data lacks one.
+    fn append_role_marker(&mut self, policy: &Policy<'_, '_>) {
+        let TurnEnd::NextRole {
+            after_calls,
+            otherwise,
+        } = policy.plan.turn_end
+        else {
+            return;
+        };
+        let length = self.encoding.ids.len() as u32;
+        let Some(span) = self.spans.last() else {
+            return;
+        };
+        let ends_text = span.end == length && !self.ends_in_stop(&policy.plan.stop);
+        if policy.plan.recipe.eos == Eos::Ensure && ends_text && policy.weight(span.message) > 0.0 {
+            let message = &policy.conversation.messages[span.message as usize];
+            let calls = message.fields.get_some("tool_calls").is_some();
+            let id = after_calls.filter(|_| calls).unwrap_or(otherwise);
+            self.encoding.ids.push(id);
+            self.counts.add(Rule::EosInserted, 1);
+        }
+    }
+
+    fn label_turns(&mut self, policy: &Policy<'_, '_>) -> Result<(), Refusal> {
+        let mut start = None;
+        for index in 0..self.spans.len() {
+            let span = self.spans[index];
+            let weight = policy.weight(span.message);
+            if weight <= 0.0 {
+                if policy.only_last && policy.wished(span.message) > 0.0 && span.last {
+                    self.counts.add(Rule::UntrainedAssistantTurn, 1);
+                }
+                continue;
+            }
+            let first = *start.get_or_insert(span.start);
+            let ending = label::train(
+                &self.encoding.ids,
+                &span,
+                &policy.plan.stop,
+                &mut self.labels,
+            );
+            match ending {
+                Ending::Stopped { end, cut } => {
+                    self.finish_turn(&span, first, end, cut, weight);
+                    start = None;
+                }
+                Ending::Continued => {}
+                Ending::Missing => {
+                    self.missing(policy, &span, first)?;
+                    start = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_turn(&mut self, span: &TokenSpan, start: u32, end: u32, cut: u32, weight: f32) {
+        self.counts.add(Rule::TerminatorCut, u64::from(cut));
+        self.turns.push(TrainedTurn {
+            message: span.message,
+            start,
+            end,
+        });
+        self.weights[start as usize..end as usize].fill(weight);
+    }
+
+    /// A turn without terminator: untrained where the template ends only the last turn, else an
+    /// error of the row.
+    fn missing(
+        &mut self,
+        policy: &Policy<'_, '_>,
+        span: &TokenSpan,
+        start: u32,
+    ) -> Result<(), Reject> {
+        let earlier = Some(span.message) != policy.last;
+        if earlier && policy.plan.turn_end == (TurnEnd::Template { earlier: false }) {
+            let hole = Hole {
+                start,
+                end: span.end,
+            };
+            label::mask(&mut self.labels, hole);
+            self.counts.add(Rule::UntrainedAssistantTurn, 1);
+            return Ok(());
+        }
+        let text = &self.rendered.text;
+        let tail = text[..self
+            .rendered
+            .spans
+            .iter()
+            .rfind(|s| s.message == span.message)
+            .map_or(0, |s| s.end as usize)]
+            .chars()
+            .rev()
+            .take(24)
+            .collect::<Vec<_>>();
+        let tail: String = tail.into_iter().rev().collect();
+        let reason = format!("the turn does not end in a stop token; it ends in {tail:?}");
+        Err(Reject::new(Rule::MissingTerminator, reason).at_message(span.message))
+    }
+
+    fn label_other_roles(&mut self, policy: &Policy<'_, '_>, inserted: &[u32]) {
+        for (start, end, weight) in other_ranges(&self.rendered, policy) {
+            let first = shifted(self.mark(start).token, inserted) as usize;
+            let mut last = shifted(self.end_token(end), inserted) as usize;
+            if self
+                .encoding
+                .ids
+                .get(last)
+                .is_some_and(|id| policy.plan.stop.contains(*id))
+            {
+                last += 1;
+            }
+            label::copy(&self.encoding.ids, &mut self.labels, first, last);
+            self.weights[first..last].fill(weight);
+        }
+    }
+
+    fn mask_thoughts(&mut self, policy: &Policy<'_, '_>, inserted: &[u32]) {
+        for index in 0..self.rendered.thoughts.len() {
+            let thought = self.rendered.thoughts[index];
+            if policy.leaves_out(&thought) {
+                let hole = Hole {
+                    start: shifted(self.mark(thought.start).token, inserted),
+                    end: shifted(self.mark(thought.end).token, inserted),
+                };
+                label::mask(&mut self.labels, hole);
+            }
+        }
+    }
+
+    fn check(&mut self, policy: &Policy<'_, '_>) -> Result<(), Reject> {
+        let plan = policy.plan;
+        let parses = plan.recipe.special_in_content == SpecialInContent::Parse;
+        if self.has_double_bos(plan.tokenizer.special_id("bos_token")) {
+            if !parses {
+                let reason = "the text starts with two beginning-of-sequence tokens";
+                return Err(Reject::new(Rule::DoubleBos, reason));
+            }
+            self.counts.add(Rule::DoubleBos, 1);
+        }
+        let allowance = Allowance {
+            stops_inside: parses,
+            outside: policy.others || plan.recipe.train_on == TrainOn::Everything,
+        };
+        contract::check(
+            &self.encoding.ids,
+            &self.labels,
+            &self.turns,
+            &plan.stop,
+            allowance,
+            &mut self.counts,
+        )
+    }
+}
+
+/// Which messages of the row at hand are trained.
+struct Policy<'p, 'a> {
+    plan: &'p Plan,
+    conversation: &'p Conversation<'a>,
+    /// Index of the last assistant message.
+    last: Option<u32>,
+    /// History is rewritten and only the last turn may be trained.
+    only_last: bool,
+    /// Messages that are not the assistant's are trained too.
+    others: bool,
+}
+
+impl Policy<'_, '_> {
+    fn trains_others(&self) -> bool {
+        if self.plan.recipe.train_on == TrainOn::Everything {
+            return false;
+        }
+        let mut messages = self.conversation.messages.iter().enumerate();
+        messages
+            .any(|(index, message)| message.role != "assistant" && self.weight(index as u32) > 0.0)
+    }
+
+    /// The weight a message is trained with; 0 is not trained.
+    fn weight(&self, message: u32) -> f32 {
+        if self.only_last && self.last != Some(message) {
+            return 0.0;
+        }
+        self.wished(message)
+    }
+
+    /// The weight before history is looked at.
+    fn wished(&self, message: u32) -> f32 {
+        let Some(found) = self.conversation.messages.get(message as usize) else {
+            return 0.0;
+        };
+        found.weight.unwrap_or_else(|| {
+            f32::from(u8::from(match &self.plan.recipe.train_on {
+                TrainOn::Assistant => found.role == "assistant",
+                TrainOn::LastTurn => self.last == Some(message),
+                TrainOn::Everything => true,
+                TrainOn::Roles(roles) => roles.iter().any(|role| role == found.role),
+            }))
+        })
+    }
+
+    /// Whether a terminator is inserted behind the turn of this span.
+    fn inserts(&self, span: &Span) -> bool {
+        matches!(self.plan.turn_end, TurnEnd::Insert(_)) && self.weight(span.message) > 0.0
+    }
+
+    fn leaves_out(&self, thought: &Thought) -> bool {
+        match self.plan.recipe.reasoning {
+            Reasoning::Train => thought.empty,
+            Reasoning::TrainEmpty => false,
+            Reasoning::Mask => true,
+        }
+    }
+}
+
+fn last_turn(conversation: &Conversation<'_>) -> Option<u32> {
+    let mut messages = conversation.messages.iter();
+    let last = messages.rposition(|message| message.role == "assistant")?;
+    Some(last as u32)
+}
+
+fn is_last_span(spans: &[Span], index: usize) -> bool {
+    spans
+        .get(index + 1)
+        .is_none_or(|next| next.message != spans[index].message)
+}
+
+/// Where a terminator is inserted: behind the turn's text, before whitespace that the template
+/// prints between turns.
+fn insertion(text: &str, span: &Span) -> u32 {
+    let after = &text[span.content_end as usize..span.end as usize];
+    span.content_end + after.trim_end().len() as u32
+}
+
+/// A token position after ids were inserted in front of those positions.
+fn shifted(token: u32, inserted: &[u32]) -> u32 {
+    token + inserted.partition_point(|at| *at <= token) as u32
+}
+
+/// Text ranges of trained messages that are not the assistant's, with their weights.
+fn other_ranges(
+    rendered: &crate::template::Rendered,
+    policy: &Policy<'_, '_>,
+) -> Vec<(u32, u32, f32)> {
+    let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
+    let mut start = 0;
+    for piece in &rendered.pieces {
+        if let Origin::Message { index, field } = piece.origin
+            && field != crate::template::Field::Role
+            && piece.end > start
+        {
+            match ranges.last_mut() {
+                Some(last) if last.2 == index => last.1 = piece.end,
+                _ => ranges.push((start, piece.end, index)),
+            }
+        }
+        start = piece.end;
+    }
+    let messages = policy.conversation.messages;
+    ranges
+        .into_iter()
+        .filter(|range| messages[range.2 as usize].role != "assistant")
+        .map(|(start, end, message)| (start, end, policy.weight(message)))
+        .filter(|range| range.2 > 0.0)
+        .collect()
+}
+
+/// The recipe's variables and the row's, which win.
+fn variables<'a>(
+    plan: &Plan,
+    conversation: &Conversation<'a>,
+    arena: &'a Arena,
+) -> Result<Map<'a>, Refusal> {
+    let row = conversation.template_kwargs;
+    if plan.template_kwargs.is_empty() {
+        return Ok(row);
+    }
+    let text = arena.alloc_str(&plan.template_kwargs);
+    let parsed = jsonl::parse(text.as_bytes(), arena).map_err(|error| error.reject())?;
+    let recipe = parsed.value.as_map().unwrap_or_default();
+    let own = recipe.iter().filter(|(key, _)| row.get(key).is_none());
+    let merged: Vec<(&'a str, Value<'a>)> = own.chain(row.iter()).collect();
+    Ok(Map::new(arena.alloc_slice_copy(&merged)))
+}
+
+/// A template's refusal of a row; defects of other kinds end the run.
+fn refused(error: Error) -> Refusal {
+    if error.kind() != crate::ErrorKind::Template {
+        return error.into();
+    }
+    let place = match error.location().line {
+        Some(line) => format!(" (template line {line})"),
+        None => String::new(),
+    };
+    let mut reject = Reject::new(Rule::TemplateError, format!("{}{place}", error.what()));
+    reject.message = error.location().message;
+    reject.into()
+}

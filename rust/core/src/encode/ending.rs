@@ -1,0 +1,193 @@
+//! What ends a turn: the template's own terminator, checked against the stop set before the first
+//! row, or an id that is inserted.
+
+use super::probe;
+use crate::label::StopSet;
+use crate::recipe::{Eos, Recipe};
+use crate::template::Template;
+use crate::tokenizer::{Encoding, Input, Tokenizer};
+use crate::{Error, ErrorKind, Result};
+
+/// What ends a trained turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TurnEnd {
+    /// The template, with a stop id inside the turn's text.
+    Template {
+        /// Earlier turns end so too; where not, they are not trained.
+        earlier: bool,
+    },
+    /// The marker of the role that follows; at the end of the data one is inserted.
+    NextRole {
+        /// After tool calls.
+        after_calls: Option<u32>,
+        /// Otherwise.
+        otherwise: u32,
+    },
+    /// The template never ends a turn: this id is inserted.
+    Insert(u32),
+}
+
+/// Probes the template.
+pub(super) fn find(
+    recipe: &Recipe,
+    tokenizer: &Tokenizer,
+    template: &Template,
+    stop: &StopSet,
+) -> Result<TurnEnd> {
+    const TWO_TURNS: &str = r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
+        {"role":"user","content":"Bye"},{"role":"assistant","content":"Yes"}]"#;
+    const ONE_TURN: &str =
+        r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#;
+    let probed = probe::render(template, TWO_TURNS).or_else(|| probe::render(template, ONE_TURN));
+    let Some(rendered) = probed else {
+        // A template for special conversations only: the rows will tell.
+        return Ok(TurnEnd::Template { earlier: true });
+    };
+    let segments: Vec<Segment> = rendered
+        .spans
+        .iter()
+        .map(|span| Segment::of(&rendered.text, span.content_end, span.end, tokenizer))
+        .collect::<Result<_>>()?;
+    let Some((last, earlier)) = segments.split_last() else {
+        return Ok(TurnEnd::Template { earlier: true });
+    };
+    if last.stops(stop) {
+        return Ok(TurnEnd::Template {
+            earlier: earlier.iter().all(|segment| segment.stops(stop)),
+        });
+    }
+    if let Some(markers) = next_role(template, tokenizer, stop) {
+        return Ok(markers);
+    }
+    if !last.text.trim().is_empty() {
+        return Err(last.refused(tokenizer, stop));
+    }
+    match recipe.eos {
+        Eos::Ensure => Ok(TurnEnd::Insert(inserted(tokenizer, stop))),
+        Eos::Template => Err(Error::new(
+            ErrorKind::Recipe,
+            "missing-terminator",
+            "the template never ends an assistant turn, and `eos = template` forbids adding an end",
+        )
+        .hint("use --eos ensure, which inserts the eos id after each trained turn")),
+    }
+}
+
+/// The id that ends what no template ends: the tokenizer's eos where serving stops on it.
+pub(super) fn inserted(tokenizer: &Tokenizer, stop: &StopSet) -> u32 {
+    let eos = tokenizer.special_id("eos_token");
+    eos.filter(|id| stop.contains(*id))
+        .or_else(|| stop.ids().first().copied())
+        .unwrap_or_default()
+}
+
+/// What a template prints after the content of a turn.
+struct Segment {
+    text: String,
+    ids: Vec<u32>,
+}
+
+impl Segment {
+    fn of(text: &str, start: u32, end: u32, tokenizer: &Tokenizer) -> Result<Self> {
+        let mut encoding = Encoding::default();
+        let marks = [start, end];
+        let input = Input {
+            text,
+            content: &[],
+            cuts: &[],
+            marks: &marks,
+        };
+        let backend = tokenizer.backend();
+        backend.encode(&mut *backend.scratch(), &input, &mut encoding)?;
+        let first = encoding.marks[0].token as usize;
+        let last = encoding.marks[1].token as usize + usize::from(encoding.marks[1].straddles);
+        Ok(Self {
+            text: text[start as usize..end as usize].to_owned(),
+            ids: encoding.ids[first..last.max(first)].to_vec(),
+        })
+    }
+
+    fn stops(&self, stop: &StopSet) -> bool {
+        self.ids.iter().any(|id| stop.contains(*id))
+    }
+
+    /// Why this segment does not end a turn.
+    fn refused(&self, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
+        let found = self
+            .ids
+            .iter()
+            .find(|id| tokenizer.added_token(**id).is_some());
+        match found {
+            Some(id) => wrong_terminator(*id, tokenizer, stop),
+            None => self.not_atomic(tokenizer),
+        }
+    }
+
+    fn not_atomic(&self, tokenizer: &Tokenizer) -> Error {
+        let pieces: Vec<String> = self
+            .ids
+            .iter()
+            .map(|id| format!("{:?} ({id})", tokenizer.id_to_text(*id)))
+            .collect();
+        Error::new(
+            ErrorKind::Template,
+            "terminator-not-atomic",
+            format!(
+                "the template ends turns with {:?}, which this tokenizer has no token for: {}",
+                self.text.trim(),
+                pieces.join(", ")
+            ),
+        )
+        .hint(
+            "choose a template whose markers the tokenizer knows (--template), or add the token \
+             to the tokenizer and train its embedding",
+        )
+    }
+}
+
+fn wrong_terminator(id: u32, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
+    let mut ids = stop.ids().to_vec();
+    ids.push(id);
+    let quoted = |id: &u32| format!("--stop '{}'", tokenizer.id_to_text(*id));
+    let flags: Vec<String> = ids.iter().map(quoted).collect();
+    let name = tokenizer.id_to_text(id);
+    Error::new(
+        ErrorKind::Recipe,
+        "wrong-terminator",
+        format!(
+            "the template ends turns with {name:?} (id {id}), on which the serving side does not \
+             stop; it stops on {}",
+            listed(stop, tokenizer)
+        ),
+    )
+    .hint(format!(
+        "if the model is served with it, say so: {}; and serve with eos_token_id {ids:?} in \
+         generation_config.json (prepare writes it to serving/)",
+        flags.join(" ")
+    ))
+}
+
+fn listed(stop: &StopSet, tokenizer: &Tokenizer) -> String {
+    let shown = |id: &u32| format!("{:?} (id {id})", tokenizer.id_to_text(*id));
+    stop.ids().iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// The stop ids among the role markers that end a turn.
+fn next_role(template: &Template, tokenizer: &Tokenizer, stop: &StopSet) -> Option<TurnEnd> {
+    let study = template.study();
+    if !study.next_role_ends_turn {
+        return None;
+    }
+    let marker = |role: &str| {
+        let (_, text) = study.role_markers.iter().find(|(name, _)| name == role)?;
+        tokenizer
+            .added_tokens()
+            .iter()
+            .find(|token| stop.contains(token.id) && text.trim_start().starts_with(&token.content))
+            .map(|token| token.id)
+    };
+    Some(TurnEnd::NextRole {
+        after_calls: marker("tool"),
+        otherwise: marker("user")?,
+    })
+}

@@ -1,0 +1,160 @@
+//! Templates that render earlier turns otherwise than at inference.
+
+use super::Refusal;
+use super::plan::Plan;
+use super::row::Desk;
+use crate::chat::{Conversation, Message};
+use crate::check::{Reject, Rule};
+use crate::recipe::History;
+use crate::template::{Field, Origin, RenderInput, Rendered, Template};
+use crate::value::{Arena, Value};
+use crate::{Error, ErrorKind};
+
+/// Keys under which messages hold reasoning, as transformers knows them.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+impl Desk {
+    /// Judges the render at hand. `true`: only the last turn may be trained.
+    pub(super) fn judge_history<'a>(
+        &mut self,
+        plan: &Plan,
+        template: &Template,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+    ) -> Result<bool, Refusal> {
+        let turns = assistant_turns(conversation).count();
+        let policy = plan.recipe.history;
+        let lost = lost_reasoning(conversation, &self.rendered);
+        if let Some((_, message)) = lost {
+            self.counts.add(Rule::ReasoningDropped, 1);
+            // Where the last turn's reasoning goes too, the template reads none at all.
+            let rewritten = lost_in_history(conversation, &self.rendered);
+            if rewritten && policy == History::Auto {
+                self.counts = crate::check::RuleCounts::default();
+                let reason = "the template leaves the reasoning of an earlier turn out";
+                return Err(Reject::new(Rule::ReasoningDropped, reason)
+                    .at_message(message)
+                    .into());
+            }
+        }
+        if turns < 2 || !template.rewrites_history() {
+            return Ok(false);
+        }
+        if !self.is_rewritten(template, conversation, arena) {
+            return Ok(false);
+        }
+        self.counts.add(Rule::HistoryRewritten, 1);
+        match policy {
+            History::Stop => Err(stopped().into()),
+            History::LastTurn => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether some earlier turn, rendered as the last one, does not start the full render.
+    fn is_rewritten<'a>(
+        &mut self,
+        template: &Template,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+    ) -> bool {
+        let last = conversation.messages.len() - 1;
+        for turn in assistant_turns(conversation).filter(|turn| *turn < last) {
+            let input = RenderInput::of(conversation, turn + 1, arena);
+            let rendered = template.render(arena, &input, &mut self.prefix);
+            if rendered.is_ok() && !self.rendered.text.starts_with(&self.prefix.text) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(
+        ErrorKind::Recipe,
+        "history-rewritten",
+        "the template renders earlier turns otherwise than at inference, and `history = stop`",
+    )
+    .hint("choose --history as-rendered or --history last-turn")
+}
+
+fn assistant_turns(conversation: &Conversation<'_>) -> impl Iterator<Item = usize> {
+    let messages = conversation.messages.iter().enumerate();
+    messages
+        .filter(|(_, message)| message.role == "assistant")
+        .map(|(index, _)| index)
+}
+
+/// The first turn whose reasoning is not in the render, with its bytes.
+pub(super) fn lost_reasoning(
+    conversation: &Conversation<'_>,
+    rendered: &Rendered,
+) -> Option<(usize, u32)> {
+    let lost = lost_turns(conversation, rendered).next()?;
+    Some((lost.1, lost.0 as u32))
+}
+
+/// Whether an earlier turn loses reasoning that the last turn would keep.
+pub(super) fn lost_in_history(conversation: &Conversation<'_>, rendered: &Rendered) -> bool {
+    let last = assistant_turns(conversation).last();
+    let mut earlier = false;
+    for (turn, _) in lost_turns(conversation, rendered) {
+        if Some(turn) == last {
+            return false;
+        }
+        earlier = true;
+    }
+    earlier
+}
+
+/// Turns with the bytes of their reasoning that are not in the render.
+pub(super) fn lost_turns<'r>(
+    conversation: &'r Conversation<'_>,
+    rendered: &'r Rendered,
+) -> impl Iterator<Item = (usize, usize)> + 'r {
+    assistant_turns(conversation).filter_map(|turn| {
+        let message = &conversation.messages[turn];
+        let (expected, inline) = reasoning_bytes(message)?;
+        let printed = printed_bytes(rendered, turn as u32);
+        let lost = match inline {
+            // Reasoning inside the content may come out as either field.
+            Some(rest) => (expected + rest).saturating_sub(printed.0 + printed.1),
+            None => expected.saturating_sub(printed.1),
+        };
+        (lost > 0).then_some((turn, lost))
+    })
+}
+
+/// Bytes of a message's reasoning; for reasoning inside the content also the bytes of the rest.
+fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
+    let field = |key: &str| message.fields.get_some(key).and_then(Value::as_str);
+    if let Some(text) = REASONING.iter().find_map(|key| field(key)) {
+        let length = text.trim().len();
+        return (length > 0).then_some((length, None));
+    }
+    let content = field("content")?;
+    let close = memchr::memmem::find(content.as_bytes(), b"</think>")?;
+    let (before, after) = content.split_at(close);
+    let inside = before.rsplit("<think>").next().unwrap_or_default().trim();
+    let rest = after["</think>".len()..].trim();
+    (!inside.is_empty()).then_some((inside.len(), Some(rest.len())))
+}
+
+/// Bytes of the render that came from the content and from the reasoning of a message.
+fn printed_bytes(rendered: &Rendered, message: u32) -> (usize, usize) {
+    let (mut content, mut reasoning, mut start) = (0, 0, 0);
+    for piece in &rendered.pieces {
+        let length = (piece.end - start) as usize;
+        start = piece.end;
+        match piece.origin {
+            Origin::Message { index, field } if index == message => match field {
+                Field::Content => content += length,
+                Field::Reasoning => reasoning += length,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    (content, reasoning)
+}

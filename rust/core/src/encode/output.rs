@@ -1,0 +1,28 @@
+//! What a shard gives back.
+
+use arrow_array::RecordBatch;
+
+/// Finished record batches and counts of one call.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// Samples with the recipe's columns, cut every 1,000 samples.
+    pub samples: Vec<RecordBatch>,
+    /// One row for each sample, cut at the same places.
+    pub index: Vec<RecordBatch>,
+    /// Rows left out.
+    pub rejects: Vec<RecordBatch>,
+    /// Rows read in this call.
+    pub rows: u64,
+    /// Of these, rows left out.
+    pub rejected: u64,
+    /// Samples made in this call.
+    pub made: u64,
+    /// Their tokens.
+    pub tokens: u64,
+    /// Their trained tokens.
+    pub trained: u64,
+    /// Turns that left with the over-length policy.
+    pub lost_turns: u64,
+    /// Tokens that left with them.
+    pub lost_tokens: u64,
+}

@@ -1,0 +1,150 @@
+//! The desk of one worker: buffers that are reused from row to row, and what all kinds of rows
+//! share.
+
+use std::any::Any;
+
+use super::plan::Plan;
+use super::structural;
+use super::{Refusal, record};
+use crate::check::contract::TrainedTurn;
+use crate::check::{Reject, Rule, RuleCounts};
+use crate::label::{IGNORED, StopSet, TokenSpan};
+use crate::recipe::SpecialInContent;
+use crate::template::Rendered;
+use crate::tokenizer::{Encoding, Input, Mark};
+
+/// Buffers of one worker. After a row, `encoding.ids`, `labels`, `weights` and `turns` hold its
+/// sample.
+pub(super) struct Desk {
+    pub(super) rendered: Rendered,
+    /// A second render, to compare with.
+    pub(super) prefix: Rendered,
+    pub(super) encoding: Encoding,
+    scratch: Box<dyn Any + Send>,
+    /// Ids while others are inserted.
+    pub(super) spare: Vec<u32>,
+    pub(super) labels: Vec<i32>,
+    pub(super) weights: Vec<f32>,
+    pub(super) ranges: Vec<(u32, u32)>,
+    pub(super) marks: Vec<u32>,
+    pub(super) cuts: Vec<u32>,
+    pub(super) spans: Vec<TokenSpan>,
+    pub(super) turns: Vec<TrainedTurn>,
+    /// What the row at hand showed.
+    pub(super) counts: RuleCounts,
+    /// Turns and tokens that left the row at hand.
+    pub(super) lost: record::Lost,
+}
+
+impl Desk {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            rendered: Rendered::default(),
+            prefix: Rendered::default(),
+            encoding: Encoding::default(),
+            scratch: plan.backend.scratch(),
+            spare: Vec::new(),
+            labels: Vec::new(),
+            weights: Vec::new(),
+            ranges: Vec::new(),
+            marks: Vec::new(),
+            cuts: Vec::new(),
+            spans: Vec::new(),
+            turns: Vec::new(),
+            counts: RuleCounts::default(),
+            lost: record::Lost::default(),
+        }
+    }
+
+    /// Forgets the row before.
+    pub(super) fn start_row(&mut self) {
+        self.counts = RuleCounts::default();
+        self.lost = record::Lost::default();
+    }
+
+    /// Looks for structural text in `ranges`, which are emptied where nothing has to be kept from
+    /// the encoder.
+    pub(super) fn guard_content(&mut self, plan: &Plan) -> Result<(), Refusal> {
+        let text = &self.rendered.text;
+        let Some((count, (start, end))) = plan.structural.in_content(text, &self.ranges) else {
+            self.ranges.clear();
+            return Ok(());
+        };
+        match plan.recipe.special_in_content {
+            SpecialInContent::Text => {}
+            SpecialInContent::Parse => self.ranges.clear(),
+            SpecialInContent::Reject => {
+                let reason = format!("content holds the control token {:?}", &text[start..end]);
+                return Err(Reject::new(Rule::SpecialTokenInContent, reason).into());
+            }
+        }
+        self.counts.add(Rule::SpecialTokenInContent, count);
+        Ok(())
+    }
+
+    /// Content ranges of the render.
+    pub(super) fn find_content(&mut self) {
+        structural::content_ranges(&self.rendered, &mut self.ranges);
+    }
+
+    /// Encodes the rendered text with the ranges, cuts and marks at hand.
+    pub(super) fn encode(&mut self, plan: &Plan) -> Result<(), Refusal> {
+        self.marks.sort_unstable();
+        self.marks.dedup();
+        self.cuts.sort_unstable();
+        self.cuts.dedup();
+        let length = self.rendered.text.len();
+        if u32::try_from(length).is_err() {
+            let reason = format!("the text has {length} bytes");
+            return Err(Reject::new(Rule::OverlongSample, reason).into());
+        }
+        let input = Input {
+            text: &self.rendered.text,
+            content: &self.ranges,
+            cuts: &self.cuts,
+            marks: &self.marks,
+        };
+        plan.backend
+            .encode(&mut *self.scratch, &input, &mut self.encoding)?;
+        Ok(())
+    }
+
+    /// Where a marked offset lies among the tokens.
+    pub(super) fn mark(&self, offset: u32) -> Mark {
+        let index = self.marks.partition_point(|mark| *mark < offset);
+        self.encoding.marks[index]
+    }
+
+    /// One past the last token that overlaps the text before `offset`.
+    pub(super) fn end_token(&self, offset: u32) -> u32 {
+        let mark = self.mark(offset);
+        mark.token + u32::from(mark.straddles)
+    }
+
+    /// Trained tokens of the sample at hand.
+    pub(super) fn trained(&self) -> u32 {
+        let trained = self.labels.iter().filter(|label| **label != IGNORED);
+        trained.count() as u32
+    }
+
+    /// A sample must train something.
+    pub(super) fn require_trained(&self) -> Result<(), Reject> {
+        if self.labels.iter().any(|label| *label != IGNORED) {
+            return Ok(());
+        }
+        let reason = "no turn of the row is trained";
+        Err(Reject::new(Rule::AllLabelsMasked, reason))
+    }
+
+    /// Whether a second BOS stands behind the first.
+    pub(super) fn has_double_bos(&self, bos: Option<u32>) -> bool {
+        matches!((bos, &self.encoding.ids[..]), (Some(bos), [one, two, ..])
+            if *one == bos && *two == bos)
+    }
+
+    /// Whether the last id stops.
+    pub(super) fn ends_in_stop(&self, stop: &StopSet) -> bool {
+        let last = self.encoding.ids.last();
+        last.is_some_and(|id| stop.contains(*id))
+    }
+}

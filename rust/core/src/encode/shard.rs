@@ -1,0 +1,261 @@
+//! Rows of one input, in blocks → record batches.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use super::chunk::{Made, Row, Setting};
+use super::record::Findings;
+use super::{Encoder, Evidence, Output};
+use crate::batch::rows::{Rows as ArrowRows, Wanted};
+use crate::batch::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples};
+use crate::cancel::Cancel;
+use crate::chat::{Reader, Schema};
+use crate::check::{Reject, RuleCounts};
+use crate::jsonl::{Rows, Splitter};
+use crate::recipe::Column;
+use crate::value::Value;
+use crate::{Result, pool};
+
+/// JSON text of one work item.
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// Rows of one work item where there is no text to measure.
+const CHUNK_ROWS: usize = 64;
+
+/// What a shard is told about its input.
+#[derive(Clone, Debug)]
+pub struct ShardOptions {
+    /// The schema of the rows.
+    pub schema: Schema,
+    /// The input's name, for errors and the column `source`.
+    pub path: String,
+    /// The bytes are one JSON array rather than JSON Lines.
+    pub array: bool,
+    /// Index of the first row.
+    pub first_row: u64,
+    /// Line of the first byte, from 1.
+    pub first_line: u64,
+    /// Threads to work on; 0: all cores.
+    pub threads: usize,
+    /// Rows of one work item; `None`: as is best. The output does not depend on it.
+    pub chunk_rows: Option<usize>,
+    /// Columns of the rows that the index carries.
+    pub carry: Vec<String>,
+}
+
+impl ShardOptions {
+    /// A whole input of that schema, read on all cores.
+    pub fn new(schema: Schema, path: impl Into<String>) -> Self {
+        Self {
+            schema,
+            path: path.into(),
+            array: false,
+            first_row: 0,
+            first_line: 1,
+            threads: 0,
+            chunk_rows: None,
+            carry: Vec::new(),
+        }
+    }
+}
+
+/// Rows of one input on their way to samples. Give it the rows in order, in blocks of any size.
+pub struct Shard {
+    encoder: Arc<Encoder>,
+    options: ShardOptions,
+    reader: Reader,
+    splitter: Splitter,
+    rows: Rows,
+    next_row: u64,
+    samples: Batches<Samples>,
+    index: Batches<IndexRows>,
+    rejects: Batches<RejectRows>,
+    findings: Findings,
+    empty: (Samples, IndexRows),
+}
+
+impl Shard {
+    pub(super) fn new(encoder: Arc<Encoder>, mut options: ShardOptions) -> Result<Self> {
+        if options.threads == 0 {
+            options.threads = pool::default_threads();
+        }
+        let reader = encoder.plan.reader(options.schema)?;
+        let splitter = if options.array {
+            Splitter::new()
+        } else {
+            Splitter::for_range(0, u64::MAX)
+        };
+        let columns = columns(options.schema, &encoder.plan.recipe.columns);
+        let samples = Samples::new(&columns, &options.path);
+        let index = IndexRows::new(&options.carry);
+        Ok(Self {
+            splitter: splitter.counting_from(options.first_line, options.first_row),
+            rows: Rows::default(),
+            next_row: options.first_row,
+            samples: Batches::new(samples.clone(), BATCH_ROWS),
+            index: Batches::new(index.clone(), BATCH_ROWS),
+            rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
+            findings: Findings::default(),
+            empty: (samples, index),
+            reader,
+            encoder,
+            options,
+        })
+    }
+
+    /// Takes the next bytes of the input; rows may straddle blocks.
+    pub fn feed_bytes(&mut self, block: &[u8], cancel: &Cancel) -> Result<Output> {
+        let mut rows = std::mem::take(&mut self.rows);
+        let split = self.splitter.feed(block, &mut rows);
+        let output = self.split_rows(split, &rows, cancel);
+        self.rows = rows;
+        output
+    }
+
+    /// Takes the next rows of a columnar input.
+    pub fn feed_batch(&mut self, batch: &RecordBatch, cancel: &Cancel) -> Result<Output> {
+        let wanted = Wanted {
+            columns: &self.reader.columns(),
+            text_fields: &self.reader.text_fields(),
+            carried: &self.options.carry,
+        };
+        let rows = ArrowRows::new(batch, &wanted);
+        let first = self.next_row;
+        self.next_row += rows.len() as u64;
+        let size = self.options.chunk_rows.unwrap_or(CHUNK_ROWS).max(1);
+        let jobs = even(rows.len(), size);
+        let row = |index: usize| Row::Arrow(&rows, index, first + index as u64);
+        self.work(&jobs, row, cancel)
+    }
+
+    /// Takes the next rows of an input in memory. A row that could not be read comes as a reject.
+    pub fn feed_values(
+        &mut self,
+        rows: &[Result<Value<'_>, Reject>],
+        cancel: &Cancel,
+    ) -> Result<Output> {
+        let first = self.next_row;
+        self.next_row += rows.len() as u64;
+        let size = self.options.chunk_rows.unwrap_or(CHUNK_ROWS).max(1);
+        let jobs = even(rows.len(), size);
+        let row = |index: usize| Row::Value(&rows[index], first + index as u64);
+        self.work(&jobs, row, cancel)
+    }
+
+    /// Ends the input: the row that was carried, and the batches that are not full.
+    pub fn finish(&mut self, cancel: &Cancel) -> Result<Output> {
+        let mut rows = std::mem::take(&mut self.rows);
+        let split = self.splitter.finish(&mut rows);
+        let mut output = self.split_rows(split, &rows, cancel)?;
+        self.samples.finish(&mut output.samples)?;
+        self.index.finish(&mut output.index)?;
+        self.rejects.finish(&mut output.rejects)?;
+        Ok(output)
+    }
+
+    /// Counts by rule of the rows so far.
+    pub fn counts(&self) -> &RuleCounts {
+        &self.findings.counts
+    }
+
+    /// The first rows in which each rule was found.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.findings.evidence
+    }
+
+    fn split_rows(&mut self, split: Result<()>, rows: &Rows, cancel: &Cancel) -> Result<Output> {
+        let jobs = match self.options.chunk_rows {
+            Some(size) => even(rows.len(), size.max(1)),
+            None => by_bytes(rows),
+        };
+        // Rows before a broken place are judged first: theirs may be the earlier error.
+        let row = |index: usize| rows.get(index).map(Row::Json);
+        let output = self.work(&jobs, |index| row(index).unwrap_or(NO_ROW), cancel)?;
+        split.map_err(|error| error.at_path(&self.options.path))?;
+        Ok(output)
+    }
+
+    fn work<'r>(
+        &mut self,
+        jobs: &[Range<usize>],
+        row: impl Fn(usize) -> Row<'r> + Sync,
+        cancel: &Cancel,
+    ) -> Result<Output> {
+        cancel.check()?;
+        let setting = Setting {
+            plan: &self.encoder.plan,
+            reader: &self.reader,
+            cancel,
+        };
+        let parts = pool::map(self.options.threads, jobs, |job| {
+            let mut made = Made::new(self.empty.0.clone(), self.empty.1.clone());
+            let mut worker = self.encoder.worker();
+            let result = worker.run(&setting, job.clone().map(&row), &mut made);
+            self.encoder.rest(worker);
+            result.map(|()| made)
+        })
+        .map_err(|error| error.at_path(&self.options.path))?;
+        let mut output = Output::default();
+        for part in &parts {
+            self.join(part, &mut output)?;
+        }
+        Ok(output)
+    }
+
+    fn join(&mut self, part: &Made, output: &mut Output) -> Result<()> {
+        self.samples.append(&part.samples, &mut output.samples)?;
+        self.index.append(&part.index, &mut output.index)?;
+        self.rejects.append(&part.rejects, &mut output.rejects)?;
+        self.findings.merge(&part.findings);
+        output.rows += part.rows;
+        output.rejected += part.rejected;
+        output.made += part.count;
+        output.tokens += part.tokens;
+        output.trained += part.trained;
+        output.lost_turns += part.lost.turns;
+        output.lost_tokens += part.lost.tokens;
+        Ok(())
+    }
+}
+
+/// A row that no index asks for.
+const NO_ROW: Row<'static> = Row::Json(crate::jsonl::Row {
+    bytes: b"null",
+    index: 0,
+    line: 0,
+    offset: 0,
+});
+
+/// Documents are trained as a whole: ids alone say it all, unless the recipe asks for more.
+fn columns(schema: Schema, wanted: &[Column]) -> Vec<Column> {
+    if schema == Schema::Text && wanted == Column::DEFAULT {
+        return vec![Column::InputIds];
+    }
+    wanted.to_vec()
+}
+
+fn even(rows: usize, size: usize) -> Vec<Range<usize>> {
+    (0..rows)
+        .step_by(size)
+        .map(|start| start..rows.min(start + size))
+        .collect()
+}
+
+/// Ranges of rows of about the same number of bytes.
+fn by_bytes(rows: &Rows) -> Vec<Range<usize>> {
+    let mut jobs = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, row) in rows.iter().enumerate() {
+        bytes += row.bytes.len();
+        if bytes >= CHUNK_BYTES {
+            jobs.push(start..index + 1);
+            (start, bytes) = (index + 1, 0);
+        }
+    }
+    if start < rows.len() {
+        jobs.push(start..rows.len());
+    }
+    jobs
+}

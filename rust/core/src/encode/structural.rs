@@ -1,0 +1,182 @@
+//! Structural tokens: the ones that make the frame of a conversation, and that content must not
+//! be able to make.
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+
+use crate::label::StopSet;
+use crate::template::{Field, Origin, Rendered, Study};
+use crate::tokenizer::{AddedToken, Tokenizer};
+
+/// The structural tokens of a run, ready to be looked for.
+pub(super) struct Structural {
+    ids: Vec<u32>,
+    matcher: Option<AhoCorasick>,
+}
+
+impl Structural {
+    /// Stop set, BOS, EOS, pad, every special added token, and the added tokens that one of the
+    /// templates prints around messages.
+    pub(super) fn new(tokenizer: &Tokenizer, stop: &StopSet, studies: &[&Study]) -> Self {
+        let named: Vec<u32> = ["bos_token", "eos_token", "pad_token"]
+            .iter()
+            .filter_map(|name| tokenizer.special_id(name))
+            .collect();
+        let frame: Vec<&str> = studies
+            .iter()
+            .flat_map(|study| frame_texts(study))
+            .collect();
+        let is_structural = |token: &AddedToken| {
+            token.special
+                || stop.contains(token.id)
+                || named.contains(&token.id)
+                || frame.iter().any(|text| text.contains(&token.content))
+        };
+        let written = |token: &AddedToken| studies.iter().any(|study| is_reasoning(study, token));
+        let tokens: Vec<&AddedToken> = tokenizer
+            .added_tokens()
+            .iter()
+            .filter(|token| is_structural(token) && (token.special || !written(token)))
+            .collect();
+        let texts: Vec<&str> = tokens.iter().map(|token| &token.content[..]).collect();
+        let matcher = AhoCorasickBuilder::new()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&texts)
+            .ok()
+            .filter(|_| !texts.is_empty());
+        Self {
+            ids: tokens.iter().map(|token| token.id).collect(),
+            matcher,
+        }
+    }
+
+    /// The ids.
+    pub(super) fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// How many structural texts in `text` overlap a content range, and the range of the first.
+    pub(super) fn in_content(
+        &self,
+        text: &str,
+        content: &[(u32, u32)],
+    ) -> Option<(u64, (usize, usize))> {
+        let matcher = self.matcher.as_ref()?;
+        let mut count = 0;
+        let mut first = (0, 0);
+        let mut range = 0;
+        for found in matcher.find_iter(text) {
+            while range < content.len() && content[range].1 as usize <= found.start() {
+                range += 1;
+            }
+            if range == content.len() {
+                break;
+            }
+            if (content[range].0 as usize) < found.end() {
+                if count == 0 {
+                    first = (found.start(), found.end());
+                }
+                count += 1;
+            }
+        }
+        (count > 0).then_some((count, first))
+    }
+}
+
+/// Texts that a template prints around the messages of a plain conversation.
+fn frame_texts(study: &Study) -> Vec<&str> {
+    let roles = study
+        .roles
+        .iter()
+        .filter(|role| matches!(&role.role[..], "system" | "user" | "assistant"))
+        .flat_map(|role| [&role.header[..], &role.footer[..]]);
+    let prompts = study.generation_prompts.iter().map(|(_, text)| &text[..]);
+    let markers = study.role_markers.iter().map(|(_, text)| &text[..]);
+    roles
+        .chain(prompts)
+        .chain(markers)
+        .chain([&study.terminator[..], &study.final_terminator[..]])
+        .collect()
+}
+
+/// Whether the token is one of the markers around reasoning, which the model writes itself.
+fn is_reasoning(study: &Study, token: &AddedToken) -> bool {
+    study
+        .reasoning_markers
+        .as_ref()
+        .is_some_and(|(open, close)| {
+            open.contains(&token.content) || close.contains(&token.content)
+        })
+        || matches!(&token.content[..], "<think>" | "</think>")
+}
+
+/// Byte ranges of the text in which structural tokens are ordinary text: all that came from the
+/// row, except role names, which templates join into markers.
+pub(super) fn content_ranges(rendered: &Rendered, ranges: &mut Vec<(u32, u32)>) {
+    ranges.clear();
+    let mut start = 0;
+    for piece in &rendered.pieces {
+        let text = || &rendered.text[start as usize..piece.end as usize];
+        if piece.end > start && is_content(piece.origin, text) {
+            match ranges.last_mut() {
+                Some(last) if last.1 == start => last.1 = piece.end,
+                _ => ranges.push((start, piece.end)),
+            }
+        }
+        start = piece.end;
+    }
+}
+
+fn is_content<'t>(origin: Origin, text: impl Fn() -> &'t str) -> bool {
+    match origin {
+        Origin::Template => false,
+        Origin::Message {
+            field: Field::Role, ..
+        } => !is_plain_name(text()),
+        _ => true,
+    }
+}
+
+fn is_plain_name(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::Piece;
+
+    #[test]
+    fn role_names_are_frame_and_other_text_of_the_row_is_content() {
+        let role = |field| Origin::Message { index: 0, field };
+        let rendered = Rendered {
+            text: "<|user|>hi<x>".to_owned(),
+            pieces: vec![
+                Piece {
+                    end: 2,
+                    origin: Origin::Template,
+                },
+                Piece {
+                    end: 6,
+                    origin: role(Field::Role),
+                },
+                Piece {
+                    end: 8,
+                    origin: Origin::Template,
+                },
+                Piece {
+                    end: 10,
+                    origin: role(Field::Content),
+                },
+                Piece {
+                    end: 13,
+                    origin: role(Field::Role),
+                },
+            ],
+            ..Rendered::default()
+        };
+        let mut ranges = Vec::new();
+        content_ranges(&rendered, &mut ranges);
+        assert_eq!(ranges, [(8, 13)]);
+    }
+}
