@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Cargo and maturin must agree on the interpreter, or each build undoes the other's PyO3.
 CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" cargo
 
-.PHONY: help dev build test test-full lint format check bench demo sdist clean
+.PHONY: help dev build test test-full lint format check bench demo picture sdist clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
@@ -38,7 +38,7 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.base
 	@touch $@
 
 build: $(VENV)/.base ## Build the extension (dev profile) into .venv
-	VIRTUAL_ENV="$(abspath $(VENV))" $(BIN)/maturin develop --quiet
+	PIP_QUIET=1 VIRTUAL_ENV="$(abspath $(VENV))" $(BIN)/maturin develop --quiet
 
 dev: build $(VENV)/.test ## Everything to work on the code: build, test extra
 
@@ -71,6 +71,9 @@ bench: $(VENV)/.test ## turnmill against transformers + datasets on this machine
 
 demo: build ## Set everything up and run the main job on the data that the package carries
 	$(BIN)/turnmill demo
+
+picture: build ## Draw docs/demo.svg, the picture in README, from what the commands print
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/picture.py docs/demo.svg "turnmill demo"
 
 sdist: $(VENV)/.base ## Build the source distribution into dist/
 	$(BIN)/maturin sdist --quiet --out dist
