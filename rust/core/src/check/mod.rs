@@ -3,6 +3,7 @@
 //! One list serves the run (a rule of severity error rejects its row, the others are counted) and
 //! the audit of finished data.
 
+pub mod audit;
 pub mod contract;
 mod rule;
 

@@ -1,0 +1,287 @@
+//! One row made ready for the rules: ids, labels, where its documents lie.
+
+use std::ops::Range;
+
+use super::columns::{Boundaries, Columns, IGNORED, Integers};
+use super::vocabulary::Vocabulary;
+
+/// Buffers of one worker thread.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    ids: Vec<i32>,
+    labels: Vec<i32>,
+    attention: Vec<i32>,
+    positions: Vec<i32>,
+    other: Vec<i32>,
+    documents: Vec<Range<usize>>,
+    marks: Vec<u32>,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    /// Its number in the data, from 0.
+    pub(super) number: u64,
+    /// Token ids, padding included.
+    pub(super) ids: &'a [i32],
+    /// Labels, one for each id.
+    pub(super) labels: &'a [i32],
+    /// Positions; empty where there is no such column.
+    pub(super) positions: &'a [i32],
+    /// The documents, in order, without padding.
+    pub(super) documents: &'a [Range<usize>],
+    /// Positions of the ids that the turn rules look at, in order.
+    pub(super) marks: &'a [u32],
+    /// Boundaries between documents are marked, or the row has several documents.
+    pub(super) packed: bool,
+}
+
+/// Why a row cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mismatch {
+    /// What has another length than the ids.
+    pub(super) what: &'static str,
+    /// Number of ids.
+    pub(super) ids: usize,
+    /// Length found.
+    pub(super) found: usize,
+}
+
+impl<'a> Row<'a> {
+    /// Reads row `index` of a batch.
+    pub(super) fn read(
+        columns: &'a Columns,
+        index: usize,
+        number: u64,
+        vocabulary: &Vocabulary,
+        scratch: &'a mut Scratch,
+    ) -> Result<Self, Mismatch> {
+        let ids = columns.ids.row(index, &mut scratch.ids);
+        let optional = |column: &'a Option<Integers>, scratch: &'a mut Vec<i32>| match column {
+            Some(column) => column.row(index, scratch),
+            None => &[],
+        };
+        let attention = optional(&columns.attention, &mut scratch.attention);
+        let positions = optional(&columns.positions, &mut scratch.positions);
+        same_length(
+            "attention_mask",
+            ids,
+            attention,
+            columns.attention.is_some(),
+        )?;
+        same_length("position_ids", ids, positions, columns.positions.is_some())?;
+        let labels = read_labels(columns, index, ids, &mut scratch.labels, &mut scratch.other)?;
+        let extent = extent(ids, labels, attention, vocabulary);
+        let lengths = columns.documents.as_ref();
+        let starts = lengths.map(|(kind, column)| (*kind, column.row(index, &mut scratch.other)));
+        find_documents(
+            ids.len(),
+            extent,
+            starts,
+            attention,
+            positions,
+            &mut scratch.documents,
+        )?;
+        find_marks(ids, &scratch.documents, vocabulary, &mut scratch.marks);
+        Ok(Self {
+            number,
+            ids,
+            labels,
+            positions,
+            documents: &scratch.documents,
+            marks: &scratch.marks,
+            packed: columns.documents.is_some() || scratch.documents.len() > 1,
+        })
+    }
+
+    /// The token is trained.
+    pub(super) fn trains(&self, position: usize) -> bool {
+        self.labels
+            .get(position)
+            .is_some_and(|label| *label != IGNORED)
+    }
+
+    /// Number of tokens without padding.
+    pub(super) fn length(&self) -> usize {
+        self.documents.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// The marked positions inside a range.
+    pub(super) fn marks_in(&self, range: &Range<usize>) -> &'a [u32] {
+        let first = self
+            .marks
+            .partition_point(|mark| (*mark as usize) < range.start);
+        let last = self
+            .marks
+            .partition_point(|mark| (*mark as usize) < range.end);
+        &self.marks[first..last.max(first)]
+    }
+}
+
+fn same_length(
+    what: &'static str,
+    ids: &[i32],
+    found: &[i32],
+    present: bool,
+) -> Result<(), Mismatch> {
+    if present && found.len() != ids.len() {
+        return Err(Mismatch {
+            what,
+            ids: ids.len(),
+            found: found.len(),
+        });
+    }
+    Ok(())
+}
+
+/// The labels of a row: its own, else the ids where every mask trains them, else all ids.
+fn read_labels<'a>(
+    columns: &'a Columns,
+    index: usize,
+    ids: &'a [i32],
+    scratch: &'a mut Vec<i32>,
+    mask_scratch: &mut Vec<i32>,
+) -> Result<&'a [i32], Mismatch> {
+    if let Some(column) = &columns.labels {
+        let labels = column.row(index, scratch);
+        same_length("labels", ids, labels, true)?;
+        return Ok(labels);
+    }
+    if columns.masks.is_empty() {
+        return Ok(ids);
+    }
+    scratch.clear();
+    scratch.extend_from_slice(ids);
+    for column in &columns.masks {
+        let mask = column.row(index, mask_scratch);
+        same_length("the mask", ids, mask, true)?;
+        apply_mask(scratch, mask, columns.shifted);
+    }
+    Ok(scratch)
+}
+
+fn apply_mask(labels: &mut [i32], mask: &[i32], shifted: bool) {
+    if let Some(first) = labels.first_mut().filter(|_| shifted) {
+        *first = IGNORED;
+    }
+    let later = labels.iter_mut().skip(usize::from(shifted));
+    for (label, trained) in later.zip(mask) {
+        if *trained == 0 {
+            *label = IGNORED;
+        }
+    }
+}
+
+/// The row without padding. Without an attention mask, untrained pad ids at the end are padding;
+/// where the pad id is a stop token, the first of them may be the terminator and stays.
+fn extent(ids: &[i32], labels: &[i32], attention: &[i32], known: &Vocabulary) -> Range<usize> {
+    let counts = |position: usize| attention[position] != 0 || labels[position] != IGNORED;
+    if !attention.is_empty() {
+        let first = (0..ids.len()).find(|position| counts(*position));
+        let last = (0..ids.len()).rfind(|position| counts(*position));
+        return first.unwrap_or(0)..last.map_or(0, |last| last + 1);
+    }
+    let Some(pad) = known.pad() else {
+        return 0..ids.len();
+    };
+    let pads = |position: usize| ids[position] == pad as i32 && labels[position] == IGNORED;
+    let end = (0..ids.len())
+        .rfind(|position| !pads(*position))
+        .map_or(0, |last| last + 1);
+    let ended = end > 0 && known.stops(ids[end - 1]);
+    let terminator = usize::from(end < ids.len() && known.stops(pad as i32) && !ended);
+    0..end + terminator
+}
+
+fn find_documents(
+    ids: usize,
+    extent: Range<usize>,
+    lengths: Option<(Boundaries, &[i32])>,
+    attention: &[i32],
+    positions: &[i32],
+    out: &mut Vec<Range<usize>>,
+) -> Result<(), Mismatch> {
+    out.clear();
+    if let Some((kind, numbers)) = lengths {
+        let total = told_documents(kind, numbers, ids, out);
+        if total != ids && total != extent.end {
+            return Err(Mismatch {
+                what: "the sum of document lengths",
+                ids,
+                found: total,
+            });
+        }
+        clip(out, &extent);
+        return Ok(());
+    }
+    let several = attention.iter().any(|number| *number > 1);
+    if several {
+        split_where(&extent, out, |at| attention[at] != attention[at - 1]);
+    } else if positions.is_empty() {
+        split_where(&extent, out, |_| false);
+    } else {
+        split_where(&extent, out, |at| {
+            positions[at] != positions[at - 1].wrapping_add(1)
+        });
+    }
+    Ok(())
+}
+
+/// Documents that a column names, and where the last one ends.
+fn told_documents(
+    kind: Boundaries,
+    numbers: &[i32],
+    ids: usize,
+    out: &mut Vec<Range<usize>>,
+) -> usize {
+    let mut start = 0;
+    for number in numbers {
+        let number = (*number).max(0) as usize;
+        let end = if kind == Boundaries::Lengths {
+            start + number
+        } else {
+            number
+        };
+        if end > start {
+            out.push(start..end);
+            start = end;
+        }
+    }
+    if kind == Boundaries::Starts && start < ids {
+        out.push(start..ids);
+        start = ids;
+    }
+    start
+}
+
+/// Padding belongs to no document.
+fn clip(out: &mut Vec<Range<usize>>, extent: &Range<usize>) {
+    for document in out.iter_mut() {
+        *document = document.start.max(extent.start)..document.end.min(extent.end);
+    }
+    out.retain(|document| document.start < document.end);
+}
+
+fn split_where(extent: &Range<usize>, out: &mut Vec<Range<usize>>, starts: impl Fn(usize) -> bool) {
+    let mut start = extent.start;
+    for at in extent.start + 1..extent.end {
+        if starts(at) {
+            out.push(start..at);
+            start = at;
+        }
+    }
+    if start < extent.end {
+        out.push(start..extent.end);
+    }
+}
+
+fn find_marks(ids: &[i32], documents: &[Range<usize>], known: &Vocabulary, out: &mut Vec<u32>) {
+    out.clear();
+    for document in documents {
+        for position in document.clone() {
+            if known.is_mark(ids[position]) {
+                out.push(position as u32);
+            }
+        }
+    }
+}

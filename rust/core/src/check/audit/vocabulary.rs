@@ -1,0 +1,268 @@
+//! What the audit knows of a tokenizer: which ids stop, start, pad and open a message.
+
+use std::path::Path;
+
+use crate::Result;
+use crate::template::Study;
+use crate::tokenizer::Tokenizer;
+
+/// The id is in the stop set.
+const STOP: u8 = 1;
+/// The id is a control token (an added token flagged `special`).
+const CONTROL: u8 = 2;
+/// The id decodes to whitespace.
+const SPACE: u8 = 4;
+/// A role header starts with this id.
+const HEADER: u8 = 8;
+/// The id begins a sequence.
+const BOS: u8 = 16;
+
+/// A message is looked for at ids of these classes only.
+const MARKS: u8 = STOP | CONTROL | HEADER | BOS;
+
+/// The ids that open a message of a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What follows is an assistant turn.
+    pub assistant: bool,
+    /// The ids, without whitespace at the end (which can merge with the content).
+    pub ids: Vec<i32>,
+    /// Whitespace follows the ids before the content starts.
+    pub spaced: bool,
+}
+
+/// The ids of one tokenizer and serving side, as the audit sees them.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    classes: Vec<u8>,
+    size: Option<u32>,
+    stop: Vec<u32>,
+    bos: Option<u32>,
+    pad: Option<u32>,
+    expects_bos: bool,
+    repeats_bos: bool,
+    headers: Vec<Header>,
+}
+
+impl Vocabulary {
+    /// A vocabulary of which only the stop set is known.
+    pub fn new(stop: &[u32]) -> Self {
+        let mut vocabulary = Self {
+            stop: stop.to_vec(),
+            ..Self::default()
+        };
+        for id in stop {
+            vocabulary.mark(*id, STOP);
+        }
+        vocabulary
+    }
+
+    /// The vocabulary of a tokenizer, with its control tokens, whitespace, BOS and pad. The stop
+    /// set is the given one: [`stop_set`] finds the tokenizer's.
+    pub fn of_tokenizer(tokenizer: &Tokenizer, stop: &[u32]) -> Self {
+        let mut vocabulary = Self::new(stop);
+        let size = tokenizer.vocab_size() as u32;
+        for id in 0..size {
+            let bytes = tokenizer.id_to_bytes(id);
+            if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_whitespace) {
+                vocabulary.mark(id, SPACE);
+            }
+        }
+        for token in tokenizer.added_tokens() {
+            if token.special {
+                vocabulary.mark(token.id, CONTROL);
+            }
+        }
+        vocabulary.size = Some(size);
+        vocabulary.pad = tokenizer.special_id("pad_token");
+        let starts = |id: &u32| tokenizer.prefix().first() == Some(id);
+        if let Some(bos) = tokenizer.special_id("bos_token") {
+            vocabulary.set_bos(bos, starts(&bos));
+        }
+        vocabulary
+    }
+
+    /// With a beginning-of-sequence id; `expected`: inference starts every prompt with it.
+    pub fn set_bos(&mut self, bos: u32, expected: bool) {
+        self.bos = Some(bos);
+        self.expects_bos = expected;
+        self.mark(bos, BOS);
+    }
+
+    /// With a pad id.
+    pub fn set_pad(&mut self, pad: u32) {
+        self.pad = Some(pad);
+    }
+
+    /// With the number of ids; larger ones are out of range.
+    pub fn set_size(&mut self, size: u32) {
+        self.size = Some(size);
+    }
+
+    /// Marks an id as a control token.
+    pub fn mark_control(&mut self, id: u32) {
+        self.mark(id, CONTROL);
+    }
+
+    /// Marks an id as whitespace.
+    pub fn mark_space(&mut self, id: u32) {
+        self.mark(id, SPACE);
+    }
+
+    /// With the ids that open a message of a role; longer headers are tried first.
+    pub fn add_header(&mut self, header: Header) {
+        let Some(first) = header.ids.first() else {
+            return;
+        };
+        self.mark(*first as u32, HEADER);
+        if !self.headers.contains(&header) {
+            self.headers.push(header);
+            self.headers
+                .sort_by_key(|header| std::cmp::Reverse(header.ids.len()));
+        }
+    }
+
+    /// Learns the role headers and the BOS habit of a chat template from its study.
+    pub fn learn_template(
+        &mut self,
+        tokenizer: &Tokenizer,
+        study: &Study,
+        first_render: Option<&str>,
+    ) -> Result<()> {
+        for (_, prompt) in &study.generation_prompts {
+            self.learn_header(tokenizer, prompt, true)?;
+        }
+        for role in study.roles.iter().filter(|role| role.accepted) {
+            self.learn_header(tokenizer, &role.header, role.role == "assistant")?;
+        }
+        if let (Some(bos), Some(text)) = (self.bos, first_render) {
+            let ids = tokenizer.encode(text, false)?;
+            let count = ids.iter().filter(|id| **id == bos).count();
+            self.expects_bos = ids.first() == Some(&bos);
+            self.repeats_bos = count > 1;
+        }
+        Ok(())
+    }
+
+    fn learn_header(&mut self, tokenizer: &Tokenizer, text: &str, assistant: bool) -> Result<()> {
+        let mut ids = tokenizer.encode(text, false)?;
+        // A BOS belongs to the sequence and a stop token to the turn before, not to the header.
+        while ids.first().is_some_and(|id| {
+            self.is(*id as i32, SPACE | BOS) || self.is(*id as i32, STOP) && ids.len() > 3
+        }) {
+            ids.remove(0);
+        }
+        let full = ids.len();
+        while ids.last().is_some_and(|id| self.is(*id as i32, SPACE)) {
+            ids.pop();
+        }
+        self.add_header(Header {
+            assistant,
+            spaced: ids.len() < full,
+            ids: ids.into_iter().map(|id| id as i32).collect(),
+        });
+        Ok(())
+    }
+
+    fn mark(&mut self, id: u32, class: u8) {
+        let index = id as usize;
+        if self.classes.len() <= index {
+            self.classes.resize(index + 1, 0);
+        }
+        self.classes[index] |= class;
+    }
+
+    fn is(&self, id: i32, classes: u8) -> bool {
+        let class = self.classes.get(id as u32 as usize).copied().unwrap_or(0);
+        class & classes != 0
+    }
+
+    /// The serving side stops on it.
+    pub fn stops(&self, id: i32) -> bool {
+        self.is(id, STOP)
+    }
+
+    /// It is a control token, or one of the ids that structure a conversation.
+    pub fn structures(&self, id: i32) -> bool {
+        self.is(id, CONTROL | BOS)
+    }
+
+    /// It decodes to whitespace.
+    pub fn is_space(&self, id: i32) -> bool {
+        self.is(id, SPACE)
+    }
+
+    /// It begins a sequence.
+    pub fn begins(&self, id: i32) -> bool {
+        self.is(id, BOS)
+    }
+
+    /// It is one of the few ids that the turn rules look at.
+    pub fn is_mark(&self, id: i32) -> bool {
+        self.is(id, MARKS)
+    }
+
+    /// No token has it.
+    pub fn out_of_range(&self, id: i32) -> bool {
+        id < 0 || self.size.is_some_and(|size| id as u32 >= size)
+    }
+
+    /// The largest id that a token has, where the size is known.
+    pub fn last_id(&self) -> i32 {
+        self.size.map_or(i32::MAX, |size| size as i32 - 1)
+    }
+
+    /// The header that starts with these ids.
+    pub fn header_at(&self, ids: &[i32]) -> Option<&Header> {
+        if !self.is(*ids.first()?, HEADER) {
+            return None;
+        }
+        self.headers
+            .iter()
+            .find(|header| ids.starts_with(&header.ids))
+    }
+
+    /// Role headers are known.
+    pub fn knows_headers(&self) -> bool {
+        self.headers.iter().any(|header| header.assistant)
+    }
+
+    /// The stop set.
+    pub fn stop(&self) -> &[u32] {
+        &self.stop
+    }
+
+    /// The beginning-of-sequence id, if there is one.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// The pad id, if there is one.
+    pub fn pad(&self) -> Option<u32> {
+        self.pad
+    }
+
+    /// Inference starts every prompt with BOS.
+    pub fn expects_bos(&self) -> bool {
+        self.expects_bos
+    }
+
+    /// The template prints BOS before every exchange, not only at the start.
+    pub fn repeats_bos(&self) -> bool {
+        self.repeats_bos
+    }
+}
+
+/// The ids that a server loading this directory stops on: those of `generation_config.json`, else
+/// the tokenizer's eos.
+pub fn stop_set(tokenizer: &Tokenizer) -> Vec<u32> {
+    if tokenizer.generation_eos().is_empty() {
+        return tokenizer.special_id("eos_token").into_iter().collect();
+    }
+    tokenizer.generation_eos().to_vec()
+}
+
+/// Loads the tokenizer of a serving directory and its stop set.
+pub fn serving_stop_set(directory: &Path) -> Result<Vec<u32>> {
+    Ok(stop_set(&Tokenizer::load(directory)?))
+}
