@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnmill.cli.arguments import Arguments, Flag, Group, UsageError, positive
@@ -171,7 +171,10 @@ def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
         UsageError: No tokenizer is named.
         RecipeError: The file or a value is wrong.
     """
-    keys = _file_keys(getattr(arguments, "recipe", None))
+    from turnmill import Recipe
+
+    file = getattr(arguments, "recipe", None)
+    keys = {} if file is None else _given(Recipe.from_toml(file))
     for key in recipe_keys(groups):
         value = getattr(arguments, key)
         if value is not None:
@@ -181,20 +184,8 @@ def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
             "no tokenizer is named",
             "add --tokenizer with the directory that holds the model's tokenizer.json",
         )
-    from turnmill import Recipe
-
     return Recipe(**keys)
 
 
-def _file_keys(path: str | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    import tomllib
-
-    from turnmill.errors import RecipeError
-
-    try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        what = f"the recipe is not TOML: {error}"
-        raise RecipeError(what, code="invalid-toml", path=path) from error
+def _given(recipe: Recipe) -> dict[str, Any]:
+    return {key.name: getattr(recipe, key.name) for key in dataclasses.fields(recipe)}

@@ -6,6 +6,7 @@ pure function, and the commit makes the finished shards one data set.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,11 @@ def prepare(
         OSError: A file cannot be read or written.
     """
     from turnmill import Encoder
+    from turnmill.prepare.record import settled_now
     from turnmill.prepare.run import run_with
 
+    if recipe.now is None:
+        recipe = dataclasses.replace(recipe, now=settled_now(Path(output)))
     return run_with(
         Encoder(recipe),
         recipe.to_dict(),

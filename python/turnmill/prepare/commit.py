@@ -76,13 +76,14 @@ def add_up(output: Path, format_: str, plan: Plan, receipts: Iterable[Receipt]) 
     rules: dict[str, int] = {}
     for receipt in receipts:
         tally.add(receipt.tally)
-        _merge(rejected, receipt.rejected)
-        _merge(rules, receipt.rules)
+        merge_counts(rejected, receipt.rejected)
+        merge_counts(rules, receipt.rules)
     indexes = [output / shard_files(spec.name, format_).index for spec in plan.shards]
     return Totals(tally, _by_count(rejected), _by_count(rules), _percentiles(indexes))
 
 
-def _merge(into: dict[str, int], counts: dict[str, int]) -> None:
+def merge_counts(into: dict[str, int], counts: dict[str, int]) -> None:
+    """Adds ``counts`` to ``into``, name by name."""
     for name, number in counts.items():
         into[name] = into.get(name, 0) + number
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ _OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
 def made_of(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict[str, Any]:
     """What decides the bytes of every shard: recipe, tokenizer, template, version."""
     kept = {key: value for key, value in recipe.items() if key not in _OUTSIDE_THE_BYTES}
+    if "strftime_now" not in ((facts.get("template") or {}).get("source") or ""):
+        # The date is part of what a run is made of only where the template prints it.
+        kept["now"] = None
+        facts = {key: value for key, value in facts.items() if key != "now"}
     value = {"turnmill": version, "recipe": kept, "facts": facts}
     normal: dict[str, Any] = json.loads(json.dumps(value))
     return normal
@@ -32,16 +37,36 @@ def plan_path(output: Path) -> Path:
     return output / STAGING / "plan.json"
 
 
+def settled_now(output: Path) -> str:
+    """The date that templates see: today, or the day on which the output was started."""
+    started = store.read_json(plan_path(output)) or {}
+    now = started.get("recipe", {}).get("now")
+    return now or datetime.now().astimezone().date().isoformat()
+
+
+def same_recipe(output: Path, mine: dict[str, Any]) -> bool:
+    """Whether an output was started by a run made of the same, or by none."""
+    theirs = store.read_json(plan_path(output))
+    return theirs is None or _wherever(theirs) == _wherever(mine)
+
+
+def _wherever(made: dict[str, Any]) -> dict[str, Any]:
+    """Without the tokenizer's place: its hash says whether it is the same."""
+    recipe = {key: value for key, value in made["recipe"].items() if key != "tokenizer"}
+    tokenizer = {k: v for k, v in made["facts"]["tokenizer"].items() if k != "path"}
+    return {**made, "recipe": recipe, "facts": {**made["facts"], "tokenizer": tokenizer}}
+
+
 def refuse_other_recipe(output: Path, mine: dict[str, Any]) -> None:
     """Compares with the run that the output was started by.
 
     Raises:
         RecipeError: That run was made of something else; the error shows the difference.
     """
-    theirs = store.read_json(plan_path(output))
-    if theirs is None or theirs == mine:
+    if same_recipe(output, mine):
         return
-    lines = "\n".join(f"  {line}" for line in differences(theirs, mine))
+    theirs = store.read_json(plan_path(output)) or {}
+    lines = "\n".join(f"  {line}" for line in differences(_wherever(theirs), _wherever(mine)))
     message = f"the output was made with another recipe:\n{lines}"
     raise RecipeError(
         message,

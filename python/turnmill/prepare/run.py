@@ -6,21 +6,28 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from turnmill.errors import DataError
 from turnmill.prepare import store
-from turnmill.prepare.commit import Totals, add_up, commit, finished
+from turnmill.prepare.advice import advice
+from turnmill.prepare.commit import Totals, add_up, commit, finished, merge_counts
 from turnmill.prepare.inputs import find_inputs
 from turnmill.prepare.next_lines import NextStep, next_steps
 from turnmill.prepare.outputs import STAGING
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.protocol import Encoder
-from turnmill.prepare.record import circumstances, made_of, plan_path, refuse_other_recipe
+from turnmill.prepare.record import (
+    circumstances,
+    made_of,
+    plan_path,
+    refuse_other_recipe,
+    same_recipe,
+)
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
 
 REJECTS_LOOKED_AT_AFTER = 10_000
@@ -109,10 +116,13 @@ def run_with(
     with _held(output, made, resume=resume, overwrite=bool(recipe.get("overwrite"))):
         count = ProgressCount([spec.part.size for spec in plan.shards], progress)
         limit = _RejectLimit(recipe.get("max_rejects"))
-        settings = ShardSettings(
-            output, format_, threads, _chunk_rows(), lambda t, a: _advance(count, limit, t, a)
-        )
-        receipts, reused = _run_shards(plan, encoder, settings, count)
+
+        def watch(tally: Tally, amount: int, rejected: dict[str, int]) -> None:
+            count.advance(tally, amount)
+            limit.look(count.tally, rejected)
+
+        settings = ShardSettings(output, format_, threads, _chunk_rows(), watch)
+        receipts, reused = _run_shards(plan, encoder, settings, count, limit)
         totals = add_up(output, format_, plan, receipts)
         _refuse_nothing(totals)
         limit.check(totals.tally, totals.rejected)
@@ -133,7 +143,11 @@ def _chunk_rows() -> int | None:
 
 
 def _run_shards(
-    plan: Plan, encoder: Encoder, settings: ShardSettings, count: ProgressCount
+    plan: Plan,
+    encoder: Encoder,
+    settings: ShardSettings,
+    count: ProgressCount,
+    limit: _RejectLimit,
 ) -> tuple[list[Receipt], int]:
     receipts, reused = [], 0
     for spec in plan.shards:
@@ -144,13 +158,9 @@ def _run_shards(
         else:
             receipt = run_shard(spec, encoder, settings)
             count.shard_done()
+        merge_counts(limit.finished, receipt.rejected)
         receipts.append(receipt)
     return receipts, reused
-
-
-def _advance(count: ProgressCount, limit: _RejectLimit, tally: Tally, amount: int) -> None:
-    count.advance(tally, amount)
-    limit.look(count.tally)
 
 
 @dataclass
@@ -159,12 +169,17 @@ class _RejectLimit:
 
     limit: float | None
     looked: bool = False
+    finished: dict[str, int] = field(default_factory=dict)
+    """Rejects of the shards that are done, by rule."""
 
-    def look(self, tally: Tally) -> None:
+    def look(self, tally: Tally, rejected: dict[str, int]) -> None:
         """Looks once, after the first 10,000 rows."""
         if not self.looked and tally.rows >= REJECTS_LOOKED_AT_AFTER:
             self.looked = True
-            self.check(tally, {})
+            rules = dict.fromkeys([*self.finished, *rejected])
+            self.check(
+                tally, {rule: self.finished.get(rule, 0) + rejected.get(rule, 0) for rule in rules}
+            )
 
     def check(self, tally: Tally, rejected: dict[str, int]) -> None:
         """Raises a DataError when the share of rejects is above the limit."""
@@ -175,7 +190,7 @@ class _RejectLimit:
             f"{tally.rejected:,} of {tally.rows:,} rows were rejected ({percent:.3g} %), "
             f"more than max_rejects allows ({100 * self.limit:.3g} %)"
         )
-        raise DataError(message, code="too-many-rejects", hint=_reject_hint(rejected))
+        raise DataError(message, code="too-many-rejects", hint=advice(rejected))
 
 
 def _refuse_nothing(totals: Totals) -> None:
@@ -184,12 +199,7 @@ def _refuse_nothing(totals: Totals) -> None:
         raise DataError("the input holds no rows", code="no-rows", hint="look at the input files")
     if not tally.samples:
         message = f"all {tally.rows:,} rows were rejected, so nothing was written"
-        raise DataError(message, code="all-rejected", hint=_reject_hint(totals.rejected))
-
-
-def _reject_hint(rejected: dict[str, int]) -> str:
-    reasons = ", ".join(f"{rule} ({number:,})" for rule, number in list(rejected.items())[:3])
-    return f"the commonest: {reasons}; .turnmill/rejects-*.parquet in the output lists the rows"
+        raise DataError(message, code="all-rejected", hint=advice(totals.rejected))
 
 
 @contextlib.contextmanager
@@ -199,7 +209,7 @@ def _held(output: Path, made: dict[str, Any], *, resume: bool, overwrite: bool) 
     with store.lock(output / STAGING / "lock"):
         for directory in (output, output / STAGING, output / "serving"):
             store.remove_temporary_files(directory)
-        if overwrite and store.read_json(plan_path(output)) not in (None, made):
+        if overwrite and not same_recipe(output, made):
             _clear(output)
         refuse_other_recipe(output, made)
         if plan_path(output).exists() and not resume:

@@ -60,7 +60,11 @@ class Receipt:
         return cls(**{**value, "tally": Tally(**value["tally"])})
 
 
-def _unwatched(_tally: Tally, _amount: int) -> None:
+Watch = Callable[[Tally, int, dict[str, int]], None]
+"""Takes what a block gave, how much of the part it used up, and the shard's rejects by rule."""
+
+
+def _unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
     """Nobody looks on."""
 
 
@@ -73,8 +77,8 @@ class ShardSettings:
     threads: int
     chunk_rows: int | None = None
     """Rows of one work item; the bytes written do not depend on it."""
-    watch: Callable[[Tally, int], None] = field(default=_unwatched)
-    """Called after each block with what it gave and how much of the part it used up."""
+    watch: Watch = field(default=_unwatched)
+    """Called after each block."""
 
 
 def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Receipt:
@@ -112,7 +116,7 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
             tally = _tally(output, size)
             total.add(tally)
             behind.put(output)
-            settings.watch(tally, amount)
+            settings.watch(tally, amount, codes)
     total.samples = sinks.samples.rows
     receipt = Receipt(
         identity=spec.identity(),
