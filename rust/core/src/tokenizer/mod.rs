@@ -18,6 +18,9 @@ pub use load::read_templates;
 pub use reference::Reference;
 pub use special::{SpecialTokens, Templates};
 
+pub mod added;
+pub mod bpe;
+
 /// What to encode, and which places of it to find again among the tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

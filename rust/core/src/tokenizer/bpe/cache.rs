@@ -1,0 +1,231 @@
+//! What pieces of text merge into, remembered: a shared image of the vocabulary that never
+//! changes, and a small table for each thread in front of it. Hits are compared exactly.
+
+use super::simd::prefetch;
+
+/// Longest piece that is remembered here, in bytes.
+pub(super) const MAX_BYTES: usize = 15;
+/// Most ids of a piece that is remembered here.
+pub(super) const MAX_IDS: usize = 3;
+
+/// Entries of a thread's own table: 2 MiB of them would not fit the second-level cache of any
+/// processor, 8 MiB hold the words of a large corpus.
+const OWN_BUCKETS: usize = 1 << 17;
+
+/// The bytes of a piece in the low lanes, its length in the highest; 0 is no piece.
+pub(super) type Key = u128;
+
+/// A piece and its ids; the last lane counts them.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(super) struct Entry {
+    key: Key,
+    pub(super) ids: [u32; 4],
+}
+
+impl Entry {
+    /// Of at most [`MAX_IDS`] ids.
+    pub(super) fn new(key: Key, ids: &[u32]) -> Option<Self> {
+        let mut entry = Self {
+            key,
+            ids: [0, 0, 0, ids.len() as u32],
+        };
+        entry
+            .ids
+            .get_mut(..ids.len().min(4))?
+            .copy_from_slice(ids.get(..ids.len().min(4))?);
+        (ids.len() <= MAX_IDS).then_some(entry)
+    }
+
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        self.ids[3] as usize
+    }
+}
+
+/// Two entries: one cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+struct Bucket([Entry; 2]);
+
+const KEEP: [u128; 17] = {
+    let mut keep = [0_u128; 17];
+    let mut length = 1;
+    while length < 17 {
+        keep[length] = u128::MAX >> (128 - 8 * length);
+        length += 1;
+    }
+    keep
+};
+
+/// The key of `text[start..end]`, which has 1 to [`MAX_BYTES`] bytes.
+#[inline]
+pub(super) fn key(text: &[u8], start: usize, end: usize) -> Key {
+    let length = end - start;
+    let bytes = match text
+        .get(start..start + 16)
+        .and_then(|bytes| bytes.try_into().ok())
+    {
+        Some(bytes) => u128::from_le_bytes(bytes) & KEEP[length & 15],
+        None => last_key(&text[start..end]),
+    };
+    bytes | (length as u128) << 120
+}
+
+/// As `key`, where fewer than 16 bytes of the text are left.
+#[inline(never)]
+fn last_key(piece: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    bytes[..piece.len()].copy_from_slice(piece);
+    u128::from_le_bytes(bytes)
+}
+
+/// Spreads a key over 32 bits.
+#[inline]
+pub(super) fn hash(key: Key) -> u32 {
+    let low = key as u64 ^ 0x9E37_79B9_7F4A_7C15;
+    let high = (key >> 64) as u64 ^ 0xD6E8_FEB8_6659_FD93;
+    let product = u128::from(low) * u128::from(high);
+    let mixed = product as u64 ^ (product >> 64) as u64;
+    (mixed ^ mixed >> 32) as u32
+}
+
+/// The vocabulary's own pieces: open addressing by buckets, at most half full.
+#[derive(Debug)]
+pub(super) struct Image {
+    buckets: Vec<Bucket>,
+    mask: usize,
+}
+
+impl Image {
+    pub(super) fn new(entries: &[Entry]) -> Self {
+        let size = entries.len().next_power_of_two().max(2);
+        let mut image = Self {
+            buckets: vec![Bucket::default(); size],
+            mask: size - 1,
+        };
+        for entry in entries {
+            image.insert(entry);
+        }
+        image
+    }
+
+    fn insert(&mut self, entry: &Entry) {
+        let mut at = hash(entry.key) as usize & self.mask;
+        loop {
+            for slot in &mut self.buckets[at].0 {
+                if slot.key == 0 || slot.key == entry.key {
+                    *slot = *entry;
+                    return;
+                }
+            }
+            at = (at + 1) & self.mask;
+        }
+    }
+
+    fn find(&self, key: Key, hash: u32) -> Option<&Entry> {
+        let mut at = hash as usize & self.mask;
+        loop {
+            let Bucket([first, second]) = &self.buckets[at];
+            if first.key == key {
+                return Some(first);
+            }
+            if second.key == key {
+                return Some(second);
+            }
+            if second.key == 0 {
+                return None;
+            }
+            at = (at + 1) & self.mask;
+        }
+    }
+}
+
+/// A thread's table: two pieces for each hash, the newer pushes out the older.
+#[derive(Debug)]
+pub(super) struct Own {
+    buckets: Vec<Bucket>,
+}
+
+impl Own {
+    pub(super) fn new() -> Self {
+        Self {
+            buckets: vec![Bucket::default(); OWN_BUCKETS],
+        }
+    }
+
+    /// Starts to load what `get` will read.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u32) {
+        prefetch(&self.buckets, hash as usize % OWN_BUCKETS);
+    }
+
+    /// The entry of a piece met before.
+    #[inline]
+    pub(super) fn get(&self, key: Key, hash: u32) -> Option<&Entry> {
+        let Bucket([first, second]) = &self.buckets[hash as usize % OWN_BUCKETS];
+        if first.key == key {
+            Some(first)
+        } else if second.key == key {
+            Some(second)
+        } else {
+            None
+        }
+    }
+
+    /// Takes over the shared entry of a piece, if the vocabulary has it.
+    pub(super) fn adopt(&mut self, image: &Image, key: Key, hash: u32) -> Option<&Entry> {
+        let entry = *image.find(key, hash)?;
+        self.insert(entry, hash);
+        Some(&self.buckets[hash as usize % OWN_BUCKETS].0[0])
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry, hash: u32) {
+        let Bucket([first, second]) = &mut self.buckets[hash as usize % OWN_BUCKETS];
+        *second = *first;
+        *first = entry;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_tell_pieces_apart_at_every_place() {
+        let text = b"abcabc\0abc\0\0 and some more text after it, then abc";
+        assert_eq!(key(text, 0, 3), key(text, 3, 6));
+        assert_eq!(key(text, 0, 3), key(text, text.len() - 3, text.len()));
+        assert_ne!(key(text, 7, 10), key(text, 7, 11));
+        assert_ne!(key(text, 7, 11), key(text, 7, 12));
+        assert_eq!(key(text, 13, 28), key(&text[13..28], 0, 15));
+    }
+
+    #[test]
+    fn the_older_of_three_is_forgotten() {
+        let mut own = Own::new();
+        let entry = |key| Entry::new(key, &[key as u32]).unwrap();
+        for key in 1..=3 {
+            own.insert(entry(key), 5);
+        }
+        assert!(own.get(1, 5).is_none());
+        assert_eq!(own.get(2, 5).unwrap().ids[0], 2);
+        assert_eq!(own.get(3, 5).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_image_finds_what_was_put_in() {
+        let entries: Vec<_> = (1..200_u128)
+            .map(|k| Entry::new(k << 3, &[k as u32]).unwrap())
+            .collect();
+        let image = Image::new(&entries);
+        for entry in &entries {
+            assert_eq!(
+                image.find(entry.key, hash(entry.key)).unwrap().ids,
+                entry.ids
+            );
+        }
+        assert!(image.find(1, hash(1)).is_none());
+        assert!(Entry::new(1, &[1, 2, 3, 4]).is_none());
+    }
+}

@@ -1,0 +1,273 @@
+//! The merge rules, and merging a piece by them: always the pair of lowest rank, the leftmost of
+//! equals.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// No such merge; also greater than every rank.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Up to this many symbols a linear search for the lowest rank is faster than a heap.
+const SHORT: usize = 32;
+/// Slots looked at together: one cache line.
+const BUCKET: usize = 8;
+const RANK_BITS: u32 = 24;
+/// Ids must be below this, to be packed two and a rank to a slot.
+pub(super) const MAX_ID: u32 = (1 << 20) - 1;
+/// So must the number of merges.
+pub(super) const MAX_MERGES: usize = (1 << RANK_BITS) - 1;
+
+/// Ranks of pairs of ids, and what they merge into.
+#[derive(Debug)]
+pub(super) struct Merges {
+    /// Buckets of `left << 44 | right << 24 | rank`; `u64::MAX` is free.
+    buckets: Vec<[u64; BUCKET]>,
+    mask: usize,
+    /// The id that the merge of a rank gives.
+    products: Vec<u32>,
+}
+
+impl Merges {
+    /// From `(left, right, product)` in order of rank. A pair given twice has its last rank, as in
+    /// Hugging Face.
+    pub(super) fn new(rules: &[(u32, u32, u32)]) -> Self {
+        let size = (rules.len() / 4).next_power_of_two().max(2);
+        let mut merges = Self {
+            buckets: vec![[u64::MAX; BUCKET]; size],
+            mask: size - 1,
+            products: rules.iter().map(|rule| rule.2).collect(),
+        };
+        for (rank, &(left, right, _)) in rules.iter().enumerate() {
+            merges.insert(left, right, rank as u64);
+        }
+        merges
+    }
+
+    fn insert(&mut self, left: u32, right: u32, rank: u64) {
+        let pair = pack(left, right);
+        let mut bucket = self.home(left, right);
+        loop {
+            for slot in &mut self.buckets[bucket] {
+                if *slot == u64::MAX || *slot >> RANK_BITS == pair {
+                    *slot = pair << RANK_BITS | rank;
+                    return;
+                }
+            }
+            bucket = (bucket + 1) & self.mask;
+        }
+    }
+
+    #[inline]
+    fn home(&self, left: u32, right: u32) -> usize {
+        let mixed = pack(left, right).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as usize & self.mask
+    }
+
+    /// The rank of a pair, or [`NONE`].
+    #[inline]
+    pub(super) fn rank(&self, left: u32, right: u32) -> u32 {
+        let pair = pack(left, right);
+        let mut bucket = self.home(left, right);
+        loop {
+            let slots = &self.buckets[bucket];
+            let mut found = NONE;
+            for &slot in slots {
+                if slot >> RANK_BITS == pair {
+                    found = slot as u32 & MAX_MERGES as u32;
+                }
+            }
+            if found != NONE || slots[BUCKET - 1] == u64::MAX {
+                return found;
+            }
+            bucket = (bucket + 1) & self.mask;
+        }
+    }
+
+    /// Merges `symbols` in place as far as the rules go.
+    pub(super) fn apply(&self, symbols: &mut Vec<u32>, long: &mut LongPiece) {
+        if symbols.len() <= SHORT {
+            let left = self.apply_short(symbols);
+            symbols.truncate(left);
+        } else {
+            self.apply_long(symbols, long);
+        }
+    }
+
+    /// Merges at most [`SHORT`] symbols; returns how many are left at the front.
+    fn apply_short(&self, symbols: &mut [u32]) -> usize {
+        let mut ranks = [NONE; SHORT];
+        let mut count = symbols.len();
+        for (rank, pair) in ranks.iter_mut().zip(symbols.windows(2)) {
+            *rank = self.rank(pair[0], pair[1]);
+        }
+        while count > 1 {
+            let (mut at, mut lowest) = (0, ranks[0]);
+            for (i, &rank) in ranks[..count - 1].iter().enumerate().skip(1) {
+                if rank < lowest {
+                    (at, lowest) = (i, rank);
+                }
+            }
+            if lowest == NONE {
+                break;
+            }
+            symbols[at] = self.products[lowest as usize];
+            symbols.copy_within(at + 2..count, at + 1);
+            ranks.copy_within(at + 1..count, at);
+            count -= 1;
+            ranks[count - 1] = NONE;
+            if at + 1 < count {
+                ranks[at] = self.rank(symbols[at], symbols[at + 1]);
+            }
+            if at > 0 {
+                ranks[at - 1] = self.rank(symbols[at - 1], symbols[at]);
+            }
+        }
+        count
+    }
+
+    fn apply_long(&self, symbols: &mut Vec<u32>, long: &mut LongPiece) {
+        long.start(symbols.len());
+        for (at, pair) in symbols.windows(2).enumerate() {
+            long.push(at, self.rank(pair[0], pair[1]));
+        }
+        long.heapify();
+        while let Some((at, rank)) = long.pop() {
+            symbols[at] = self.products[rank as usize];
+            long.unlink_next(at);
+            if let Some(next) = long.next(at) {
+                long.set(at, self.rank(symbols[at], symbols[next]));
+            }
+            if let Some(before) = long.before(at) {
+                long.set(before, self.rank(symbols[before], symbols[at]));
+            }
+        }
+        let mut kept = 0;
+        let mut at = Some(0);
+        while let Some(symbol) = at {
+            symbols[kept] = symbols[symbol];
+            kept += 1;
+            at = long.next(symbol);
+        }
+        symbols.truncate(kept);
+    }
+}
+
+#[inline]
+fn pack(left: u32, right: u32) -> u64 {
+    u64::from(left) << 20 | u64::from(right)
+}
+
+/// The linked list and the queue of a long piece; kept for its memory.
+#[derive(Debug, Default)]
+pub(super) struct LongPiece {
+    next: Vec<u32>,
+    before: Vec<u32>,
+    /// The rank of the pair that starts at a symbol.
+    ranks: Vec<u32>,
+    initial: Vec<Reverse<u64>>,
+    queue: BinaryHeap<Reverse<u64>>,
+}
+
+impl LongPiece {
+    fn start(&mut self, count: usize) {
+        let count = count as u32;
+        self.next.clear();
+        self.next.extend((1..count).chain([NONE]));
+        self.before.clear();
+        self.before.extend([NONE].into_iter().chain(0..count - 1));
+        self.ranks.clear();
+        self.ranks.resize(count as usize, NONE);
+        self.queue.clear();
+        self.initial.clear();
+    }
+
+    fn push(&mut self, at: usize, rank: u32) {
+        if rank != NONE {
+            self.ranks[at] = rank;
+            self.initial
+                .push(Reverse(u64::from(rank) << 32 | at as u64));
+        }
+    }
+
+    fn heapify(&mut self) {
+        self.queue = BinaryHeap::from(std::mem::take(&mut self.initial));
+    }
+
+    fn set(&mut self, at: usize, rank: u32) {
+        self.ranks[at] = rank;
+        if rank != NONE {
+            self.queue.push(Reverse(u64::from(rank) << 32 | at as u64));
+        }
+    }
+
+    /// The next pair to merge that still stands.
+    fn pop(&mut self) -> Option<(usize, u32)> {
+        while let Some(Reverse(entry)) = self.queue.pop() {
+            let (at, rank) = (entry as u32 as usize, (entry >> 32) as u32);
+            if self.ranks[at] == rank {
+                return Some((at, rank));
+            }
+        }
+        None
+    }
+
+    fn unlink_next(&mut self, at: usize) {
+        let gone = self.next[at] as usize;
+        self.ranks[at] = NONE;
+        self.ranks[gone] = NONE;
+        self.next[at] = self.next[gone];
+        if let Some(next) = self.next(at) {
+            self.before[next] = at as u32;
+        }
+    }
+
+    fn next(&self, at: usize) -> Option<usize> {
+        Some(self.next[at] as usize).filter(|&next| next != NONE as usize)
+    }
+
+    fn before(&self, at: usize) -> Option<usize> {
+        Some(self.before[at] as usize).filter(|&before| before != NONE as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// a b c = 0 1 2; ab = 3, bc = 4, abab = 5, aa = 6.
+    fn rules() -> Merges {
+        Merges::new(&[(1, 2, 4), (0, 1, 3), (3, 3, 5), (0, 0, 6)])
+    }
+
+    fn merged(text: &str) -> Vec<u32> {
+        let mut symbols: Vec<u32> = text.bytes().map(|b| u32::from(b - b'a')).collect();
+        rules().apply(&mut symbols, &mut LongPiece::default());
+        symbols
+    }
+
+    #[test]
+    fn the_lowest_rank_goes_first_and_the_leftmost_of_equals() {
+        assert_eq!(merged("abc"), [0, 4]);
+        assert_eq!(merged("ababa"), [5, 0]);
+        assert_eq!(merged("aaa"), [6, 0]);
+        assert!(merged("").is_empty());
+    }
+
+    #[test]
+    fn long_pieces_merge_as_short_ones_do() {
+        let rules = rules();
+        let mut state = 7_u32;
+        for count in 2..=SHORT {
+            let mut symbols: Vec<u32> = (0..count)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 20) % 3
+                })
+                .collect();
+            let mut long = symbols.clone();
+            rules.apply(&mut symbols, &mut LongPiece::default());
+            rules.apply_long(&mut long, &mut LongPiece::default());
+            assert_eq!(symbols, long);
+        }
+    }
+}

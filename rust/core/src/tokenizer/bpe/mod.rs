@@ -1,0 +1,315 @@
+//! An exact, fast encoder of byte-level and SentencePiece-style BPE.
+//!
+//! text → added tokens ([`added`](super::added)) → rewritten text (`normalize`) → pieces (`grammar`)
+//! → parts of pieces (`joins`) → ids (`cache`, else `merges`).
+
+mod cache;
+mod definition;
+mod grammar;
+mod joins;
+mod merges;
+mod normalize;
+mod pieces;
+mod place;
+mod plan;
+mod simd;
+mod unicode;
+mod vocabulary;
+
+use std::any::Any;
+use std::fmt;
+
+use super::added::{Splitter, assign_ids};
+use super::{AddedToken, Backend, Encoding, Input};
+use crate::error::{Error, ErrorKind, Result};
+use definition::Definition;
+use normalize::Rewrite;
+use pieces::{Pieces, Work};
+use place::{Places, Trace};
+use plan::Plan;
+use vocabulary::Vocabulary;
+
+/// Why a tokenizer needs the reference backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// One sentence without a full stop.
+    pub reason: String,
+}
+
+impl Unsupported {
+    fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+/// The encoder of one tokenizer. Shared between threads.
+#[derive(Debug)]
+pub struct Encoder {
+    pieces: Pieces,
+    normalizer: Rewrite,
+    pre_tokenizer: Rewrite,
+    added: Vec<AddedToken>,
+    /// Of the tokens that are searched in the text as it is.
+    raw: Option<Splitter>,
+    /// Of the tokens that are searched in the normalized text.
+    normalized: Option<Splitter>,
+    /// The bytes that each id stands for in the text, as far as the model gives it.
+    lengths: Vec<u32>,
+}
+
+/// Memory of one thread: its cache and its buffers. For any encoder, but of one at a time.
+#[derive(Debug)]
+struct Scratch {
+    work: Work,
+    normalized: String,
+    rewritten: String,
+}
+
+impl Encoder {
+    /// Of the bytes of a `tokenizer.json` and the tokens that the config adds to it
+    /// (`added_tokens_decoder`, in order of id).
+    pub fn new(json: &[u8], more: &[AddedToken]) -> Result<Self, Unsupported> {
+        let definition: Definition<'_> = serde_json::from_slice(json)
+            .map_err(|error| Unsupported::new(format!("tokenizer.json cannot be read: {error}")))?;
+        let plan = Plan::new(&definition)?;
+        let vocabulary = Vocabulary::new(&definition.model.vocab, plan.spelling)?;
+        let added = assign_ids(
+            &[&definition.added_tokens, more],
+            |text| vocabulary.ids.get(text).copied(),
+            vocabulary.ids.len() as u32,
+        );
+        let pieces = Pieces::new(&definition.model, &vocabulary, plan.split)?;
+        let mut encoder = Self {
+            lengths: vocabulary.lengths(),
+            pieces,
+            normalizer: plan.normalizer,
+            pre_tokenizer: plan.pre_tokenizer,
+            added,
+            raw: None,
+            normalized: None,
+        };
+        encoder.set_structural(&[]);
+        Ok(encoder)
+    }
+
+    /// Names the structural tokens: those that are plain text inside the content ranges of an
+    /// input.
+    pub fn set_structural(&mut self, ids: &[u32]) {
+        let normalizer = self.normalizer;
+        let text = |token: &AddedToken| {
+            let mut text = String::new();
+            if !token.normalized || !normalizer.apply(&token.content, true, &mut text) {
+                text.clone_from(&token.content);
+            }
+            text
+        };
+        let splitter = |normalized: bool| {
+            let tokens = self
+                .added
+                .iter()
+                .filter(|token| token.normalized == normalized);
+            Splitter::new(tokens.map(|token| (token, text(token))), |id| {
+                ids.contains(&id)
+            })
+        };
+        (self.raw, self.normalized) = (splitter(false), splitter(true));
+    }
+
+    /// The added tokens with the ids that they have.
+    pub fn added_tokens(&self) -> &[AddedToken] {
+        &self.added
+    }
+
+    /// Encodes `rows` texts, laid end to end in `text`: row `i` is `text[offsets[i]..offsets[i +
+    /// 1]]`. Appends their ids to `ids` and the end of each row's ids to `ends`.
+    pub fn encode_batch_flat(
+        &self,
+        scratch: &mut dyn Any,
+        text: &str,
+        offsets: &[usize],
+        ids: &mut Vec<u32>,
+        ends: &mut Vec<i64>,
+    ) -> Result<()> {
+        let scratch = own_scratch(scratch)?;
+        for row in offsets.windows(2) {
+            let row = text.get(row[0]..row[1]).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Data,
+                    "bad-offsets",
+                    "a row does not lie in the text",
+                )
+            })?;
+            self.part(scratch, row, 0, &[], ids, &mut Places::none())?;
+            ends.push(ids.len() as i64);
+        }
+        Ok(())
+    }
+
+    /// Encodes one part of an input, which starts at byte `base` of it.
+    fn part(
+        &self,
+        scratch: &mut Scratch,
+        text: &str,
+        base: usize,
+        content: &[(u32, u32)],
+        ids: &mut Vec<u32>,
+        places: &mut Places<'_>,
+    ) -> Result<()> {
+        let Some(raw) = &self.raw else {
+            let trace = Trace::new(base, base + text.len(), None);
+            return self.between(scratch, text, &trace, base, content, ids, places);
+        };
+        let plain = |start: usize, end: usize| touches(content, base + start, base + end);
+        raw.split(text, plain, |part| {
+            let trace = Trace::new(base + part.start, base + part.end, None);
+            if let Some(id) = part.id {
+                places.token(ids, id, trace.range());
+            } else {
+                let text = &text[part.start..part.end];
+                self.between(scratch, text, &trace, base, content, ids, places)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Encodes text between two added tokens that are searched in the text as it is.
+    #[expect(clippy::too_many_arguments, reason = "one step of a private recursion")]
+    fn between(
+        &self,
+        scratch: &mut Scratch,
+        text: &str,
+        trace: &Trace,
+        base: usize,
+        content: &[(u32, u32)],
+        ids: &mut Vec<u32>,
+        places: &mut Places<'_>,
+    ) -> Result<()> {
+        let first = trace.start == base;
+        let mut normalized = std::mem::take(&mut scratch.normalized);
+        let changed = self.normalizer.apply(text, first, &mut normalized);
+        let trace = if changed && (places.within(trace.end) || !content.is_empty()) {
+            trace.rewritten(self.normalizer.origins(text, first))
+        } else {
+            trace.clone()
+        };
+        let text = if changed { &*normalized } else { text };
+        let done = match &self.normalized {
+            None => self.plain(scratch, text, &trace, base, ids, places),
+            Some(splitter) => splitter.split(
+                text,
+                |start, end| {
+                    let (start, end) = trace.slice(start, end).range();
+                    touches(content, start, end)
+                },
+                |part| {
+                    let trace = trace.slice(part.start, part.end);
+                    if let Some(id) = part.id {
+                        places.token(ids, id, trace.range());
+                    } else {
+                        let text = &text[part.start..part.end];
+                        self.plain(scratch, text, &trace, base, ids, places)?;
+                    }
+                    Ok(())
+                },
+            ),
+        };
+        scratch.normalized = normalized;
+        done
+    }
+
+    /// Encodes text without added tokens.
+    fn plain(
+        &self,
+        scratch: &mut Scratch,
+        text: &str,
+        trace: &Trace,
+        base: usize,
+        ids: &mut Vec<u32>,
+        places: &mut Places<'_>,
+    ) -> Result<()> {
+        let first = trace.start == base;
+        let marked = places.within(trace.end);
+        let mut rewritten = std::mem::take(&mut scratch.rewritten);
+        let changed = self.pre_tokenizer.apply(text, first, &mut rewritten);
+        let result = self.pieces.encode(
+            &mut scratch.work,
+            if changed { &rewritten } else { text },
+            ids,
+        );
+        let start = result.map_err(|what| Error::new(ErrorKind::Tokenizer, "bad-split", what))?;
+        if marked && changed {
+            let trace = trace.rewritten(self.pre_tokenizer.origins(text, first));
+            places.walk(ids, start, &self.lengths, &trace);
+        } else if marked {
+            places.walk(ids, start, &self.lengths, trace);
+        }
+        scratch.rewritten = rewritten;
+        Ok(())
+    }
+}
+
+/// Some content range has a byte of `start..end`.
+fn touches(content: &[(u32, u32)], start: usize, end: usize) -> bool {
+    let next = content.partition_point(|range| range.1 as usize <= start);
+    content
+        .get(next)
+        .is_some_and(|range| (range.0 as usize) < end)
+}
+
+fn own_scratch(scratch: &mut dyn Any) -> Result<&mut Scratch> {
+    scratch.downcast_mut().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            "wrong-scratch",
+            "the scratch is of another backend",
+        )
+    })
+}
+
+impl Backend for Encoder {
+    fn scratch(&self) -> Box<dyn Any + Send> {
+        Box::new(Scratch {
+            work: Work::new(),
+            normalized: String::new(),
+            rewritten: String::new(),
+        })
+    }
+
+    fn encode(
+        &self,
+        scratch: &mut dyn Any,
+        input: &Input<'_>,
+        encoding: &mut Encoding,
+    ) -> Result<()> {
+        let scratch = own_scratch(scratch)?;
+        let Encoding { ids, marks } = encoding;
+        ids.clear();
+        marks.clear();
+        let mut places = Places::new(input.marks, marks);
+        let mut start = 0;
+        let end = input.text.len();
+        for cut in input.cuts.iter().map(|&cut| cut as usize).chain([end]) {
+            let part = input.text.get(start..cut).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Internal,
+                    "bad-cut",
+                    "a cut is not between two characters",
+                )
+            })?;
+            self.part(scratch, part, start, input.content, ids, &mut places)?;
+            start = cut;
+        }
+        places.finish(ids.len());
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! From a text without added tokens to ids: pieces, their parts, the cache, and merging.
+
+use rustc_hash::FxHashMap;
+
+use super::Unsupported;
+use super::cache::{Entry, Image, Key, MAX_BYTES, Own, hash, key};
+use super::definition::Model;
+use super::joins::Joins;
+use super::merges::{LongPiece, MAX_MERGES, Merges};
+use super::plan::Split;
+use super::unicode::decode;
+use super::vocabulary::{Alphabet, Vocabulary};
+
+/// Pieces whose cache lines are asked for before the first of them is read.
+const CHUNK: usize = 256;
+/// Marks, among the ends, a part that is not a whole piece.
+const PART: u32 = 1 << 31;
+/// Marks its key where the two must be told apart.
+const PART_KEY: Key = 1 << 127;
+
+/// Everything that is shared: splits, merges, and the vocabulary's cache.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    split: Split,
+    joins: Joins,
+    alphabet: Alphabet,
+    merges: Merges,
+    image: Image,
+    /// Tokens too long for the cache that a piece may equal.
+    long: FxHashMap<Box<[u8]>, u32>,
+    /// Cut between ASCII characters too: the text has no other pieces.
+    cut_ascii: bool,
+    /// `ignore_merges`: a piece that is a token is that token, whatever merging gives. This holds
+    /// for whole pieces only, and makes a difference for some token.
+    whole_differs: bool,
+}
+
+/// Memory of one thread.
+#[derive(Debug)]
+pub(super) struct Work {
+    own: Own,
+    ends: Vec<u32>,
+    parts: Vec<u32>,
+    keys: Box<[(Key, u32); CHUNK]>,
+    /// The ids of a chunk, each entry of the cache being written whole.
+    out: Box<[u32; CHUNK * 4]>,
+    symbols: Vec<u32>,
+    long: LongPiece,
+}
+
+impl Work {
+    pub(super) fn new() -> Self {
+        Self {
+            own: Own::new(),
+            ends: Vec::new(),
+            parts: Vec::new(),
+            keys: Box::new([(0, 0); CHUNK]),
+            out: Box::new([0; CHUNK * 4]),
+            symbols: Vec::new(),
+            long: LongPiece::default(),
+        }
+    }
+}
+
+impl Pieces {
+    pub(super) fn new(
+        model: &Model<'_>,
+        vocabulary: &Vocabulary<'_>,
+        split: Split,
+    ) -> Result<Self, Unsupported> {
+        let merges = merges(model, vocabulary)?;
+        let cut_ascii = matches!(vocabulary.alphabet, Alphabet::Characters { .. });
+        let tokens = || {
+            vocabulary
+                .bytes
+                .iter()
+                .zip(0..)
+                .filter(|(bytes, _)| !bytes.is_empty())
+        };
+        let mut pieces = Self {
+            split,
+            joins: Joins::new(tokens().map(|(bytes, _)| &**bytes)),
+            alphabet: vocabulary.alphabet.clone(),
+            merges,
+            image: Image::new(&[]),
+            long: FxHashMap::default(),
+            cut_ascii,
+            whole_differs: false,
+        };
+        let (mut symbols, mut long) = (Vec::new(), LongPiece::default());
+        let mut entries = Vec::with_capacity(vocabulary.bytes.len());
+        for (bytes, id) in tokens() {
+            let Ok(text) = std::str::from_utf8(bytes) else {
+                continue;
+            };
+            pieces.merge(text, &mut symbols, &mut long);
+            if model.ignore_merges && symbols != [id] {
+                pieces.whole_differs = true;
+                symbols.clear();
+                symbols.push(id);
+            }
+            if bytes.len() <= MAX_BYTES {
+                entries.extend(Entry::new(key(bytes, 0, bytes.len()), &symbols));
+            } else if symbols == [id] {
+                pieces.long.insert((&**bytes).into(), id);
+            }
+        }
+        pieces.image = Image::new(&entries);
+        Ok(pieces)
+    }
+
+    /// Appends the ids of `text`; returns where they start.
+    pub(super) fn encode(
+        &self,
+        work: &mut Work,
+        text: &str,
+        ids: &mut Vec<u32>,
+    ) -> Result<usize, String> {
+        let first = ids.len();
+        work.ends.clear();
+        self.split.split(text, &mut work.ends)?;
+        if self.cut_ascii || text.bytes().fold(0, u8::max) >= 0xE0 {
+            self.cut(text.as_bytes(), work);
+            std::mem::swap(&mut work.ends, &mut work.parts);
+        }
+        let ends = std::mem::take(&mut work.ends);
+        let mut start = 0;
+        for chunk in ends.chunks(CHUNK) {
+            start = self.chunk(work, text, start, chunk, ids);
+        }
+        work.ends = ends;
+        Ok(first)
+    }
+
+    /// Cuts every piece of `work.ends` where no token lies across, into `work.parts`.
+    fn cut(&self, text: &[u8], work: &mut Work) {
+        work.parts.clear();
+        let mut start = 0;
+        for &end in &work.ends {
+            let (mut left, length) = decode(text, start);
+            let mut at = start + length;
+            let mut mark = 0;
+            while at < end as usize {
+                let (right, length) = decode(text, at);
+                let narrow = !self.cut_ascii && left < 0x800 && right < 0x800;
+                if !narrow && !self.joins.joined(text, at, left, right) {
+                    mark = PART;
+                    work.parts.push(at as u32 | mark);
+                }
+                left = right;
+                at += length;
+            }
+            work.parts.push(end | mark);
+            start = end as usize;
+        }
+    }
+
+    /// Encodes the pieces from `start` on that end at `ends`; returns the last end.
+    fn chunk(
+        &self,
+        work: &mut Work,
+        text: &str,
+        mut start: usize,
+        ends: &[u32],
+        ids: &mut Vec<u32>,
+    ) -> usize {
+        let bytes = text.as_bytes();
+        let begin = start;
+        for (slot, &end) in work.keys.iter_mut().zip(ends) {
+            let part = end & PART != 0;
+            let end = (end & !PART) as usize;
+            if end - start <= MAX_BYTES {
+                let mut key = key(bytes, start, end);
+                if part && self.whole_differs {
+                    key |= PART_KEY;
+                }
+                let hash = hash(key);
+                work.own.prefetch(hash);
+                *slot = (key, hash);
+            } else {
+                *slot = (0, 0);
+            }
+            start = end;
+        }
+        let mut filled = 0;
+        start = begin;
+        for (i, &end) in ends.iter().enumerate() {
+            let (key, hash) = work.keys[i];
+            let (part, end) = (end & PART != 0, (end & !PART) as usize);
+            if key != 0
+                && let Some(entry) = work.own.get(key, hash)
+            {
+                work.out[filled..filled + 4].copy_from_slice(&entry.ids);
+                filled += entry.count();
+            } else {
+                ids.extend_from_slice(&work.out[..filled]);
+                filled = 0;
+                self.miss(work, &text[start..end], (key, hash), part, ids);
+            }
+            start = end;
+        }
+        ids.extend_from_slice(&work.out[..filled]);
+        start
+    }
+
+    /// Appends the ids of a piece that the thread does not remember, and remembers it.
+    #[inline(never)]
+    fn miss(
+        &self,
+        work: &mut Work,
+        piece: &str,
+        (key, hash): (Key, u32),
+        part: bool,
+        ids: &mut Vec<u32>,
+    ) {
+        if key != 0
+            && let Some(entry) = work.own.adopt(&self.image, key, hash)
+        {
+            ids.extend_from_slice(&entry.ids[..entry.count()]);
+            return;
+        }
+        if key == 0
+            && !(part && self.whole_differs)
+            && let Some(&id) = self.long.get(piece.as_bytes())
+        {
+            ids.push(id);
+            return;
+        }
+        self.merge(piece, &mut work.symbols, &mut work.long);
+        if key != 0
+            && let Some(entry) = Entry::new(key, &work.symbols)
+        {
+            work.own.insert(entry, hash);
+        }
+        ids.extend_from_slice(&work.symbols);
+    }
+
+    /// Merges a piece by the rules.
+    fn merge(&self, piece: &str, symbols: &mut Vec<u32>, long: &mut LongPiece) {
+        symbols.clear();
+        self.alphabet.symbols(piece, symbols);
+        self.merges.apply(symbols, long);
+    }
+}
+
+/// The model's rules as ids.
+fn merges(model: &Model<'_>, vocabulary: &Vocabulary<'_>) -> Result<Merges, Unsupported> {
+    if model.merges.len() > MAX_MERGES {
+        return Err(Unsupported::new(
+            "the model has more than 16,777,214 merges",
+        ));
+    }
+    let mut product = String::new();
+    let id = |text: &str| {
+        vocabulary.ids.get(text).copied().ok_or_else(|| {
+            Unsupported::new(format!(
+                "a merge names a token out of the vocabulary: {text:?}"
+            ))
+        })
+    };
+    let rules = model
+        .merges
+        .iter()
+        .map(|rule| {
+            product.clear();
+            product.push_str(&rule.0);
+            product.push_str(&rule.1);
+            Ok((id(&rule.0)?, id(&rule.1)?, id(&product)?))
+        })
+        .collect::<Result<Vec<_>, Unsupported>>()?;
+    let fallback = vocabulary.alphabet.fallback();
+    if rules
+        .iter()
+        .any(|(a, b, c)| [a, b, c].iter().any(|id| fallback.contains(id)))
+    {
+        return Err(Unsupported::new("the model merges byte tokens"));
+    }
+    Ok(Merges::new(&rules))
+}

@@ -1,0 +1,153 @@
+//! Classes of code points, as the regular expressions of the split patterns see them.
+
+use regex_syntax::hir::{Class, HirKind};
+use std::sync::LazyLock;
+
+/// Uppercase and titlecase letters.
+pub(super) const UPPER: u16 = 1;
+/// Lowercase letters.
+pub(super) const LOWER: u16 = 1 << 1;
+/// Modifier and other letters.
+pub(super) const OTHER: u16 = 1 << 2;
+/// `\p{M}`.
+pub(super) const MARK: u16 = 1 << 3;
+/// `\p{N}`.
+pub(super) const NUMBER: u16 = 1 << 4;
+/// `\s`.
+pub(super) const SPACE: u16 = 1 << 5;
+/// `\p{P}`.
+pub(super) const PUNCTUATION: u16 = 1 << 6;
+/// `\p{S}`.
+pub(super) const SYMBOL: u16 = 1 << 7;
+/// `\p{Han}`.
+pub(super) const HAN: u16 = 1 << 8;
+/// `[\r\n]`.
+pub(super) const NEWLINE: u16 = 1 << 9;
+/// The range that DeepSeek's second split isolates.
+pub(super) const IDEOGRAPH_OR_KANA: u16 = 1 << 10;
+/// `\p{L}`.
+pub(super) const LETTER: u16 = UPPER | LOWER | OTHER;
+
+const PATTERNS: [(u16, &str); 11] = [
+    (UPPER, r"[\p{Lu}\p{Lt}]"),
+    (LOWER, r"\p{Ll}"),
+    (OTHER, r"[\p{Lm}\p{Lo}]"),
+    (MARK, r"\p{M}"),
+    (NUMBER, r"\p{N}"),
+    (SPACE, r"\s"),
+    (PUNCTUATION, r"\p{P}"),
+    (SYMBOL, r"\p{S}"),
+    (HAN, r"\p{Han}"),
+    (NEWLINE, r"[\r\n]"),
+    (
+        IDEOGRAPH_OR_KANA,
+        r"[\u{4e00}-\u{9fa5}\u{3040}-\u{309f}\u{30a0}-\u{30ff}]",
+    ),
+];
+
+const BLOCK: usize = 256;
+
+/// Class bits of every code point, in two levels.
+pub(super) struct Classes {
+    blocks: Vec<u16>,
+    bits: Vec<[u16; BLOCK]>,
+}
+
+/// The one table. Its Unicode version is regex-syntax's, which is that of the reference.
+pub(super) static CLASSES: LazyLock<Classes> = LazyLock::new(Classes::build);
+
+impl Classes {
+    fn build() -> Self {
+        let mut flat = vec![0_u16; 0x11_0000];
+        for (bit, pattern) in PATTERNS {
+            for (first, last) in ranges(pattern) {
+                for bits in &mut flat[first as usize..=last as usize] {
+                    *bits |= bit;
+                }
+            }
+        }
+        let mut bits: Vec<[u16; BLOCK]> = Vec::new();
+        let blocks = flat
+            .chunks_exact(BLOCK)
+            .map(|chunk| {
+                let found = bits.iter().rposition(|known| known == chunk);
+                found.unwrap_or_else(|| {
+                    let mut block = [0; BLOCK];
+                    block.copy_from_slice(chunk);
+                    bits.push(block);
+                    bits.len() - 1
+                }) as u16
+            })
+            .collect();
+        Self { blocks, bits }
+    }
+
+    /// The class bits of a code point.
+    #[inline]
+    pub(super) fn of(&self, code: u32) -> u16 {
+        let block = self.blocks[code as usize / BLOCK];
+        self.bits[block as usize][code as usize % BLOCK]
+    }
+}
+
+fn ranges(pattern: &str) -> Vec<(u32, u32)> {
+    let Ok(hir) = regex_syntax::Parser::new().parse(pattern) else {
+        return Vec::new();
+    };
+    match hir.kind() {
+        HirKind::Class(Class::Unicode(class)) => class
+            .ranges()
+            .iter()
+            .map(|r| (r.start() as u32, r.end() as u32))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The code point that starts at `at` and its length in bytes. `text` is UTF-8 and `at` a boundary.
+#[inline]
+pub(super) fn decode(text: &[u8], at: usize) -> (u32, usize) {
+    let lead = text[at];
+    let tail = |i: usize| u32::from(text[at + i] & 0x3F);
+    match lead {
+        0..0x80 => (u32::from(lead), 1),
+        0x80..0xE0 => (u32::from(lead & 0x1F) << 6 | tail(1), 2),
+        0xE0..0xF0 => (u32::from(lead & 0x0F) << 12 | tail(1) << 6 | tail(2), 3),
+        0xF0.. => (
+            u32::from(lead & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3),
+            4,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_of_some_code_points() {
+        for (c, bits) in [
+            ('a', LOWER),
+            ('A', UPPER),
+            ('中', OTHER | HAN | IDEOGRAPH_OR_KANA),
+            ('\u{300}', MARK),
+            ('½', NUMBER),
+            ('\n', SPACE | NEWLINE),
+            ('\u{3000}', SPACE),
+            ('$', SYMBOL),
+            ('・', PUNCTUATION | IDEOGRAPH_OR_KANA),
+        ] {
+            assert_eq!(CLASSES.of(c as u32), bits, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn decoding_is_chars() {
+        let text = "aé中😀\u{10FFFF}";
+        let mut at = 0;
+        for c in text.chars() {
+            assert_eq!(decode(text.as_bytes(), at), (c as u32, c.len_utf8()));
+            at += c.len_utf8();
+        }
+    }
+}
