@@ -18,6 +18,7 @@ mod vocabulary;
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use super::added::{Splitter, assign_ids};
 use super::{AddedToken, Backend, Encoding, Input};
@@ -52,17 +53,23 @@ impl fmt::Display for Unsupported {
 
 impl std::error::Error for Unsupported {}
 
-/// The encoder of one tokenizer. Shared between threads.
-#[derive(Debug)]
+/// The encoder of one tokenizer. Shared between threads; a copy is cheap.
+#[derive(Clone, Debug)]
 pub struct Encoder {
+    shared: Arc<Shared>,
+    /// Of the tokens that are searched in the text as it is.
+    raw: Option<Arc<Splitter>>,
+    /// Of the tokens that are searched in the normalized text.
+    normalized: Option<Arc<Splitter>>,
+}
+
+/// What does not depend on which tokens are structural.
+#[derive(Debug)]
+struct Shared {
     pieces: Pieces,
     normalizer: Rewrite,
     pre_tokenizer: Rewrite,
     added: Vec<AddedToken>,
-    /// Of the tokens that are searched in the text as it is.
-    raw: Option<Splitter>,
-    /// Of the tokens that are searched in the normalized text.
-    normalized: Option<Splitter>,
     /// The bytes that each id stands for in the text, as far as the model gives it.
     lengths: Vec<u32>,
 }
@@ -89,45 +96,44 @@ impl Encoder {
             vocabulary.ids.len() as u32,
         );
         let pieces = Pieces::new(&definition.model, &vocabulary, plan.split)?;
-        let mut encoder = Self {
+        let shared = Shared {
             lengths: vocabulary.lengths(),
             pieces,
             normalizer: plan.normalizer,
             pre_tokenizer: plan.pre_tokenizer,
             added,
-            raw: None,
-            normalized: None,
         };
-        encoder.set_structural(&[]);
-        Ok(encoder)
+        Ok(Self::of(Arc::new(shared), &[]))
     }
 
-    /// Names the structural tokens: those that are plain text inside the content ranges of an
-    /// input.
-    pub fn set_structural(&mut self, ids: &[u32]) {
-        let normalizer = self.normalizer;
+    /// `structural`: ids of tokens that are plain text inside the content ranges of an input.
+    fn of(shared: Arc<Shared>, structural: &[u32]) -> Self {
         let text = |token: &AddedToken| {
             let mut text = String::new();
-            if !token.normalized || !normalizer.apply(&token.content, true, &mut text) {
+            if !token.normalized || !shared.normalizer.apply(&token.content, true, &mut text) {
                 text.clone_from(&token.content);
             }
             text
         };
         let splitter = |normalized: bool| {
-            let tokens = self
+            let tokens = shared
                 .added
                 .iter()
                 .filter(|token| token.normalized == normalized);
-            Splitter::new(tokens.map(|token| (token, text(token))), |id| {
-                ids.contains(&id)
-            })
+            let pairs = tokens.map(|token| (token, text(token)));
+            Splitter::new(pairs, |id| structural.contains(&id)).map(Arc::new)
         };
-        (self.raw, self.normalized) = (splitter(false), splitter(true));
+        let (raw, normalized) = (splitter(false), splitter(true));
+        Self {
+            shared,
+            raw,
+            normalized,
+        }
     }
 
     /// The added tokens with the ids that they have.
     pub fn added_tokens(&self) -> &[AddedToken] {
-        &self.added
+        &self.shared.added
     }
 
     /// Encodes `rows` texts, laid end to end in `text`: row `i` is `text[offsets[i]..offsets[i +
@@ -196,9 +202,9 @@ impl Encoder {
     ) -> Result<()> {
         let first = trace.start == base;
         let mut normalized = std::mem::take(&mut scratch.normalized);
-        let changed = self.normalizer.apply(text, first, &mut normalized);
+        let changed = self.shared.normalizer.apply(text, first, &mut normalized);
         let trace = if changed && (places.within(trace.end) || !content.is_empty()) {
-            trace.rewritten(self.normalizer.origins(text, first))
+            trace.rewritten(self.shared.normalizer.origins(text, first))
         } else {
             trace.clone()
         };
@@ -240,18 +246,18 @@ impl Encoder {
         let first = trace.start == base;
         let marked = places.within(trace.end);
         let mut rewritten = std::mem::take(&mut scratch.rewritten);
-        let changed = self.pre_tokenizer.apply(text, first, &mut rewritten);
-        let result = self.pieces.encode(
+        let changed = self.shared.pre_tokenizer.apply(text, first, &mut rewritten);
+        let result = self.shared.pieces.encode(
             &mut scratch.work,
             if changed { &rewritten } else { text },
             ids,
         );
         let start = result.map_err(|what| Error::new(ErrorKind::Tokenizer, "bad-split", what))?;
         if marked && changed {
-            let trace = trace.rewritten(self.pre_tokenizer.origins(text, first));
-            places.walk(ids, start, &self.lengths, &trace);
+            let trace = trace.rewritten(self.shared.pre_tokenizer.origins(text, first));
+            places.walk(ids, start, &self.shared.lengths, &trace);
         } else if marked {
-            places.walk(ids, start, &self.lengths, trace);
+            places.walk(ids, start, &self.shared.lengths, trace);
         }
         scratch.rewritten = rewritten;
         Ok(())
@@ -283,6 +289,10 @@ impl Backend for Encoder {
             normalized: String::new(),
             rewritten: String::new(),
         })
+    }
+
+    fn with_structural(&self, ids: &[u32]) -> Result<Arc<dyn Backend>> {
+        Ok(Arc::new(Self::of(Arc::clone(&self.shared), ids)))
     }
 
     fn encode(
