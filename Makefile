@@ -76,7 +76,7 @@ picture: build ## Draw docs/demo.svg, the picture in README, from what the comma
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/picture.py docs/demo.svg "turnmill demo"
 
 sdist: $(VENV)/.base ## Build the source distribution into dist/
-	$(BIN)/maturin sdist --quiet --out dist
+	$(BIN)/maturin sdist --out dist
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) dist target .mypy_cache .ruff_cache .pytest_cache .hypothesis
