@@ -68,6 +68,7 @@ class FakeShard:
         self._tables: dict[str, list[dict[str, Any]]] = {"samples": [], "index": [], "rejects": []}
         self._given = dict.fromkeys(self._tables, 0)
         self._counts: dict[str, int] = {}
+        self._evidence: list[tuple[str, int, int | None, int | None]] = []
 
     def feed_bytes(self, data: Any, /) -> Output:
         self._text += bytes(data)
@@ -96,6 +97,9 @@ class FakeShard:
     def counts(self) -> dict[str, int]:
         return self._counts
 
+    def evidence(self) -> list[tuple[str, int, int | None, int | None]]:
+        return self._evidence
+
     def _line_done(self, line: bytes, output: Output) -> None:
         if line.strip():
             try:
@@ -111,6 +115,7 @@ class FakeShard:
             {"row": self._row, "line": line, "code": code, "reason": reason, "turn": None}
         )
         self._counts[code] = self._counts.get(code, 0) + 1
+        self._evidence.append((code, self._row, line, None))
         self._row += 1
         output.rows += 1
         output.rejected += 1

@@ -136,6 +136,9 @@ def test_ranges_of_a_file_are_shards_and_lines_keep_their_numbers(
     [reject] = pq.read_table("out/rejects.parquet").to_pylist()
     assert (reject["source"], reject["line"], reject["row"]) == ("a.jsonl", 103, 100)
     assert reject["code"] == "invalid-json"
+    evidence = json.loads(Path("out/turnmill.json").read_text())["evidence"]
+    place = {"source": "a.jsonl", "row": 100, "line": 103, "message": None}
+    assert evidence == {"invalid-json": [place]}
 
 
 def shard_order(kind: str) -> list[str]:

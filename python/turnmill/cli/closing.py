@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from turnmill._terminal import Terminal, count, duration, share, short_count, table, wrap
 from turnmill.prepare.run import Run
 
@@ -36,7 +38,6 @@ def _rows(run: Run, talk: Terminal) -> list[str]:
 
 def _samples(run: Run, talk: Terminal) -> list[str]:
     tally, lengths = run.totals.tally, run.totals.lengths
-    stops = ", ".join(f"{stop['token']} ({stop['id']})" for stop in run.facts["stop"])
     spread = "  ".join(
         f"{_percentile_name(percent)} {count(length)}" for percent, length in lengths.items()
     )
@@ -50,7 +51,7 @@ def _samples(run: Run, talk: Terminal) -> list[str]:
             f"({count(tally.trained)})",
         ),
         ("length", spread),
-        ("ends in", stops),
+        ("ends in", _terminator(run.facts)),
         (
             "time",
             f"{duration(run.seconds)}, {speed:.1f} MB/s, "
@@ -59,6 +60,13 @@ def _samples(run: Run, talk: Terminal) -> list[str]:
         ("output", talk.style(str(run.output), "cyan")),
     ]
     return table(cells)
+
+
+def _terminator(facts: dict[str, Any]) -> str:
+    stops = [f"{stop['token']} ({stop['id']})" for stop in facts["stop"]]
+    terminator = facts.get("terminator") or facts["stop"][0]
+    ends = f"{terminator['token']} ({terminator['id']})"
+    return ends if stops == [ends] else f"{ends}; serving stops on {', '.join(stops)}"
 
 
 def _per_second(number: int, run: Run) -> float:

@@ -56,10 +56,9 @@ def prepare(
     from turnmill.prepare.record import settled_now
     from turnmill.prepare.run import run_with
 
-    if recipe.now is None:
-        recipe = dataclasses.replace(recipe, now=settled_now(Path(output)))
+    now = recipe.now or settled_now(Path(output))
     return run_with(
-        Encoder(recipe),
+        Encoder(dataclasses.replace(recipe, now=now)),
         recipe.to_dict(),
         inputs,
         Path(output),

@@ -40,6 +40,9 @@ class ShardEncoder(Protocol):
     def counts(self) -> dict[str, int]:
         """How often each rule was counted, by its name."""
 
+    def evidence(self) -> Sequence[tuple[str, int, int | None, int | None]]:
+        """The first rows in which each rule was found: rule, row, line, message."""
+
 
 class Encoder(Protocol):
     """Made once per process from a recipe; makes an encoder for each shard."""

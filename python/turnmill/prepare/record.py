@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from turnmill.errors import RecipeError
 from turnmill.prepare import store
 from turnmill.prepare.outputs import STAGING, ShardFiles
 from turnmill.prepare.plan import Plan
-from turnmill.prepare.shard import Receipt
+from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
 
 RECORD_VERSION = 1
 _OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
@@ -23,10 +22,6 @@ _OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
 def made_of(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict[str, Any]:
     """What decides the bytes of every shard: recipe, tokenizer, template, version."""
     kept = {key: value for key, value in recipe.items() if key not in _OUTSIDE_THE_BYTES}
-    if "strftime_now" not in ((facts.get("template") or {}).get("source") or ""):
-        # The date is part of what a run is made of only where the template prints it.
-        kept["now"] = None
-        facts = {key: value for key, value in facts.items() if key != "now"}
     value = {"turnmill": version, "recipe": kept, "facts": facts}
     normal: dict[str, Any] = json.loads(json.dumps(value))
     return normal
@@ -37,11 +32,11 @@ def plan_path(output: Path) -> Path:
     return output / STAGING / "plan.json"
 
 
-def settled_now(output: Path) -> str:
-    """The date that templates see: today, or the day on which the output was started."""
+def settled_now(output: Path) -> str | None:
+    """The date that templates saw when the output was started, if they read it."""
     started = store.read_json(plan_path(output)) or {}
-    now = started.get("recipe", {}).get("now")
-    return now or datetime.now().astimezone().date().isoformat()
+    now: str | None = started.get("facts", {}).get("now")
+    return now
 
 
 def same_recipe(output: Path, mine: dict[str, Any]) -> bool:
@@ -110,6 +105,7 @@ def run_record(
         **made,
         "inputs": [planned.to_dict() for planned in plan.inputs],
         "totals": totals,
+        "evidence": _evidence(receipts),
         "shards": [
             {
                 "data": shard.data,
@@ -123,6 +119,17 @@ def run_record(
             for shard, receipt in zip(files, receipts, strict=True)
         ],
     }
+
+
+def _evidence(receipts: list[Receipt]) -> dict[str, list[dict[str, Any]]]:
+    """The first rows of each rule over all shards, each with its source."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for receipt in receipts:
+        for rule, places in receipt.evidence.items():
+            room = EVIDENCE_ROWS - len(found.setdefault(rule, []))
+            source = {"source": receipt.identity["source"]}
+            found[rule] += [{**source, **place} for place in places[:room]]
+    return dict(sorted(found.items()))
 
 
 def circumstances(*, started: str, seconds: float, threads: int, size: int) -> dict[str, Any]:

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 PREFETCHED_BLOCKS = 3
 UNWRITTEN_OUTPUTS = 3
+EVIDENCE_ROWS = 5
+"""Rows that are named for each rule."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Receipt:
     """Rejected rows by rule."""
     rules: dict[str, int]
     """Every rule that was counted, rejects included."""
+    evidence: dict[str, list[dict[str, int | None]]]
+    """The first rows of each rule: row, line, message."""
     sha256: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,10 +127,20 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
         tally=total,
         rejected=dict(sorted(codes.items())),
         rules=dict(sorted(shard.counts().items())),
+        evidence=_evidence(shard),
         sha256=sinks.hashes(),
     )
     store.write_json(settings.output / files.receipt, receipt.to_dict())
     return receipt
+
+
+def _evidence(shard: ShardEncoder) -> dict[str, list[dict[str, int | None]]]:
+    found: dict[str, list[dict[str, int | None]]] = {}
+    for rule, row, line, message in shard.evidence():
+        places = found.setdefault(rule, [])
+        if len(places) < EVIDENCE_ROWS:
+            places.append({"row": row, "line": line, "message": message})
+    return dict(sorted(found.items()))
 
 
 def _outputs(spec: ShardSpec, shard: ShardEncoder) -> Iterator[tuple[Output, int, int]]:
