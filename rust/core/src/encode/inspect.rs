@@ -5,7 +5,7 @@ use arrow_array::RecordBatch;
 use super::history::lost_turns;
 use super::plan::Plan;
 use super::row::Desk;
-use super::{Encoder, Refusal, history, source};
+use super::{Encoder, Refusal, history, templates};
 use crate::batch::rows::{Rows as ArrowRows, Wanted};
 use crate::chat::{self, Conversation, Record, Schema};
 use crate::check::RuleCounts;
@@ -98,7 +98,7 @@ pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Schema> {
         return Ok(schema);
     }
     if plan.templates.is_none() {
-        return Err(source::missing());
+        return Err(templates::missing());
     }
     if plan.recipe.history == History::Auto {
         require_reasoning(plan, &conversations, &arena)?;

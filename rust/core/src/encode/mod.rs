@@ -18,8 +18,8 @@ mod probe;
 mod record;
 mod row;
 mod shard;
-mod source;
 mod structural;
+mod templates;
 
 use std::sync::{Arc, Mutex};
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::ending::{self, TurnEnd};
-use super::source::{self, ChatTemplates};
 use super::structural::Structural;
+use super::templates::{self, ChatTemplates};
 use crate::chat::{Reader, RoleOrder, Schema, SchemaOptions, TextParts};
 use crate::label::StopSet;
 use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
@@ -97,7 +97,7 @@ impl Plan {
 
     /// The template for a row; an error where there is none.
     pub(super) fn template(&self, with_tools: bool) -> Result<&Template> {
-        let templates = self.templates.as_ref().ok_or_else(source::missing)?;
+        let templates = self.templates.as_ref().ok_or_else(templates::missing)?;
         Ok(templates.choose(with_tools))
     }
 
