@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 
 from turnmill._core import build_info
+from turnmill.encoder import Encoded, Encoder
 from turnmill.errors import (
     DataError,
     DebugBuildWarning,
@@ -19,7 +20,9 @@ from turnmill.errors import (
     TokenizerError,
     TurnmillError,
 )
+from turnmill.prepare import prepare
 from turnmill.recipe import Recipe
+from turnmill.show import show
 from turnmill.template import Rendered, Template
 from turnmill.tokenizer import Tokenizer
 
@@ -28,6 +31,8 @@ __version__: str = build_info()["version"]
 __all__ = [
     "DataError",
     "DebugBuildWarning",
+    "Encoded",
+    "Encoder",
     "InternalError",
     "Recipe",
     "RecipeError",
@@ -39,6 +44,8 @@ __all__ = [
     "TurnmillError",
     "__version__",
     "build_info",
+    "prepare",
+    "show",
 ]
 
 if build_info()["debug"]:

@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 from typing import Any, final
 
-__all__ = ["Batch", "Batches", "Template", "Tokenizer", "_panic", "build_info", "check_recipe"]
+__all__ = [
+    "Batch",
+    "Encoder",
+    "Output",
+    "Shard",
+    "Template",
+    "Tokenizer",
+    "_panic",
+    "build_info",
+    "check_recipe",
+]
 
 def build_info() -> dict[str, Any]:
     """What this build is, for bug reports."""
@@ -27,12 +37,56 @@ class Batch:
     def __len__(self) -> int: ...
 
 @final
-class Batches:
-    """Record batches of one schema, on their way to Python."""
+class Encoder:
+    """A recipe made ready; see `turnmill.Encoder`."""
 
-    def __arrow_c_schema__(self) -> Any: ...
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
-    def __len__(self) -> int: ...
+    def __new__(cls, recipe: str) -> Encoder: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def facts(self) -> str: ...
+    def inspect_bytes(self, head: bytes, path: str) -> str: ...
+    def inspect_batch(self, batch: Any, path: str) -> str: ...
+    def inspect_rows(self, rows: list[Any]) -> str: ...
+    def open_shard(
+        self,
+        schema: str,
+        path: str,
+        array: bool,
+        first_row: int,
+        first_line: int,
+        threads: int | None,
+        chunk_rows: int | None,
+    ) -> Shard: ...
+
+@final
+class Output:
+    """What one call gave."""
+
+    @property
+    def samples(self) -> list[Batch]: ...
+    @property
+    def index(self) -> list[Batch]: ...
+    @property
+    def rejects(self) -> list[Batch]: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def trained(self) -> int: ...
+
+@final
+class Shard:
+    """Rows of one input; what comes out does not depend on how they are fed."""
+
+    def feed_bytes(self, data: Any) -> Output: ...
+    def feed_batch(self, batch: Any) -> Output: ...
+    def feed_rows(self, rows: list[Any]) -> Output: ...
+    def finish(self) -> Output: ...
+    def counts(self) -> dict[str, int]: ...
+    def evidence(self) -> list[tuple[str, int, int | None, int | None]]: ...
 
 @final
 class Template:

@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import json
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +39,7 @@ class Recipe:
 
     inputs: Any = None
     """Paths, globs, URIs or in-memory data; `turnmill.prepare` takes them as its first argument."""
-    tokenizer: str | os.PathLike[str] = ""
+    tokenizer: str | os.PathLike[str] | None = None
     """Directory with `tokenizer.json`, that file, or a model id in a local cache."""
     template: str | os.PathLike[str] | None = None
     """A built-in's name, a `.jinja` file or source; None: the tokenizer's own."""
@@ -112,6 +111,8 @@ class Recipe:
             RecipeError: The file is not TOML, or a key or value is not allowed.
             OSError: The file cannot be read.
         """
+        import tomllib
+
         try:
             with Path(path).open("rb") as file:
                 return cls(**tomllib.load(file))

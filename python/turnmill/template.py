@@ -24,7 +24,7 @@ class Rendered:
     >>> rendered = Template("chatml").render([{"role": "assistant", "content": "Hi"}])
     >>> start, end = rendered.spans[0]
     >>> rendered.text[start:end]
-    'Hi<|im_end|>\\n'
+    'Hi<|im_end|>\n'
     """
 
     __slots__ = ("_refusal", "_spans", "_turns", "text")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnmill import _core
+from turnmill._locate import locate_tokenizer
 from turnmill.errors import TokenizerError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Tokenizer:
     Tokenizers pickle as their path with a hash that is checked again where they are loaded.
 
     Args:
-        path: A directory with `tokenizer.json`, or that file.
+        path: A directory with `tokenizer.json`, that file, or a model id in a local cache.
 
     Raises:
         TokenizerError: The files are missing, broken or of another kind.
@@ -33,7 +34,7 @@ class Tokenizer:
     __slots__ = ("_core",)
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._core = _core.Tokenizer(os.fspath(path))
+        self._core = _core.Tokenizer(str(locate_tokenizer(path)))
 
     def encode(self, text: str, *, add_special_tokens: bool = False) -> npt.NDArray[np.uint32]:
         """Encodes one text.

@@ -129,7 +129,7 @@ def test_a_directory_without_a_tokenizer_says_what_it_found(tmp_path: Path) -> N
     (tmp_path / "tokenizer.model").touch()
     with pytest.raises(turnmill.TokenizerError) as raised:
         turnmill.Tokenizer(tmp_path)
-    assert raised.value.code == "no-tokenizer-json"
+    assert raised.value.code == "tokenizer-not-found"
     assert raised.value.path == str(tmp_path)
     assert "save_pretrained" in str(raised.value.hint)
 

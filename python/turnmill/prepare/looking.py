@@ -57,7 +57,7 @@ def raw(data: Any, place: Place, recipe: Recipe) -> list[RowView]:
     from turnmill import Tokenizer
 
     encoder = RealEncoder(recipe)
-    return raw_with(encoder, Tokenizer(recipe.tokenizer)._token_bytes, data, place)
+    return raw_with(encoder, Tokenizer(encoder._path)._token_bytes, data, place)
 
 
 def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place) -> list[RowView]:

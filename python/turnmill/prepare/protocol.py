@@ -16,13 +16,33 @@ class Output(Protocol):
     ``tokens`` and ``trained`` count the tokens of the samples that this call made.
     """
 
-    samples: Sequence[Any]
-    index: Sequence[Any]
-    rejects: Sequence[Any]
-    rows: int
-    rejected: int
-    tokens: int
-    trained: int
+    @property
+    def samples(self) -> Sequence[Any]:
+        """Batches of samples, in the recipe's columns."""
+
+    @property
+    def index(self) -> Sequence[Any]:
+        """Batches of the index, cut where the samples are."""
+
+    @property
+    def rejects(self) -> Sequence[Any]:
+        """Batches of rejects."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of this call."""
+
+    @property
+    def rejected(self) -> int:
+        """Rejected rows of this call."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the samples."""
+
+    @property
+    def trained(self) -> int:
+        """Trained tokens of the samples."""
 
 
 class ShardEncoder(Protocol):

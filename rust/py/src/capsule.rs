@@ -12,10 +12,8 @@ use std::ptr::NonNull;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
 use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
-use arrow_array::{
-    Array, ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader, StructArray, make_array,
-};
-use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, make_array};
+use arrow_schema::{ArrowError, Fields, Schema};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
@@ -106,47 +104,6 @@ fn one(capsules: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
 fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<NonNull<T>> {
     let capsule = capsule.cast::<PyCapsule>()?;
     Ok(capsule.pointer_checked(Some(name))?.cast())
-}
-
-/// Record batches of one schema, on their way to Python.
-#[pyclass(frozen, module = "turnmill._core")]
-pub(crate) struct Batches {
-    schema: SchemaRef,
-    batches: Vec<RecordBatch>,
-}
-
-impl Batches {
-    pub(crate) fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Self { schema, batches }
-    }
-}
-
-#[pymethods]
-impl Batches {
-    /// The schema, as an `arrow_schema` capsule.
-    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = FFI_ArrowSchema::try_from(self.schema.as_ref()).map_err(arrow_error)?;
-        PyCapsule::new_with_value(py, schema, SCHEMA)
-    }
-
-    /// The batches, as an `arrow_array_stream` capsule; can be taken more than once.
-    #[pyo3(signature = (requested_schema=None))]
-    fn __arrow_c_stream__<'py>(
-        &self,
-        py: Python<'py>,
-        requested_schema: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyCapsule>> {
-        check_requested(requested_schema, self.schema.fields())?;
-        let batches = self.batches.clone().into_iter().map(Ok);
-        let reader: Box<dyn RecordBatchReader + Send> =
-            Box::new(RecordBatchIterator::new(batches, self.schema.clone()));
-        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
-    }
-
-    /// Number of batches.
-    fn __len__(&self) -> usize {
-        self.batches.len()
-    }
 }
 
 /// One record batch on its way to Python.

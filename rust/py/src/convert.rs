@@ -7,6 +7,7 @@
 //! error of the row, because nobody wants `<datetime>` trained.
 
 use bumpalo::collections::Vec as BumpVec;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -74,6 +75,30 @@ pub(crate) fn map<'a>(
     arena: &'a Arena,
 ) -> Result<Map<'a>, Problem> {
     Converter { foreign, arena }.dict(object, 0)
+}
+
+/// Rows as values; a row that is no plain data is a reject.
+pub(crate) fn rows<'a>(
+    rows: &Bound<'_, PyList>,
+    arena: &'a Arena,
+) -> PyResult<Vec<Result<Value<'a>, Reject>>> {
+    let read = rows
+        .iter()
+        .map(|row| match value(&row, Foreign::Refuse, arena) {
+            Ok(value) => Ok(Ok(value)),
+            Err(Problem::Row(reject)) => Ok(Err(reject)),
+            Err(Problem::Raised(error)) => raised_in_row(rows.py(), error).map(Err),
+        });
+    read.collect()
+}
+
+/// An object that cannot be read costs its row; Ctrl-C and the like go through.
+fn raised_in_row(py: Python<'_>, error: PyErr) -> PyResult<Reject> {
+    if error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py) {
+        let text = format!("a value cannot be read: {error}");
+        return Ok(Reject::new(Rule::TypeCoercedContent, text));
+    }
+    Err(error)
 }
 
 struct Converter<'a> {
@@ -196,6 +221,15 @@ impl<'a> Converter<'a> {
         if let Some(dump) = dump.filter(|method| method.is_callable()) {
             return self.value(&dump.call0()?, depth + 1);
         }
+        self.other(object, depth)
+    }
+
+    /// Engines hand over list columns as numpy arrays.
+    fn other(&self, object: &Bound<'_, PyAny>, depth: u32) -> Result<Value<'a>, Problem> {
+        if self.foreign == Foreign::Refuse && object.is_instance(numpy_array(object.py())?)? {
+            let list = object.call_method0(intern!(object.py(), "tolist"))?;
+            return self.value(&list, depth + 1);
+        }
         self.placeholder(object)
     }
 
@@ -212,6 +246,11 @@ impl<'a> Converter<'a> {
 fn numpy_scalar(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static GENERIC: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     GENERIC.import(py, "numpy", "generic")
+}
+
+fn numpy_array(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static ARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    ARRAY.import(py, "numpy", "ndarray")
 }
 
 /// The fields of a dataclass instance, one level deep; `None` for anything else.

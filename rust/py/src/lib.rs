@@ -8,8 +8,10 @@
 mod capsule;
 mod convert;
 mod detach;
+mod encoder;
 mod errors;
 mod flat;
+mod shard;
 mod template;
 mod tokenizer;
 
@@ -25,7 +27,11 @@ mod _core {
     use crate::detach;
 
     #[pymodule_export]
-    use crate::capsule::{Batch, Batches};
+    use crate::capsule::Batch;
+    #[pymodule_export]
+    use crate::encoder::Encoder;
+    #[pymodule_export]
+    use crate::shard::{Output, Shard};
     #[pymodule_export]
     use crate::template::Template;
     #[pymodule_export]

@@ -1,0 +1,182 @@
+"""How an encoder is driven in memory: what feeds its shards, and what is made of their outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from turnmill.encoder import Encoded
+from turnmill.errors import RecipeError
+
+if TYPE_CHECKING:
+    from turnmill import _core
+    from turnmill.encoder import Encoder
+
+_INSPECTED_ROWS = 1000
+_FED_ROWS = 2000
+
+
+def encode(encoder: Encoder, rows: Any, *, threads: int | None, schema: str = "auto") -> Encoded:
+    """Encodes rows of any kind; see `Encoder.encode`."""
+    collected = _Collected()
+    if _is_rows(rows):
+        _encode_rows(encoder, list(rows), collected, threads, schema)
+    else:
+        _encode_inputs(encoder, rows, collected, threads, schema)
+    return collected.encoded()
+
+
+def encode_batch(encoder: Encoder, batch: Any, schemas: dict[tuple[str, ...], str]) -> Any:
+    """Encodes one batch into as many rows; see `Encoder.__call__`.
+
+    Args:
+        encoder: The encoder.
+        batch: A dict of columns, or anything Arrow.
+        schemas: Schemas found so far, by column names: the columns decide, so each is found once.
+    """
+    rows: Any = _rows_of(batch) if isinstance(batch, Mapping) else pa.table(batch)
+    names = tuple(batch) if isinstance(batch, Mapping) else tuple(rows.column_names)
+    if names not in schemas and len(rows):
+        schemas[names] = _inspect(encoder, rows)
+    encoded = encode(encoder, rows, threads=None, schema=schemas.get(names, "auto"))
+    aligned = _aligned(encoded, len(rows))
+    if isinstance(batch, Mapping):
+        return {name: aligned[name].to_pylist() for name in aligned.column_names}
+    if isinstance(batch, pa.RecordBatch):
+        return _one_batch(aligned)
+    return aligned
+
+
+class _Collected:
+    """The outputs of shards, one shard after the other."""
+
+    def __init__(self) -> None:
+        self.samples: list[pa.RecordBatch] = []
+        self.index: list[pa.RecordBatch] = []
+        self.rejects: list[pa.RecordBatch] = []
+        self.counts: dict[str, int] = {}
+        self.rows = 0
+
+    def add(self, output: _core.Output) -> None:
+        self.samples += map(pa.record_batch, output.samples)
+        self.index += map(pa.record_batch, output.index)
+        self.rejects += map(pa.record_batch, output.rejects)
+        self.rows += output.rows
+
+    def finish(self, shard: _core.Shard) -> None:
+        self.add(shard.finish())
+        for rule, count in shard.counts().items():
+            self.counts[rule] = self.counts.get(rule, 0) + count
+
+    def encoded(self) -> Encoded:
+        samples = pa.Table.from_batches(self.samples)
+        index = pa.Table.from_batches(self.index)
+        table = samples.add_column(0, "sample", index["sample"]).add_column(0, "row", index["row"])
+        rejects = pa.Table.from_batches(self.rejects)
+        return Encoded(table, rejects.select(["row", "code", "reason", "turn"]), self.counts)
+
+
+def _is_rows(rows: Any) -> bool:
+    """Whether it is a list of rows rather than of inputs."""
+    if not isinstance(rows, list | tuple):
+        return False
+    inputs = (str, os.PathLike)
+    return not any(isinstance(item, inputs) or hasattr(item, "__arrow_c_stream__") for item in rows)
+
+
+def _encode_rows(
+    encoder: Encoder, rows: list[Any], collected: _Collected, threads: int | None, schema: str
+) -> None:
+    if schema == "auto" and rows:
+        schema = _inspect(encoder, rows)
+    shard = _open(encoder, schema, "memory", 0, threads)
+    for start in range(0, len(rows), _FED_ROWS):
+        collected.add(shard.feed_rows(rows[start : start + _FED_ROWS]))
+    collected.finish(shard)
+
+
+def _encode_inputs(
+    encoder: Encoder, rows: Any, collected: _Collected, threads: int | None, schema: str
+) -> None:
+    from turnmill.prepare.files import Part
+    from turnmill.prepare.inputs import find_inputs
+    from turnmill.prepare.plan import schema_of
+
+    for input_ in find_inputs(rows):
+        known = schema_of(input_, encoder) if schema == "auto" else schema
+        array = input_.format == "array"
+        shard = _open(encoder, known, input_.name, collected.rows, threads, array=array)
+        stop = len(input_.rows) if hasattr(input_, "rows") else -1
+        feed: Callable[[Any], _core.Output]
+        pieces: Iterator[tuple[Any, int]]
+        if input_.columnar:
+            feed, pieces = shard.feed_batch, input_.batches(Part(0, stop))
+        else:
+            feed, pieces = shard.feed_bytes, input_.blocks(Part(0, stop))
+        for piece, _ in pieces:
+            collected.add(feed(piece))
+        collected.finish(shard)
+
+
+def _open(
+    encoder: Encoder,
+    schema: str,
+    path: str,
+    first_row: int,
+    threads: int | None,
+    *,
+    array: bool = False,
+) -> _core.Shard:
+    return encoder._open_shard(
+        schema=schema, path=path, array=array, first_row=first_row, first_line=1, threads=threads
+    )
+
+
+def _inspect(encoder: Encoder, rows: Any) -> str:
+    if isinstance(rows, pa.Table):
+        first = next(batch for batch in rows.to_batches() if batch.num_rows)
+        return encoder._inspect_batch(first, path="memory")
+    return encoder._core.inspect_rows(rows[:_INSPECTED_ROWS])
+
+
+def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A dict of columns as rows."""
+    values = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in values]
+
+
+def _aligned(encoded: Encoded, rows: int) -> pa.Table:
+    """The samples and rejects at the places of their rows, nulls elsewhere."""
+    table, rejects = encoded.table, encoded.rejects.combine_chunks()
+    if len(table) and int(table["sample"].to_numpy().max()) > 0:
+        raise RecipeError(
+            "the recipe makes several samples of one row: a batch of equal length cannot hold them",
+            code="several-samples",
+            hint='use Encoder.encode, or prepare, or set history = "last-turn"',
+        )
+    reject = pa.StructArray.from_arrays(
+        [_whole(rejects[name]) for name in ("code", "reason", "turn")], ["code", "reason", "turn"]
+    )
+    samples = table.drop_columns(["row", "sample"]).take(_places(table["row"], rows))
+    return samples.append_column("reject", reject.take(_places(rejects["row"], rows)))
+
+
+def _places(found: pa.ChunkedArray, rows: int) -> pa.Array:
+    """For every row, where it stands in `found`, or null."""
+    places = np.full(rows, -1, dtype=np.int64)
+    places[found.to_numpy()] = np.arange(len(found))
+    return pa.array(places, mask=places < 0)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    columns = [_whole(column) for column in table.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=table.schema)

@@ -1,0 +1,226 @@
+"""Rows to training samples, in memory and for the engines that run `prepare` elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from turnmill import _core
+from turnmill._locate import locate_tokenizer
+from turnmill.errors import RecipeError, TokenizerError
+from turnmill.recipe import Recipe
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Encoded", "Encoder"]
+
+_TOKENIZER_FILES = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
+)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What `Encoder.encode` made of some rows: every row is in one of the two tables."""
+
+    table: pa.Table
+    """One row per sample: `row` int64 (of the input, from 0) and `sample` int32 (within its row),
+    then the recipe's columns."""
+    rejects: pa.Table
+    """One row per reject: `row` int64, `code` and `reason` string, `turn` int32 (the message it
+    concerns, or null)."""
+    counts: dict[str, int]
+    """How often each rule was counted, rejects included, by the rule's name."""
+
+
+class Encoder:
+    """A recipe made ready: tokenizer, template and stop set, checked before the first row.
+
+    An encoder is shared freely between threads. It pickles as the paths it was made from with a
+    hash that is checked where it is loaded; with `embed` the pickle carries the files themselves.
+
+    Args:
+        recipe: What to make of rows.
+        embed: Pickle the tokenizer's files, for machines that cannot see the path.
+
+    Raises:
+        RecipeError: The recipe needs a decision, such as which tokens to stop on.
+        TokenizerError: The tokenizer is missing or broken.
+        TemplateError: The template is missing, broken, or its turns cannot be located.
+    """
+
+    def __init__(self, recipe: Recipe, *, embed: bool = False) -> None:
+        if not recipe.tokenizer:
+            raise RecipeError(
+                "the recipe names no tokenizer",
+                code="no-tokenizer",
+                hint="set tokenizer to the directory of the model to train",
+            )
+        self.recipe = recipe
+        self._path = locate_tokenizer(recipe.tokenizer)
+        keys = {**recipe.to_dict(), "tokenizer": str(self._path), "inputs": None}
+        # Templates see local time, as in transformers; a day rather than a moment, so that the
+        # processes of one run agree.
+        keys["now"] = keys["now"] or dt.date.today().isoformat()  # noqa: DTZ011
+        self._core = _core.Encoder(json.dumps(keys))
+        self._files = _read_files(self._path) if embed else None
+        self._schemas: dict[tuple[str, ...], str] = {}
+
+    def encode(self, rows: Any, *, threads: int | None = None) -> Encoded:
+        """Encodes rows; one that cannot be used is listed among the rejects.
+
+        Args:
+            rows: A list of dicts, a pyarrow table or batch, a `datasets.Dataset`, anything with
+                `__arrow_c_stream__`, or a path, glob, URI or list of these.
+            threads: Number of threads; all cores if not given. The result never depends on it.
+
+        Raises:
+            DataError: The rows have no schema, or several.
+            RecipeError: The rows need a decision that the recipe does not make.
+        """
+        from turnmill._encoding import encode
+
+        return encode(self, rows, threads=threads)
+
+    def __call__(self, batch: Any) -> Any:
+        """Encodes one batch for `datasets.map`, Ray, Spark and the like.
+
+        Args:
+            batch: A dict of columns, or anything Arrow.
+
+        Returns:
+            As many rows as came in: the recipe's columns and `reject`, a struct of `code`,
+            `reason` and `turn` that is null for a row that was encoded. A rejected row has null
+            columns. A dict of lists for a dict, a record batch for a record batch, else a table.
+
+        Raises:
+            RecipeError: The recipe makes several samples of one row.
+        """
+        from turnmill._encoding import encode_batch
+
+        return encode_batch(self, batch, self._schemas)
+
+    def _inspect_bytes(self, data: bytes, *, path: str) -> str:
+        """The schema of an input that starts with these bytes of JSON."""
+        return self._core.inspect_bytes(data, path)
+
+    def _inspect_batch(self, batch: pa.RecordBatch, *, path: str) -> str:
+        """The schema of an input that starts with this batch."""
+        return self._core.inspect_batch(batch, path)
+
+    def _open_shard(
+        self,
+        *,
+        schema: str,
+        path: str,
+        array: bool,
+        first_row: int,
+        first_line: int,
+        threads: int | None,
+        chunk_rows: int | None = None,
+    ) -> _core.Shard:
+        """An encoder of the rows of one input; the schema of an input without rows is `auto`."""
+        return self._core.open_shard(
+            "messages" if schema == "auto" else schema,
+            path,
+            array,
+            first_row,
+            first_line,
+            threads,
+            chunk_rows,
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        """Tokenizer, template and stop set in use, for the run record and for serving."""
+        facts: dict[str, Any] = json.loads(self._core.facts())
+        file = self._path / "tokenizer.json" if self._path.is_dir() else self._path
+        facts["tokenizer"]["sha256"] = _sha256(self._files, file)
+        if not (facts["template"] or {}).get("reads_date"):
+            facts["now"] = None
+        return facts
+
+    def _identity(self) -> str:
+        """Hash of everything that decides an output, wherever the files lie."""
+        import hashlib
+
+        facts = self._facts()
+        facts["tokenizer"].pop("path")
+        (facts["template"] or {}).pop("name", None)
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"Encoder({self.recipe!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        template = self.recipe.template
+        if template is not None and _is_file(template):
+            template = Path(template).read_text("utf-8") if self._files else _absolute(template)
+        recipe = dataclasses.replace(
+            self.recipe,
+            inputs=None,
+            tokenizer=str(self._path.resolve()),
+            template=template,
+            now=self.recipe.now or self._facts()["now"],
+        )
+        return _restore, (recipe, self._identity(), self._files)
+
+
+def _restore(recipe: Recipe, identity: str, files: dict[str, bytes] | None) -> Encoder:
+    """Makes a pickled encoder again, which must be the one that was pickled."""
+    encoder = Encoder(recipe) if files is None else _from_files(recipe, files)
+    if encoder._identity() != identity:
+        raise TokenizerError(
+            "the tokenizer or template is not the one that was pickled: files have changed",
+            code="tokenizer-changed",
+            path=encoder._path,
+            hint="use the same files on every machine, or pickle with embed=True",
+        )
+    return encoder
+
+
+def _read_files(path: Path) -> dict[str, bytes]:
+    """What is read of a tokenizer directory, by name."""
+    directory = path if path.is_dir() else path.parent
+    file = path / "tokenizer.json" if path.is_dir() else path
+    found = (item for pattern in _TOKENIZER_FILES for item in sorted(directory.glob(pattern)))
+    others = {item.relative_to(directory).as_posix(): item.read_bytes() for item in found}
+    return {"tokenizer.json": file.read_bytes(), **others}
+
+
+def _from_files(recipe: Recipe, files: dict[str, bytes]) -> Encoder:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="turnmill-") as directory:
+        for name, content in files.items():
+            path = Path(directory, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        encoder = Encoder(dataclasses.replace(recipe, tokenizer=directory))
+    encoder._files = files
+    return encoder
+
+
+def _sha256(files: dict[str, bytes] | None, file: Path) -> str:
+    import hashlib
+
+    content = file.read_bytes() if files is None else files["tokenizer.json"]
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_file(template: str | os.PathLike[str]) -> bool:
+    text = os.fspath(template)
+    return "{{" not in text and "{%" not in text and Path(text).is_file()
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return str(Path(path).resolve())

@@ -1,0 +1,96 @@
+//! `Encoder`: the plan of a run, made once.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyList;
+use turnmill_core::chat::Schema;
+use turnmill_core::encode::{self, ShardOptions};
+use turnmill_core::recipe::Recipe;
+use turnmill_core::{Arena, pool};
+
+use crate::shard::Shard;
+use crate::{capsule, convert, detach};
+
+/// A recipe made ready; see `turnmill.Encoder`.
+#[pyclass(frozen, module = "turnmill._core")]
+pub(crate) struct Encoder(Arc<encode::Encoder>);
+
+#[pymethods]
+impl Encoder {
+    /// Loads what the recipe (as JSON) names and makes every check that needs no row.
+    #[new]
+    fn new(py: Python<'_>, recipe: &str) -> PyResult<Self> {
+        let encoder = detach::run(py, |_| encode::Encoder::new(Recipe::from_json(recipe)?))?;
+        Ok(Self(Arc::new(encoder)))
+    }
+
+    /// The schema of an input that starts with these bytes of JSON; the last row may be cut.
+    fn inspect_bytes(
+        &self,
+        py: Python<'_>,
+        head: PyBackedBytes,
+        path: &str,
+    ) -> PyResult<&'static str> {
+        let inspect = || self.0.inspect_bytes(&head).map_err(|e| e.at_path(path));
+        let schema = detach::run(py, |_| inspect())?;
+        Ok(schema.name())
+    }
+
+    /// The schema of an input that starts with this record batch.
+    fn inspect_batch(&self, batch: &Bound<'_, PyAny>, path: &str) -> PyResult<&'static str> {
+        let rows = capsule::batch(batch)?;
+        let inspect = || self.0.inspect_batch(&rows).map_err(|e| e.at_path(path));
+        let schema = detach::run(batch.py(), |_| inspect())?;
+        Ok(schema.name())
+    }
+
+    /// The schema of an input that starts with these rows.
+    fn inspect_rows(&self, rows: &Bound<'_, PyList>) -> PyResult<&'static str> {
+        let arena = Arena::new();
+        let rows_read = convert::rows(rows, &arena)?;
+        let values: Vec<_> = rows_read.into_iter().filter_map(Result::ok).collect();
+        let schema = detach::run(rows.py(), |_| self.0.inspect_values(&values))?;
+        Ok(schema.name())
+    }
+
+    /// A shard: rows of one input of a known schema.
+    #[expect(clippy::too_many_arguments, reason = "each is one key of the protocol")]
+    fn open_shard(
+        &self,
+        py: Python<'_>,
+        schema: &str,
+        path: String,
+        array: bool,
+        first_row: u64,
+        first_line: u64,
+        threads: Option<usize>,
+        chunk_rows: Option<usize>,
+    ) -> PyResult<Shard> {
+        let shard = detach::run_short(py, || {
+            self.0.open_shard(ShardOptions {
+                schema: Schema::from_name(schema)?,
+                path,
+                array,
+                first_row,
+                first_line,
+                threads: threads.unwrap_or_else(pool::default_threads),
+                chunk_rows,
+                carry: Vec::new(),
+            })
+        })?;
+        Ok(Shard::new(shard))
+    }
+
+    /// What was found and decided, as JSON; the same plan gives the same facts.
+    fn facts(&self) -> String {
+        self.0.facts().to_string()
+    }
+
+    /// Hash of the files that decide ids and templates, in hexadecimal digits.
+    #[getter]
+    fn fingerprint(&self) -> String {
+        format!("{:032x}", self.0.tokenizer().hash())
+    }
+}

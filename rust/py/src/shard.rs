@@ -1,0 +1,124 @@
+//! `Shard` and `Output`: rows of one input, fed in blocks, become record batches.
+
+use std::sync::{Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use turnmill_core::cancel::Cancel;
+use turnmill_core::{Arena, Result, encode};
+
+use crate::capsule::{self, Batch};
+use crate::{convert, detach};
+
+/// Rows of one input; what comes out does not depend on how they are fed.
+#[pyclass(frozen, module = "turnmill._core")]
+pub(crate) struct Shard(Mutex<encode::Shard>);
+
+impl Shard {
+    pub(crate) fn new(shard: encode::Shard) -> Self {
+        Self(Mutex::new(shard))
+    }
+
+    fn work(
+        &self,
+        py: Python<'_>,
+        job: impl FnOnce(&mut encode::Shard, &Cancel) -> Result<encode::Output> + Send,
+    ) -> PyResult<Output> {
+        let output = detach::run(py, |cancel| {
+            let mut shard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            job(&mut shard, cancel)
+        })?;
+        Output::new(py, output)
+    }
+}
+
+#[pymethods]
+impl Shard {
+    /// Encodes every row that ends in these bytes of JSON and carries the rest.
+    fn feed_bytes(&self, data: &Bound<'_, PyAny>) -> PyResult<Output> {
+        let block = bytes(data)?;
+        self.work(data.py(), |shard, cancel| shard.feed_bytes(&block, cancel))
+    }
+
+    /// Encodes the rows of an Arrow record batch.
+    fn feed_batch(&self, batch: &Bound<'_, PyAny>) -> PyResult<Output> {
+        let rows = capsule::batch(batch)?;
+        self.work(batch.py(), |shard, cancel| shard.feed_batch(&rows, cancel))
+    }
+
+    /// Encodes rows given as dicts.
+    fn feed_rows(&self, rows: &Bound<'_, PyList>) -> PyResult<Output> {
+        let arena = Arena::new();
+        let values = convert::rows(rows, &arena)?;
+        self.work(rows.py(), |shard, cancel| {
+            shard.feed_values(&values, cancel)
+        })
+    }
+
+    /// Encodes what was carried and gives the last batches.
+    fn finish(&self, py: Python<'_>) -> PyResult<Output> {
+        self.work(py, encode::Shard::finish)
+    }
+
+    /// How often each rule was counted, by its name.
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = PyDict::new(py);
+        let shard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rule, count) in shard.counts().iter() {
+            counts.set_item(rule.name(), count)?;
+        }
+        Ok(counts)
+    }
+
+    /// The first rows in which each rule was found: rule, row, line, message.
+    fn evidence(&self) -> Vec<(&'static str, u64, Option<u64>, Option<u32>)> {
+        let shard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let evidence = shard.evidence().iter();
+        evidence
+            .map(|found| (found.rule.name(), found.row, found.line, found.message))
+            .collect()
+    }
+}
+
+/// `bytes` as they are; any other buffer is copied.
+fn bytes(data: &Bound<'_, PyAny>) -> PyResult<PyBackedBytes> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        return Ok(PyBackedBytes::from(bytes.clone()));
+    }
+    let copied = data.py().get_type::<PyBytes>().call1((data,))?;
+    Ok(copied.extract::<PyBackedBytes>()?)
+}
+
+/// What one call gave.
+#[pyclass(frozen, get_all, module = "turnmill._core")]
+pub(crate) struct Output {
+    samples: Vec<Py<Batch>>,
+    index: Vec<Py<Batch>>,
+    rejects: Vec<Py<Batch>>,
+    rows: u64,
+    rejected: u64,
+    tokens: u64,
+    trained: u64,
+}
+
+impl Output {
+    fn new(py: Python<'_>, output: encode::Output) -> PyResult<Self> {
+        let wrap = |batches: Vec<RecordBatch>| -> PyResult<Vec<Py<Batch>>> {
+            let batches = batches.into_iter();
+            batches
+                .map(|batch| Py::new(py, Batch::from(batch)))
+                .collect()
+        };
+        Ok(Self {
+            samples: wrap(output.samples)?,
+            index: wrap(output.index)?,
+            rejects: wrap(output.rejects)?,
+            rows: output.rows,
+            rejected: output.rejected,
+            tokens: output.tokens,
+            trained: output.trained,
+        })
+    }
+}

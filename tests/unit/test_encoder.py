@@ -1,0 +1,249 @@
+"""`turnmill.Encoder` in memory: kinds of rows, alignment, accounting, pickling."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import turnmill
+from fixtures import ROOT
+
+TOKENIZER = ROOT / "python" / "turnmill" / "demo" / "tokenizer"
+DOCUMENTS = [{"text": "hello world"}, {"text": "你好"}, {"text": "a" * 40}]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> turnmill.Encoder:
+    return turnmill.Encoder(turnmill.Recipe(tokenizer=TOKENIZER))
+
+
+def test_the_table_leads_back_to_the_rows(encoder: turnmill.Encoder) -> None:
+    encoded = encoder.encode([DOCUMENTS[0], {"text": 3}, DOCUMENTS[2]])
+    assert encoded.table.schema.field("row").type == pa.int64()
+    assert encoded.table.schema.field("sample").type == pa.int32()
+    assert encoded.table["row"].to_pylist() == [0, 2]
+    assert encoded.rejects.column_names == ["row", "code", "reason", "turn"]
+    assert encoded.rejects["row"].to_pylist() == [1]
+    assert encoded.rejects["code"].to_pylist() == ["non-string-content"]
+    assert encoded.counts["non-string-content"] == 1
+
+
+def kinds(tmp_path: Path) -> dict[str, Any]:
+    """The same rows in every shape that holds rows."""
+    table = pa.Table.from_pylist(DOCUMENTS)
+    lines = tmp_path / "a.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in DOCUMENTS), "utf-8")
+    array = tmp_path / "a.json"
+    array.write_text(json.dumps(DOCUMENTS), "utf-8")
+    parquet = tmp_path / "a.parquet"
+    pq.write_table(table, parquet)
+    return {
+        "tuple": tuple(DOCUMENTS),
+        "table": table,
+        "chunked table": pa.concat_tables([table[:1], table[1:]]),
+        "batch": table.to_batches()[0],
+        "reader": table.to_reader(max_chunksize=2),
+        "polars": pl.DataFrame(DOCUMENTS),
+        "dataset": datasets.Dataset.from_list(DOCUMENTS),
+        "shuffled dataset": datasets.Dataset.from_list(DOCUMENTS[::-1]).select([2, 1, 0]),
+        "lines": str(lines),
+        "array": array,
+        "parquet": parquet,
+        "large strings": table.cast(pa.schema({"text": pa.large_string()})),
+        "string view": table.cast(pa.schema({"text": pa.string_view()})),
+    }
+
+
+KINDS = [
+    *("tuple", "table", "chunked table", "batch", "reader", "polars", "dataset"),
+    *("shuffled dataset", "lines", "array", "parquet", "large strings", "string view"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_rows_gives_the_same(
+    encoder: turnmill.Encoder, tmp_path: Path, kind: str
+) -> None:
+    expected = encoder.encode(DOCUMENTS)
+    encoded = encoder.encode(kinds(tmp_path)[kind])
+    assert encoded.table.equals(expected.table)
+    assert encoded.rejects.equals(expected.rejects)
+
+
+def test_several_inputs_are_numbered_on(encoder: turnmill.Encoder, tmp_path: Path) -> None:
+    rows = kinds(tmp_path)
+    encoded = encoder.encode([rows["lines"], rows["table"]])
+    assert encoded.table["row"].to_pylist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_threads_change_nothing(encoder: turnmill.Encoder, threads: int) -> None:
+    rows = [{"text": f"row {number} 你好"} for number in range(2500)]
+    rows[1234] = {"text": None}
+    one = encoder.encode(rows, threads=1)
+    encoded = encoder.encode(rows, threads=threads)
+    assert encoded.table.equals(one.table)
+    assert encoded.rejects["row"].to_pylist() == [1234]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("\ud800", "lone-surrogate"),
+        (dt.date(2024, 1, 1), "type-coerced-content"),
+        (7, "non-string-content"),
+        (None, "null-content"),
+    ],
+)
+def test_a_bad_row_is_a_reject_not_an_exception(
+    encoder: turnmill.Encoder, text: Any, code: str
+) -> None:
+    encoded = encoder.encode([*DOCUMENTS, {"text": text}])
+    assert encoded.rejects.select(["row", "code"]).to_pylist() == [{"row": 3, "code": code}]
+
+
+def test_a_row_whose_object_raises_is_a_reject(encoder: turnmill.Encoder) -> None:
+    class Broken:
+        def model_dump(self) -> dict[str, Any]:
+            raise ZeroDivisionError("no")
+
+    encoded = encoder.encode([*DOCUMENTS, {"text": Broken()}, 5])
+    assert encoded.rejects["row"].to_pylist() == [3, 4]
+    assert encoded.rejects["code"].to_pylist() == ["type-coerced-content", "schema-mismatch"]
+
+
+def test_no_rows_give_empty_tables(encoder: turnmill.Encoder) -> None:
+    encoded = encoder.encode([])
+    assert (len(encoded.table), len(encoded.rejects)) == (0, 0)
+    assert "input_ids" in encoded.table.column_names
+
+
+def test_rows_of_no_schema_are_an_error(encoder: turnmill.Encoder) -> None:
+    with pytest.raises(turnmill.TurnmillError) as raised:
+        encoder.encode([{"foo": 1}])
+    assert raised.value.hint
+
+
+BATCH = {"text": ["hello", None, "b"], "id": [1, 2, 3]}
+
+
+def check_aligned(columns: dict[str, list[Any]]) -> None:
+    assert [ids is None for ids in columns["input_ids"]] == [False, True, False]
+    assert [reject is None for reject in columns["reject"]] == [True, False, True]
+    assert columns["reject"][1]["code"] == "null-content"
+    assert set(columns["reject"][1]) == {"code", "reason", "turn"}
+
+
+def test_a_batch_keeps_its_length_and_kind(encoder: turnmill.Encoder) -> None:
+    table = pa.table(BATCH)
+    as_dict, as_table = encoder(BATCH), encoder(table)
+    as_batch = encoder(table.to_batches()[0])
+    assert type(as_dict) is dict
+    assert isinstance(as_table, pa.Table)
+    assert isinstance(as_batch, pa.RecordBatch)
+    for columns in (as_dict, as_table.to_pydict(), as_batch.to_pydict()):
+        check_aligned(columns)
+
+
+def test_engines_hand_over_numpy_columns(encoder: turnmill.Encoder) -> None:
+    columns = {name: np.array(values, dtype=object) for name, values in BATCH.items()}
+    check_aligned(encoder(columns))
+
+
+@pytest.mark.parametrize("batch", [{"text": []}, pa.table({"text": pa.array([], pa.string())})])
+def test_an_empty_batch_stays_empty(encoder: turnmill.Encoder, batch: Any) -> None:
+    assert len(encoder(batch)["input_ids"]) == 0
+
+
+@pytest.mark.parametrize("processes", [None, 2])
+def test_datasets_map(encoder: turnmill.Encoder, processes: int | None) -> None:
+    rows = datasets.Dataset.from_list(DOCUMENTS * 4)
+    mapped = rows.map(encoder, batched=True, batch_size=5, num_proc=processes)
+    assert mapped.column_names == ["text", "input_ids", "reject"]
+    assert mapped["input_ids"][:3] == encoder.encode(DOCUMENTS).table["input_ids"].to_pylist()
+
+
+def test_it_pickles_as_paths_and_notices_changes(tmp_path: Path) -> None:
+    copy = shutil.copytree(TOKENIZER, tmp_path / "copy")
+    made = turnmill.Encoder(turnmill.Recipe(tokenizer=copy))
+    stored = pickle.dumps(made)
+    assert len(stored) < 5000
+    same = pickle.loads(stored)
+    assert same.encode(DOCUMENTS).table.equals(made.encode(DOCUMENTS).table)
+    (copy / "generation_config.json").write_text('{"eos_token_id": 5}', "utf-8")
+    with pytest.raises(turnmill.TokenizerError, match="not the one that was pickled"):
+        pickle.loads(stored)
+
+
+def test_embedded_files_travel_with_the_pickle(tmp_path: Path) -> None:
+    copy = shutil.copytree(TOKENIZER, tmp_path / "copy")
+    made = turnmill.Encoder(turnmill.Recipe(tokenizer=copy), embed=True)
+    expected = made.encode(DOCUMENTS).table
+    stored = pickle.dumps(made)
+    shutil.rmtree(copy)
+    same = pickle.loads(stored)
+    assert same.encode(DOCUMENTS).table.equals(expected)
+    assert pickle.loads(pickle.dumps(same)).encode(DOCUMENTS).table.equals(expected)
+
+
+def test_a_recipe_without_a_tokenizer_says_so() -> None:
+    with pytest.raises(turnmill.RecipeError, match="names no tokenizer"):
+        turnmill.Encoder(turnmill.Recipe())
+
+
+def test_facts_are_the_same_each_time(encoder: turnmill.Encoder) -> None:
+    facts = encoder._facts()
+    assert json.loads(json.dumps(facts)) == facts
+    again = turnmill.Encoder(dataclasses.replace(encoder.recipe))._facts()
+    assert again == facts
+    assert len(facts["tokenizer"]["sha256"]) == 64
+
+
+@pytest.mark.parametrize("blocks", [1, 7, 10_000])
+def test_a_shard_does_not_depend_on_its_blocks(encoder: turnmill.Encoder, blocks: int) -> None:
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in DOCUMENTS).encode()
+    shard = encoder._open_shard(
+        schema="text", path="x", array=False, first_row=10, first_line=4, threads=2, chunk_rows=2
+    )
+    outputs = [
+        shard.feed_bytes(memoryview(data)[start : start + blocks])
+        for start in range(0, len(data), blocks)
+    ]
+    outputs.append(shard.finish())
+    index = pa.Table.from_batches([pa.record_batch(b) for out in outputs for b in out.index])
+    assert index["row"].to_pylist() == [10, 11, 12]
+    assert index["line"].to_pylist() == [4, 5, 6]
+    assert sum(out.rows for out in outputs) == 3
+    assert sum(out.tokens for out in outputs) == sum(index["length"].to_pylist())
+
+
+def test_the_schema_is_asked_for_first(encoder: turnmill.Encoder) -> None:
+    line = b'{"text": "a"}\n{"text": "cut of'
+    assert encoder._inspect_bytes(line, path="a.jsonl") == "text"
+    batch = pa.RecordBatch.from_pylist(DOCUMENTS)
+    assert encoder._inspect_batch(batch, path="a.parquet") == "text"
+    with pytest.raises(turnmill.TurnmillError) as raised:
+        encoder._inspect_bytes(b'{"foo": 1}\n', path="a.jsonl")
+    assert raised.value.path == "a.jsonl"
+
+
+def test_a_batch_that_is_no_batch(encoder: turnmill.Encoder) -> None:
+    shard = encoder._open_shard(
+        schema="text", path="x", array=False, first_row=0, first_line=1, threads=1
+    )
+    with pytest.raises(TypeError, match="expected a record batch"):
+        shard.feed_batch({"text": ["a"]})
+    with pytest.raises(TypeError, match="expected rows"):
+        shard.feed_batch(pa.array(["a"]))
