@@ -39,9 +39,8 @@ pub fn parse<'a>(text: &'a [u8], arena: &'a Arena) -> Result<Parsed<'a>, SyntaxE
     } else {
         0
     };
-    let valid = match std::str::from_utf8(text) {
-        Ok(valid) => valid,
-        Err(error) => return Err(not_utf8(text, error.valid_up_to(), arena)),
+    let Ok(valid) = simdutf8::basic::from_utf8(text) else {
+        return Err(not_utf8(text, arena));
     };
     let mut parser = Parser::new(valid, skipped, arena);
     let value = parser.document().map_err(invalid)?;
@@ -58,7 +57,8 @@ pub fn parse<'a>(text: &'a [u8], arena: &'a Arena) -> Result<Parsed<'a>, SyntaxE
 /// Tells a surrogate written as UTF-8 (which Python reads, with `surrogatepass`) from other bytes
 /// that are not UTF-8.
 #[cold]
-fn not_utf8(text: &[u8], valid_up_to: usize, arena: &Arena) -> SyntaxError {
+fn not_utf8(text: &[u8], arena: &Arena) -> SyntaxError {
+    let valid_up_to = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
     let fault = Fault::new(valid_up_to, "Invalid UTF-8");
     let invalid = SyntaxError::new(text, fault, Rule::InvalidJson);
     let mut repaired = text.to_vec();
