@@ -6,7 +6,6 @@
 mod array;
 mod number;
 mod parse;
-mod scan;
 mod split;
 mod string;
 mod syntax;

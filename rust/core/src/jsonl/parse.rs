@@ -86,6 +86,8 @@ fn not_utf8(text: &[u8], arena: &Arena) -> SyntaxError {
 }
 
 struct Parser<'a> {
+    text: &'a str,
+    arena: &'a Arena,
     strings: Strings<'a>,
     bytes: &'a [u8],
     at: usize,
@@ -100,11 +102,9 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn new(text: &'a str, at: usize, arena: &'a Arena) -> Self {
         Self {
-            strings: Strings {
-                text,
-                arena,
-                lone_surrogate: None,
-            },
+            strings: Strings::new(text, arena),
+            arena,
+            text,
             bytes: text.as_bytes(),
             at,
             depth: 0,
@@ -141,7 +141,7 @@ impl<'a> Parser<'a> {
             Some(b'{') => self.nested(Self::object),
             Some(b'[') => self.nested(Self::list),
             Some(b'-' | b'0'..=b'9') => {
-                let (value, end) = number(self.strings.text, self.at)?;
+                let (value, end) = number(self.text, self.at)?;
                 self.at = end;
                 Ok(value)
             }
@@ -205,7 +205,7 @@ impl<'a> Parser<'a> {
             self.skip_whitespace();
         }
         self.at += 1;
-        let items = self.strings.arena.alloc_slice_copy(&self.items[first..]);
+        let items = self.arena.alloc_slice_copy(&self.items[first..]);
         self.items.truncate(first);
         Ok(Value::List(items))
     }
@@ -237,7 +237,7 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         self.merge_duplicates(first);
-        let entries = self.strings.arena.alloc_slice_copy(&self.entries[first..]);
+        let entries = self.arena.alloc_slice_copy(&self.entries[first..]);
         self.entries.truncate(first);
         Ok(Value::Map(Map::new(entries)))
     }

@@ -1,25 +1,49 @@
 //! JSON strings: borrowed from the text where they hold no escape, else decoded into the arena.
 
-use super::scan::plain_run_end;
 use super::syntax::Fault;
 use crate::value::Arena;
 
 /// Where strings of one text are read from and decoded to.
 pub(super) struct Strings<'a> {
-    pub(super) text: &'a str,
-    pub(super) arena: &'a Arena,
+    text: &'a str,
+    arena: &'a Arena,
+    /// Whether the text holds control characters, which strings may not. Most rows hold none, and
+    /// then no string is searched for them.
+    has_control: bool,
     /// The first escape that names half of a surrogate pair. Parsing goes on, because a text that
     /// is not JSON either is reported as such.
     pub(super) lone_surrogate: Option<usize>,
 }
 
 impl<'a> Strings<'a> {
+    pub(super) fn new(text: &'a str, arena: &'a Arena) -> Self {
+        Self {
+            text,
+            arena,
+            has_control: has_control(text.trim_ascii_end().as_bytes()),
+            lone_surrogate: None,
+        }
+    }
+
+    /// The offset of the quote or backslash that ends the plain run from `start` on.
+    #[inline]
+    fn run_end(&self, start: usize, string_start: usize) -> Result<usize, Fault> {
+        let rest = &self.text.as_bytes()[start..];
+        let found = memchr::memchr2(b'"', b'\\', rest);
+        if self.has_control {
+            check_control(&rest[..found.unwrap_or(rest.len())], start)?;
+        }
+        found
+            .map(|length| start + length)
+            .ok_or_else(|| unterminated(string_start))
+    }
+
     /// Reads the string whose first character stands at `start`, behind the opening quote; returns
     /// it with the offset behind the closing quote.
     #[inline]
     pub(super) fn read(&mut self, start: usize) -> Result<(&'a str, usize), Fault> {
-        let end = plain_run_end(self.text.as_bytes(), start);
-        if self.text.as_bytes().get(end) == Some(&b'"') {
+        let end = self.run_end(start, start)?;
+        if self.text.as_bytes()[end] == b'"' {
             return Ok((&self.text[start..end], end + 1));
         }
         self.decode(start, end)
@@ -27,23 +51,18 @@ impl<'a> Strings<'a> {
 
     /// Reads a string that is not plain: its first run ends at `run_end`.
     fn decode(&mut self, start: usize, mut run_end: usize) -> Result<(&'a str, usize), Fault> {
-        let bytes = self.text.as_bytes();
         let capacity = 2 * (run_end - start) + 64;
         let mut decoded = bumpalo::collections::String::with_capacity_in(capacity, self.arena);
         let mut run_start = start;
         loop {
             decoded.push_str(&self.text[run_start..run_end]);
-            match bytes.get(run_end) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    let (character, next) = self.escape(run_end, start)?;
-                    decoded.push(character);
-                    run_start = next;
-                }
-                Some(_) => return Err(Fault::new(run_end, "Invalid control character")),
-                None => return Err(unterminated(start)),
+            if self.text.as_bytes()[run_end] == b'"' {
+                break;
             }
-            run_end = plain_run_end(bytes, run_start);
+            let (character, next) = self.escape(run_end, start)?;
+            decoded.push(character);
+            run_start = next;
+            run_end = self.run_end(run_start, start)?;
         }
         decoded.shrink_to_fit();
         Ok((decoded.into_bump_str(), run_end + 1))
@@ -95,6 +114,20 @@ impl<'a> Strings<'a> {
             Ok(code * 16 + digit)
         })
     }
+}
+
+/// Without an early exit, so that the compiler makes vector code of it.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().copied().fold(u8::MAX, u8::min) < 0x20
+}
+
+/// Refuses a control character in `run`, which starts at `start`.
+fn check_control(run: &[u8], start: usize) -> Result<(), Fault> {
+    if !has_control(run) {
+        return Ok(());
+    }
+    let place = run.iter().position(|byte| *byte < 0x20).unwrap_or(0);
+    Err(Fault::new(start + place, "Invalid control character"))
 }
 
 fn unterminated(start: usize) -> Fault {
