@@ -49,6 +49,12 @@ class Encoder:
     An encoder is shared freely between threads. It pickles as the paths it was made from with a
     hash that is checked where it is loaded; with `embed` the pickle carries the files themselves.
 
+    >>> from importlib.resources import files
+    >>> recipe = Recipe(tokenizer=files("turnmill") / "demo" / "tokenizer")
+    >>> encoded = Encoder(recipe).encode([{"text": "to be"}, {"text": None}])
+    >>> encoded.table["row"].to_pylist(), encoded.rejects["code"].to_pylist()
+    ([0], ['null-content'])
+
     Args:
         recipe: What to make of rows.
         embed: Pickle the tokenizer's files, for machines that cannot see the path.

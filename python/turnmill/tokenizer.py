@@ -24,6 +24,12 @@ class Tokenizer:
     Truncation and padding settings of the file are ignored: nothing is ever cut or padded here.
     Tokenizers pickle as their path with a hash that is checked again where they are loaded.
 
+    >>> from importlib.resources import files
+    >>> tokenizer = Tokenizer(files("turnmill") / "demo" / "tokenizer")
+    >>> ids, offsets = tokenizer.encode_batch(["to be", "not to be"])
+    >>> offsets.tolist() == [0, len(tokenizer.encode("to be")), len(ids)]
+    True
+
     Args:
         path: A directory with `tokenizer.json`, that file, or a model id in a local cache.
 

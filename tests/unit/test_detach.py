@@ -59,9 +59,30 @@ while True:
 """
 
 
+ENCODER = """
+print("ready", flush=True)
+recipe = turnmill.Recipe(tokenizer=tokenizer.path)
+rows = [{{"text": "".join(texts)}}] * 100_000
+while True:
+    turnmill.Encoder(recipe).encode(rows, threads={threads})
+"""
+
+SHARD = """
+recipe = turnmill.Recipe(tokenizer=tokenizer.path)
+shard = turnmill.Encoder(recipe)._open_shard(
+    schema="text", path="x", array=False, first_row=0, first_line=1, threads={threads}
+)
+block = b'{{"text": "' + "".join(texts).encode() + b'"}}\\n'
+print("ready", flush=True)
+while True:
+    shard.feed_bytes(block * 1000)
+"""
+
+
 @pytest.mark.parametrize("threads", [1, 2])
-def test_ctrl_c_ends_a_long_call_within_a_second(threads: int) -> None:
-    with start(ENDLESS.format(threads=threads)) as process:
+@pytest.mark.parametrize("work", [ENDLESS, ENCODER, SHARD], ids=["tokenizer", "encoder", "shard"])
+def test_ctrl_c_ends_a_long_call_within_a_second(work: str, threads: int) -> None:
+    with start(work.format(threads=threads)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(1.5)
@@ -130,6 +151,22 @@ def test_many_threads_may_call_at_once() -> None:
         """
     )
     assert out == "24 True"
+
+
+def test_an_encoder_works_on_after_a_fork() -> None:
+    out = run(
+        """
+        encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=tokenizer.path))
+        rows = [{"text": text} for text in texts] * 20
+        first = encoder.encode(rows, threads=2).table
+        child = os.fork()
+        if not child:
+            os._exit(0 if encoder.encode(rows, threads=2).table.equals(first) else 9)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), encoder.encode(rows).table.equals(first))
+        """
+    )
+    assert out == "0 True"
 
 
 def test_a_forked_child_has_threads_of_its_own() -> None:

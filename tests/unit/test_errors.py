@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import pickle
 
 import pytest
 
 import turnmill
 from turnmill import errors
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(errors).failed == 0
 
 
 @pytest.mark.parametrize(

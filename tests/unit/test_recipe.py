@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import doctest
 import json
 import pickle
 from pathlib import Path
@@ -12,13 +11,9 @@ from pathlib import Path
 import pytest
 
 import turnmill
-from turnmill import _core, recipe
+from turnmill import _core
 
 NOT_THERE_YET = {"pack", "shuffle", "seed", "validation", "dedup"}
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(recipe).failed == 0
 
 
 def test_the_defaults_here_are_the_defaults_of_the_core() -> None:
