@@ -35,7 +35,7 @@ def prepare(
 
     Args:
         inputs: Paths, directories, globs, URIs, or rows in memory: a list of dicts, anything Arrow,
-            a ``datasets.Dataset``; or a list of these.
+            a ``datasets.Dataset``; or a list of these. ``None``: the recipe's ``inputs``.
         output: The output directory. Made if it is missing.
         recipe: What to make of the rows.
         threads: Threads to work with; every processor this process may use by default.
@@ -60,7 +60,7 @@ def prepare(
     return run_with(
         Encoder(dataclasses.replace(recipe, now=now)),
         recipe.to_dict(),
-        inputs,
+        recipe.inputs if inputs is None else inputs,
         Path(output),
         threads=threads or len(os.sched_getaffinity(0)),
         resume=resume,

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -73,13 +74,16 @@ class FileInput:
         """Whether parts are read as record batches rather than as bytes."""
         return self.format not in {"lines", "array"}
 
-    def survey(self) -> tuple[str, list[Part]]:
-        """The SHA-256 of the file's bytes and its parts: one pass over it."""
+    def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
+        """The SHA-256 of the file's bytes and its parts: one pass over it.
+
+        Once ``stopped`` is set the pass ends early, with a result that nobody reads.
+        """
         lines = self.format == "lines" and self.compression is None
         with _named(self.name), _open(self.name) as file:
             digest = hashlib.sha256()
             cutter = _LineCutter() if lines else None
-            while block := file.read(BLOCK_BYTES):
+            while not stopped.is_set() and (block := file.read(BLOCK_BYTES)):
                 digest.update(block)
                 if cutter:
                     cutter.add(block)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -45,15 +46,19 @@ class MemoryInput:
         """Whether parts are read as record batches rather than as JSON bytes."""
         return self.format != "dicts"
 
-    def survey(self) -> tuple[str, list[Part]]:
-        """The SHA-256 of the rows and their parts."""
+    def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
+        """The SHA-256 of the rows and their parts; ends early once ``stopped`` is set."""
         digest = hashlib.sha256(self.format.encode())
         whole = Part(0, len(self.rows))
         if self.columnar:
             for batch, _ in self.batches(whole):
+                if stopped.is_set():
+                    break
                 digest.update(batch.serialize())
         else:
             for block, _ in self.blocks(whole):
+                if stopped.is_set():
+                    break
                 digest.update(block)
         starts = range(0, max(1, len(self.rows)), PART_ROWS)
         return digest.hexdigest(), [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -75,30 +76,36 @@ class Plan:
         return list(itertools.chain.from_iterable(planned.shards for planned in self.inputs))
 
 
-def make_plan(
-    inputs: list[Input], encoder: Encoder, *, threads: int, tick: Callable[[], None] = lambda: None
-) -> Plan:
+def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int) -> Plan:
     """Plans a run: hashes the inputs, detects their schemas and cuts them into shards.
 
     Args:
         inputs: What to read, in order.
         encoder: Detects schemas, and refuses inputs that need a decision first.
         threads: How many inputs are hashed at a time.
-        tick: Called after each input.
     """
     schemas = [schema_of(input_, encoder) for input_ in inputs]
     planned: list[PlannedInput] = []
     seen: dict[str, int] = {}
-    with ThreadPoolExecutor(max_workers=min(threads, 8)) as pool:
-        surveys = pool.map(lambda input_: input_.survey(), inputs)
-        for input_, schema, (digest, parts) in zip(inputs, schemas, surveys, strict=True):
-            key = _unique(digest[:_KEY_LENGTH], seen)
-            shards = tuple(
-                ShardSpec(key, number, schema, part, input_) for number, part in enumerate(parts)
-            )
-            planned.append(PlannedInput(input_, key, schema, shards))
-            tick()
+    for input_, schema, (digest, parts) in zip(
+        inputs, schemas, _surveys(inputs, threads), strict=True
+    ):
+        key = _unique(digest[:_KEY_LENGTH], seen)
+        shards = tuple(
+            ShardSpec(key, number, schema, part, input_) for number, part in enumerate(parts)
+        )
+        planned.append(PlannedInput(input_, key, schema, shards))
     return Plan(tuple(planned))
+
+
+def _surveys(inputs: list[Input], threads: int) -> Iterator[tuple[str, list[Part]]]:
+    """The survey of each input, several at a time; an interrupt ends them all."""
+    stopped = threading.Event()
+    with ThreadPoolExecutor(max_workers=min(threads, 8)) as pool:
+        try:
+            yield from pool.map(lambda input_: input_.survey(stopped), inputs)
+        finally:
+            stopped.set()
 
 
 def _unique(key: str, seen: dict[str, int]) -> str:

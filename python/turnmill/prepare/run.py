@@ -224,6 +224,13 @@ def _held(output: Path, made: dict[str, Any], *, resume: bool, overwrite: bool) 
 
 
 def _make_directory(output: Path) -> None:
+    if ":/" in str(output):
+        raise DataError(
+            "the output has to be a local directory",
+            code="remote-output",
+            path=str(output),
+            hint="write to a local directory and copy it: every file in it is final",
+        )
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(20, "the output is a file", str(output))
     if output.is_dir() and not (output / STAGING).exists() and any(output.iterdir()):
