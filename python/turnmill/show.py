@@ -93,5 +93,5 @@ def show(
     if recipe is None:
         from turnmill import Recipe
 
-        recipe = Recipe(tokenizer=tokenizer, **keys)
+        recipe = Recipe(tokenizer=tokenizer or "", **keys)
     return Shown(looking.raw(data, place, recipe), full=full)

@@ -55,7 +55,7 @@ def run(arguments: Arguments, talk: Terminal) -> int:
     if arguments.output is None:
         raise UsageError("no output directory is named", "add -o DIR")
     from turnmill import prepare
-    from turnmill.cli.closing import closing
+    from turnmill.prepare.closing import closing
     from turnmill.cli.progress_line import ProgressLine
 
     quiet = bool(arguments.quiet)

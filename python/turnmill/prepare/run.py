@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,6 +72,12 @@ class Run:
     def next_steps(self) -> list[NextStep]:
         """Settings for trainers."""
         return next_steps(str(self.output), self.totals.lengths.get(100, 0), self.format)
+
+    def __str__(self) -> str:
+        from turnmill._terminal import terminal
+        from turnmill.prepare.closing import closing
+
+        return "\n".join(closing(self, terminal(sys.stdout, colour=False)))
 
     def to_dict(self) -> dict[str, Any]:
         """The run as JSON-able values, as ``turnmill prepare --json`` prints it."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from turnmill._terminal import Terminal, count, duration, share, short_count, table, wrap
-from turnmill.prepare.run import Run
+
+if TYPE_CHECKING:
+    from turnmill.prepare.run import Run
 
 
 def closing(run: Run, talk: Terminal) -> list[str]:
-    """The lines that end ``turnmill prepare``."""
+    """The lines that ``turnmill prepare`` ends with, and that ``print(run)`` prints."""
     return [
         *_rows(run, talk),
         "",
