@@ -121,6 +121,8 @@ def schema_of(input_: Input, encoder: Encoder) -> str:
         first = next((batch for batch, _ in batches if batch.num_rows), None)
         return "auto" if first is None else encoder._inspect_batch(first, path=input_.name)
     for block, _ in input_.blocks(Part(0, _first_rows(input_))):
+        if not block.strip():
+            continue
         return encoder._inspect_bytes(block, path=input_.name)
     return "auto"
 

@@ -96,7 +96,7 @@ def read_json(path: Path) -> Any | None:
     """The value of a JSON file, or ``None`` where there is no such file."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
