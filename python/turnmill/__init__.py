@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 
 from turnmill._core import build_info
+from turnmill.check import check, check_batch
 from turnmill.encoder import Encoded, Encoder
 from turnmill.errors import (
     DataError,
@@ -44,6 +45,8 @@ __all__ = [
     "TurnmillError",
     "__version__",
     "build_info",
+    "check",
+    "check_batch",
     "prepare",
     "show",
 ]

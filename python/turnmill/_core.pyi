@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, final
 
 __all__ = [
+    "Audit",
     "Batch",
     "Encoder",
     "Output",
@@ -13,6 +14,8 @@ __all__ = [
     "_panic",
     "build_info",
     "check_recipe",
+    "rules",
+    "stop_set",
 ]
 
 def build_info() -> dict[str, Any]:
@@ -28,6 +31,30 @@ def check_recipe(recipe: str) -> tuple[str, str]:
 
 def _panic(text: str) -> None:
     """Breaks inside the core, so that a test can see what a user would."""
+
+def rules() -> list[tuple[str, str, str, str, str]]:
+    """Every rule, in the order of reports: name, severity, meaning, cause, cure."""
+
+def stop_set(tokenizer: Tokenizer) -> list[int]:
+    """The ids that a server loading this tokenizer's directory stops on."""
+
+@final
+class Audit:
+    """An audit of tokenized rows, fed in order; see `turnmill.check`."""
+
+    def __new__(
+        cls,
+        tokenizer: Tokenizer | None,
+        stop: list[int],
+        template: str | None,
+        threads: int | None,
+        evidence: int,
+        max_length: int | None,
+    ) -> Audit: ...
+    @property
+    def note(self) -> str | None: ...
+    def add(self, rows: Any) -> None: ...
+    def finish(self) -> str: ...
 
 @final
 class Batch:

@@ -6,6 +6,7 @@
 //! documentation live in the Python package around it.
 
 mod capsule;
+mod check;
 mod convert;
 mod detach;
 mod encoder;
@@ -32,6 +33,8 @@ mod _core {
     use crate::encoder::Encoder;
     #[pymodule_export]
     use crate::shard::{Output, Shard};
+    #[pymodule_export]
+    use crate::check::{Audit, rules, stop_set};
     #[pymodule_export]
     use crate::template::Template;
     #[pymodule_export]

@@ -130,6 +130,11 @@ struct Encoded {
 }
 
 impl Tokenizer {
+    /// The tokenizer itself.
+    pub(crate) fn core(&self) -> &Arc<tokenizer::Tokenizer> {
+        &self.inner
+    }
+
     fn encode_items(
         &self,
         texts: &[&str],

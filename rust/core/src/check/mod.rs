@@ -5,8 +5,10 @@
 
 pub mod audit;
 pub mod contract;
+mod explain;
 mod rule;
 
+pub use explain::Explanation;
 pub use rule::{Rule, Severity};
 
 /// A row left out, with the rule and the reason. Never an error of the run.

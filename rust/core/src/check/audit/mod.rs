@@ -6,6 +6,8 @@
 
 mod columns;
 mod ends;
+mod json;
+mod learn;
 mod part;
 mod report;
 mod row;
@@ -26,6 +28,7 @@ use part::Part;
 use row::{Mismatch, Row, Scratch};
 use turns::Turns;
 
+pub use learn::{compile, learn, template_of};
 pub use report::{Finding, Report};
 pub use tally::{Entry, Evidence, Token};
 pub use vocabulary::{Header, Vocabulary, serving_stop_set, stop_set};

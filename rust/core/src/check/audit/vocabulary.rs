@@ -146,12 +146,9 @@ impl Vocabulary {
 
     fn learn_header(&mut self, tokenizer: &Tokenizer, text: &str, assistant: bool) -> Result<()> {
         let mut ids = tokenizer.encode(text, false)?;
-        // A BOS belongs to the sequence and a stop token to the turn before, not to the header.
-        while ids.first().is_some_and(|id| {
-            self.is(*id as i32, SPACE | BOS) || self.is(*id as i32, STOP) && ids.len() > 3
-        }) {
-            ids.remove(0);
-        }
+        // BOS and whitespace belong to the sequence, not to the header.
+        let outside = |id: &u32| self.is(*id as i32, SPACE | BOS);
+        ids.drain(..ids.iter().take_while(|id| outside(id)).count());
         let full = ids.len();
         while ids.last().is_some_and(|id| self.is(*id as i32, SPACE)) {
             ids.pop();

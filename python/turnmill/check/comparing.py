@@ -1,0 +1,162 @@
+"""Tokenizer, template and stop set against each other and against the serving side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from turnmill import _core
+from turnmill.check.findings import Findings
+from turnmill.errors import TokenizerError
+from turnmill.tokenizer import Tokenizer
+
+Later = Callable[[Findings], Findings]
+"""Adds findings that were made before there was a report."""
+
+
+def stop_set(
+    tokenizer: Tokenizer, served: Tokenizer | None, given: Iterable[str | int] | None
+) -> tuple[list[int], Later]:
+    """The ids that end a turn, and what is wrong with how they are set.
+
+    Raises:
+        TokenizerError: A stop token that was given is no token at all.
+    """
+    notes: list[tuple[str, str]] = []
+    if given is None:
+        stops = list(_core.stop_set((served or tokenizer)._core))
+    else:
+        stops = [id_ for word in given for id_ in _stop_id(tokenizer, word, notes)]
+    unknown = dict(tokenizer._core.special_tokens()).get("unk_token")
+    unknown_id = tokenizer.token_to_id(unknown) if unknown else None
+    if unknown_id is not None and stops == [unknown_id]:
+        notes.append(("unset-terminator", f"the stop token is the unknown token {unknown}"))
+    flag = _ignored_flag(tokenizer)
+    if flag:
+        notes.append(("eos-flag-ignored", flag))
+
+    def add(findings: Findings) -> Findings:
+        for name, note in notes:
+            findings = findings.with_note(name, note)
+        return findings
+
+    return stops, add
+
+
+def _stop_id(tokenizer: Tokenizer, word: str | int, notes: list[tuple[str, str]]) -> list[int]:
+    if isinstance(word, int):
+        return [word]
+    if word.isdecimal() and tokenizer.token_to_id(word) is None:
+        return [int(word)]
+    id_ = tokenizer.token_to_id(word)
+    if id_ is not None:
+        return [id_]
+    pieces = [int(piece) for piece in tokenizer.encode(word)]
+    if len(pieces) == 1:
+        return pieces
+    if not pieces:
+        raise TokenizerError(f"the stop token {word!r} is empty", code="unset-terminator")
+    texts = [text.decode("utf-8", "replace") for text in tokenizer._token_bytes(pieces)]
+    notes.append(("terminator-not-atomic", f"{word!r} is {len(pieces)} tokens: {texts}"))
+    return []
+
+
+def _ignored_flag(tokenizer: Tokenizer) -> str | None:
+    """``add_eos_token`` is set and the tokenizer adds none."""
+    config = _read_json(_directory(tokenizer) / "tokenizer_config.json")
+    if not config.get("add_eos_token"):
+        return None
+    without, with_ = (tokenizer.encode("a", add_special_tokens=on).tolist() for on in (False, True))
+    eos = tokenizer.token_to_id(dict(tokenizer._core.special_tokens()).get("eos_token", ""))
+    if eos is None or (with_ and with_[-1] == eos):
+        return None
+    return f"add_eos_token is set, but 'a' gives {with_} with special tokens, {without} without"
+
+
+def _directory(tokenizer: Tokenizer) -> Path:
+    path = Path(tokenizer.path)
+    return path if path.is_dir() else path.parent
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    value = json.loads(path.read_text("utf-8"))
+    return value if isinstance(value, dict) else {}
+
+
+def with_serving(
+    findings: Findings, tokenizer: Tokenizer, served: Tokenizer, template: str | None
+) -> Findings:
+    """Compares the data's tokenizer and template with those of the model that will be served."""
+    data_stops, served_stops = _core.stop_set(tokenizer._core), _core.stop_set(served._core)
+    missing = [stop for stop in data_stops if stop not in served_stops]
+    facts = {**findings.facts, "serving_stop": list(served_stops)}
+    findings = Findings(findings.rows, findings.rules, facts, findings.ok)
+    if missing and not set(data_stops) & set(served_stops):
+        note = f"the data's tokenizer stops on {data_stops}, the server on {served_stops}"
+        findings = findings.with_note("wrong-terminator", note)
+    ours, theirs = template or chat_template(tokenizer), chat_template(served)
+    if ours is not None and theirs is not None and ours != theirs:
+        note = (
+            f"the server's chat template is another one: {_short_hash(theirs)}, "
+            f"the data's is {_short_hash(ours)}"
+        )
+        findings = findings.with_note("prompt-parity", note)
+    return findings
+
+
+def chat_template(tokenizer: Tokenizer) -> str | None:
+    """The chat template of a tokenizer's directory, as source."""
+    directory = _directory(tokenizer)
+    file = directory / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text("utf-8")
+    value = _read_json(directory / "tokenizer_config.json").get("chat_template")
+    if isinstance(value, list):
+        named = {item.get("name"): item.get("template") for item in value}
+        value = named.get("default")
+    return value if isinstance(value, str) else None
+
+
+def _short_hash(text: str) -> str:
+    return "sha256 " + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def with_record(
+    findings: Findings, directory: Path, record: dict[str, Any], tokenizer: Tokenizer
+) -> Findings:
+    """Verifies a directory that turnmill wrote against its run record, from its files."""
+    made_with = record.get("facts", {}).get("tokenizer", {}).get("fingerprint")
+    if made_with not in {None, tokenizer._core.fingerprint}:
+        note = "the tokenizer's files are not those the data was made with"
+        findings = findings.with_note("stale-cache", note)
+    totals = record.get("totals", {})
+    written = totals.get("samples")
+    if written is not None and written != findings.rows:
+        note = f"the run record counts {written:,} samples, the files hold {findings.rows:,}"
+        findings = findings.with_note("broken-input", note)
+    for shard in record.get("shards", []):
+        findings = _with_shard(findings, directory, shard)
+    return findings
+
+
+def _with_shard(findings: Findings, directory: Path, shard: dict[str, Any]) -> Findings:
+    for key in ("data", "index"):
+        name, expected = shard.get(key), shard.get(f"{key}_sha256")
+        if not name:
+            continue
+        path = directory / str(name)
+        if not path.is_file():
+            findings = findings.with_note("broken-input", f"{name} is missing")
+        elif expected and _file_hash(path) != expected:
+            findings = findings.with_note("stale-cache", f"{name} was changed after it was written")
+    return findings
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,162 @@
+"""Checks conversations: what encoding them finds, and the contract on what they became."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from turnmill import _core
+from turnmill.check.findings import Finding, Findings, rule
+from turnmill.prepare.files import Part
+from turnmill.prepare.inputs import Input, find_inputs
+from turnmill.prepare.memory import MemoryInput
+from turnmill.prepare.plan import schema_of
+from turnmill.recipe import Recipe
+
+if TYPE_CHECKING:
+    from turnmill.check.running import Settings
+    from turnmill.encoder import Encoder
+
+
+def check_conversations(data: Any, settings: Settings) -> Findings:
+    """Encodes every row as ``turnmill prepare`` would and lists what that finds.
+
+    Raises:
+        RecipeError: Tokenizer, template and stop set disagree, or the rows need a decision.
+    """
+    from turnmill.encoder import Encoder
+
+    encoder = Encoder(_recipe(settings))
+    seen = _Seen(encoder, settings)
+    for found in find_inputs(data):
+        seen.add(found)
+    return seen.findings()
+
+
+def _recipe(settings: Settings) -> Recipe:
+    recipe = settings.recipe or Recipe()
+    if settings.tokenizer is not None:
+        path = getattr(settings.tokenizer, "path", settings.tokenizer)
+        recipe = replace(recipe, tokenizer=path)
+    if settings.stop:
+        recipe = replace(recipe, stop=settings.stop)
+    if settings.template:
+        recipe = replace(recipe, template=settings.template)
+    # The audit reads ids and labels; an unfinished run must not stop it.
+    return replace(recipe, columns=("input_ids", "labels"), max_rejects=1.0)
+
+
+class _Seen:
+    """Counts, evidence and samples of the inputs so far."""
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
+        self._encoder = encoder
+        self._threads = settings.threads
+        self._keep = settings.evidence
+        facts = encoder._facts()
+        self._stops = facts.get("stop", [])
+        stops = [item["id"] for item in self._stops]
+        source = (facts.get("template") or {}).get("source")
+        self._audit = _core.Audit(
+            _core.Tokenizer(str(encoder._path)),
+            stops,
+            source,
+            settings.threads,
+            settings.evidence,
+            encoder.recipe.max_length,
+        )
+        self._rows = 0
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, list[dict[str, Any]]] = {}
+        self._sample_rows: list[Any] = []
+
+    def add(self, found: Input) -> None:
+        """Encodes one input."""
+        shard = self._encoder._open_shard(
+            schema=schema_of(found, self._encoder),
+            path=found.name,
+            array=found.format == "array",
+            first_row=0,
+            first_line=1,
+            threads=self._threads,
+        )
+        before = self._rows
+        for output in _outputs(found, shard):
+            self._take(output, found.name, before)
+        for name, count in shard.counts().items():
+            self._counts[name] = self._counts.get(name, 0) + count
+        for name, row, line, message in shard.evidence():
+            place = {"row": before + row, "line": line, "message": message, "file": found.name}
+            self._place(name, place)
+
+    def _take(self, output: Any, path: str, before: int) -> None:
+        samples = [pa.record_batch(batch) for batch in output.samples]
+        if samples:
+            self._audit.add(pa.Table.from_batches(samples))
+        for batch in map(pa.record_batch, output.index):
+            self._sample_rows += [before + row for row in batch["row"].to_pylist()]
+        for batch in map(pa.record_batch, output.rejects):
+            for reject in batch.to_pylist() if self._wants_more(batch) else []:
+                place = {
+                    "row": before + reject["row"],
+                    "line": reject["line"],
+                    "message": reject["turn"],
+                    "file": path,
+                    "note": reject["reason"],
+                }
+                self._place(reject["code"], place)
+        self._rows += output.rows
+
+    def _wants_more(self, rejects: pa.RecordBatch) -> bool:
+        codes = rejects["code"].unique().to_pylist()
+        return any(len(self._places.get(code, [])) < self._keep for code in codes)
+
+    def _place(self, name: str, place: dict[str, Any]) -> None:
+        places = self._places.setdefault(name, [])
+        if any(old["row"] == place["row"] for old in places):
+            return
+        if len(places) < self._keep:
+            places.append({"turn": None, "note": "", "tokens": [], **place})
+
+    def findings(self) -> Findings:
+        """What was found."""
+        audited = Findings.of_report(json.loads(self._audit.finish()))
+        counted = {
+            name: Finding(
+                name,
+                rule(name).severity,
+                count,
+                min(1.0, count / self._rows) if self._rows else 0.0,
+                self._places.get(name, []),
+            )
+            for name, count in self._counts.items()
+            if count
+        }
+        facts = {**audited.facts, "samples": audited.rows, "stop": self._stops}
+        ours = Findings(self._rows, counted, facts)
+        return ours.merged(self._by_row(audited), self._keep)
+
+    def _by_row(self, audited: Findings) -> Findings:
+        """The audit's findings with the rows of the input in place of samples."""
+        for finding in audited.rules.values():
+            for place in finding.evidence:
+                if place["row"] is not None:
+                    place["row"] = self._sample_rows[place["row"]]
+        return audited
+
+
+def _outputs(found: Input, shard: _core.Shard) -> Iterator[Any]:
+    if isinstance(found, MemoryInput) and found.format == "dicts":
+        yield shard.feed_rows(list(found.rows))
+    elif found.columnar:
+        whole = Part(0, len(found.rows)) if isinstance(found, MemoryInput) else Part()
+        for batch, _ in found.batches(whole):
+            yield shard.feed_batch(batch)
+    else:
+        for block, _ in found.blocks(Part()):
+            yield shard.feed_bytes(block)
+    yield shard.finish()

@@ -1,0 +1,157 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from turnmill import _core
+from turnmill.errors import DataError
+
+if TYPE_CHECKING:
+    from turnmill._terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the list."""
+
+    name: str
+    severity: str
+    meaning: str
+    cause: str
+    cure: str
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by its name, in the order of reports."""
+    return {text[0]: Rule(*text) for text in _core.rules()}
+
+
+def rule(name: str) -> Rule:
+    """The rule of that name.
+
+    Raises:
+        DataError: There is no such rule; the hint names the nearest one.
+    """
+    if name in rules():
+        return rules()[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, rules(), n=1, cutoff=0.3)
+    hint = f"did you mean {near[0]}?" if near else "docs/rules.md lists every rule"
+    raise DataError(f"there is no rule {name!r}", code="unknown-rule", hint=hint)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule found.
+
+    Attributes:
+        severity: ``error``, ``warning`` or ``info``.
+        count: How often the rule fired.
+        rate: Share of rows in which it fired; 1 for a finding on the data set as a whole.
+        evidence: The first places, each with ``row``, ``turn``, ``message``, ``note`` and the
+            ``tokens`` around it: ``position``, ``id``, ``text``, ``label``, ``trained``.
+    """
+
+    rule: str
+    severity: str
+    count: int
+    rate: float
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in ``turnmill check --json``."""
+        return {
+            "severity": self.severity,
+            "count": self.count,
+            "rate": self.rate,
+            "evidence": self.evidence,
+        }
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check found, by rule.
+
+    Attributes:
+        rows: Number of rows.
+        ok: No rule of severity error fired, or each stayed within its ``max_rates``.
+        rules: What each rule found, by its name, in the order of the rule list.
+        facts: Numbers about the data: documents, turns, tokens, trained tokens.
+    """
+
+    rows: int
+    rules: dict[str, Finding]
+    facts: dict[str, Any] = field(default_factory=dict)
+    ok: bool = True
+
+    @classmethod
+    def of_report(cls, report: Mapping[str, Any]) -> Findings:
+        """The findings of the core's report."""
+        found = {
+            name: Finding(name, item["severity"], item["count"], item["rate"], item["evidence"])
+            for name, item in report["rules"].items()
+        }
+        facts = {name: value for name, value in report.items() if name not in _SHOWN_APART}
+        return cls(report["rows"], found, facts)
+
+    def with_note(self, name: str, note: str, **details: Any) -> Findings:
+        """With a finding on the data set as a whole."""
+        place = {"row": None, "turn": None, "message": None, "note": note, "tokens": [], **details}
+        old = self.rules.get(name)
+        count = (old.count if old else 0) + 1
+        evidence = [*(old.evidence if old else []), place]
+        new = Finding(name, rule(name).severity, count, 1.0, evidence)
+        return self._with_rules({**self.rules, name: new})
+
+    def merged(self, other: Findings, keep: int) -> Findings:
+        """With what another look at the same rows found."""
+        found = dict(self.rules)
+        for name, theirs in other.rules.items():
+            mine = found.get(name)
+            if mine is None or theirs.count > mine.count:
+                found[name] = replace(theirs, evidence=theirs.evidence[:keep])
+        return replace(self._with_rules(found), facts={**other.facts, **self.facts})
+
+    def _with_rules(self, found: dict[str, Finding]) -> Findings:
+        return replace(self, rules={name: found[name] for name in rules() if name in found})
+
+    def judged(self, max_rates: Mapping[str, float]) -> Findings:
+        """With ``ok`` decided: errors fail unless their rate is allowed."""
+        allowed = {rule(name).name: rate for name, rate in max_rates.items()}
+
+        def passes(finding: Finding) -> bool:
+            limit = allowed.get(finding.rule)
+            return finding.severity != "error" if limit is None else finding.rate <= limit
+
+        return replace(self, ok=all(passes(finding) for finding in self.rules.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in ``turnmill check --json``."""
+        return {
+            "rows": self.rows,
+            "ok": self.ok,
+            "rules": {name: finding.to_dict() for name, finding in self.rules.items()},
+            **self.facts,
+        }
+
+    def draw(self, out: Terminal) -> str:
+        """A table of the rules, and the evidence, for a terminal."""
+        from turnmill.check.drawing import draw
+
+        return "\n".join(draw(self, out))
+
+    def __str__(self) -> str:
+        import sys
+
+        from turnmill._terminal import terminal
+
+        return self.draw(terminal(sys.stdout, colour=False))
+
+
+_SHOWN_APART = {"rows", "ok", "rules"}

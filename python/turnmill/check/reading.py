@@ -1,0 +1,163 @@
+"""Data to check, as record batches: only the columns that rules look at, mapped where possible."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from turnmill.prepare.files import FileInput, Part
+from turnmill.prepare.inputs import Input, find_inputs
+from turnmill.prepare.memory import MemoryInput
+
+IDS = ("input_ids", "tokens")
+COLUMNS = (
+    *IDS,
+    *("labels", "loss_mask", "completion_mask", "assistant_masks", "assistant_mask"),
+    *("attention_mask", "position_ids", "input_pos"),
+    *("seq_lengths", "seq_lens", "seq_start_id", "cu_seqlens"),
+)
+"""Columns of tokenized data; others are not read."""
+FEED_BYTES = 32 << 20
+"""How much is handed over at a time: work for every thread, little memory."""
+_PARQUET_ROWS = 16_384
+_JSON_ROWS = 4_096
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input and whether its rows are tokenized."""
+
+    input: Input
+    tokenized: bool
+
+
+def find_sources(data: Any) -> list[Source]:
+    """Every input that ``data`` names; the splits of a ``datasets`` directory one by one."""
+    inputs = [found for item in _splits(data) for found in find_inputs(item)]
+    return [Source(found, any(name in _columns(found) for name in IDS)) for found in inputs]
+
+
+def _splits(data: Any) -> list[Any]:
+    if isinstance(data, str | os.PathLike):
+        names = Path(data, "dataset_dict.json")
+        if names.is_file():
+            return [Path(data, split) for split in json.loads(names.read_text("utf-8"))["splits"]]
+    if type(data).__name__ in {"DatasetDict", "IterableDatasetDict"}:
+        return list(data.values())
+    return [data]
+
+
+def _columns(found: Input) -> list[str]:
+    if not found.columnar:
+        return list(next(iter(_json_rows(found)), {}))
+    if isinstance(found, MemoryInput):
+        return list(getattr(found.rows, "column_names", []))
+    if found.format == "parquet":
+        with _parquet(found) as file:
+            return list(file.schema_arrow.names)
+    return list(next((batch.schema.names for batch in batches(found, None)), []))
+
+
+def batches(found: Input, columns: Iterable[str] | None = COLUMNS) -> Iterator[pa.RecordBatch]:
+    """The rows of an input with the wanted columns that it has; all of them for ``None``."""
+    wanted = None if columns is None else list(columns)
+    for batch in _batches(found, wanted):
+        if wanted is None:
+            yield batch
+        else:
+            yield batch.select([name for name in batch.schema.names if name in wanted])
+
+
+def _batches(found: Input, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
+    if not found.columnar:
+        yield from _json_batches(found, wanted or list(COLUMNS))
+    elif isinstance(found, MemoryInput):
+        yield from _memory_batches(found)
+    elif found.format == "parquet":
+        yield from _parquet_batches(found, wanted)
+    elif "://" in found.name:
+        yield from (batch for batch, _ in found.batches(Part()))
+    else:
+        yield from _mapped_batches(found)
+
+
+def _parquet(found: FileInput) -> Any:
+    import pyarrow.parquet as pq
+
+    if "://" in found.name:
+        from pyarrow import fs
+
+        filesystem, path = fs.FileSystem.from_uri(found.name)
+        return pq.ParquetFile(filesystem.open_input_file(path))
+    return pq.ParquetFile(found.name, memory_map=True)
+
+
+def _parquet_batches(found: FileInput, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
+    with _parquet(found) as file:
+        names = file.schema_arrow.names
+        columns = None if wanted is None else [name for name in names if name in wanted]
+        yield from file.iter_batches(_PARQUET_ROWS, columns=columns)
+
+
+def _mapped_batches(found: FileInput) -> Iterator[pa.RecordBatch]:
+    with pa.memory_map(found.name) as file:
+        if found.format == "arrow-file":
+            with pa.ipc.open_file(file) as reader:
+                for number in range(reader.num_record_batches):
+                    yield reader.get_batch(number)
+        else:
+            with pa.ipc.open_stream(file) as reader:
+                yield from reader
+
+
+def _memory_batches(found: MemoryInput) -> Iterator[pa.RecordBatch]:
+    if found.format == "dataset":
+        rows = found.rows
+        for start in range(0, len(rows), _PARQUET_ROWS):
+            yield from rows[start : start + _PARQUET_ROWS].to_batches()
+    else:
+        yield from found.rows.to_batches()
+
+
+def _json_rows(found: Input) -> Iterator[dict[str, Any]]:
+    if isinstance(found, MemoryInput):
+        yield from found.rows
+        return
+    text = b"".join(block for block, _ in found.blocks(Part())) if found.format == "array" else b""
+    if text:
+        yield from json.loads(text)
+        return
+    carried = b""
+    for block, _ in found.blocks(Part()):
+        *lines, carried = (carried + block).split(b"\n")
+        yield from (json.loads(line) for line in lines if line.strip())
+    if carried.strip():
+        yield json.loads(carried)
+
+
+def _json_batches(found: Input, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    rows = _json_rows(found)
+    while some := list(itertools.islice(rows, _JSON_ROWS)):
+        names = [name for name in wanted if any(name in row for row in some)]
+        yield pa.record_batch({name: [row.get(name) for row in some] for name in names})
+
+
+def feeds(found: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches gathered into tables of about `FEED_BYTES`."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in found:
+        if held and (size > FEED_BYTES or batch.schema != held[0].schema):
+            yield pa.Table.from_batches(held)
+            held, size = [], 0
+        held.append(batch)
+        size += batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held)

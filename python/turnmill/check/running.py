@@ -1,0 +1,133 @@
+"""One check from its arguments to its findings."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from turnmill import _core
+from turnmill._locate import locate_tokenizer
+from turnmill.check import comparing
+from turnmill.check.findings import Findings
+from turnmill.check.reading import Source, batches, feeds, find_sources
+from turnmill.errors import DataError, TokenizerError
+from turnmill.recipe import Recipe
+from turnmill.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of a check; see `turnmill.check.check`."""
+
+    tokenizer: Any = None
+    stop: list[str | int] | None = None
+    serving: str | os.PathLike[str] | None = None
+    template: str | None = None
+    max_length: int | None = None
+    recipe: Recipe | None = None
+    evidence: int = 5
+    threads: int | None = None
+
+
+def run(data: Any, settings: Settings) -> Findings:
+    """Checks data by every rule.
+
+    Raises:
+        DataError: The data cannot be read, or mixes tokenized rows and conversations.
+        TokenizerError: No tokenizer is named, or it cannot be loaded.
+    """
+    record = _run_record(data)
+    if record is not None:
+        settings = _with_record(settings, record)
+    sources = find_sources(data)
+    kinds = {source.tokenized for source in sources}
+    if len(kinds) > 1:
+        message = "some inputs are tokenized and some are conversations"
+        raise DataError(message, code="schema-mismatch", hint="check them one after the other")
+    if not kinds.pop():
+        from turnmill.check.conversations import check_conversations
+
+        return check_conversations(data, settings)
+    findings = check_tokenized(sources, settings)
+    if record is not None:
+        findings = comparing.with_record(findings, Path(data), record, _tokenizer(settings))
+    return findings
+
+
+def _run_record(data: Any) -> dict[str, Any] | None:
+    """The run record of a directory that turnmill wrote."""
+    if not isinstance(data, str | os.PathLike) or not Path(data, "turnmill.json").is_file():
+        return None
+    record: dict[str, Any] = json.loads(Path(data, "turnmill.json").read_text("utf-8"))
+    return record
+
+
+def _with_record(settings: Settings, record: dict[str, Any]) -> Settings:
+    """What is not given is taken from the run record."""
+    recipe = record.get("recipe", {})
+    facts = record.get("facts", record)
+    stops = [item["id"] for item in facts.get("stop", []) if isinstance(item, dict)]
+    template = facts.get("template") or {}
+    return replace(
+        settings,
+        tokenizer=settings.tokenizer or recipe.get("tokenizer"),
+        stop=settings.stop or (None if settings.serving else stops or None),
+        template=settings.template or template.get("source"),
+        max_length=settings.max_length or recipe.get("max_length"),
+    )
+
+
+def _tokenizer(settings: Settings) -> Tokenizer:
+    given = settings.tokenizer
+    if isinstance(given, Tokenizer):
+        return given
+    if given is None or given == "":
+        raise TokenizerError(
+            "no tokenizer is named",
+            code="tokenizer-not-found",
+            hint="add --tokenizer DIR: it says which ids stop a turn",
+        )
+    return Tokenizer(locate_tokenizer(given))
+
+
+def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
+    """Checks tokenized inputs as one data set."""
+    tokenizer = _tokenizer(settings)
+    served = None
+    if settings.serving is not None:
+        served = Tokenizer(locate_tokenizer(settings.serving))
+    stops, findings_of = comparing.stop_set(tokenizer, served, settings.stop)
+    audit = _core.Audit(
+        tokenizer._core,
+        stops,
+        settings.template,
+        settings.threads,
+        settings.evidence,
+        settings.max_length,
+    )
+    for source in sources:
+        for table in feeds(batches(source.input)):
+            audit.add(table)
+    findings = Findings.of_report(json.loads(audit.finish()))
+    findings = replace(
+        findings,
+        facts={
+            **findings.facts,
+            "stop": [{"id": stop, "token": _text(tokenizer, stop)} for stop in stops],
+            "notes": [_NO_HEADERS.format(why=audit.note)] if audit.note else [],
+        },
+    )
+    findings = findings_of(findings)
+    if served is not None:
+        findings = comparing.with_serving(findings, tokenizer, served, settings.template)
+    return findings
+
+
+_NO_HEADERS = "turns are told by their labels alone: {why}"
+
+
+def _text(tokenizer: Tokenizer, id_: int) -> str:
+    return tokenizer._token_bytes([id_])[0].decode("utf-8", "replace")

@@ -1,0 +1,137 @@
+"""``turnmill check``: what is wrong in data, by rule."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from turnmill._terminal import Terminal, terminal, wrap
+from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
+from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+
+_RECIPE_GROUPS = (MODEL, DATA, TRAINING)
+
+
+def _max_rate(text: str) -> tuple[str, float]:
+    name, _, rate = text.partition("=")
+    try:
+        share = float(rate.removesuffix("%")) / (100 if rate.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not name or not 0 <= share <= 1:
+        raise ValueError("RULE=SHARE, such as truncated-terminator=0.1%")
+    return name, share
+
+
+def parser() -> Parser:
+    """The options of ``check``."""
+    return Parser(
+        "check",
+        "DATA... --tokenizer DIR [OPTIONS]",
+        "Find what is wrong in training data, by rule: raw conversations, turnmill's own output, "
+        "or data tokenized by anything else.",
+        (
+            Group(
+                "What to check",
+                (
+                    Flag(
+                        "DATA",
+                        "a directory that prepare or datasets wrote, Parquet, Arrow or JSON files",
+                        many=True,
+                    ),
+                    Flag(
+                        "--serving",
+                        "model directory that will be served: its stop set and template are "
+                        "compared with the data's",
+                        "DIR",
+                    ),
+                    Flag(
+                        "--max-rate",
+                        "accept a rule up to this share of the rows; repeat for several",
+                        "RULE=SHARE",
+                        many=True,
+                        read=_max_rate,
+                    ),
+                    Flag("--evidence", "places kept for each rule (default: 5)", "N"),
+                    Flag("--explain", "cause and cure of a rule, or of all", "RULE|all"),
+                    Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
+                    Flag("--threads", "threads to work with (default: all)", "N", read=positive),
+                ),
+            ),
+            *_RECIPE_GROUPS,
+            GENERAL,
+        ),
+        "Exit code 0: no rule of severity error, or each within --max-rate; 1: findings. "
+        "docs/rules.md explains every rule.",
+    )
+
+
+def run(arguments: Arguments, _talk: Terminal) -> int:
+    """Prints the findings; 1 when one of them is an error."""
+    if arguments.explain is not None:
+        _explain(arguments.explain, as_json=bool(arguments.json))
+        return 0
+    if not arguments.data:
+        raise UsageError("no data is named", "name a file or directory before the options")
+    if arguments.tokenizer is None and arguments.recipe is None:
+        arguments.tokenizer = _recorded_tokenizer(arguments.data)
+    recipe = recipe_from(arguments, _RECIPE_GROUPS)
+    from turnmill.check import check
+
+    findings = check(
+        arguments.data[0] if len(arguments.data) == 1 else arguments.data,
+        tokenizer=recipe.tokenizer or None,
+        stop=None if isinstance(recipe.stop, str) else list(recipe.stop),
+        serving=arguments.serving,
+        template=_template_source(arguments.template),
+        max_length=recipe.max_length,
+        recipe=recipe,
+        max_rates=dict(arguments.max_rate or []),
+        evidence=int(arguments.evidence or 5),
+        threads=arguments.threads,
+    )
+    if arguments.json:
+        json.dump(findings.to_dict(), sys.stdout, ensure_ascii=False)
+        print()
+    elif not arguments.quiet:
+        print(findings.draw(terminal(sys.stdout)))
+    return 0 if findings.ok else 1
+
+
+def _recorded_tokenizer(data: list[str]) -> str | None:
+    """The tokenizer of a directory that turnmill wrote."""
+    record = Path(data[0], "turnmill.json")
+    if len(data) != 1 or not record.is_file():
+        return None
+    tokenizer: str | None = json.loads(record.read_text("utf-8"))["recipe"].get("tokenizer")
+    return tokenizer
+
+
+def _template_source(given: str | None) -> str | None:
+    if given is None:
+        return None
+    from turnmill import Template
+
+    return Template(given).source
+
+
+def _explain(name: str, *, as_json: bool) -> None:
+    from turnmill.check.document import page
+    from turnmill.check.findings import rule
+
+    if name == "all":
+        print(page(), end="")
+        return
+    found = rule(name)
+    if as_json:
+        print(json.dumps(vars(found), ensure_ascii=False))
+        return
+    out = terminal(sys.stdout)
+    print(f"{out.style(found.name, 'bold')} ({found.severity})")
+    for title, text in (
+        ("", found.meaning + "."),
+        ("Cause: ", found.cause),
+        ("Cure: ", found.cure),
+    ):
+        print("\n".join(wrap(title + text, out.width, indent="  ")))

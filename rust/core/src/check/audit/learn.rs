@@ -1,0 +1,67 @@
+//! What a chat template tells the audit: how messages open, and whether a sequence starts with BOS.
+
+use super::vocabulary::Vocabulary;
+use crate::template::{Options, RenderInput, Rendered, Template};
+use crate::tokenizer::Tokenizer;
+use crate::value::{Arena, Map, Value};
+use crate::{Error, ErrorKind, Result};
+
+/// The chat template of a tokenizer, compiled; `None` if it has none.
+pub fn template_of(tokenizer: &Tokenizer) -> Result<Option<Template>> {
+    let Some(source) = tokenizer.templates().choose(false) else {
+        return Ok(None);
+    };
+    compile(tokenizer, source).map(Some)
+}
+
+/// A chat template compiled with the special tokens of a tokenizer.
+pub fn compile(tokenizer: &Tokenizer, source: &str) -> Result<Template> {
+    let owned = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
+    let options = Options {
+        special_tokens: tokenizer.special_tokens().iter().map(owned).collect(),
+        ..Options::default()
+    };
+    Template::new(source, &options)
+}
+
+/// Teaches the vocabulary the role headers and the BOS habit of a template. An error of code
+/// `template-headers` if no header of the assistant can be found: then turns are told by their
+/// labels alone.
+pub fn learn(
+    vocabulary: &mut Vocabulary,
+    tokenizer: &Tokenizer,
+    template: &Template,
+) -> Result<()> {
+    let first = render_exchange(template)?;
+    vocabulary.learn_template(tokenizer, template.study(), Some(&first))?;
+    if vocabulary.knows_headers() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Template,
+        "template-headers",
+        "no role header of the assistant can be found in what the template prints",
+    ))
+}
+
+/// Two exchanges, rendered.
+fn render_exchange(template: &Template) -> Result<String> {
+    let arena = Arena::new();
+    let message = |role: &'static str, content: &'static str| {
+        let entries = [("role", Value::Str(role)), ("content", Value::Str(content))];
+        Map::new(arena.alloc_slice_copy(&entries))
+    };
+    let messages = [
+        message("user", "one"),
+        message("assistant", "two"),
+        message("user", "three"),
+        message("assistant", "four"),
+    ];
+    let mut rendered = Rendered::default();
+    let input = RenderInput {
+        messages: arena.alloc_slice_copy(&messages),
+        ..RenderInput::default()
+    };
+    template.render(&arena, &input, &mut rendered)?;
+    Ok(rendered.text)
+}

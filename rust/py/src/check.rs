@@ -1,0 +1,149 @@
+//! `Audit`: the rules on tokenized data, fed with record batches.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use turnmill_core::check::audit::{self, AuditOptions, Vocabulary};
+use turnmill_core::check::{Rule, Severity};
+use turnmill_core::{pool, tokenizer};
+
+use crate::tokenizer::Tokenizer;
+use crate::{capsule, detach};
+
+/// An audit of one data set; see `turnmill.check`.
+#[pyclass(frozen, module = "turnmill._core")]
+pub(crate) struct Audit {
+    inner: Mutex<Option<audit::Audit>>,
+    tokenizer: Option<Arc<tokenizer::Tokenizer>>,
+    /// Why turns are told by their labels alone, if they are.
+    #[pyo3(get)]
+    note: Option<String>,
+}
+
+#[pymethods]
+impl Audit {
+    /// `template`: source of the chat template; `None`: the tokenizer's own.
+    #[new]
+    #[pyo3(signature = (tokenizer, stop, template, threads, evidence, max_length))]
+    fn new(
+        py: Python<'_>,
+        tokenizer: Option<&Tokenizer>,
+        stop: Vec<u32>,
+        template: Option<&str>,
+        threads: Option<usize>,
+        evidence: usize,
+        max_length: Option<u32>,
+    ) -> PyResult<Self> {
+        let tokenizer = tokenizer.map(|tokenizer| Arc::clone(tokenizer.core()));
+        let (vocabulary, note) = detach::run_short(py, || {
+            Ok(match &tokenizer {
+                Some(tokenizer) => known(tokenizer, &stop, template),
+                None => (Vocabulary::new(&stop), None),
+            })
+        })?;
+        let options = AuditOptions {
+            threads: threads.unwrap_or_else(pool::default_threads),
+            evidence,
+            max_length,
+        };
+        Ok(Self {
+            inner: Mutex::new(Some(audit::Audit::new(vocabulary, options))),
+            tokenizer,
+            note,
+        })
+    }
+
+    /// Checks the rows of an Arrow producer.
+    fn add(&self, rows: &Bound<'_, PyAny>) -> PyResult<()> {
+        let batches = batches(rows)?;
+        detach::run(rows.py(), |cancel| {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            match inner.as_mut() {
+                Some(audit) => audit.add(&batches, cancel),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// The findings as JSON; nothing can be added after.
+    fn finish(&self) -> PyResult<String> {
+        let audit = self
+            .inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(audit) = audit else {
+            return Err(PyValueError::new_err("this audit is finished"));
+        };
+        Ok(audit
+            .finish()
+            .to_json(self.tokenizer.as_deref())
+            .to_string())
+    }
+}
+
+fn known(
+    tokenizer: &tokenizer::Tokenizer,
+    stop: &[u32],
+    template: Option<&str>,
+) -> (Vocabulary, Option<String>) {
+    let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, stop);
+    let compiled = match template {
+        Some(source) => audit::compile(tokenizer, source).map(Some),
+        None => audit::template_of(tokenizer),
+    };
+    let learned = compiled.and_then(|template| match template {
+        Some(template) => audit::learn(&mut vocabulary, tokenizer, &template),
+        None => Ok(()),
+    });
+    (
+        vocabulary,
+        learned.err().map(|error| error.what().to_owned()),
+    )
+}
+
+fn batches(rows: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
+    let Some(arrays) = capsule::arrays(rows)? else {
+        let name = rows.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "expected Arrow data, not {name}"
+        )));
+    };
+    arrays
+        .map(|array| capsule::record_batch(&array.map_err(capsule::arrow_error)?))
+        .collect()
+}
+
+/// The ids that a server loading this tokenizer's directory stops on.
+#[pyfunction]
+pub(crate) fn stop_set(tokenizer: &Tokenizer) -> Vec<u32> {
+    audit::stop_set(tokenizer.core())
+}
+
+/// One rule: name, severity, meaning, cause, cure.
+type RuleText = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+/// Every rule, in the order of reports.
+#[pyfunction]
+pub(crate) fn rules() -> Vec<RuleText> {
+    let text = |rule: &Rule| {
+        let explanation = rule.explain();
+        let severity: Severity = rule.severity();
+        (
+            rule.name(),
+            severity.name(),
+            rule.meaning(),
+            explanation.cause,
+            explanation.cure,
+        )
+    };
+    Rule::ALL.iter().map(text).collect()
+}
