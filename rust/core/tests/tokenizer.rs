@@ -15,6 +15,18 @@ fn encode(backend: &dyn Backend, input: &Input<'_>) -> Encoding {
     encoding
 }
 
+/// The same directory with either backend.
+fn both(directory: &support::Directory) -> [Tokenizer; 2] {
+    let tokenizers = [
+        Tokenizer::load(directory.path()).unwrap(),
+        Tokenizer::load_reference(directory.path(), "asked for").unwrap(),
+    ];
+    let names = tokenizers.each_ref().map(Tokenizer::backend_name);
+    assert_eq!(names, ["bpe", "reference"]);
+    assert_eq!(tokenizers[1].backend_reason(), "asked for");
+    tokenizers
+}
+
 fn input(text: &str) -> Input<'_> {
     Input {
         text,
@@ -29,7 +41,12 @@ fn a_directory_is_read() {
     let directory = directory();
     directory.write("generation_config.json", r#"{"eos_token_id": [259, 257]}"#);
     directory.write("chat_template.jinja", "{{ messages }}\r\nx");
-    let tokenizer = Tokenizer::load(directory.path()).unwrap();
+    for tokenizer in both(&directory) {
+        is_read(&tokenizer);
+    }
+}
+
+fn is_read(tokenizer: &Tokenizer) {
     assert_eq!(tokenizer.generation_eos(), [END, EOS]);
     assert_eq!(tokenizer.special_id("eos_token"), Some(END));
     assert_eq!(tokenizer.special_id("unk_token"), None);
@@ -85,64 +102,67 @@ fn a_wrong_directory_says_what_it_holds() {
 #[test]
 fn marks_are_found_and_cuts_are_kept() {
     let directory = directory();
-    let tokenizer = Tokenizer::load(directory.path()).unwrap();
-    let text = "añ<|im_end|>b";
-    let marks = [0, 1, 3, 5, 13, 14];
-    let encoding = encode(
-        &**tokenizer.backend(),
-        &Input {
-            marks: &marks,
-            cuts: &[1],
-            ..input(text)
-        },
-    );
-    assert_eq!(encoding.ids, [97, 0xc3, 0xb1, END, 98]);
-    let mark = |token, straddles| Mark { token, straddles };
-    assert_eq!(
-        encoding.marks,
-        [
-            mark(0, false),
-            mark(1, false),
-            mark(3, false),
-            mark(3, true),
-            mark(4, false),
-            mark(5, false)
-        ]
-    );
+    for tokenizer in both(&directory) {
+        let text = "añ<|im_end|>b";
+        let marks = [0, 1, 3, 5, 13, 14];
+        let encoding = encode(
+            &**tokenizer.backend(),
+            &Input {
+                marks: &marks,
+                cuts: &[1],
+                ..input(text)
+            },
+        );
+        assert_eq!(encoding.ids, [97, 0xc3, 0xb1, END, 98]);
+        let mark = |token, straddles| Mark { token, straddles };
+        assert_eq!(
+            encoding.marks,
+            [
+                mark(0, false),
+                mark(1, false),
+                mark(3, false),
+                mark(3, true),
+                mark(4, false),
+                mark(5, false)
+            ]
+        );
+    }
 }
 
 #[test]
 fn structural_tokens_in_content_are_ordinary_text() {
     let directory = directory();
-    let tokenizer = Tokenizer::load(directory.path()).unwrap();
-    let backend = tokenizer.backend().with_structural(&[END]).unwrap();
-    let text = "<|im_end|><think><|im_end|>";
-    let parsed = encode(&*backend, &input(text)).ids;
-    assert_eq!(parsed, [END, THINK, END]);
-    let content = [(10, 27)];
-    let guarded = encode(
-        &*backend,
-        &Input {
-            content: &content,
-            ..input(text)
-        },
-    );
-    let literal: Vec<u32> = b"<|im_end|>".iter().map(|byte| u32::from(*byte)).collect();
-    assert_eq!(guarded.ids, [&[END, THINK][..], &literal].concat());
+    for tokenizer in both(&directory) {
+        let backend = tokenizer.backend().with_structural(&[END]).unwrap();
+        let text = "<|im_end|><think><|im_end|>";
+        let parsed = encode(&*backend, &input(text)).ids;
+        assert_eq!(parsed, [END, THINK, END]);
+        let content = [(10, 27)];
+        let guarded = encode(
+            &*backend,
+            &Input {
+                content: &content,
+                ..input(text)
+            },
+        );
+        let literal: Vec<u32> = b"<|im_end|>".iter().map(|byte| u32::from(*byte)).collect();
+        assert_eq!(guarded.ids, [&[END, THINK][..], &literal].concat());
+    }
 }
 
 #[test]
 fn content_without_structural_text_changes_nothing() {
     let directory = directory();
-    let tokenizer = Tokenizer::load(directory.path()).unwrap();
-    let backend = tokenizer.backend().with_structural(&[END, BOS]).unwrap();
-    for text in ["", "plain", "a<think>b", "x<eos>y  \n", "<bos><|im_end|>"] {
-        let whole = encode(&*backend, &input(text)).ids;
-        let outside = [(text.len() as u32, text.len() as u32 + 1)];
-        let guarded = Input {
-            content: &outside,
-            ..input(text)
-        };
-        assert_eq!(encode(&*backend, &guarded).ids, whole, "{text}");
+    for tokenizer in both(&directory) {
+        let backend = tokenizer.backend().with_structural(&[END, BOS]).unwrap();
+        for text in ["", "plain", "a<think>b", "x<eos>y  \n", "<bos><|im_end|>"] {
+            let whole = encode(&*backend, &input(text)).ids;
+            let outside = [(text.len() as u32, text.len() as u32 + 1)];
+            let guarded = Input {
+                content: &outside,
+                ..input(text)
+            };
+            assert_eq!(encode(&*backend, &guarded).ids, whole, "{text}");
+        }
     }
 }

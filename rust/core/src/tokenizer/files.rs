@@ -43,6 +43,8 @@ pub(super) struct TokenizerFile {
     #[serde(default)]
     pub(super) pre_tokenizer: Json,
     #[serde(default)]
+    pub(super) post_processor: Json,
+    #[serde(default)]
     pub(super) decoder: Json,
     pub(super) model: ModelFile,
 }

@@ -7,9 +7,11 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::added::assign_ids;
 use super::bytes::TokenBytes;
 use super::files::{AddedToken, Config, TokenizerFile, declared_tokens};
-use super::{Reference, SpecialTokens, Templates, Tokenizer};
+use super::frame::{Frame, frame};
+use super::{Backend, Reference, SpecialTokens, Templates, Tokenizer, bpe};
 use crate::{Error, ErrorKind, Result};
 
 /// Far above any published vocabulary.
@@ -20,34 +22,53 @@ fn error(code: &'static str, what: impl Into<String>) -> Error {
 }
 
 pub(super) fn load(path: &Path) -> Result<Tokenizer> {
+    load_with(path, |json, missing, frame| {
+        let known = frame.ok_or("its post-processor is not known")?;
+        let encoder = bpe::Encoder::new(json, missing).map_err(|unsupported| unsupported.reason)?;
+        Ok((encoder, known))
+    })
+}
+
+pub(super) fn load_reference(path: &Path, reason: &str) -> Result<Tokenizer> {
+    load_with(path, |_, _, _| Err(reason.to_owned()))
+}
+
+/// `fast` gives the fast encoder, or the reason why there is none.
+fn load_with(
+    path: &Path,
+    fast: impl Fn(&[u8], &[AddedToken], Option<Frame>) -> Result<(bpe::Encoder, Frame), String>,
+) -> Result<Tokenizer> {
     let (directory, file_path) = locate(path)?;
     let text = std::fs::read(&file_path).map_err(|cause| unreadable(&file_path, &cause))?;
     let config = read_config(&directory, "tokenizer_config.json")?.unwrap_or_default();
     let map = read_config(&directory, "special_tokens_map.json")?;
     let generation = read_config(&directory, "generation_config.json")?;
     let file: TokenizerFile = serde_json::from_slice(&text).map_err(|cause| {
-        error(
-            "invalid-tokenizer",
-            format!("tokenizer.json cannot be read: {cause}"),
-        )
-        .at_path(&file_path)
+        let what = format!("tokenizer.json cannot be read: {cause}");
+        error("invalid-tokenizer", what).at_path(&file_path)
     })?;
-    check_ids(&file).map_err(|error| error.at_path(&file_path))?;
+    let here = |error: Error| error.at_path(&file_path);
+    check_ids(&file).map_err(here)?;
     let mut ids: FxHashMap<String, u32> = file.model.vocab.0.iter().cloned().collect();
-    let (added, missing) = added_tokens(&file, &config, &ids).map_err(|e| e.at_path(&file_path))?;
+    let (added, missing) = added_tokens(&file, &config, &ids).map_err(here)?;
     ids.extend(added.iter().map(|token| (token.content.clone(), token.id)));
-    let (reference, prefix, suffix) =
-        Reference::load(&text, &missing).map_err(|error| error.at_path(&file_path))?;
+    let chosen = fast(&text, &missing, frame(&file.post_processor));
+    let (backend, reason, (prefix, suffix)): (Arc<dyn Backend>, _, Frame) = match chosen {
+        Ok((encoder, frame)) => (Arc::new(encoder), None, frame),
+        Err(reason) => {
+            let (reference, frame) = Reference::load(&text, &missing).map_err(here)?;
+            (Arc::new(reference), Some(reason), frame)
+        }
+    };
     let templates = Templates::read(&directory, &config)?;
     let special = SpecialTokens::read(&config, map.as_ref());
     let generation_eos = generation.as_ref().map(eos_ids).unwrap_or_default();
-    let hash = hash(&text, &special, &templates, &missing, &generation_eos);
     Ok(Tokenizer {
         path: path.to_owned(),
-        hash,
-        backend: Arc::new(reference),
-        backend_name: "reference",
-        backend_reason: "the tokenizers crate".to_owned(),
+        hash: hash(&text, &special, &templates, &missing, &generation_eos),
+        backend,
+        backend_name: reason.as_ref().map_or("bpe", |_| "reference"),
+        backend_reason: reason.unwrap_or_else(|| "the tokenizer is a known kind of BPE".to_owned()),
         token_bytes: TokenBytes::new(&file, &added),
         added,
         ids,
@@ -151,33 +172,29 @@ fn added_tokens(
     config: &Config,
     ids: &FxHashMap<String, u32>,
 ) -> Result<(Vec<AddedToken>, Vec<AddedToken>)> {
-    let mut added = file.added_tokens.clone();
-    for token in &mut added {
-        // The vocabulary's id stands where the two disagree, as in the tokenizers library.
-        if let Some(id) = ids.get(&token.content) {
-            token.id = *id;
-        }
-    }
-    let missing: Vec<AddedToken> = declared_tokens(config)
-        .into_iter()
-        .filter(|token| added.iter().all(|known| known.content != token.content))
-        .collect();
+    let in_file = |token: &AddedToken| {
+        let mut known = file.added_tokens.iter();
+        known.any(|known| known.content == token.content)
+    };
+    let mut missing = declared_tokens(config);
+    missing.retain(|token| !in_file(token));
+    let vocabulary = ids.len() as u32;
+    let lists = [&file.added_tokens[..], &missing[..]];
+    let added = assign_ids(&lists, |text| ids.get(text).copied(), vocabulary);
     for token in &missing {
-        let taken = added.iter().find(|known| known.id == token.id);
-        let elsewhere = ids.get(&token.content).filter(|id| **id != token.id);
-        if taken.is_some() || elsewhere.is_some() {
+        let given = added.iter().find(|known| known.content == token.content);
+        if given.is_some_and(|given| given.id != token.id) {
             return Err(error(
                 "token-id-conflict",
                 format!(
-                    "tokenizer_config.json gives {:?} the id {}, which tokenizer.json contradicts",
-                    token.content, token.id
+                    "tokenizer_config.json gives {:?} the id {}, but in tokenizer.json it gets {}",
+                    token.content,
+                    token.id,
+                    given.map_or(0, |given| given.id)
                 ),
             ));
         }
     }
-    added.extend(missing.iter().cloned());
-    added.sort_by_key(|token| token.id);
-    added.dedup_by_key(|token| token.id);
     Ok((added, missing))
 }
 

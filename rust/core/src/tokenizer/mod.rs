@@ -1,11 +1,13 @@
 //! Tokenizers: text → ids, with the token positions of marked places.
 
+pub mod added;
+pub mod bpe;
 mod bytes;
 mod files;
+mod frame;
 mod load;
 mod reference;
 mod special;
-mod structural;
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -14,12 +16,10 @@ use std::sync::Arc;
 use crate::Result;
 
 pub use files::AddedToken;
+pub use frame::Frame;
 pub use load::read_templates;
 pub use reference::Reference;
 pub use special::{SpecialTokens, Templates};
-
-pub mod added;
-pub mod bpe;
 
 /// What to encode, and which places of it to find again among the tokens.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +97,13 @@ impl Tokenizer {
     /// `additional_chat_templates/`.
     pub fn load(path: &Path) -> Result<Self> {
         load::load(path)
+    }
+
+    /// The same with the reference backend, whatever the tokenizer is; for tests and for
+    /// tokenizers whose self-check found a difference. `reason` is what
+    /// [`backend_reason`](Self::backend_reason) says.
+    pub fn load_reference(path: &Path, reason: &str) -> Result<Self> {
+        load::load_reference(path, reason)
     }
 
     /// Where it was loaded from, as given.

@@ -1,6 +1,7 @@
 //! The reference backend: Hugging Face's `tokenizers` crate.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use tokenizers::tokenizer::normalizer::Range;
@@ -9,7 +10,8 @@ use tokenizers::tokenizer::{
     PreTokenizer, Token, Tokenizer as CrateTokenizer,
 };
 
-use super::structural::Matcher;
+use super::added::Splitter;
+use super::frame::Frame;
 use super::{AddedToken, Backend, Encoding, Input, Mark};
 use crate::{Error, ErrorKind, Result};
 
@@ -19,7 +21,13 @@ pub struct Reference {
     tokenizer: Arc<CrateTokenizer>,
     /// Added tokens looked for in the text and in the normalized text, once the structural ones
     /// are known.
-    matchers: Option<Arc<(Matcher, Matcher)>>,
+    splitters: Option<Arc<Splitters>>,
+}
+
+/// Searches for added tokens in the text and in the normalized text.
+struct Splitters {
+    plain: Option<Splitter>,
+    normalized: Option<Splitter>,
 }
 
 /// Byte ranges of content, moved to the start of the part that is encoded.
@@ -47,19 +55,19 @@ fn defect(cause: impl std::fmt::Display) -> Error {
 impl Reference {
     /// Reads `tokenizer.json` and adds `missing` tokens. Returns the ids that the post-processor
     /// puts before and after a text as well.
-    pub fn load(json: &[u8], missing: &[AddedToken]) -> Result<(Self, Vec<u32>, Vec<u32>)> {
+    pub fn load(json: &[u8], missing: &[AddedToken]) -> Result<(Self, Frame)> {
         let mut tokenizer = CrateTokenizer::from_bytes(json).map_err(defect)?;
         tokenizer.with_truncation(None).map_err(defect)?;
         tokenizer.with_padding(None);
         add_missing(&mut tokenizer, missing)?;
-        let (prefix, suffix) = frame(&tokenizer)?;
+        let frame = frame(&tokenizer)?;
         // A post-processor may trim offsets; without special tokens it changes no id.
         tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         let reference = Self {
             tokenizer: Arc::new(tokenizer),
-            matchers: None,
+            splitters: None,
         };
-        Ok((reference, prefix, suffix))
+        Ok((reference, frame))
     }
 
     fn part(&self, input: &Input<'_>, start: u32, end: u32, out: &mut Parts) -> Result<()> {
@@ -69,13 +77,13 @@ impl Reference {
         }
         let base = start;
         let with_offsets = !input.marks.is_empty();
-        let encoded = match &self.matchers {
-            Some(matchers) if !input.content.is_empty() => {
+        let encoded = match &self.splitters {
+            Some(splitters) if !input.content.is_empty() => {
                 let content = Content {
                     ranges: input.content,
                     base: base as usize,
                 };
-                self.encode_content(text, matchers, &content)
+                self.encode_content(text, splitters, &content)
             }
             _ if with_offsets => self.tokenizer.encode(text, false),
             _ => self.tokenizer.encode_fast(text, false),
@@ -94,25 +102,25 @@ impl Reference {
     fn encode_content(
         &self,
         text: &str,
-        matchers: &(Matcher, Matcher),
+        splitters: &Splitters,
         content: &Content<'_>,
     ) -> tokenizers::Result<tokenizers::Encoding> {
         let mut pieces = PreTokenizedString::from(text);
         pieces.split(|_, piece| {
-            let runs = matchers.0.runs(piece.get(), |s, e| content.overlaps(s, e));
-            Ok(sliced(&piece, &runs))
+            let overlaps = |start, end| content.overlaps(start, end);
+            Ok(sliced(piece, splitters.plain.as_ref(), overlaps))
         })?;
         pieces.split(|_, mut piece| {
             if let Some(normalizer) = self.tokenizer.get_normalizer() {
                 normalizer.normalize(&mut piece)?;
             }
             let base = piece.offsets_original().0;
+            let place = piece.clone();
             let overlaps = |start, end| {
-                let original = piece.convert_offsets(Range::Normalized(start..end));
+                let original = place.convert_offsets(Range::Normalized(start..end));
                 original.is_some_and(|o| content.overlaps(base + o.start, base + o.end))
             };
-            let runs = matchers.1.runs(piece.get(), overlaps);
-            Ok(sliced(&piece, &runs))
+            Ok(sliced(piece, splitters.normalized.as_ref(), overlaps))
         })?;
         if let Some(pre_tokenizer) = self.tokenizer.get_pre_tokenizer() {
             pre_tokenizer.pre_tokenize(&mut pieces)?;
@@ -122,25 +130,32 @@ impl Reference {
     }
 }
 
-/// The runs of a piece; added tokens come with their token.
+/// The parts of a piece; added tokens come with their token.
 fn sliced(
-    piece: &NormalizedString,
-    runs: &[super::structural::Run],
+    piece: NormalizedString,
+    splitter: Option<&Splitter>,
+    in_content: impl Fn(usize, usize) -> bool,
 ) -> Vec<(NormalizedString, Option<Vec<Token>>)> {
-    if runs.is_empty() {
-        return vec![(piece.clone(), None)];
-    }
-    runs.iter()
-        .filter_map(|run| {
-            let slice = piece.slice(Range::Normalized(run.start..run.end))?;
-            let token = run.id.map(|id| {
+    let Some(splitter) = splitter else {
+        return vec![(piece, None)];
+    };
+    let mut parts = Vec::new();
+    let split = splitter.split(piece.get(), in_content, |part| {
+        if let Some(slice) = piece.slice(Range::Normalized(part.start..part.end)) {
+            let token = part.id.map(|id| {
                 let value = slice.get().to_owned();
                 let length = value.len();
                 vec![Token::new(id, value, (0, length))]
             });
-            Some((slice, token))
-        })
-        .collect()
+            parts.push((slice, token));
+        }
+        Ok::<(), Infallible>(())
+    });
+    match split {
+        Ok(()) if parts.is_empty() => vec![(piece, None)],
+        Ok(()) => parts,
+        Err(never) => match never {},
+    }
 }
 
 fn add_missing(tokenizer: &mut CrateTokenizer, missing: &[AddedToken]) -> Result<()> {
@@ -151,19 +166,6 @@ fn add_missing(tokenizer: &mut CrateTokenizer, missing: &[AddedToken]) -> Result
             .rstrip(token.rstrip)
             .normalized(token.normalized);
         tokenizer.add_tokens([crate_token]).map_err(defect)?;
-        let id = tokenizer.token_to_id(&token.content);
-        if id != Some(token.id) {
-            return Err(Error::new(
-                ErrorKind::Tokenizer,
-                "token-id-conflict",
-                format!(
-                    "tokenizer_config.json gives {:?} the id {}, but the next free id is {}",
-                    token.content,
-                    token.id,
-                    id.unwrap_or_default()
-                ),
-            ));
-        }
     }
     Ok(())
 }
@@ -181,7 +183,7 @@ fn own(id: u32, token: CrateToken) -> AddedToken {
 }
 
 /// Ids before and after a text, found by encoding one with and without special tokens.
-fn frame(tokenizer: &CrateTokenizer) -> Result<(Vec<u32>, Vec<u32>)> {
+fn frame(tokenizer: &CrateTokenizer) -> Result<Frame> {
     let plain = tokenizer.encode_fast("a", false).map_err(defect)?;
     let framed = tokenizer.encode_fast("a", true).map_err(defect)?;
     let (plain, framed) = (plain.get_ids(), framed.get_ids());
@@ -225,10 +227,16 @@ impl Backend for Reference {
             };
             group.push((own(id, token), text));
         }
-        let matchers = (Matcher::new(plain, ids), Matcher::new(normalized, ids));
+        let splitter = |tokens: &[(AddedToken, String)]| {
+            let pairs = tokens.iter().map(|(token, text)| (token, text.clone()));
+            Splitter::new(pairs, |id| ids.contains(&id))
+        };
         Ok(Arc::new(Self {
-            matchers: Some(Arc::new(matchers)),
-            ..self.clone()
+            splitters: Some(Arc::new(Splitters {
+                plain: splitter(&plain),
+                normalized: splitter(&normalized),
+            })),
+            tokenizer: Arc::clone(&self.tokenizer),
         }))
     }
 
