@@ -6,13 +6,18 @@
 //! their origin through every operation.
 
 pub mod builtin;
+mod engine;
 mod input;
 mod options;
+mod prepare;
+mod probe;
 mod rendered;
 mod source;
+mod spans;
 mod study;
 #[expect(clippy::module_inception, reason = "the public type of the module")]
 mod template;
+mod thoughts;
 
 pub use builtin::Builtin;
 pub use input::RenderInput;
@@ -20,4 +25,4 @@ pub use options::{Limits, LocalTime, Options, SpanSource};
 pub use rendered::{Field, Origin, Piece, Rendered, Span, Thought};
 pub use source::{Source, find_source};
 pub use study::{RoleStudy, Study};
-pub use template::Template;
+pub use template::{Rewrite, Template};

@@ -1,0 +1,206 @@
+//! Filters of one value, and the way to the others.
+
+use super::super::args::{Given, integer, required};
+use super::super::ast::BinaryOperator;
+use super::super::display::{repr_of, str_of};
+use super::super::interpret::Interpreter;
+use super::super::iterate::items;
+use super::super::methods::{Method, tuples, view};
+use super::super::number::{parse_float, parse_int};
+use super::super::operators::{as_float, defined, signed};
+use super::super::raise::{Raise, Raised};
+use super::super::tojson::{Layout, dumps};
+use super::super::value::{SequenceKind, Val};
+use super::{Filter, sequence, text};
+use crate::value::Arena;
+
+/// `value | filter(…)`.
+pub(crate) fn call<'r>(
+    filter: Filter,
+    value: Val<'r>,
+    given: Given<'r>,
+    run: &mut Interpreter<'r>,
+) -> Raised<Val<'r>> {
+    use Filter as F;
+    let arena = run.arena;
+    match filter {
+        F::Length => {
+            let [] = given.bind("length", [])?;
+            run.length(value).map(Val::Int)
+        }
+        F::Default => {
+            let [default, boolean] = given.bind("default", ["default_value", "boolean"])?;
+            let default = default.unwrap_or(Val::str("", super::super::tag::Tag::TEMPLATE));
+            let falls_back =
+                value.is_undefined() || (boolean.is_some_and(Val::truth) && !value.truth());
+            Ok(if falls_back { default } else { value })
+        }
+        F::List => Ok(Val::List(items(value, arena)?)),
+        F::Items => match value {
+            Val::Undefined(..) => Ok(view(SequenceKind::Generator, &[], arena)),
+            Val::Map(_) | Val::DataMap(..) => {
+                Ok(view(SequenceKind::Generator, tuples(value, arena), arena))
+            }
+            _ => Err(Raise::new("Can only get item pairs from a mapping.")),
+        },
+        F::ToJson => to_json(value, given, arena),
+        F::Int => int(value, given, arena),
+        F::Float => {
+            let [default] = given.bind("float", ["default"])?;
+            defined(value)?;
+            let parsed = match value.chars(arena) {
+                Some(text) => parse_float(text),
+                None => as_float(value),
+            };
+            Ok(parsed.map_or(default.unwrap_or(Val::Float(0.0)), Val::Float))
+        }
+        F::Abs => {
+            defined(value)?;
+            match value {
+                Val::Float(number) => Ok(Val::Float(number.abs())),
+                _ if integer(value).is_ok_and(|number| number < 0) => signed(value, true),
+                _ if integer(value).is_ok() => signed(value, false),
+                _ => Err(Raise::new(format!(
+                    "bad operand type for abs(): '{}'",
+                    value.type_name()
+                ))),
+            }
+        }
+        F::Round => round(value, given, arena),
+        F::Attr => {
+            let [name] = given.bind("attr", ["name"])?;
+            attr(value, required(name, "attr")?, run)
+        }
+        F::Random => Err(Raise::new(
+            "the filter 'random' is not supported: renders must not differ",
+        )),
+        F::FileSizeFormat => text::file_size(value, given, arena),
+        F::PPrint => Ok(repr_of(value, arena).val(arena)),
+        F::DictSort
+        | F::First
+        | F::Last
+        | F::Map
+        | F::Select
+        | F::Reject
+        | F::SelectAttr
+        | F::RejectAttr
+        | F::Sort
+        | F::Unique
+        | F::Min
+        | F::Max
+        | F::Sum
+        | F::Reverse
+        | F::Batch
+        | F::Slice
+        | F::GroupBy
+        | F::Join => sequence::call(filter, value, given, run),
+        _ => text::call(filter, value, given, run),
+    }
+}
+
+fn attr<'r>(value: Val<'r>, name: Val<'r>, run: &mut Interpreter<'r>) -> Raised<Val<'r>> {
+    let Some(name) = name.chars(run.arena) else {
+        return Err(Raise::new("attribute name must be string"));
+    };
+    if matches!(value, Val::Map(_) | Val::DataMap(..)) && Method::by_name(name).is_none() {
+        return Ok(Val::Undefined(
+            name,
+            super::super::value::Absent::Attribute("dict"),
+        ));
+    }
+    run.attribute(value, name)
+}
+
+fn to_json<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
+    let [ascii, indent, separators, sort] = given.bind("tojson", names)?;
+    let indent = match indent {
+        None | Some(Val::None) => None,
+        Some(value) => match value.chars(arena) {
+            Some(text) => Some(text),
+            None => {
+                Some(&*arena.alloc_str(&" ".repeat(integer(value)?.clamp(0, 1 << 16) as usize)))
+            }
+        },
+    };
+    let default_item = if indent.is_some() { "," } else { ", " };
+    let (item_separator, key_separator) = match separators {
+        None | Some(Val::None) => (default_item, ": "),
+        Some(value) => match items(value, arena)? {
+            [item, key] => (
+                item.chars(arena)
+                    .ok_or_else(|| Raise::new("separators must be strings"))?,
+                key.chars(arena)
+                    .ok_or_else(|| Raise::new("separators must be strings"))?,
+            ),
+            _ => return Err(Raise::new("not enough values to unpack (expected 2)")),
+        },
+    };
+    let layout = Layout {
+        ensure_ascii: ascii.is_some_and(Val::truth),
+        indent,
+        item_separator,
+        key_separator,
+        sort_keys: sort.is_some_and(Val::truth),
+    };
+    Ok(dumps(value, layout, arena)?.val(arena))
+}
+
+fn int<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let [default, base] = given.bind("int", ["default", "base"])?;
+    let default = default.unwrap_or(Val::Int(0));
+    let base = base.map_or(Ok(10), integer)? as u32;
+    defined(value)?;
+    Ok(match value {
+        Val::Int(_) | Val::BigInt(_) => value,
+        Val::Bool(flag) => Val::Int(i64::from(flag)),
+        Val::Float(number) if number.is_finite() => Val::Int(number.trunc() as i64),
+        _ => match value.chars(arena) {
+            Some(text) => parse_int(text, base.clamp(2, 36))
+                .or_else(|| {
+                    parse_float(text)
+                        .filter(|n| n.is_finite())
+                        .map(|n| n.trunc() as i64)
+                })
+                .map_or(default, Val::Int),
+            None => default,
+        },
+    })
+}
+
+fn round<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let [precision, method] = given.bind("round", ["precision", "method"])?;
+    let precision = precision.map_or(Ok(0), integer)?;
+    let method = method.map_or("common", |value| str_of(value, arena).chars);
+    defined(value)?;
+    let number = as_float(value).ok_or_else(|| {
+        Raise::new(format!(
+            "type {} doesn't define __round__ method",
+            value.type_name()
+        ))
+    })?;
+    let power = 10_f64.powi(precision as i32);
+    match method {
+        "common" => Ok(match value {
+            Val::Int(_) if precision >= 0 => value,
+            _ if precision == 0 => Val::Float(number.round_ties_even()),
+            _ if precision > 0 => Val::Float(round_digits(number, precision as usize)),
+            _ => Val::Float((number * power).round_ties_even() / power),
+        }),
+        "ceil" => Ok(Val::Float((number * power).ceil() / power)),
+        "floor" => Ok(Val::Float((number * power).floor() / power)),
+        _ => Err(Raise::new("method must be common, ceil or floor")),
+    }
+}
+
+/// Python rounds the exact binary value to decimal digits, as printing does.
+fn round_digits(number: f64, precision: usize) -> f64 {
+    format!("{number:.*}", precision.min(300))
+        .parse()
+        .unwrap_or(number)
+}
+
+/// `sum(values, start)` of two values.
+pub(super) fn plus<'r>(a: Val<'r>, b: Val<'r>, run: &Interpreter<'r>) -> Raised<Val<'r>> {
+    super::super::operators::binary(BinaryOperator::Add, a, b, run.arena, run.limits.output)
+}

@@ -1,0 +1,319 @@
+//! Filters over strings.
+
+use super::super::args::{Given, integer, required};
+use super::super::display::str_of;
+use super::super::interpret::Interpreter;
+use super::super::markup::escape;
+use super::super::methods::Method;
+use super::super::operators::{as_float, concat, defined, pairs};
+use super::super::percent;
+use super::super::raise::{Raise, Raised};
+use super::super::string::{self, byte_at, split_lines, strip};
+use super::super::syntax::is_space;
+use super::super::tag::Tag;
+use super::super::text::{Text, TextBuilder};
+use super::super::value::Val;
+use super::Filter;
+use crate::value::Arena;
+
+/// `value | filter(…)`.
+pub(super) fn call<'r>(
+    filter: Filter,
+    value: Val<'r>,
+    given: Given<'r>,
+    run: &mut Interpreter<'r>,
+) -> Raised<Val<'r>> {
+    use Filter as F;
+    let arena = run.arena;
+    let text = str_of(value, arena);
+    match filter {
+        F::String => Ok(text.val(arena)),
+        F::Safe => Ok(Text { safe: true, ..text }.val(arena)),
+        F::Escape => Ok(escape(text, arena).val(arena)),
+        F::ForceEscape => Ok(escape(
+            Text {
+                safe: false,
+                ..text
+            },
+            arena,
+        )
+        .val(arena)),
+        F::Upper | F::Lower | F::Capitalize => {
+            let method = match filter {
+                F::Upper => Method::Upper,
+                F::Lower => Method::Lower,
+                _ => Method::Capitalize,
+            };
+            string::call(text, method, given, arena)
+        }
+        F::Trim => {
+            let [chars] = given.bind("trim", ["chars"])?;
+            let set = match chars {
+                None | Some(Val::None) => None,
+                Some(value) => Some(
+                    value
+                        .chars(arena)
+                        .ok_or_else(|| Raise::new("strip arg must be None or str"))?,
+                ),
+            };
+            Ok(strip(text, set, true, true, arena).val(arena))
+        }
+        F::Replace => {
+            let [old, new, count] = given.bind("replace", ["old", "new", "count"])?;
+            let old = str_of(required(old, "replace")?, arena);
+            let new = str_of(required(new, "replace")?, arena);
+            let count = match count {
+                None | Some(Val::None) => -1,
+                Some(count) => integer(count)?,
+            };
+            let replaced = string::replace(text, old.chars, new, count, arena);
+            run.check_length(replaced.chars.len())?;
+            Ok(Text {
+                safe: false,
+                ..replaced
+            }
+            .val(arena))
+        }
+        F::Title => Ok(title(text, arena).val(arena)),
+        F::Center => {
+            let [width] = given.bind("center", ["width"])?;
+            let positional = arena.alloc_slice_copy(&[width.unwrap_or(Val::Int(80))]);
+            let given = Given {
+                positional,
+                keyword: &[],
+            };
+            string::call(text, Method::Center, given, arena)
+        }
+        F::Format => {
+            let values = if given.keyword.is_empty() {
+                Val::Tuple(given.positional)
+            } else {
+                let entries: Vec<_> = given
+                    .keyword
+                    .iter()
+                    .map(|(k, v)| (Val::str(k, Tag::TEMPLATE), *v))
+                    .collect();
+                Val::Map(arena.alloc_slice_copy(&entries))
+            };
+            percent::format(text.val(arena), values, arena)
+        }
+        F::Indent => indent(value, text, given, run),
+        F::Truncate => truncate(value, text, given, run),
+        F::WordCount => Ok(Val::Int(words(text.chars))),
+        F::UrlEncode => url_encode(value, arena),
+        F::StripTags => Ok(strip_tags(text, arena).val(arena)),
+        F::XmlAttr => xml_attr(value, given, arena),
+        _ => Err(Raise::new(format!(
+            "the filter '{}' is not supported in a chat template",
+            filter.name()
+        ))),
+    }
+}
+
+fn title<'r>(text: Text<'r>, arena: &'r Arena) -> Text<'r> {
+    let mut out = TextBuilder::with_capacity(text.chars.len(), arena);
+    let mut starts_word = true;
+    for (at, character) in text.chars.char_indices() {
+        let (tag, context) = text.part_at(at);
+        let is_break = is_space(character) || matches!(character, '-' | '(' | '{' | '[' | '<');
+        let changed: String = if is_break {
+            character.to_string()
+        } else if starts_word {
+            character.to_uppercase().collect()
+        } else {
+            character.to_lowercase().collect()
+        };
+        out.push_in(&changed, tag, context);
+        starts_word = is_break;
+    }
+    out.finish()
+}
+
+fn indent<'r>(
+    value: Val<'r>,
+    text: Text<'r>,
+    given: Given<'r>,
+    run: &mut Interpreter<'r>,
+) -> Raised<Val<'r>> {
+    let arena = run.arena;
+    defined(value)?;
+    let [width, first, blank] = given.bind("indent", ["width", "first", "blank"])?;
+    let width = width.unwrap_or(Val::Int(4));
+    let indention = match width.text(arena) {
+        Some(text) => text,
+        None => {
+            let spaces = " ".repeat(integer(width)?.clamp(0, 1 << 16) as usize);
+            Text::new(arena.alloc_str(&spaces), Tag::TEMPLATE)
+        }
+    };
+    let first = first.is_some_and(Val::truth);
+    let blank = blank.is_some_and(Val::truth);
+    let newline = Val::str("\n", Tag::TEMPLATE);
+    let whole = concat(value, newline, arena, run.limits.output)?;
+    let whole = whole.text(arena).unwrap_or(text);
+    let mut out = TextBuilder::new(arena);
+    for (index, line) in split_lines(whole, false, arena).into_iter().enumerate() {
+        if index > 0 {
+            out.push("\n", Tag::TEMPLATE);
+        }
+        let is_indented = if index == 0 {
+            first
+        } else {
+            blank || !line.chars.is_empty()
+        };
+        if is_indented {
+            out.push_text(indention);
+        }
+        out.push_text(line);
+    }
+    run.check_length(out.len())?;
+    Ok(out.finish().val(arena))
+}
+
+fn truncate<'r>(
+    value: Val<'r>,
+    text: Text<'r>,
+    given: Given<'r>,
+    run: &mut Interpreter<'r>,
+) -> Raised<Val<'r>> {
+    let arena = run.arena;
+    let names = ["length", "killwords", "end", "leeway"];
+    let [length, kill, end, leeway] = given.bind("truncate", names)?;
+    let length = length.map_or(Ok(255), integer)?;
+    let end = end.map_or(Text::new("...", Tag::TEMPLATE), |end| str_of(end, arena));
+    let leeway = match leeway {
+        None | Some(Val::None) => 5,
+        Some(leeway) => integer(leeway)?,
+    };
+    let end_length = end.chars.chars().count() as i64;
+    if length < end_length || leeway < 0 {
+        return Err(Raise::new(format!(
+            "expected length >= {end_length}, got {length}"
+        )));
+    }
+    if text.chars.chars().count() as i64 <= length + leeway {
+        return Ok(value);
+    }
+    let cut = byte_at(text.chars, (length - end_length) as usize);
+    let mut kept = text.slice(0, cut, arena);
+    if !kill.is_some_and(Val::truth)
+        && let Some(space) = kept.chars.rfind(' ')
+    {
+        kept = kept.slice(0, space, arena);
+    }
+    concat(kept.val(arena), end.val(arena), arena, run.limits.output)
+}
+
+fn words(text: &str) -> i64 {
+    text.split(|c: char| !(c == '_' || c.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+        .count() as i64
+}
+
+/// `urllib.parse.quote`.
+fn quote(text: &str, for_query: bool) -> String {
+    let mut quoted = String::new();
+    for byte in text.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'.' | b'-' | b'~')
+            || (byte == b'/' && !for_query);
+        if is_plain {
+            quoted.push(char::from(byte));
+        } else if byte == b' ' && for_query {
+            quoted.push('+');
+        } else {
+            quoted.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    quoted
+}
+
+fn url_encode<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let text = str_of(value, arena);
+    let quoted = if matches!(value, Val::Map(_) | Val::DataMap(..)) {
+        let pairs: Vec<_> = pairs(value, arena)
+            .iter()
+            .map(|(key, item)| {
+                let (key, item) = (str_of(*key, arena).chars, str_of(*item, arena).chars);
+                format!("{}={}", quote(key, true), quote(item, true))
+            })
+            .collect();
+        pairs.join("&")
+    } else {
+        quote(text.chars, false)
+    };
+    let mut out = TextBuilder::new(arena);
+    out.push(&quoted, text.part_at(0).0);
+    Ok(out.finish().val(arena))
+}
+
+fn strip_tags<'r>(text: Text<'r>, arena: &'r Arena) -> Text<'r> {
+    let mut plain = text.chars.to_owned();
+    for (open, close) in [("<!--", "-->"), ("<", ">")] {
+        while let Some(start) = plain.find(open) {
+            let Some(end) = plain[start..].find(close) else {
+                break;
+            };
+            plain.replace_range(start..start + end + close.len(), "");
+        }
+    }
+    let joined: Vec<_> = plain
+        .split(is_space)
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut out = TextBuilder::new(arena);
+    out.push(&joined.join(" "), text.part_at(0).0);
+    Text {
+        safe: true,
+        ..out.finish()
+    }
+}
+
+fn xml_attr<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let [autospace] = given.bind("xmlattr", ["autospace"])?;
+    let mut out = TextBuilder::new(arena);
+    let mut is_first = !autospace.is_none_or(Val::truth);
+    for (key, item) in pairs(value, arena) {
+        if matches!(item, Val::None) || item.is_undefined() {
+            continue;
+        }
+        if !is_first {
+            out.push(" ", Tag::TEMPLATE);
+        }
+        is_first = false;
+        out.push_text(escape(str_of(*key, arena), arena));
+        out.push("=\"", Tag::TEMPLATE);
+        out.push_text(escape(str_of(*item, arena), arena));
+        out.push("\"", Tag::TEMPLATE);
+    }
+    Ok(out.finish().val(arena))
+}
+
+/// `filesizeformat`.
+pub(super) fn file_size<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let [binary] = given.bind("filesizeformat", ["binary"])?;
+    let binary = binary.is_some_and(Val::truth);
+    let bytes = match value.chars(arena) {
+        Some(text) => super::super::number::parse_float(text),
+        None => as_float(value),
+    };
+    let bytes = bytes.ok_or_else(|| Raise::new("could not convert to float"))?;
+    let base: f64 = if binary { 1024.0 } else { 1000.0 };
+    let text = if (bytes - 1.0).abs() < f64::EPSILON {
+        "1 Byte".to_owned()
+    } else if bytes < base {
+        format!("{} Bytes", bytes.trunc() as i64)
+    } else {
+        let power = (1..8)
+            .find(|power| bytes < base.powi(power + 1))
+            .unwrap_or(8);
+        let letter = ["k", "M", "G", "T", "P", "E", "Z", "Y"][power as usize - 1];
+        let unit = if binary {
+            format!("{}iB", letter.to_uppercase())
+        } else {
+            format!("{letter}B")
+        };
+        format!("{:.1} {unit}", bytes / base.powi(power))
+    };
+    Ok(Val::str(arena.alloc_str(&text), Tag::TEMPLATE))
+}

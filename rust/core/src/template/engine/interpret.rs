@@ -1,0 +1,523 @@
+//! Runs statements.
+
+use std::cell::{Cell, RefCell};
+
+use super::super::options::{Limits, LocalTime};
+use super::args::Given;
+use super::globals::Function;
+use super::iterate::Source;
+use super::output::{Context, Output};
+use super::program::{
+    ForLoop, Load, MacroFunction, Node, Program, Scope, Slot, Step, StepKind, Target,
+};
+use super::raise::{Raise, Raised};
+use super::value::{Frame, Loop, Macro, Val};
+use crate::value::{Arena, Map};
+
+/// What a render is given.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'r> {
+    pub(crate) messages: Val<'r>,
+    pub(crate) tools: Val<'r>,
+    pub(crate) documents: Val<'r>,
+    pub(crate) add_generation_prompt: bool,
+    /// The row's variables.
+    pub(crate) variables: Map<'r>,
+    /// The template's special tokens.
+    pub(crate) special_tokens: &'r [(String, String)],
+    pub(crate) now: LocalTime,
+}
+
+/// How statements end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Normal,
+    Break,
+    Continue,
+}
+
+/// One render in progress.
+pub(crate) struct Interpreter<'r> {
+    pub(crate) arena: &'r Arena,
+    pub(crate) limits: Limits,
+    pub(crate) inputs: Inputs<'r>,
+    pub(crate) output: Output<'r>,
+    steps: u64,
+    memory_at_start: usize,
+    depth: u32,
+    open_loops: u32,
+    generations: u32,
+}
+
+/// Runs a program.
+pub(crate) fn run<'r>(
+    program: &'r Program,
+    inputs: Inputs<'r>,
+    limits: Limits,
+    buffer: String,
+    arena: &'r Arena,
+) -> (Output<'r>, Raised<()>) {
+    let mut interpreter = Interpreter {
+        arena,
+        limits,
+        inputs,
+        output: Output::new(buffer, limits.output, arena),
+        steps: 0,
+        memory_at_start: arena.allocated_bytes(),
+        depth: 0,
+        open_loops: 0,
+        generations: 0,
+    };
+    let frame = interpreter.frame(program.slots, None);
+    let result = interpreter.run_scope(&program.scope, frame).map(|_| ());
+    (interpreter.output, result)
+}
+
+impl<'r> Interpreter<'r> {
+    pub(super) fn frame(&self, slots: u32, outer: Option<&'r Frame<'r>>) -> &'r Frame<'r> {
+        let slots = self
+            .arena
+            .alloc_slice_fill_with(slots as usize, |_| Cell::new(Val::Missing));
+        self.arena.alloc(Frame { slots, outer })
+    }
+
+    /// Counts one step against the budget.
+    pub(crate) fn step(&mut self) -> Raised<()> {
+        self.steps += 1;
+        if self.steps > self.limits.steps {
+            let limit = self.limits.steps;
+            return Err(Raise::budget(format!(
+                "the template takes more than {limit} steps"
+            )));
+        }
+        if self.steps % 256 == 0 {
+            let used = self
+                .arena
+                .allocated_bytes()
+                .saturating_sub(self.memory_at_start);
+            if used > self.limits.memory {
+                let limit = self.limits.memory;
+                return Err(Raise::budget(format!(
+                    "the template needs more than {limit} bytes"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a string beyond the limit.
+    pub(crate) fn check_length(&self, bytes: usize) -> Raised<()> {
+        if bytes > self.limits.output {
+            return Err(Raise::budget(
+                "the template builds a string beyond its limit",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Runs `call` one level deeper.
+    pub(super) fn deeper<T>(&mut self, call: impl FnOnce(&mut Self) -> Raised<T>) -> Raised<T> {
+        self.depth += 1;
+        if self.depth > self.limits.depth {
+            return Err(Raise::budget("the template's calls are nested too deeply"));
+        }
+        let result = call(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn resolve(&self, name: &'r str) -> Val<'r> {
+        use super::tag::Tag;
+        match name {
+            "messages" => return self.inputs.messages,
+            "tools" => return self.inputs.tools,
+            "documents" => return self.inputs.documents,
+            "add_generation_prompt" => return Val::Bool(self.inputs.add_generation_prompt),
+            _ => {}
+        }
+        if let Some(value) = self.inputs.variables.get(name) {
+            return Val::data(value, Tag::VARIABLE);
+        }
+        let tokens = self.inputs.special_tokens;
+        if let Some((_, text)) = tokens.iter().find(|(known, _)| known == name) {
+            return Val::str(text, Tag::TEMPLATE);
+        }
+        Function::by_name(name).map_or(Val::Missing, Val::Function)
+    }
+
+    pub(super) fn slot(frame: &'r Frame<'r>, slot: Slot) -> &'r Cell<Val<'r>> {
+        let mut frame = frame;
+        for _ in 0..slot.depth {
+            if let Some(outer) = frame.outer {
+                frame = outer;
+            }
+        }
+        &frame.slots[slot.index as usize]
+    }
+
+    pub(super) fn enter(&self, loads: &'r [Load], frame: &'r Frame<'r>) {
+        for load in loads {
+            match load {
+                Load::Resolve(slot, name) => {
+                    frame.slots[*slot as usize].set(self.resolve(name));
+                }
+                Load::Alias(slot, outer) => {
+                    frame.slots[*slot as usize].set(Self::slot(frame, *outer).get());
+                }
+                Load::Clear(slot) => frame.slots[*slot as usize].set(Val::Missing),
+            }
+        }
+    }
+
+    pub(super) fn run_scope(&mut self, scope: &'r Scope, frame: &'r Frame<'r>) -> Raised<Flow> {
+        self.enter(&scope.loads, frame);
+        self.run_body(&scope.body, frame)
+    }
+
+    pub(super) fn run_body(&mut self, body: &'r [Step], frame: &'r Frame<'r>) -> Raised<Flow> {
+        for step in body {
+            self.step()?;
+            match self.run_step(step, frame) {
+                Ok(Flow::Normal) => {}
+                Ok(flow) => return Ok(flow),
+                Err(raise) => return Err(raise.at(step.line, self.output.current().message)),
+            }
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn run_step(&mut self, step: &'r Step, frame: &'r Frame<'r>) -> Raised<Flow> {
+        match &step.kind {
+            StepKind::Data(text) => self.output.write(text, super::tag::Tag::TEMPLATE, 0)?,
+            StepKind::Print(node) => self.print(node, frame)?,
+            StepKind::Set(target, value) => {
+                let value = self.eval(value, frame)?;
+                if let Some(message) = value.whole_message() {
+                    self.message_set(message);
+                }
+                self.assign(target, value, frame)?;
+            }
+            StepKind::SetBlock(target, filter, scope) => {
+                return self.set_block(target, filter.as_ref(), scope, frame);
+            }
+            StepKind::If(branches, otherwise) => {
+                for (test, body) in branches {
+                    if self.eval(test, frame)?.truth() {
+                        return self.run_body(body, frame);
+                    }
+                }
+                return self.run_body(otherwise, frame);
+            }
+            StepKind::For(statement) => return self.run_for(statement, frame),
+            StepKind::With(targets, scope) => {
+                self.enter(&scope.loads, frame);
+                for (target, value) in targets {
+                    let value = self.eval(value, frame)?;
+                    self.assign(target, value, frame)?;
+                }
+                return self.run_body(&scope.body, frame);
+            }
+            StepKind::Scope(scope) => return self.run_scope(scope, frame),
+            StepKind::Macro(slot, function) => {
+                Self::slot(frame, *slot).set(self.make_macro(function, frame));
+            }
+            StepKind::CallBlock(call, function) => {
+                let caller = self.make_macro(function, frame);
+                let value = self.call_block(call, caller, frame)?;
+                self.write_value(value)?;
+            }
+            StepKind::FilterBlock(filter, scope) => {
+                return self.filter_block(filter, scope, frame);
+            }
+            StepKind::Generation(function) => self.generation(function, frame)?,
+            StepKind::Break => return Ok(Flow::Break),
+            StepKind::Continue => return Ok(Flow::Continue),
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn make_macro(&self, function: &'r MacroFunction, outer: &'r Frame<'r>) -> Val<'r> {
+        Val::Macro(self.arena.alloc(Macro { function, outer }))
+    }
+
+    fn call_block(
+        &mut self,
+        (callee, args): &'r (Node, super::program::CallArgs),
+        caller: Val<'r>,
+        frame: &'r Frame<'r>,
+    ) -> Raised<Val<'r>> {
+        let callee = self.eval(callee, frame)?;
+        let given = self.args(args, frame)?;
+        let mut keyword = given.keyword.to_vec();
+        keyword.push(("caller", caller));
+        let given = Given {
+            positional: given.positional,
+            keyword: self.arena.alloc_slice_copy(&keyword),
+        };
+        self.call(callee, given)
+    }
+
+    /// `{% set message = messages[i] %}` inside a loop that has no message of its own.
+    fn message_set(&mut self, message: u32) {
+        let current = self.output.current();
+        if self.open_loops > 0 && current.message.is_none() {
+            self.output.context = self.output.context_index(Context {
+                message: Some(message),
+                ..current
+            });
+        }
+    }
+
+    pub(super) fn assign(
+        &mut self,
+        target: &'r Target,
+        value: Val<'r>,
+        frame: &'r Frame<'r>,
+    ) -> Raised<()> {
+        match target {
+            Target::Variable(slot) => {
+                Self::slot(frame, *slot).set(value);
+                Ok(())
+            }
+            Target::NamespaceItem(slot, name) => {
+                let Val::Namespace(namespace) = Self::slot(frame, *slot).get() else {
+                    return Err(Raise::new(
+                        "cannot assign attribute on non-namespace object",
+                    ));
+                };
+                super::call::check_namespace_name(name)?;
+                let mut entries = namespace.entries.borrow_mut();
+                match entries.iter_mut().find(|(known, _)| **known == **name) {
+                    Some((_, known)) => *known = value,
+                    None => entries.push((name, value)),
+                }
+                Ok(())
+            }
+            Target::Tuple(targets) => {
+                super::operators::defined(value)?;
+                let items = super::iterate::items(value, self.arena).map_err(|_| {
+                    let kind = value.type_name();
+                    Raise::new(format!("cannot unpack non-iterable {kind} object"))
+                })?;
+                if items.len() != targets.len() {
+                    let (wanted, got) = (targets.len(), items.len());
+                    return Err(Raise::new(if got < wanted {
+                        format!("not enough values to unpack (expected {wanted}, got {got})")
+                    } else {
+                        format!("too many values to unpack (expected {wanted})")
+                    }));
+                }
+                for (target, item) in targets.iter().zip(items) {
+                    self.assign(target, *item, frame)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn set_block(
+        &mut self,
+        target: &'r Target,
+        filter: Option<&'r Node>,
+        scope: &'r Scope,
+        frame: &'r Frame<'r>,
+    ) -> Raised<Flow> {
+        let (flow, text) = self.capture(|run| run.run_scope(scope, frame))?;
+        if flow != Flow::Normal {
+            return Ok(flow);
+        }
+        let value = match filter {
+            Some(filter) => self.filter_text(filter, text, frame)?,
+            None => text,
+        };
+        self.assign(target, value, frame)?;
+        Ok(Flow::Normal)
+    }
+
+    fn filter_block(
+        &mut self,
+        filter: &'r Node,
+        scope: &'r Scope,
+        frame: &'r Frame<'r>,
+    ) -> Raised<Flow> {
+        let (flow, text) = self.capture(|run| run.run_scope(scope, frame))?;
+        if flow == Flow::Normal {
+            let value = self.filter_text(filter, text, frame)?;
+            self.write_value(value)?;
+        }
+        Ok(flow)
+    }
+
+    /// Runs `write` and takes what it wrote out of the output.
+    pub(super) fn capture<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Raised<T>,
+    ) -> Raised<(T, Val<'r>)> {
+        let capture = self.output.begin();
+        let context = self.output.context;
+        match write(self) {
+            Ok(result) => {
+                self.output.context = context;
+                Ok((result, self.output.end(&capture)))
+            }
+            Err(raise) => {
+                self.output.abandon(&capture);
+                Err(raise)
+            }
+        }
+    }
+
+    fn generation(&mut self, function: &'r MacroFunction, outer: &'r Frame<'r>) -> Raised<()> {
+        let before = self.output.context;
+        let current = self.output.current();
+        if current.generation == 0 {
+            self.generations += 1;
+            let generation = self.generations;
+            self.output.context = self.output.context_index(Context {
+                generation,
+                ..current
+            });
+        }
+        let frame = self.frame(function.slots, Some(outer));
+        let loops = std::mem::take(&mut self.open_loops);
+        self.run_scope(&function.scope, frame)?;
+        self.open_loops = loops;
+        self.output.context = before;
+        Ok(())
+    }
+
+    fn run_for(&mut self, statement: &'r ForLoop, frame: &'r Frame<'r>) -> Raised<Flow> {
+        let value = self.eval(&statement.iter, frame)?;
+        if statement.recursive.is_some() {
+            let text = self.recursive_loop(statement, frame, value, 0)?;
+            self.write_value(text)?;
+            return Ok(Flow::Normal);
+        }
+        self.loop_over(statement, frame, frame, value, 0)
+    }
+
+    /// One call of a recursive loop: its text.
+    pub(super) fn recursive_loop(
+        &mut self,
+        statement: &'r ForLoop,
+        outer: &'r Frame<'r>,
+        value: Val<'r>,
+        depth: i64,
+    ) -> Raised<Val<'r>> {
+        let frame = self.frame(statement.recursive.unwrap_or_default(), Some(outer));
+        let (_, text) = self.capture(|run| {
+            run.deeper(|run| run.loop_over(statement, outer, frame, value, depth))
+        })?;
+        Ok(text)
+    }
+
+    fn loop_over(
+        &mut self,
+        statement: &'r ForLoop,
+        outer: &'r Frame<'r>,
+        frame: &'r Frame<'r>,
+        value: Val<'r>,
+        depth0: i64,
+    ) -> Raised<Flow> {
+        let mut source = Source::of(value, self.arena)?;
+        let needs_loop = statement.loop_slot.is_some() || statement.test.is_some();
+        let looping = needs_loop.then(|| self.make_loop(statement, outer, frame, source, depth0));
+        let context = self.output.context;
+        let mut completed = false;
+        self.open_loops += 1;
+        loop {
+            let item = match looping {
+                Some(looping) => self.advance(looping)?,
+                None => source.next(self.arena),
+            };
+            let Some(item) = item else { break };
+            self.step()?;
+            self.assign(&statement.target, item, frame)?;
+            if let (Some(slot), Some(looping)) = (statement.loop_slot, looping) {
+                frame.slots[slot as usize].set(Val::Loop(looping));
+            }
+            self.enter(&statement.body.loads, frame);
+            if let Some(message) = item.whole_message() {
+                let generation = self.output.current().generation;
+                self.output.context = self.output.context_index(Context {
+                    message: Some(message),
+                    generation,
+                });
+            }
+            let flow = self.run_body(&statement.body.body, frame)?;
+            self.output.context = context;
+            match flow {
+                Flow::Normal => completed = true,
+                Flow::Break => break,
+                Flow::Continue => {}
+            }
+        }
+        self.open_loops -= 1;
+        match &statement.otherwise {
+            // A turn that ended in `continue` does not count as one: so it is in jinja2.
+            Some(scope) if !completed => self.run_scope(scope, frame),
+            _ => Ok(Flow::Normal),
+        }
+    }
+
+    fn make_loop(
+        &self,
+        statement: &'r ForLoop,
+        outer: &'r Frame<'r>,
+        frame: &'r Frame<'r>,
+        source: Source<'r>,
+        depth0: i64,
+    ) -> &'r Loop<'r> {
+        let length = if statement.test.is_some() {
+            None
+        } else {
+            source.len().map(|length| length as i64)
+        };
+        self.arena.alloc(Loop {
+            source: RefCell::new(source),
+            index0: Cell::new(-1),
+            length: Cell::new(length),
+            before: Cell::new(Val::Missing),
+            current: Cell::new(Val::Missing),
+            after: Cell::new(None),
+            changed: Cell::new(Val::Missing),
+            is_tested: Cell::new(false),
+            depth0,
+            statement,
+            outer,
+            frame,
+        })
+    }
+
+    /// The next item that passes the loop's condition.
+    pub(super) fn pull(&mut self, looping: &'r Loop<'r>) -> Raised<Option<Val<'r>>> {
+        loop {
+            let item = looping.source.borrow_mut().next(self.arena);
+            let (Some(item), Some((loads, target, test))) = (item, &looping.statement.test) else {
+                return Ok(item);
+            };
+            if looping.is_tested.get() {
+                return Ok(Some(item));
+            }
+            self.step()?;
+            self.enter(loads, looping.frame);
+            self.assign(target, item, looping.frame)?;
+            if self.eval(test, looping.frame)?.truth() {
+                return Ok(Some(item));
+            }
+        }
+    }
+
+    fn advance(&mut self, looping: &'r Loop<'r>) -> Raised<Option<Val<'r>>> {
+        let item = match looping.after.take() {
+            Some(item) => Some(item),
+            None => self.pull(looping)?,
+        };
+        if let Some(item) = item {
+            looping.index0.set(looping.index0.get() + 1);
+            looping.before.set(looping.current.get());
+            looping.current.set(item);
+        }
+        Ok(item)
+    }
+}

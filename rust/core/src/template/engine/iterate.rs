@@ -1,0 +1,171 @@
+//! Iteration over values.
+
+use super::raise::{Raise, Raised};
+use super::tag::Tag;
+use super::text::Text;
+use super::value::{Loop, Sequence, SequenceKind, Val};
+use crate::value::{Arena, Value};
+
+/// Where the items of an iteration come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'r> {
+    Items(&'r [Val<'r>]),
+    Data(&'r [Value<'r>], Tag),
+    Keys(&'r [(&'r str, Value<'r>)], Tag),
+    MapKeys(&'r [(Val<'r>, Val<'r>)]),
+    Characters(Text<'r>, usize),
+    Range(i64, i64, i64),
+    /// What can be read once.
+    Once(&'r Sequence<'r>),
+    Loop(&'r Loop<'r>),
+}
+
+/// `len(range(start, stop, step))`.
+pub(crate) fn range_len((start, stop, step): (i64, i64, i64)) -> i64 {
+    let distance = if step > 0 {
+        stop.saturating_sub(start)
+    } else {
+        start.saturating_sub(stop)
+    };
+    if distance <= 0 {
+        return 0;
+    }
+    (distance - 1) / step.saturating_abs() + 1
+}
+
+impl<'r> Source<'r> {
+    /// `iter(value)`.
+    pub(crate) fn of(value: Val<'r>, arena: &'r Arena) -> Raised<Self> {
+        Ok(match value {
+            Val::List(items) | Val::Tuple(items) => Self::Items(items),
+            Val::DataList(items, tag) => Self::Data(items, tag),
+            Val::Map(entries) => Self::MapKeys(entries),
+            Val::DataMap(entries, tag) => Self::Keys(entries, tag),
+            Val::Range(range) => Self::Range(range.0, range.1, range.2),
+            Val::Undefined(_, super::value::Absent::Unsafe(_))
+            | Val::Undefined(..)
+            | Val::Missing => Self::Items(&[]),
+            Val::Sequence(sequence) => match sequence.kind {
+                SequenceKind::Generator | SequenceKind::Iterator => Self::Once(sequence),
+                _ => Self::Items(sequence.items),
+            },
+            Val::Loop(inner) => Self::Loop(inner),
+            other => match other.text(arena) {
+                Some(text) => Self::Characters(text, 0),
+                None => {
+                    let kind = other.type_name();
+                    return Err(Raise::new(format!("'{kind}' object is not iterable")));
+                }
+            },
+        })
+    }
+
+    /// The next item.
+    pub(crate) fn next(&mut self, arena: &'r Arena) -> Option<Val<'r>> {
+        match self {
+            Self::Items(items) => {
+                let (first, rest) = items.split_first()?;
+                *items = rest;
+                Some(*first)
+            }
+            Self::Data(items, tag) => {
+                let (first, rest) = items.split_first()?;
+                *items = rest;
+                Some(Val::data(*first, *tag))
+            }
+            Self::Keys(entries, tag) => {
+                let (first, rest) = entries.split_first()?;
+                *entries = rest;
+                Some(Val::str(first.0, tag.field("")))
+            }
+            Self::MapKeys(entries) => {
+                let (first, rest) = entries.split_first()?;
+                *entries = rest;
+                Some(first.0)
+            }
+            Self::Characters(text, at) => {
+                let character = text.chars[*at..].chars().next()?;
+                let start = *at;
+                *at += character.len_utf8();
+                Some(text.slice(start, *at, arena).val(arena))
+            }
+            Self::Range(start, stop, step) => {
+                let is_over = if *step > 0 {
+                    *start >= *stop
+                } else {
+                    *start <= *stop
+                };
+                if is_over {
+                    return None;
+                }
+                let item = *start;
+                *start = start.saturating_add(*step);
+                Some(Val::Int(item))
+            }
+            Self::Once(sequence) => {
+                let taken = sequence.taken.get();
+                sequence.taken.set(taken + 1);
+                sequence.items.get(taken).copied()
+            }
+            Self::Loop(inner) => {
+                if let Some(item) = inner.after.take() {
+                    return Some(item);
+                }
+                let item = inner.source.borrow_mut().next(arena)?;
+                Some(item)
+            }
+        }
+    }
+
+    /// How many items are left; none where Python's `len` refuses.
+    pub(crate) fn len(&self) -> Option<usize> {
+        match self {
+            Self::Items(items) => Some(items.len()),
+            Self::Data(items, _) => Some(items.len()),
+            Self::Keys(entries, _) => Some(entries.len()),
+            Self::MapKeys(entries) => Some(entries.len()),
+            Self::Characters(text, at) => Some(text.chars[*at..].chars().count()),
+            Self::Range(start, stop, step) => Some(range_len((*start, *stop, *step)) as usize),
+            Self::Once(_) | Self::Loop(_) => None,
+        }
+    }
+
+    /// All items that are left.
+    pub(crate) fn collect(mut self, arena: &'r Arena) -> &'r [Val<'r>] {
+        if let Self::Items(items) = self {
+            return items;
+        }
+        let mut items = bumpalo::collections::Vec::new_in(arena);
+        while let Some(item) = self.next(arena) {
+            items.push(item);
+        }
+        items.into_bump_slice()
+    }
+}
+
+/// `list(value)` as a slice.
+pub(crate) fn items<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<&'r [Val<'r>]> {
+    Ok(Source::of(value, arena)?.collect(arena))
+}
+
+/// `len(value)`.
+pub(crate) fn length<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<i64> {
+    let no_length = || {
+        let kind = value.type_name();
+        Err(Raise::new(format!("object of type '{kind}' has no len()")))
+    };
+    match value {
+        Val::Loop(inner) => match inner.length.get() {
+            Some(length) => Ok(length),
+            None => no_length(),
+        },
+        Val::Undefined(_, super::value::Absent::Unsafe(_)) => Ok(0),
+        _ => match Source::of(value, arena)
+            .ok()
+            .and_then(|source| source.len())
+        {
+            Some(length) => Ok(length as i64),
+            None => no_length(),
+        },
+    }
+}

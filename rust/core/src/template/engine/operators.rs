@@ -1,0 +1,481 @@
+//! Arithmetic, comparison and containment.
+
+use std::cmp::Ordering;
+
+use super::ast::{BinaryOperator, Comparison};
+use super::display::{str_of, undefined_message};
+use super::iterate::{Source, items};
+use super::markup::escape;
+use super::raise::{Raise, Raised};
+use super::value::{Rope, SequenceKind, Val};
+use crate::value::Arena;
+
+/// The error of using an undefined value, if it is one.
+pub(crate) fn defined(value: Val<'_>) -> Raised<()> {
+    match value {
+        Val::Undefined(name, why) => Err(Raise::new(undefined_message(name, why))),
+        _ => Ok(()),
+    }
+}
+
+/// `left operator right`.
+pub(crate) fn binary<'r>(
+    operator: BinaryOperator,
+    left: Val<'r>,
+    right: Val<'r>,
+    arena: &'r Arena,
+    limit: usize,
+) -> Raised<Val<'r>> {
+    defined(left)?;
+    defined(right)?;
+    match operator {
+        BinaryOperator::Add => return add(left, right, arena, limit),
+        BinaryOperator::Mod if left.is_str() => {
+            return super::percent::format(left, right, arena);
+        }
+        BinaryOperator::Mul => {
+            if let Some(value) = repeat(left, right, arena, limit)? {
+                return Ok(value);
+            }
+        }
+        _ => {}
+    }
+    arithmetic(operator, left, right)
+}
+
+fn symbol(operator: BinaryOperator) -> &'static str {
+    match operator {
+        BinaryOperator::Add => "+",
+        BinaryOperator::Sub => "-",
+        BinaryOperator::Mul => "*",
+        BinaryOperator::Div => "/",
+        BinaryOperator::FloorDiv => "//",
+        BinaryOperator::Mod => "%",
+        BinaryOperator::Pow => "** or pow()",
+    }
+}
+
+fn unsupported(operator: BinaryOperator, left: Val<'_>, right: Val<'_>) -> Raise {
+    Raise::new(format!(
+        "unsupported operand type(s) for {}: '{}' and '{}'",
+        symbol(operator),
+        left.type_name(),
+        right.type_name()
+    ))
+}
+
+fn add<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena, limit: usize) -> Raised<Val<'r>> {
+    if left.is_str() && right.is_str() {
+        return concat(left, right, arena, limit);
+    }
+    let is_list = |value: Val<'_>| matches!(value, Val::List(_) | Val::DataList(..));
+    if is_list(left) && is_list(right) {
+        let (left, right) = (items(left, arena)?, items(right, arena)?);
+        return Ok(Val::List(join_slices(left, right, arena)));
+    }
+    if let (Val::Tuple(left), Val::Tuple(right)) = (left, right) {
+        return Ok(Val::Tuple(join_slices(left, right, arena)));
+    }
+    if left.is_str() {
+        let kind = right.type_name();
+        return Err(Raise::new(format!(
+            "can only concatenate str (not \"{kind}\") to str"
+        )));
+    }
+    arithmetic(BinaryOperator::Add, left, right)
+}
+
+fn join_slices<'r>(left: &[Val<'r>], right: &[Val<'r>], arena: &'r Arena) -> &'r [Val<'r>] {
+    arena.alloc_slice_fill_iter(left.iter().chain(right).copied().collect::<Vec<_>>())
+}
+
+/// Two strings one after the other; `Markup` escapes what is not.
+pub(crate) fn concat<'r>(
+    left: Val<'r>,
+    right: Val<'r>,
+    arena: &'r Arena,
+    limit: usize,
+) -> Raised<Val<'r>> {
+    if left.is_safe() || right.is_safe() {
+        return safe_concat(left, right, arena);
+    }
+    let len = left.byte_len() + right.byte_len();
+    if len > limit {
+        return Err(Raise::budget(format!(
+            "the template builds a string of more than {limit} bytes"
+        )));
+    }
+    if left.byte_len() == 0 {
+        return Ok(right);
+    }
+    if right.byte_len() == 0 {
+        return Ok(left);
+    }
+    Ok(Val::Rope(arena.alloc(Rope {
+        left,
+        right,
+        len,
+        flat: std::cell::Cell::new(None),
+    })))
+}
+
+fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let mut out = super::text::TextBuilder::new(arena);
+    for side in [left, right] {
+        let text = str_of(side, arena);
+        if text.safe {
+            out.push_text(text);
+        } else {
+            out.push_text(escape(text, arena));
+        }
+    }
+    let mut text = out.finish();
+    text.safe = true;
+    Ok(text.val(arena))
+}
+
+fn as_index(value: Val<'_>) -> Option<i64> {
+    match value {
+        Val::Int(number) => Some(number),
+        Val::Bool(flag) => Some(i64::from(flag)),
+        _ => None,
+    }
+}
+
+/// `sequence * number`, either way round; none if that is not what it is.
+fn repeat<'r>(
+    left: Val<'r>,
+    right: Val<'r>,
+    arena: &'r Arena,
+    limit: usize,
+) -> Raised<Option<Val<'r>>> {
+    let (value, count) = match (as_index(left), as_index(right)) {
+        (None, Some(count)) => (left, count.max(0) as usize),
+        (Some(count), None) => (right, count.max(0) as usize),
+        _ => return Ok(None),
+    };
+    let too_long = || Raise::budget("the template builds a value beyond its memory limit");
+    if let Some(text) = value.text(arena) {
+        if text
+            .chars
+            .len()
+            .checked_mul(count)
+            .is_none_or(|n| n > limit)
+        {
+            return Err(too_long());
+        }
+        let mut out = super::text::TextBuilder::with_capacity(text.chars.len() * count, arena);
+        for _ in 0..count {
+            out.push_text(text);
+        }
+        return Ok(Some(out.finish().val(arena)));
+    }
+    let (Val::List(_) | Val::DataList(..) | Val::Tuple(_)) = value else {
+        return Ok(None);
+    };
+    let once = items(value, arena)?;
+    if once.len().checked_mul(count).is_none_or(|n| n > limit / 32) {
+        return Err(too_long());
+    }
+    let all: Vec<_> = once
+        .iter()
+        .copied()
+        .cycle()
+        .take(once.len() * count)
+        .collect();
+    let all = arena.alloc_slice_copy(&all);
+    Ok(Some(if matches!(value, Val::Tuple(_)) {
+        Val::Tuple(all)
+    } else {
+        Val::List(all)
+    }))
+}
+
+/// A number as a float.
+pub(crate) fn as_float(value: Val<'_>) -> Option<f64> {
+    match value {
+        Val::Float(number) => Some(number),
+        Val::BigInt(digits) => digits.parse().ok(),
+        _ => as_index(value).map(|number| number as f64),
+    }
+}
+
+fn arithmetic<'r>(operator: BinaryOperator, left: Val<'r>, right: Val<'r>) -> Raised<Val<'r>> {
+    if let (Some(a), Some(b)) = (as_index(left), as_index(right)) {
+        return integers(operator, a, b);
+    }
+    let (Some(a), Some(b)) = (as_float(left), as_float(right)) else {
+        return Err(unsupported(operator, left, right));
+    };
+    floats(operator, a, b)
+}
+
+fn integers<'r>(operator: BinaryOperator, a: i64, b: i64) -> Raised<Val<'r>> {
+    let by_zero = || Raise::new("division by zero");
+    let value = match operator {
+        BinaryOperator::Add => a.checked_add(b),
+        BinaryOperator::Sub => a.checked_sub(b),
+        BinaryOperator::Mul => a.checked_mul(b),
+        BinaryOperator::Div if b == 0 => return Err(by_zero()),
+        BinaryOperator::Div => return Ok(Val::Float(a as f64 / b as f64)),
+        BinaryOperator::FloorDiv | BinaryOperator::Mod if b == 0 => return Err(by_zero()),
+        BinaryOperator::FloorDiv => a.checked_div_euclid(b).map(|_| floor_div(a, b)),
+        BinaryOperator::Mod => a.checked_rem(b).map(|rest| {
+            if rest != 0 && (rest < 0) != (b < 0) {
+                rest + b
+            } else {
+                rest
+            }
+        }),
+        BinaryOperator::Pow if b < 0 => return floats(operator, a as f64, b as f64),
+        BinaryOperator::Pow => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
+    };
+    value
+        .map(Val::Int)
+        .ok_or_else(|| Raise::new("an integer of the template leaves 64 bits"))
+}
+
+fn floor_div(a: i64, b: i64) -> i64 {
+    let quotient = a / b;
+    if a % b != 0 && (a < 0) != (b < 0) {
+        quotient - 1
+    } else {
+        quotient
+    }
+}
+
+fn floats<'r>(operator: BinaryOperator, a: f64, b: f64) -> Raised<Val<'r>> {
+    let is_division = matches!(
+        operator,
+        BinaryOperator::Div | BinaryOperator::FloorDiv | BinaryOperator::Mod
+    );
+    if is_division && b == 0.0 {
+        return Err(Raise::new("float division by zero"));
+    }
+    Ok(Val::Float(match operator {
+        BinaryOperator::Add => a + b,
+        BinaryOperator::Sub => a - b,
+        BinaryOperator::Mul => a * b,
+        BinaryOperator::Div => a / b,
+        BinaryOperator::FloorDiv => (a / b).floor(),
+        BinaryOperator::Mod => {
+            let rest = a % b;
+            if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
+                rest + b
+            } else {
+                rest
+            }
+        }
+        BinaryOperator::Pow if a == 0.0 && b < 0.0 => {
+            return Err(Raise::new("0.0 cannot be raised to a negative power"));
+        }
+        BinaryOperator::Pow => a.powf(b),
+    }))
+}
+
+/// `-value` or `+value`.
+pub(crate) fn signed<'r>(value: Val<'r>, negative: bool) -> Raised<Val<'r>> {
+    defined(value)?;
+    match value {
+        Val::Float(number) => Ok(Val::Float(if negative { -number } else { number })),
+        _ => match as_index(value) {
+            Some(number) => Ok(Val::Int(if negative { -number } else { number })),
+            None => Err(Raise::new(format!(
+                "bad operand type for unary {}: '{}'",
+                if negative { '-' } else { '+' },
+                value.type_name()
+            ))),
+        },
+    }
+}
+
+/// `left == right`.
+pub(crate) fn equal<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool {
+    match (left, right) {
+        (Val::Str(a), Val::Str(b)) => a.chars == b.chars,
+        (Val::None, Val::None) => true,
+        (Val::Int(a), Val::Int(b)) => a == b,
+        (Val::BigInt(a), Val::BigInt(b)) => a == b,
+        (Val::Undefined(..) | Val::Missing, Val::Undefined(..) | Val::Missing) => true,
+        (Val::Tuple(a), Val::Tuple(b)) => same_items(a, b, arena),
+        (Val::Range(a), Val::Range(b)) => a == b,
+        (Val::Namespace(a), Val::Namespace(b)) => std::ptr::eq(a, b),
+        (Val::Macro(a), Val::Macro(b)) => std::ptr::eq(a, b),
+        (Val::Loop(a), Val::Loop(b)) => std::ptr::eq(a, b),
+        (Val::List(_) | Val::DataList(..), Val::List(_) | Val::DataList(..)) => {
+            match (items(left, arena), items(right, arena)) {
+                (Ok(a), Ok(b)) => same_items(a, b, arena),
+                _ => false,
+            }
+        }
+        (Val::Map(_) | Val::DataMap(..), Val::Map(_) | Val::DataMap(..)) => {
+            same_maps(left, right, arena)
+        }
+        (Val::Sequence(a), Val::Sequence(b))
+            if a.kind == SequenceKind::Keys && b.kind == a.kind =>
+        {
+            a.items.len() == b.items.len()
+                && a.items
+                    .iter()
+                    .all(|x| b.items.iter().any(|y| equal(*x, *y, arena)))
+        }
+        _ if left.is_str() && right.is_str() => left.chars(arena) == right.chars(arena),
+        _ => match (as_float(left), as_float(right)) {
+            (Some(a), Some(b)) => a == b,
+            _ => false,
+        },
+    }
+}
+
+fn same_items<'r>(a: &[Val<'r>], b: &[Val<'r>], arena: &'r Arena) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(*a, *b, arena))
+}
+
+fn same_maps<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool {
+    let (a, b) = (pairs(left, arena), pairs(right, arena));
+    a.len() == b.len()
+        && a.iter().all(|(key, value)| {
+            b.iter()
+                .any(|(other, item)| equal(*key, *other, arena) && equal(*value, *item, arena))
+        })
+}
+
+/// Keys and values of a mapping; empty for anything else.
+pub(crate) fn pairs<'r>(value: Val<'r>, arena: &'r Arena) -> &'r [(Val<'r>, Val<'r>)] {
+    match value {
+        Val::Map(entries) => entries,
+        Val::DataMap(entries, tag) => {
+            arena.alloc_slice_fill_iter(entries.iter().map(|(key, item)| {
+                let tag = tag.field(key);
+                (Val::str(key, tag), Val::data(*item, tag))
+            }))
+        }
+        _ => &[],
+    }
+}
+
+/// How two values stand to each other; an error where Python refuses to compare them.
+pub(crate) fn order<'r>(
+    left: Val<'r>,
+    right: Val<'r>,
+    symbol: &str,
+    arena: &'r Arena,
+) -> Raised<Option<Ordering>> {
+    defined(left)?;
+    defined(right)?;
+    if let (Some(a), Some(b)) = (left.chars(arena), right.chars(arena)) {
+        return Ok(Some(a.cmp(b)));
+    }
+    if let (Some(a), Some(b)) = (as_index(left), as_index(right)) {
+        return Ok(Some(a.cmp(&b)));
+    }
+    if let (Some(a), Some(b)) = (as_float(left), as_float(right)) {
+        return Ok(a.partial_cmp(&b));
+    }
+    let is_list = |value: Val<'_>| matches!(value, Val::List(_) | Val::DataList(..));
+    let is_tuple = |value: Val<'_>| matches!(value, Val::Tuple(_));
+    if (is_list(left) && is_list(right)) || (is_tuple(left) && is_tuple(right)) {
+        let (a, b) = (items(left, arena)?, items(right, arena)?);
+        for (x, y) in a.iter().zip(b) {
+            if !equal(*x, *y, arena) {
+                return order(*x, *y, symbol, arena);
+            }
+        }
+        return Ok(Some(a.len().cmp(&b.len())));
+    }
+    Err(Raise::new(format!(
+        "'{symbol}' not supported between instances of '{}' and '{}'",
+        left.type_name(),
+        right.type_name()
+    )))
+}
+
+/// `left operator right` of a comparison.
+pub(crate) fn compare<'r>(
+    operator: Comparison,
+    left: Val<'r>,
+    right: Val<'r>,
+    arena: &'r Arena,
+) -> Raised<bool> {
+    Ok(match operator {
+        Comparison::Eq => equal(left, right, arena),
+        Comparison::Ne => !equal(left, right, arena),
+        Comparison::Lt => order(left, right, "<", arena)?.is_some_and(Ordering::is_lt),
+        Comparison::Le => order(left, right, "<=", arena)?.is_some_and(Ordering::is_le),
+        Comparison::Gt => order(left, right, ">", arena)?.is_some_and(Ordering::is_gt),
+        Comparison::Ge => order(left, right, ">=", arena)?.is_some_and(Ordering::is_ge),
+        Comparison::In => contains(right, left, arena)?,
+        Comparison::NotIn => !contains(right, left, arena)?,
+    })
+}
+
+/// `item in container`.
+pub(crate) fn contains<'r>(container: Val<'r>, item: Val<'r>, arena: &'r Arena) -> Raised<bool> {
+    if let Some(text) = container.chars(arena) {
+        let Some(part) = item.chars(arena) else {
+            let kind = item.type_name();
+            return Err(Raise::new(format!(
+                "'in <string>' requires string as left operand, not {kind}"
+            )));
+        };
+        return Ok(
+            part.is_empty() || memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()
+        );
+    }
+    match container {
+        Val::DataMap(entries, _) => {
+            hashable(item)?;
+            Ok(item
+                .chars(arena)
+                .is_some_and(|key| entries.iter().any(|(name, _)| *name == key)))
+        }
+        Val::Map(entries) => {
+            hashable(item)?;
+            Ok(entries.iter().any(|(key, _)| equal(*key, item, arena)))
+        }
+        Val::Range(range) => Ok(match as_float(item) {
+            Some(number) => {
+                let (start, stop, step) = *range;
+                let inside = if step > 0 {
+                    number >= start as f64 && number < stop as f64
+                } else {
+                    number <= start as f64 && number > stop as f64
+                };
+                inside && (number - start as f64) % step as f64 == 0.0
+            }
+            None => false,
+        }),
+        Val::Namespace(_)
+        | Val::Function(_)
+        | Val::Macro(_)
+        | Val::Method(_)
+        | Val::None
+        | Val::Bool(_)
+        | Val::Int(_)
+        | Val::Float(_)
+        | Val::BigInt(_) => Err(Raise::new(format!(
+            "argument of type '{}' is not iterable",
+            container.type_name()
+        ))),
+        _ => {
+            let mut source = Source::of(container, arena)?;
+            while let Some(found) = source.next(arena) {
+                if equal(found, item, arena) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// An error if the value cannot be a key of a dict.
+pub(crate) fn hashable(value: Val<'_>) -> Raised<()> {
+    match value {
+        Val::List(_) | Val::DataList(..) | Val::Map(_) | Val::DataMap(..) => Err(Raise::new(
+            format!("unhashable type: '{}'", value.type_name()),
+        )),
+        Val::Tuple(items) => items.iter().try_for_each(|item| hashable(*item)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,186 @@
+//! The text a render writes, with its parts, and captures of it.
+
+use super::raise::{Raise, Raised};
+use super::tag::{Part, Tag};
+use super::text::{Parts, Text};
+use super::value::Val;
+use crate::value::Arena;
+
+/// What text belongs to while it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// The message whose turn it is.
+    pub(crate) message: Option<u32>,
+    /// The `{% generation %}` block, from 1; 0 is none.
+    pub(crate) generation: u32,
+}
+
+/// The text so far. A capture is its tail, cut off when it ends.
+pub(crate) struct Output<'r> {
+    pub(crate) text: String,
+    pub(crate) parts: bumpalo::collections::Vec<'r, Part>,
+    pub(crate) contexts: bumpalo::collections::Vec<'r, Context>,
+    /// Index into `contexts`.
+    pub(crate) context: u32,
+    /// Parts before this one are closed: a capture began after them.
+    floor: usize,
+    limit: usize,
+    arena: &'r Arena,
+}
+
+/// Where a capture began.
+pub(crate) struct Capture {
+    bytes: usize,
+    floor: usize,
+}
+
+impl<'r> Output<'r> {
+    /// An empty text in `buffer`, which keeps its memory.
+    pub(crate) fn new(mut buffer: String, limit: usize, arena: &'r Arena) -> Self {
+        buffer.clear();
+        let none = Context {
+            message: None,
+            generation: 0,
+        };
+        Self {
+            text: buffer,
+            parts: bumpalo::collections::Vec::with_capacity_in(64, arena),
+            contexts: bumpalo::vec![in arena; none],
+            context: 0,
+            floor: 0,
+            limit,
+            arena,
+        }
+    }
+
+    /// The context that text is written in now.
+    pub(crate) fn current(&self) -> Context {
+        self.contexts[self.context as usize]
+    }
+
+    /// The index of a context.
+    pub(crate) fn context_index(&mut self, context: Context) -> u32 {
+        let last = self.contexts.len() - 1;
+        if self.contexts[last] == context {
+            return last as u32;
+        }
+        self.contexts.push(context);
+        last as u32 + 1
+    }
+
+    /// Text that was written in the context `own` and is printed now.
+    fn combined(&mut self, own: u32) -> u32 {
+        let (own_context, current) = (self.contexts[own as usize], self.current());
+        let both = Context {
+            message: own_context.message.or(current.message),
+            generation: if current.generation == 0 {
+                own_context.generation
+            } else {
+                current.generation
+            },
+        };
+        if both == own_context {
+            return own;
+        }
+        if both == current {
+            return self.context;
+        }
+        self.context_index(both)
+    }
+
+    /// Adds characters.
+    pub(crate) fn write(&mut self, chars: &str, tag: Tag, context: u32) -> Raised<()> {
+        if chars.is_empty() {
+            return Ok(());
+        }
+        if self.text.len() + chars.len() > self.limit {
+            return Err(Raise::budget(format!(
+                "the template writes more than {} bytes",
+                self.limit
+            )));
+        }
+        self.text.push_str(chars);
+        let own = if context == 0 { tag.context() } else { context };
+        let context = if own == 0 || own == self.context {
+            self.context
+        } else {
+            self.combined(own)
+        };
+        let tag = if tag.is_template() {
+            Tag::TEMPLATE
+        } else {
+            tag
+        };
+        let end = self.text.len() as u32;
+        let open = self.floor < self.parts.len();
+        match self.parts.last_mut() {
+            Some(last) if open && last.tag == tag && last.context == context => last.end = end,
+            _ => self.parts.push(Part { end, tag, context }),
+        }
+        Ok(())
+    }
+
+    /// Adds a string.
+    pub(crate) fn write_text(&mut self, text: Text<'_>) -> Raised<()> {
+        match text.parts {
+            Parts::One(tag) => self.write(text.chars, tag, 0),
+            Parts::Many(parts) => {
+                let mut start = 0;
+                for part in parts {
+                    let end = part.end as usize;
+                    self.write(&text.chars[start..end], part.tag, part.context)?;
+                    start = end;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins a capture.
+    pub(crate) fn begin(&mut self) -> Capture {
+        let capture = Capture {
+            bytes: self.text.len(),
+            floor: self.floor,
+        };
+        self.floor = self.parts.len();
+        capture
+    }
+
+    /// Ends a capture: what was written since is taken out.
+    pub(crate) fn end(&mut self, capture: &Capture) -> Val<'r> {
+        let chars = self.arena.alloc_str(&self.text[capture.bytes..]);
+        let parts = &self.parts[self.floor..];
+        let shift = capture.bytes as u32;
+        let parts = match parts {
+            [] => Parts::One(Tag::TEMPLATE),
+            [part] if part.tag.is_template() => Parts::One(Tag::template(part.context)),
+            [part] if part.context == 0 => Parts::One(part.tag),
+            _ => Parts::Many(
+                self.arena
+                    .alloc_slice_fill_iter(parts.iter().map(|part| Part {
+                        end: part.end - shift,
+                        ..*part
+                    })),
+            ),
+        };
+        self.abandon(capture);
+        let text = Text {
+            chars,
+            parts,
+            safe: false,
+        };
+        text.val(self.arena)
+    }
+
+    /// Ends a capture whose text stays where it is.
+    pub(crate) fn release(&mut self, capture: &Capture) {
+        self.floor = capture.floor;
+    }
+
+    /// Ends a capture whose text nobody gets.
+    pub(crate) fn abandon(&mut self, capture: &Capture) {
+        self.text.truncate(capture.bytes);
+        self.parts.truncate(self.floor);
+        self.floor = capture.floor;
+    }
+}

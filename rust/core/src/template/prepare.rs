@@ -1,0 +1,173 @@
+//! What `apply_chat_template` does to the data before the template sees it.
+
+use super::RenderInput;
+use super::engine::{Tag, Val};
+use crate::value::{Arena, Map, Value};
+use crate::{Error, ErrorKind, Result};
+
+/// What transformers appends to the message that is to be continued.
+pub(super) const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
+
+/// Names of the reasoning field, the standard one first.
+const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+type Entries<'a> = &'a [(&'a str, Value<'a>)];
+
+fn refuse<T>(what: impl Into<String>) -> Result<T> {
+    Err(Error::new(ErrorKind::Template, "template-error", what))
+}
+
+/// The messages as the template sees them.
+pub(super) fn messages<'a>(
+    input: &RenderInput<'a>,
+    source: &str,
+    arena: &'a Arena,
+) -> Result<Val<'a>> {
+    if input.messages.is_empty() {
+        return refuse("the conversation is empty");
+    }
+    check_documents(input)?;
+    let last = input.messages.len() - 1;
+    let values = arena.alloc_slice_fill_copy(input.messages.len(), Val::None);
+    for (index, (value, message)) in values.iter_mut().zip(input.messages).enumerate() {
+        let mut entries = with_reasoning(without_nulls(*message, arena), arena);
+        if let Some(field) = input.continue_final_message.filter(|_| index == last) {
+            if input.add_generation_prompt {
+                return refuse(
+                    "continue_final_message and add_generation_prompt cannot both be set",
+                );
+            }
+            entries = with_continue_tag(entries, field, source, arena)?;
+        }
+        *value = Val::DataMap(entries, Tag::message(index));
+    }
+    Ok(Val::List(values))
+}
+
+fn check_documents(input: &RenderInput<'_>) -> Result<()> {
+    let documents = input.documents.and_then(Value::as_list).unwrap_or_default();
+    if documents.iter().any(|document| document.as_map().is_none()) {
+        return refuse("documents should be a list of dicts with 'title' and 'text' keys");
+    }
+    let tools = input.tools.and_then(Value::as_list).unwrap_or_default();
+    if tools.iter().any(|tool| tool.as_map().is_none()) {
+        return refuse("tools should be JSON schemas");
+    }
+    Ok(())
+}
+
+/// Top-level keys that are null are dropped.
+fn without_nulls<'a>(message: Map<'a>, arena: &'a Arena) -> Entries<'a> {
+    let is_null = |(_, value): &&(&str, Value<'_>)| matches!(value, Value::Null);
+    let nulls = message.entries.iter().filter(is_null).count();
+    if nulls == 0 {
+        return message.entries;
+    }
+    let kept: Vec<_> = message
+        .entries
+        .iter()
+        .filter(|entry| !is_null(entry))
+        .copied()
+        .collect();
+    arena.alloc_slice_copy(&kept)
+}
+
+/// `{"thinking": r, **message, "reasoning_content": r}` for the first reasoning field that is set.
+fn with_reasoning<'a>(entries: Entries<'a>, arena: &'a Arena) -> Entries<'a> {
+    let message = Map::new(entries);
+    let Some(reasoning) = REASONING_FIELDS
+        .iter()
+        .find_map(|key| message.get_some(key))
+    else {
+        return entries;
+    };
+    let mut aliased = bumpalo::collections::Vec::with_capacity_in(entries.len() + 2, arena);
+    aliased.push(("thinking", message.get("thinking").unwrap_or(reasoning)));
+    let mut has_standard = false;
+    for (key, value) in entries {
+        match *key {
+            "thinking" => {}
+            "reasoning_content" => {
+                has_standard = true;
+                aliased.push((*key, reasoning));
+            }
+            _ => aliased.push((*key, *value)),
+        }
+    }
+    if !has_standard {
+        aliased.push(("reasoning_content", reasoning));
+    }
+    aliased.into_bump_slice()
+}
+
+/// Marks where the final message ends.
+fn with_continue_tag<'a>(
+    entries: Entries<'a>,
+    field: &str,
+    source: &str,
+    arena: &'a Arena,
+) -> Result<Entries<'a>> {
+    let message = Map::new(entries);
+    let Some(text) = message.get_some(field) else {
+        return refuse(format!(
+            "continue_final_message is set but the final message has no \"{field}\" to continue"
+        ));
+    };
+    let fields: Vec<&str> = if REASONING_FIELDS.contains(&field) {
+        let same = |key: &&&str| message.get(key) == Some(text);
+        REASONING_FIELDS.iter().filter(same).copied().collect()
+    } else {
+        vec![field]
+    };
+    if !fields.iter().any(|field| source.contains(field)) {
+        return refuse(format!(
+            "continue_final_message is set to \"{field}\" but the template does not read it"
+        ));
+    }
+    let marked = mark(text, arena)?;
+    let is_marked = |key: &str| fields.contains(&key);
+    Ok(arena.alloc_slice_fill_iter(
+        entries
+            .iter()
+            .map(|(key, value)| (*key, if is_marked(key) { marked } else { *value })),
+    ))
+}
+
+fn mark<'a>(text: Value<'a>, arena: &'a Arena) -> Result<Value<'a>> {
+    match text {
+        Value::Str(chars) => Ok(Value::Str(
+            arena.alloc_str(&format!("{chars}{CONTINUE_TAG}")),
+        )),
+        Value::List(parts) => {
+            let has_text =
+                |part: &Value<'_>| part.as_map().is_some_and(|m| m.get("text").is_some());
+            let Some(at) = parts.iter().rposition(has_text) else {
+                return refuse("continue_final_message found no text in the final message");
+            };
+            let mut marked = parts.to_vec();
+            let mut entries = parts[at].as_map().unwrap_or_default().entries.to_vec();
+            for (key, value) in &mut entries {
+                if *key == "text" {
+                    *value = mark(*value, arena)?;
+                }
+            }
+            marked[at] = Value::Map(Map::new(arena.alloc_slice_copy(&entries)));
+            Ok(Value::List(arena.alloc_slice_copy(&marked)))
+        }
+        _ => refuse("continue_final_message can only continue text"),
+    }
+}
+
+/// The text that is to be continued, as the check after the render wants it.
+pub(super) fn final_text<'a>(input: &RenderInput<'a>) -> Option<&'a str> {
+    let field = input.continue_final_message?;
+    let message = input.messages.last()?;
+    match message.get_some(field)? {
+        Value::Str(text) => Some(text),
+        Value::List(parts) => parts
+            .iter()
+            .rev()
+            .find_map(|part| part.as_map()?.get("text")?.as_str()),
+        _ => None,
+    }
+}

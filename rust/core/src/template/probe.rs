@@ -1,0 +1,551 @@
+//! Learns what a template does by rendering small conversations.
+
+use super::engine::Output;
+use super::spans::{TurnRules, marker_len, runs};
+use super::study::{RoleStudy, Study};
+use super::template::Template;
+use super::{RenderInput, Rendered, SpanSource};
+use crate::value::{Arena, Map, Value};
+use crate::{Error, ErrorKind};
+
+/// What was learned.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    pub(super) study: Study,
+    pub(super) rules: TurnRules,
+}
+
+const USER: &str = "Zuqa1";
+const ANSWER: &str = "Wyxa2";
+const OTHER_ANSWER: &str = "Kefo3";
+const REASONING: &str = "Rivo4";
+const RESULT: &str = "Totu5";
+const SYSTEM: &str = "Sami6";
+
+type Messages<'a> = Vec<Map<'a>>;
+
+/// Builds messages in an arena.
+struct Builder<'a> {
+    arena: &'a Arena,
+}
+
+impl<'a> Builder<'a> {
+    fn map(&self, entries: &[(&'a str, Value<'a>)]) -> Map<'a> {
+        Map::new(self.arena.alloc_slice_copy(entries))
+    }
+
+    fn list(&self, items: &[Value<'a>]) -> Value<'a> {
+        Value::List(self.arena.alloc_slice_copy(items))
+    }
+
+    fn message(&self, role: &'a str, content: &'a str) -> Map<'a> {
+        self.map(&[("role", Value::Str(role)), ("content", Value::Str(content))])
+    }
+
+    fn reasoning(&self) -> Map<'a> {
+        self.map(&[
+            ("role", Value::Str("assistant")),
+            ("content", Value::Str(ANSWER)),
+            ("reasoning_content", Value::Str(REASONING)),
+        ])
+    }
+
+    fn tool_call(&self, arguments_as_text: bool) -> Map<'a> {
+        let arguments = if arguments_as_text {
+            Value::Str("{\"city\": \"Rome\"}")
+        } else {
+            Value::Map(self.map(&[("city", Value::Str("Rome"))]))
+        };
+        let function = self.map(&[("name", Value::Str("weather")), ("arguments", arguments)]);
+        let call = self.map(&[
+            ("id", Value::Str("abcdefgh1")),
+            ("type", Value::Str("function")),
+            ("function", Value::Map(function)),
+        ]);
+        self.map(&[
+            ("role", Value::Str("assistant")),
+            ("content", Value::Str("")),
+            ("tool_calls", self.list(&[Value::Map(call)])),
+        ])
+    }
+
+    fn result(&self) -> Map<'a> {
+        self.map(&[
+            ("role", Value::Str("tool")),
+            ("content", Value::Str(RESULT)),
+            ("name", Value::Str("weather")),
+            ("tool_call_id", Value::Str("abcdefgh1")),
+        ])
+    }
+
+    fn tools(&self) -> Value<'a> {
+        let city = self.map(&[
+            ("type", Value::Str("string")),
+            ("description", Value::Str("c")),
+        ]);
+        let properties = self.map(&[("city", Value::Map(city))]);
+        let parameters = self.map(&[
+            ("type", Value::Str("object")),
+            ("properties", Value::Map(properties)),
+            ("required", self.list(&[Value::Str("city")])),
+        ]);
+        let function = self.map(&[
+            ("name", Value::Str("weather")),
+            ("description", Value::Str("d")),
+            ("parameters", Value::Map(parameters)),
+        ]);
+        let tool = self.map(&[
+            ("type", Value::Str("function")),
+            ("function", Value::Map(function)),
+        ]);
+        self.list(&[Value::Map(tool)])
+    }
+}
+
+/// A probe's render.
+struct Shot<'r> {
+    out: Rendered,
+    output: Output<'r>,
+}
+
+impl Shot<'_> {
+    /// Runs of text by message: (start, end, message).
+    fn segments(&self) -> Vec<(u32, u32, u32)> {
+        runs(&self.output.parts, &self.output.contexts, |context| {
+            context.message
+        })
+    }
+
+    /// The text of one message.
+    fn segment(&self, message: u32) -> Option<(u32, u32)> {
+        let mut found = self
+            .segments()
+            .into_iter()
+            .filter(|(.., of)| *of == message);
+        let (start, mut end, _) = found.next()?;
+        if let Some((_, last, _)) = found.next_back() {
+            end = last;
+        }
+        Some((start, end))
+    }
+
+    /// The end of the text of the last message that has any.
+    fn messages_end(&self) -> u32 {
+        self.segments().last().map_or(0, |(_, end, _)| *end)
+    }
+
+    fn text(&self, start: u32, end: u32) -> &str {
+        &self.out.text[start as usize..end as usize]
+    }
+}
+
+struct Prober<'r> {
+    template: &'r Template,
+    arena: &'r Arena,
+    build: Builder<'r>,
+}
+
+/// Learns by probe what `template` does.
+pub(super) fn learn(template: &Template) -> Learned {
+    let arena = Arena::new();
+    let prober = Prober {
+        template,
+        arena: &arena,
+        build: Builder { arena: &arena },
+    };
+    let mut rules = prober.rules();
+    let mut study = prober.study();
+    prober.terminators(&mut rules, &mut study);
+    study.spans_refused = prober.refusal(&rules);
+    study.generation_prompts.clone_from(&rules.prompts);
+    Learned { study, rules }
+}
+
+impl<'r> Prober<'r> {
+    fn shoot(&self, messages: &[Map<'r>], generation_prompt: bool) -> Option<Shot<'r>> {
+        self.shoot_with(messages, generation_prompt, None).ok()
+    }
+
+    fn shoot_with(
+        &self,
+        messages: &[Map<'r>],
+        generation_prompt: bool,
+        tools: Option<Value<'r>>,
+    ) -> crate::Result<Shot<'r>> {
+        let mut out = Rendered::default();
+        let input = RenderInput {
+            messages: self.arena.alloc_slice_copy(messages),
+            tools,
+            add_generation_prompt: generation_prompt,
+            ..RenderInput::default()
+        };
+        let output = self.template.render_text(self.arena, &input, &mut out)?;
+        Ok(Shot { out, output })
+    }
+
+    /// Conversations that end before an assistant turn, with the role before it.
+    fn openings(&self) -> Vec<(&'static str, Messages<'r>)> {
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let answer = build.message("assistant", ANSWER);
+        let system = build.message("system", SYSTEM);
+        let mut openings = vec![
+            ("user", vec![user]),
+            ("user", vec![system, user]),
+            ("user", vec![user, answer, user]),
+            ("system", vec![system]),
+            ("assistant", vec![user, answer]),
+        ];
+        for as_text in [false, true] {
+            let call = build.tool_call(as_text);
+            openings.push(("tool", vec![user, call, build.result()]));
+        }
+        openings
+    }
+
+    fn rules(&self) -> TurnRules {
+        let mut rules = TurnRules::default();
+        let build = &self.build;
+        let turns = [
+            build.message("assistant", ANSWER),
+            build.message("assistant", OTHER_ANSWER),
+            build.reasoning(),
+            build.tool_call(false),
+        ];
+        for (role, opening) in self.openings() {
+            let Some(prompt) = self.generation_prompt(&opening) else {
+                continue;
+            };
+            remember(&mut rules.prompts, role, prompt);
+            let mut header: Option<String> = None;
+            for turn in turns {
+                let mut messages = opening.clone();
+                messages.push(turn);
+                let index = opening.len() as u32;
+                let Some(shot) = self.shoot(&messages, false) else {
+                    continue;
+                };
+                let Some((start, end)) = shot.segment(index) else {
+                    continue;
+                };
+                let text = shot.text(start, end);
+                header = Some(match header {
+                    None => before_data(&shot, start, end).to_owned(),
+                    Some(known) => common_prefix(&known, text).to_owned(),
+                });
+            }
+            if let Some(header) = header {
+                remember(&mut rules.headers, role, header);
+            }
+        }
+        rules
+    }
+
+    /// What `add_generation_prompt` adds after `messages`.
+    fn generation_prompt(&self, messages: &[Map<'r>]) -> Option<String> {
+        let plain = self.shoot(messages, false)?;
+        let prompted = self.shoot(messages, true)?;
+        if let Some(added) = prompted.out.text.strip_prefix(plain.out.text.as_str()) {
+            return Some(added.to_owned());
+        }
+        let (end, prompted_end) = (plain.messages_end(), prompted.messages_end());
+        if plain.text(0, end) == prompted.text(0, prompted_end) {
+            return Some(
+                prompted
+                    .text(prompted_end, prompted.out.text.len() as u32)
+                    .to_owned(),
+            );
+        }
+        None
+    }
+
+    fn terminators(&self, rules: &mut TurnRules, study: &mut Study) {
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let answer = build.message("assistant", ANSWER);
+        if let Some(shot) = self.shoot(&[user, answer], false)
+            && let Some((start, end)) = shot.segment(1)
+        {
+            let tail = shot.out.text.len() as u32 > end;
+            rules.tail_is_last_turn = tail;
+            let end = if tail {
+                shot.out.text.len() as u32
+            } else {
+                end
+            };
+            study.final_terminator = after_answer(shot.text(start, end)).to_owned();
+        }
+        let followers = [
+            ("user", vec![user, answer, user]),
+            ("tool", vec![user, build.tool_call(false), build.result()]),
+        ];
+        for (role, messages) in followers {
+            let Some(shot) = self.shoot(&messages, false) else {
+                continue;
+            };
+            let Some((start, end)) = shot.segment(1) else {
+                continue;
+            };
+            let footer = match role {
+                "user" => after_answer(shot.text(start, end)),
+                _ => after_data(&shot, start, end),
+            };
+            let marker = marker_len(&shot.out.text[end as usize..], &shot.output.parts, end);
+            if role == "user" {
+                footer.clone_into(&mut study.terminator);
+                study.next_role_ends_turn = footer.trim().is_empty() && marker > 0;
+                rules.next_role_ends_turn = study.next_role_ends_turn;
+            }
+            if study.next_role_ends_turn && marker > 0 {
+                let text = shot.text(end, end + marker as u32).to_owned();
+                study.role_markers.push((role.to_owned(), text));
+            }
+        }
+    }
+
+    fn study(&self) -> Study {
+        let mut study = Study {
+            has_generation_tags: self.template.has_generation_tags(),
+            reads_date: self
+                .template
+                .variables()
+                .iter()
+                .any(|name| name == "strftime_now"),
+            ..Study::default()
+        };
+        let roles = ["system", "developer", "user", "assistant", "tool"];
+        study.roles = roles.into_iter().map(|role| self.role(role)).collect();
+        study.reads_tools = self.reads_tools();
+        study.reasoning_markers = self.reasoning_markers();
+        study.reads_reasoning = study.reasoning_markers.is_some();
+        study.rewrites_history = self.rewrites_history();
+        study
+    }
+
+    fn role(&self, role: &'static str) -> RoleStudy {
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let message = build.message(role, ANSWER);
+        let (messages, index) = match role {
+            "system" | "developer" => (vec![message, user], 0),
+            "user" => (vec![message], 0),
+            "tool" => (vec![user, build.tool_call(false), build.result()], 2),
+            _ => (vec![user, message], 1),
+        };
+        let content = if role == "tool" { RESULT } else { ANSWER };
+        let mut study = RoleStudy {
+            role: role.to_owned(),
+            ..RoleStudy::default()
+        };
+        match self.shoot_with(&messages, false, None) {
+            Err(error) => study.refusal = Some(error.what().to_owned()),
+            Ok(shot) => {
+                study.accepted = shot.out.text.contains(content);
+                if let Some((start, end)) = shot.segment(index)
+                    && let Some((before, after)) = shot.text(start, end).split_once(content)
+                {
+                    before.clone_into(&mut study.header);
+                    after.clone_into(&mut study.footer);
+                }
+            }
+        }
+        study
+    }
+
+    fn reads_tools(&self) -> bool {
+        let build = &self.build;
+        let user = [build.message("user", USER)];
+        let system = [build.message("system", SYSTEM), user[0]];
+        [&user[..], &system[..]].into_iter().any(|messages| {
+            let plain = self.shoot(messages, false).map(|shot| shot.out.text);
+            match self.shoot_with(messages, false, Some(build.tools())) {
+                Ok(shot) => plain.is_some_and(|plain| plain != shot.out.text),
+                Err(_) => plain.is_some(),
+            }
+        })
+    }
+
+    /// What stands around the reasoning of the last turn.
+    fn reasoning_markers(&self) -> Option<(String, String)> {
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let shot = self.shoot(&[user, build.reasoning()], false)?;
+        let text = &shot.out.text;
+        let at = text.find(REASONING)?;
+        let (before, after) = (&text[..at], &text[at + REASONING.len()..]);
+        let open = before.trim_end();
+        let open = &open[open.rfind(['<', '[', '◁']).unwrap_or(open.len())..];
+        let close = after.trim_start();
+        let end = close.find(['>', ']', '▷']);
+        let close = end.map_or("", |end| {
+            let length = close[end..].chars().next().map_or(1, char::len_utf8);
+            &close[..end + length]
+        });
+        (!open.is_empty() && close.len() > 2).then(|| (open.to_owned(), close.to_owned()))
+    }
+
+    fn rewrites_history(&self) -> bool {
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let plain = build.message("assistant", ANSWER);
+        let reasoning = build.reasoning();
+        let mut conversations = Vec::new();
+        for answer in [plain, reasoning] {
+            conversations.push(vec![user, answer, user, plain]);
+        }
+        for as_text in [false, true] {
+            let call = build.tool_call(as_text);
+            conversations.push(vec![user, call, build.result(), plain, user, plain]);
+            conversations.push(vec![user, call, build.result(), reasoning, user, reasoning]);
+        }
+        conversations.iter().any(|messages| {
+            let Some(full) = self.shoot(messages, false) else {
+                return false;
+            };
+            let is_turn = |index: &usize| {
+                messages[*index].get("role").and_then(Value::as_str) == Some("assistant")
+            };
+            (0..messages.len() - 1).filter(is_turn).any(|index| {
+                self.shoot(&messages[..=index], false)
+                    .is_some_and(|shot| !full.out.text.starts_with(&shot.out.text))
+            })
+        })
+    }
+
+    /// Why the turns of this template cannot be located, if so.
+    fn refusal(&self, rules: &TurnRules) -> Option<Error> {
+        let refuse = |what: &str| {
+            Some(
+                Error::new(ErrorKind::Template, "template-spans", what)
+                    .hint("use a template with {% generation %} tags around the assistant's text"),
+            )
+        };
+        let source = self.template.span_source();
+        let has_tags = self.template.has_generation_tags();
+        if source == SpanSource::Tags && !has_tags {
+            return refuse("the template has no {% generation %} tags");
+        }
+        if has_tags && source != SpanSource::Inferred {
+            return None;
+        }
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let answer = build.message("assistant", ANSWER);
+        let conversations = [
+            vec![user, answer],
+            vec![user, answer, user, build.message("assistant", OTHER_ANSWER)],
+        ];
+        let mut tried = 0;
+        for messages in conversations {
+            let Some(shot) = self.shoot(&messages, false) else {
+                continue;
+            };
+            tried += 1;
+            if let Some(what) = self.misplaced(&shot, &messages, rules) {
+                return refuse(&what);
+            }
+        }
+        if tried == 0 {
+            return refuse("the template renders none of the probe conversations");
+        }
+        None
+    }
+
+    /// What is wrong with the turns of a probe, if anything.
+    fn misplaced(
+        &self,
+        shot: &Shot<'r>,
+        messages: &[Map<'r>],
+        rules: &TurnRules,
+    ) -> Option<String> {
+        for (index, message) in messages.iter().enumerate() {
+            if message.get("role").and_then(Value::as_str) != Some("assistant") {
+                continue;
+            }
+            let content = message
+                .get("content")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let Some((start, end)) = shot.segment(index as u32) else {
+                return Some(format!(
+                    "the template does not print the messages in a loop over them: the text of \
+                     message {index} cannot be told from the others"
+                ));
+            };
+            let text = shot.text(start, end);
+            let Some(at) = text.find(content) else {
+                return Some(format!(
+                    "the content of message {index} is not in its own turn"
+                ));
+            };
+            let prompted = self.shoot(&messages[..index], true);
+            if let Some(prompted) = prompted
+                && shot.out.text.starts_with(&prompted.out.text)
+            {
+                let wanted = prompted.out.text.len() as u32;
+                let is_explained = rules
+                    .prompts
+                    .iter()
+                    .any(|(_, prompt)| start + prompt.len() as u32 == wanted);
+                if !is_explained || wanted > start + at as u32 {
+                    return Some(format!(
+                        "the generation prompt does not end where the text of message {index} begins"
+                    ));
+                }
+            }
+        }
+        None
+    }
+}
+
+fn remember(known: &mut Vec<(String, String)>, role: &str, text: String) {
+    let entry = (role.to_owned(), text);
+    if !known.contains(&entry) {
+        known.push(entry);
+    }
+}
+
+fn common_prefix<'t>(a: &'t str, b: &str) -> &'t str {
+    let length = a
+        .char_indices()
+        .zip(b.chars())
+        .find(|((_, x), y)| x != y)
+        .map_or(a.len().min(b.len()), |((at, _), _)| at);
+    &a[..length]
+}
+
+/// The text of a segment before the first of the row's own text, the role apart.
+fn before_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
+    use super::{Field, Origin};
+    let mut from = 0;
+    for piece in &shot.out.pieces {
+        let is_data = match piece.origin {
+            Origin::Template => false,
+            Origin::Message { field, .. } => field != Field::Role,
+            Origin::Variable => true,
+        };
+        if is_data && piece.end > start {
+            return shot.text(start, from.max(start).min(end));
+        }
+        from = piece.end;
+    }
+    shot.text(start, end)
+}
+
+fn after_answer(segment: &str) -> &str {
+    segment.rsplit_once(ANSWER).map_or("", |(_, after)| after)
+}
+
+/// The text of a segment behind the last of the row's own text.
+fn after_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
+    let mut from = start;
+    for piece in &shot.out.pieces {
+        if piece.end > end {
+            break;
+        }
+        if piece.end > start && !piece.origin.is_template() {
+            from = piece.end;
+        }
+    }
+    shot.text(from, end)
+}
