@@ -12,6 +12,8 @@ __all__ = [
     "Template",
     "Tokenizer",
     "_panic",
+    "_parse_json",
+    "_read_batch",
     "build_info",
     "check_recipe",
     "rules",
@@ -31,6 +33,12 @@ def check_recipe(recipe: str) -> tuple[str, str]:
 
 def _panic(text: str) -> None:
     """Breaks inside the core, so that a test can see what a user would."""
+
+def _parse_json(data: bytes) -> tuple[Any, int]:
+    """What the core reads from a JSON text, and how many keys stood twice in one object."""
+
+def _read_batch(batch: Any) -> list[Any]:
+    """What the core reads from the rows of a record batch."""
 
 def rules() -> list[tuple[str, str, str, str, str]]:
     """Every rule, in the order of reports: name, severity, meaning, cause, cure."""

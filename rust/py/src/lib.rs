@@ -12,6 +12,7 @@ mod detach;
 mod encoder;
 mod errors;
 mod flat;
+mod read;
 mod shard;
 mod template;
 mod tokenizer;
@@ -22,10 +23,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     use pyo3::prelude::*;
-    use pyo3::types::PyDict;
+    use pyo3::types::{PyDict, PyList};
     use turnmill_core::recipe::Recipe;
 
-    use crate::detach;
+    use crate::{detach, read};
 
     #[pymodule_export]
     use crate::capsule::Batch;
@@ -59,6 +60,20 @@ mod _core {
             let recipe = Recipe::from_json(recipe)?;
             Ok((recipe.to_json().to_string(), recipe.fingerprint()))
         })
+    }
+
+    /// What the core reads from a JSON text, and how many keys stood twice in one object.
+    #[pyfunction]
+    #[pyo3(name = "_parse_json")]
+    fn parse_json<'py>(py: Python<'py>, data: &[u8]) -> PyResult<(Bound<'py, PyAny>, u32)> {
+        read::parse_json(py, data)
+    }
+
+    /// What the core reads from the rows of a record batch.
+    #[pyfunction]
+    #[pyo3(name = "_read_batch")]
+    fn read_batch<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        read::read_batch(batch)
     }
 
     /// Breaks inside the core, so that a test can see what a user would.
