@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from turnmill import _core
     from turnmill.encoder import Encoder
 
-_INSPECTED_ROWS = 1000
+_INSPECTED_ROWS = 200
 _FED_ROWS = 2000
 
 

@@ -114,6 +114,12 @@ def test_a_bad_row_is_a_reject_not_an_exception(
     assert encoded.rejects.select(["row", "code"]).to_pylist() == [{"row": 3, "code": code}]
 
 
+def test_columns_that_are_not_read_may_hold_anything(encoder: turnmill.Encoder) -> None:
+    rows = [{**row, "made": dt.datetime(2024, 1, 1), "by": object()} for row in DOCUMENTS]  # noqa: DTZ001
+    encoded = encoder.encode(rows)
+    assert encoded.table.equals(encoder.encode(DOCUMENTS).table)
+
+
 def test_a_row_whose_object_raises_is_a_reject(encoder: turnmill.Encoder) -> None:
     class Broken:
         def model_dump(self) -> dict[str, Any]:

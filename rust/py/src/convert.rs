@@ -4,7 +4,8 @@
 //! `int` and `float` lose their class, mappings become dicts, tuples and lists stay sequences,
 //! numpy scalars, dataclasses and pydantic models are taken apart, and anything else becomes the
 //! text `<its type>`. Rows of training data differ in the last point: there such a value is an
-//! error of the row, because nobody wants `<datetime>` trained.
+//! error of the row, because nobody wants `<datetime>` trained. A date that is not in a place of
+//! text becomes ISO text, as it does in rows from Arrow.
 
 use bumpalo::collections::Vec as BumpVec;
 use pyo3::exceptions::{PyException, PyMemoryError};
@@ -19,12 +20,48 @@ use turnmill_core::{Arena, Map, Value};
 const DEEPEST: u32 = 200;
 
 /// What becomes of an object that is no plain data.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Foreign {
+#[derive(Clone, Copy)]
+pub(crate) enum Foreign<'w> {
     /// The text `<its type>`, as in transformers.
     Placeholder,
-    /// An error of the row.
-    Refuse,
+    /// An error of the row, which has these columns and these fields of text in a message; what
+    /// stands in other columns is not read at all.
+    Refuse {
+        columns: &'w [String],
+        text_fields: &'w [String],
+    },
+}
+
+/// Where in a row a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It is the row.
+    Row,
+    /// In a column, outside any message.
+    Column,
+    /// In a field of a message: of text, or another one.
+    Field { text: bool },
+}
+
+/// How deep a value is nested, and where it stands.
+#[derive(Clone, Copy)]
+struct At {
+    depth: u32,
+    place: Place,
+}
+
+impl At {
+    const TOP: Self = Self {
+        depth: 0,
+        place: Place::Row,
+    };
+
+    fn deeper(self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..self
+        }
+    }
 }
 
 /// Why an object is no value.
@@ -62,33 +99,32 @@ impl Problem {
 /// Reads `object` into the arena.
 pub(crate) fn value<'a>(
     object: &Bound<'_, PyAny>,
-    foreign: Foreign,
+    foreign: Foreign<'_>,
     arena: &'a Arena,
 ) -> Result<Value<'a>, Problem> {
-    Converter { foreign, arena }.value(object, 0)
+    Converter { foreign, arena }.value(object, At::TOP)
 }
 
 /// Reads the entries of a `dict` with string keys into the arena.
 pub(crate) fn map<'a>(
     object: &Bound<'_, PyDict>,
-    foreign: Foreign,
+    foreign: Foreign<'_>,
     arena: &'a Arena,
 ) -> Result<Map<'a>, Problem> {
-    Converter { foreign, arena }.dict(object, 0)
+    Converter { foreign, arena }.dict(object, At::TOP)
 }
 
 /// Rows as values; a row that is no plain data is a reject.
 pub(crate) fn rows<'a>(
     rows: &Bound<'_, PyList>,
+    foreign: Foreign<'_>,
     arena: &'a Arena,
 ) -> PyResult<Vec<Result<Value<'a>, Reject>>> {
-    let read = rows
-        .iter()
-        .map(|row| match value(&row, Foreign::Refuse, arena) {
-            Ok(value) => Ok(Ok(value)),
-            Err(Problem::Row(reject)) => Ok(Err(reject)),
-            Err(Problem::Raised(error)) => raised_in_row(rows.py(), error).map(Err),
-        });
+    let read = rows.iter().map(|row| match value(&row, foreign, arena) {
+        Ok(value) => Ok(Ok(value)),
+        Err(Problem::Row(reject)) => Ok(Err(reject)),
+        Err(Problem::Raised(error)) => raised_in_row(rows.py(), error).map(Err),
+    });
     read.collect()
 }
 
@@ -101,14 +137,14 @@ fn raised_in_row(py: Python<'_>, error: PyErr) -> PyResult<Reject> {
     Err(error)
 }
 
-struct Converter<'a> {
-    foreign: Foreign,
+struct Converter<'a, 'w> {
+    foreign: Foreign<'w>,
     arena: &'a Arena,
 }
 
-impl<'a> Converter<'a> {
-    fn value(&self, object: &Bound<'_, PyAny>, depth: u32) -> Result<Value<'a>, Problem> {
-        if depth > DEEPEST {
+impl<'a> Converter<'a, '_> {
+    fn value(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
+        if at.depth > DEEPEST {
             let text = format!("the data is nested deeper than {DEEPEST} levels");
             return Err(Problem::Row(Reject::new(Rule::SchemaMismatch, text)));
         }
@@ -116,10 +152,10 @@ impl<'a> Converter<'a> {
             return self.text(text).map(Value::Str);
         }
         if let Ok(dict) = object.cast::<PyDict>() {
-            return self.dict(dict, depth).map(Value::Map);
+            return self.dict(dict, at).map(Value::Map);
         }
         if let Ok(list) = object.cast::<PyList>() {
-            return self.sequence(list.iter(), depth);
+            return self.sequence(list.iter(), at);
         }
         if object.is_none() {
             return Ok(Value::Null);
@@ -133,7 +169,7 @@ impl<'a> Converter<'a> {
         if let Ok(float) = object.cast::<PyFloat>() {
             return Ok(Value::Float(float.value()));
         }
-        self.rich(object, depth)
+        self.rich(object, at)
     }
 
     fn text(&self, text: &Bound<'_, PyString>) -> Result<&'a str, Problem> {
@@ -159,22 +195,48 @@ impl<'a> Converter<'a> {
             .map(Value::BigInt)
     }
 
-    fn dict(&self, dict: &Bound<'_, PyDict>, depth: u32) -> Result<Map<'a>, Problem> {
+    fn dict(&self, dict: &Bound<'_, PyDict>, at: At) -> Result<Map<'a>, Problem> {
         let mut entries = self.vec(dict.len());
         for (key, item) in dict.iter() {
-            entries.push((self.key(&key)?, self.value(&item, depth + 1)?));
+            entries.extend(self.entry(&key, &item, at)?);
         }
         Ok(Map::new(entries.into_bump_slice()))
     }
 
-    fn mapping(&self, mapping: &Bound<'_, PyMapping>, depth: u32) -> Result<Map<'a>, Problem> {
+    fn mapping(&self, mapping: &Bound<'_, PyMapping>, at: At) -> Result<Map<'a>, Problem> {
         let items = mapping.items()?;
         let mut entries = self.vec(items.len());
         for pair in items.iter() {
             let (key, item): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
-            entries.push((self.key(&key)?, self.value(&item, depth + 1)?));
+            entries.extend(self.entry(&key, &item, at)?);
         }
         Ok(Map::new(entries.into_bump_slice()))
+    }
+
+    /// An entry of a dict; `None` for a column that is not read.
+    fn entry(
+        &self,
+        key: &Bound<'_, PyAny>,
+        item: &Bound<'_, PyAny>,
+        at: At,
+    ) -> Result<Option<(&'a str, Value<'a>)>, Problem> {
+        let key = self.key(key)?;
+        let mut inside = at.deeper();
+        if let Foreign::Refuse {
+            columns,
+            text_fields,
+        } = self.foreign
+        {
+            inside.place = match at.place {
+                Place::Row if !columns.iter().any(|column| column == key) => return Ok(None),
+                Place::Row => Place::Column,
+                Place::Column => Place::Field {
+                    text: text_fields.iter().any(|field| field == key),
+                },
+                field @ Place::Field { .. } => field,
+            };
+        }
+        Ok(Some((key, self.value(item, inside)?)))
     }
 
     fn key(&self, key: &Bound<'_, PyAny>) -> Result<&'a str, Problem> {
@@ -188,11 +250,11 @@ impl<'a> Converter<'a> {
     fn sequence<'py>(
         &self,
         items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
-        depth: u32,
+        at: At,
     ) -> Result<Value<'a>, Problem> {
         let mut values = self.vec(items.len());
         for item in items {
-            values.push(self.value(&item, depth + 1)?);
+            values.push(self.value(&item, at.deeper())?);
         }
         Ok(Value::List(values.into_bump_slice()))
     }
@@ -202,41 +264,42 @@ impl<'a> Converter<'a> {
     }
 
     /// Everything beyond JSON's own types, in the order in which transformers asks.
-    fn rich(&self, object: &Bound<'_, PyAny>, depth: u32) -> Result<Value<'a>, Problem> {
+    fn rich(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
         let py = object.py();
         if let Ok(mapping) = object.cast::<PyMapping>() {
-            return self.mapping(mapping, depth).map(Value::Map);
+            return self.mapping(mapping, at).map(Value::Map);
         }
         if let Ok(tuple) = object.cast::<PyTuple>() {
-            return self.sequence(tuple.iter(), depth);
+            return self.sequence(tuple.iter(), at);
         }
         if object.is_instance(numpy_scalar(py)?)? {
             let item = object.call_method0(intern!(py, "item"))?;
-            return self.value(&item, depth + 1);
+            return self.value(&item, at.deeper());
         }
         if let Some(fields) = dataclass_fields(object)? {
-            return self.dict(&fields, depth).map(Value::Map);
+            return self.dict(&fields, at).map(Value::Map);
         }
         let dump = object.getattr_opt(intern!(py, "model_dump"))?;
-        if let Some(dump) = dump.filter(|method| method.is_callable()) {
-            return self.value(&dump.call0()?, depth + 1);
+        if let Some(dump) = dump.filter(Bound::is_callable) {
+            return self.value(&dump.call0()?, at.deeper());
         }
-        self.other(object, depth)
+        self.other(object, at)
     }
 
     /// Engines hand over list columns as numpy arrays.
-    fn other(&self, object: &Bound<'_, PyAny>, depth: u32) -> Result<Value<'a>, Problem> {
-        if self.foreign == Foreign::Refuse && object.is_instance(numpy_array(object.py())?)? {
-            let list = object.call_method0(intern!(object.py(), "tolist"))?;
-            return self.value(&list, depth + 1);
-        }
-        self.placeholder(object)
-    }
-
-    fn placeholder(&self, object: &Bound<'_, PyAny>) -> Result<Value<'a>, Problem> {
+    fn other(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
+        let py = object.py();
         let name = object.get_type().name()?;
-        if self.foreign == Foreign::Placeholder {
+        if matches!(self.foreign, Foreign::Placeholder) {
             return Ok(Value::Str(self.arena.alloc_str(&format!("<{name}>"))));
+        }
+        if object.is_instance(numpy_array(py)?)? {
+            let list = object.call_method0(intern!(py, "tolist"))?;
+            return self.value(&list, at.deeper());
+        }
+        let date = object.getattr_opt(intern!(py, "isoformat"))?;
+        if let (Some(date), Place::Field { text: false }) = (date, at.place) {
+            return self.value(&date.call0()?, at.deeper());
         }
         let text = format!("a value is a {name} object, not text, a number, a list or a dict");
         Err(Problem::Row(Reject::new(Rule::TypeCoercedContent, text)))

@@ -10,6 +10,7 @@ use turnmill_core::encode::{self, ShardOptions};
 use turnmill_core::recipe::Recipe;
 use turnmill_core::{Arena, pool};
 
+use crate::convert::Foreign;
 use crate::shard::Shard;
 use crate::{capsule, convert, detach};
 
@@ -27,6 +28,10 @@ impl Encoder {
     }
 
     /// The schema of an input that starts with these bytes of JSON; the last row may be cut.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument from Python is owned"
+    )]
     fn inspect_bytes(
         &self,
         py: Python<'_>,
@@ -49,8 +54,8 @@ impl Encoder {
     /// The schema of an input that starts with these rows.
     fn inspect_rows(&self, rows: &Bound<'_, PyList>) -> PyResult<&'static str> {
         let arena = Arena::new();
-        let rows_read = convert::rows(rows, &arena)?;
-        let values: Vec<_> = rows_read.into_iter().filter_map(Result::ok).collect();
+        let read = convert::rows(rows, Foreign::Placeholder, &arena)?;
+        let values: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
         let schema = detach::run(rows.py(), |_| self.0.inspect_values(&values))?;
         Ok(schema.name())
     }

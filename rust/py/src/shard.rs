@@ -1,6 +1,6 @@
 //! `Shard` and `Output`: rows of one input, fed in blocks, become record batches.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use pyo3::prelude::*;
@@ -10,15 +10,31 @@ use turnmill_core::cancel::Cancel;
 use turnmill_core::{Arena, Result, encode};
 
 use crate::capsule::{self, Batch};
+use crate::convert::Foreign;
 use crate::{convert, detach};
 
 /// Rows of one input; what comes out does not depend on how they are fed.
 #[pyclass(frozen, module = "turnmill._core")]
-pub(crate) struct Shard(Mutex<encode::Shard>);
+pub(crate) struct Shard {
+    inner: Mutex<encode::Shard>,
+    columns: Vec<String>,
+    text_fields: Vec<String>,
+}
 
 impl Shard {
     pub(crate) fn new(shard: encode::Shard) -> Self {
-        Self(Mutex::new(shard))
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        let (columns, text_fields) = shard.reads();
+        let (columns, text_fields) = (owned(columns), owned(text_fields));
+        Self {
+            inner: Mutex::new(shard),
+            columns,
+            text_fields,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, encode::Shard> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(
@@ -27,7 +43,7 @@ impl Shard {
         job: impl FnOnce(&mut encode::Shard, &Cancel) -> Result<encode::Output> + Send,
     ) -> PyResult<Output> {
         let output = detach::run(py, |cancel| {
-            let mut shard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = self.lock();
             job(&mut shard, cancel)
         })?;
         Output::new(py, output)
@@ -51,7 +67,11 @@ impl Shard {
     /// Encodes rows given as dicts.
     fn feed_rows(&self, rows: &Bound<'_, PyList>) -> PyResult<Output> {
         let arena = Arena::new();
-        let values = convert::rows(rows, &arena)?;
+        let foreign = Foreign::Refuse {
+            columns: &self.columns,
+            text_fields: &self.text_fields,
+        };
+        let values = convert::rows(rows, foreign, &arena)?;
         self.work(rows.py(), |shard, cancel| {
             shard.feed_values(&values, cancel)
         })
@@ -65,7 +85,7 @@ impl Shard {
     /// How often each rule was counted, by its name.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = PyDict::new(py);
-        let shard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.lock();
         for (rule, count) in shard.counts().iter() {
             counts.set_item(rule.name(), count)?;
         }
@@ -74,7 +94,7 @@ impl Shard {
 
     /// The first rows in which each rule was found: rule, row, line, message.
     fn evidence(&self) -> Vec<(&'static str, u64, Option<u64>, Option<u32>)> {
-        let shard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.lock();
         let evidence = shard.evidence().iter();
         evidence
             .map(|found| (found.rule.name(), found.row, found.line, found.message))

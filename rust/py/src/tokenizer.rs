@@ -32,6 +32,10 @@ pub(crate) struct Tokenizer {
 #[pymethods]
 impl Tokenizer {
     #[new]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument from Python is owned"
+    )]
     fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let inner = detach::run(py, |_| tokenizer::Tokenizer::load(&path))?;
         Ok(Self {
@@ -150,9 +154,10 @@ impl Tokenizer {
 
     fn encode_all(&self, texts: &[&str], add_special_tokens: bool) -> Result<Encoded> {
         let tokenizer = &*self.inner;
-        let (prefix, suffix) = match add_special_tokens {
-            true => (tokenizer.prefix(), tokenizer.suffix()),
-            false => (&[][..], &[][..]),
+        let (prefix, suffix) = if add_special_tokens {
+            (tokenizer.prefix(), tokenizer.suffix())
+        } else {
+            (&[][..], &[][..])
         };
         let mut scratch = self.take_scratch();
         let mut encoding = Encoding::default();
@@ -262,7 +267,7 @@ impl Texts {
         match self {
             Self::Python(strings) => Ok(strings.iter().map(|text| &**text).collect()),
             Self::Arrow(arrays) => {
-                let mut strings = Vec::with_capacity(arrays.iter().map(|a| a.len()).sum());
+                let mut strings = Vec::with_capacity(arrays.iter().map(Array::len).sum());
                 for array in arrays {
                     extend(&mut strings, array)?;
                 }

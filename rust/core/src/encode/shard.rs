@@ -105,6 +105,11 @@ impl Shard {
         })
     }
 
+    /// The top-level columns of a row that are read, and the fields of a message that are text.
+    pub fn reads(&self) -> (Vec<&str>, Vec<&str>) {
+        (self.reader.columns(), self.reader.text_fields())
+    }
+
     /// Takes the next bytes of the input; rows may straddle blocks.
     pub fn feed_bytes(&mut self, block: &[u8], cancel: &Cancel) -> Result<Output> {
         let mut rows = std::mem::take(&mut self.rows);
