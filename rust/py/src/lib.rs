@@ -31,11 +31,11 @@ mod _core {
     #[pymodule_export]
     use crate::capsule::Batch;
     #[pymodule_export]
+    use crate::check::{Audit, rules, stop_set};
+    #[pymodule_export]
     use crate::encoder::Encoder;
     #[pymodule_export]
     use crate::shard::{Output, Shard};
-    #[pymodule_export]
-    use crate::check::{Audit, rules, stop_set};
     #[pymodule_export]
     use crate::template::Template;
     #[pymodule_export]
