@@ -51,6 +51,9 @@ pub(super) fn find(
     let Some((last, earlier)) = segments.split_last() else {
         return Ok(TurnEnd::Template { earlier: true });
     };
+    if let Some(id) = last.overshoots(tokenizer, stop) {
+        return Err(wrong_terminator(id, tokenizer, stop));
+    }
     if last.stops(stop) {
         return Ok(TurnEnd::Template {
             earlier: earlier.iter().all(|segment| segment.stops(stop)),
@@ -109,6 +112,14 @@ impl Segment {
 
     fn stops(&self, stop: &StopSet) -> bool {
         self.ids.iter().any(|id| stop.contains(*id))
+    }
+
+    /// The control token that stands right behind the content although serving stops on a later
+    /// one only: the model would be taught to write both.
+    fn overshoots(&self, tokenizer: &Tokenizer, stop: &StopSet) -> Option<u32> {
+        let mut added = self.ids.iter().copied();
+        let first = added.find(|id| tokenizer.added_token(*id).is_some())?;
+        (!stop.contains(first) && self.stops(stop)).then_some(first)
     }
 
     /// Why this segment does not end a turn.

@@ -64,9 +64,9 @@ pub(super) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Schema> {
         .iter()
         .map(|f| f.name().clone())
         .collect();
-    let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Leniently: a date in a column that no schema reads must not hide the rows.
     let wanted = Wanted {
-        columns: &columns,
+        carried: &names,
         ..Wanted::default()
     };
     let rows = ArrowRows::new(batch, &wanted);
