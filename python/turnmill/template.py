@@ -19,12 +19,12 @@ __all__ = ["Rendered", "Template"]
 
 
 class Rendered:
-    r"""A rendered conversation.
+    """A rendered conversation.
 
     >>> rendered = Template("chatml").render([{"role": "assistant", "content": "Hi"}])
     >>> start, end = rendered.spans[0]
     >>> rendered.text[start:end]
-    'Hi<|im_end|>\n'
+    'Hi<|im_end|>'
     """
 
     __slots__ = ("_refusal", "_spans", "_turns", "text")

@@ -142,6 +142,73 @@ def test_rows_of_no_schema_are_an_error(encoder: turnmill.Encoder) -> None:
     assert raised.value.hint
 
 
+CHAT = [
+    {
+        "id": 1,
+        "messages": [
+            {"role": "user", "content": "1 + 1?"},
+            {"role": "assistant", "content": "二"},
+            {"role": "user", "content": "Sure?"},
+            {"role": "assistant", "content": "Yes."},
+        ],
+    },
+    {"id": 2, "messages": [{"role": "user", "content": "Anyone?"}]},
+]
+
+
+def trained(encoder: turnmill.Encoder, table: pa.Table, row: int) -> list[str]:
+    """The text of each run of trained tokens."""
+    tokenizer = turnmill.Tokenizer(encoder.recipe.tokenizer)
+    ids, labels = table["input_ids"][row].as_py(), table["labels"][row].as_py()
+    runs: list[list[int]] = []
+    for position, (id_, label) in enumerate(zip(ids, labels, strict=True)):
+        if label == -100:
+            continue
+        assert label == id_
+        if position == 0 or labels[position - 1] == -100:
+            runs.append([])
+        runs[-1].append(id_)
+    return [b"".join(tokenizer._token_bytes(run)).decode() for run in runs]
+
+
+def test_conversations_train_the_turns_with_their_terminators(encoder: turnmill.Encoder) -> None:
+    encoded = encoder.encode(CHAT)
+    assert encoded.table["row"].to_pylist() == [0]
+    assert trained(encoder, encoded.table, 0) == ["二<|im_end|>", "Yes.<|im_end|>"]
+    assert encoded.table["length"].to_pylist() == [len(encoded.table["labels"][0])]
+    assert encoded.rejects["code"].to_pylist() == ["no-assistant-turn"]
+
+
+def test_conversations_from_arrow_and_from_objects_are_the_same(encoder: turnmill.Encoder) -> None:
+    @dataclasses.dataclass
+    class Message:
+        role: str
+        content: str
+
+    expected = encoder.encode(CHAT)
+    objects = [{"messages": tuple(Message(**m) for m in row["messages"])} for row in CHAT]
+    for rows in (pa.Table.from_pylist(CHAT), pl.DataFrame(CHAT), objects):
+        encoded = encoder.encode(rows)
+        assert encoded.table.equals(expected.table)
+        assert encoded.rejects.equals(expected.rejects)
+
+
+def test_the_message_that_costs_a_row_is_named(encoder: turnmill.Encoder) -> None:
+    bad = {"messages": [*CHAT[0]["messages"][:3], {"role": "assistant", "content": 5}]}
+    encoded = encoder.encode([CHAT[0], bad])
+    assert encoded.rejects.to_pylist()[0]["turn"] == 3
+
+
+def test_a_date_in_text_costs_the_row_and_elsewhere_it_is_text(encoder: turnmill.Encoder) -> None:
+    day = dt.date(2024, 1, 1)
+    user, answer = CHAT[0]["messages"][:2]
+    fine = {"messages": [{**user, "sent": day}, answer]}
+    bad = {"messages": [{**user, "content": day}, answer]}
+    encoded = encoder.encode([fine, bad])
+    assert encoded.table["row"].to_pylist() == [0]
+    assert encoded.rejects["code"].to_pylist() == ["type-coerced-content"]
+
+
 BATCH = {"text": ["hello", None, "b"], "id": [1, 2, 3]}
 
 
@@ -188,7 +255,8 @@ def test_it_pickles_as_paths_and_notices_changes(tmp_path: Path) -> None:
     assert len(stored) < 5000
     same = pickle.loads(stored)
     assert same.encode(DOCUMENTS).table.equals(made.encode(DOCUMENTS).table)
-    (copy / "generation_config.json").write_text('{"eos_token_id": 5}', "utf-8")
+    template = copy / "chat_template.jinja"
+    template.write_text(template.read_text("utf-8") + "{# changed #}", "utf-8")
     with pytest.raises(turnmill.TokenizerError, match="not the one that was pickled"):
         pickle.loads(stored)
 

@@ -36,7 +36,7 @@ def test_a_debug_build_says_so() -> None:
     assert warned == turnmill.build_info()["debug"]
 
 
-@pytest.mark.parametrize("name", ["", "encoder", "errors", "recipe", "tokenizer"])
+@pytest.mark.parametrize("name", ["", "encoder", "errors", "recipe", "template", "tokenizer"])
 def test_doctests(name: str) -> None:
     module = importlib.import_module(f"turnmill.{name}".rstrip("."))
     assert doctest.testmod(module).failed == 0

@@ -55,8 +55,8 @@ def run(arguments: Arguments, talk: Terminal) -> int:
     if arguments.output is None:
         raise UsageError("no output directory is named", "add -o DIR")
     from turnmill import prepare
-    from turnmill.prepare.closing import closing
     from turnmill.cli.progress_line import ProgressLine
+    from turnmill.prepare.closing import closing
 
     quiet = bool(arguments.quiet)
     line = ProgressLine(talk)
