@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fake_encoder import FakeEncoder, json_lines, rows
+from file_hashes import hashes
 from turnmill.errors import DataError, RecipeError, TurnmillError
 from turnmill.prepare import files
 from turnmill.prepare.run import Run, run_with
@@ -40,15 +40,6 @@ def run(inputs: Any, output: str = "out", *, encoder: Any = None, **keys: Any) -
         threads=2,
         resume=given,
     )
-
-
-def hashes(output: str) -> dict[str, str]:
-    """The SHA-256 of every file but run.json, by relative path."""
-    return {
-        str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(Path(output).rglob("*"))
-        if path.is_file() and path.name != "run.json"
-    }
 
 
 def lengths(output: str) -> list[int]:

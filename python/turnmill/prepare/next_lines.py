@@ -43,7 +43,7 @@ def _axolotl(output: str, longest: int) -> NextStep:
     return NextStep(
         "Axolotl",
         ("datasets:", f"  - path: {output}", f"sequence_len: {longest}"),
-        "without `type:` the tokens are taken as they are; samples over sequence_len are dropped",
+        "give no `type:`, or it tokenizes anew; samples over sequence_len are dropped",
     )
 
 

@@ -1,0 +1,327 @@
+"""Broken input and broken machines: one clear error each, with its place and what to do.
+
+No fault leaves a traceback, and none leaves something behind that looks finished.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gzip
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import turnmill
+
+PACKAGE = Path(turnmill.__file__).parent
+TOKENIZER = PACKAGE / "demo" / "tokenizer"
+ROW = {
+    "messages": [
+        {"role": "user", "content": "What is a turn?"},
+        {"role": "assistant", "content": "One answer of the assistant."},
+    ]
+}
+
+
+@pytest.fixture(autouse=True)
+def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def lines(count: int, row: Any = ROW) -> bytes:
+    return (json.dumps(row) + "\n").encode() * count
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(PACKAGE.parent),
+        "PYTHONWARNINGS": "ignore",
+        "NO_COLOR": "1",
+        "COLUMNS": "100",
+    }
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "turnmill", *words]
+
+
+def turnmill_says(*words: str, code: int, before: Callable[[], None] | None = None) -> str:
+    """What the command says on standard error; it must exit with ``code`` and say nothing else."""
+    done = subprocess.run(
+        command(*words),
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+        preexec_fn=before,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def prepare_says(*words: str, code: int = 1, before: Callable[[], None] | None = None) -> str:
+    words = ("prepare", *words, "-o", "out", "--tokenizer", str(TOKENIZER))
+    return turnmill_says(*words, code=code, before=before)
+
+
+def nothing_looks_finished() -> bool:
+    out = Path("out")
+    return not (
+        (out / "state.json").exists()
+        or (out / "turnmill.json").exists()
+        or list(out.glob(".tmp-*"))
+        or list(out.glob("*/.tmp-*"))
+    )
+
+
+def test_a_wrong_tokenizer_directory() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    Path("empty").mkdir()
+    said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "empty", code=2)
+    assert said == (
+        "error: the tokenizer directory holds no tokenizer.json\n"
+        "  at empty\n"
+        "hint: --tokenizer needs the directory that holds the model's tokenizer.json\n"
+    )
+    assert not Path("out").exists()
+
+
+def test_a_model_that_is_not_on_this_machine() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "some/model", code=2)
+    assert said.startswith("error: no model 'some/model' is on this machine\nhint: get it with: ")
+    assert not Path("out").exists()
+
+
+def test_a_tokenizer_without_a_template() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    shutil.copytree(TOKENIZER, "bare")
+    Path("bare/chat_template.jinja").unlink()
+    said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "bare", code=2)
+    assert "template" in said.splitlines()[0]
+    assert "--template" in said
+    assert not Path("out/state.json").exists()
+
+
+def test_input_that_was_rendered_already() -> None:
+    rendered = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|>\n"
+    Path("a.jsonl").write_bytes(lines(3, {"text": rendered}))
+    said = prepare_says("a.jsonl")
+    assert "already-rendered" in said
+    assert nothing_looks_finished()
+
+
+def test_a_broken_line_in_the_middle_is_one_reject() -> None:
+    Path("a.jsonl").write_bytes(lines(5) + b'{"messages": [{"role": "us\n' + lines(5))
+    done = subprocess.run(
+        command("prepare", "a.jsonl", "-o", "out", "--tokenizer", str(TOKENIZER), "--json", "-q"),
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    result = json.loads(done.stdout)
+    assert (result["rows"], result["rows_written"]) == (11, 10)
+    assert result["rejected"] == {"invalid-json": 1}
+    shown = subprocess.run(
+        command("show", "out", "--source", "a.jsonl:6"),
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert "a.jsonl:6 · rejected: invalid-json" in shown.stdout
+
+
+def test_a_json_array_that_is_cut_off() -> None:
+    Path("a.json").write_bytes(json.dumps([ROW] * 5).encode()[:-40])
+    said = prepare_says("a.json")
+    assert said.startswith("error: ")
+    assert "a.json" in said
+    assert nothing_looks_finished()
+
+
+def test_a_truncated_gzip_file_keeps_finished_shards_and_goes_on_when_it_is_whole() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    text = b"".join(
+        (json.dumps({**ROW, "id": os.urandom(20).hex()}) + "\n").encode() for _ in range(20_000)
+    )
+    whole = gzip.compress(text)
+    Path("b.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    said = prepare_says("a.jsonl", "b.jsonl.gz")
+    first, place, hint = said.splitlines()
+    assert first.startswith("error: the gzip stream ends too early, after ")
+    assert place == "  at b.jsonl.gz"
+    assert hint == (
+        "hint: replace the file and run the same command again: finished shards are kept"
+    )
+    assert nothing_looks_finished()
+    Path("b.jsonl.gz").write_bytes(whole)
+    said = prepare_says("a.jsonl", "b.jsonl.gz", code=0)
+    assert "20,003" in said
+    assert "1 of them kept from before" in said
+
+
+def test_a_parquet_file_that_is_cut_off() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist([ROW] * 1000), "a.parquet")
+    Path("a.parquet").write_bytes(Path("a.parquet").read_bytes()[:-100])
+    said = prepare_says("a.parquet")
+    assert said.startswith("error: the Parquet file cannot be read: Parquet magic bytes not found")
+    assert "  at a.parquet\n" in said
+    assert nothing_looks_finished()
+
+
+def test_a_file_of_an_unknown_kind() -> None:
+    Path("a.csv").write_text("instruction,output\nHi,Hello\n")
+    assert prepare_says("a.csv") == (
+        "error: the file starts with 'i': this is no format turnmill reads\n"
+        "  at a.csv\n"
+        "hint: turnmill reads JSON Lines, JSON arrays, gzip and zstd of both, Parquet and Arrow IPC"
+        "\n"
+    )
+    assert not Path("out").exists()
+
+
+def test_an_input_that_does_not_exist() -> None:
+    Path("train.jsonl").write_bytes(lines(3))
+    assert prepare_says("trian.jsonl") == (
+        "error: no such file\n  at trian.jsonl\nhint: did you mean train.jsonl?\n"
+    )
+    assert prepare_says("*.parquet") == "error: no file matches\n  at *.parquet\n"
+
+
+def _obey_permissions() -> None:
+    """Takes from root the right to write everywhere (CAP_DAC_OVERRIDE), from the next exec on."""
+    if os.getuid() == 0:
+        drop_from_bounding_set, dac_override = 24, 1
+        ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
+
+
+def test_an_output_directory_that_cannot_be_written() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    Path("closed").mkdir(mode=0o555)
+    words = ("prepare", "a.jsonl", "-o", "closed/out", "--tokenizer", str(TOKENIZER))
+    said = turnmill_says(*words, code=1, before=_obey_permissions)
+    assert said == (
+        "error: permission denied\n"
+        "  at closed/out\n"
+        "hint: give another directory with -o, or make closed writable\n"
+    )
+
+
+def test_an_output_that_is_a_file() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    Path("out").write_text("mine")
+    assert prepare_says("a.jsonl") == "error: the output is a file\n  at out\n"
+    assert Path("out").read_text() == "mine"
+
+
+def _small_files() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written_and_the_run_goes_on_later() -> None:
+    Path("a.jsonl").write_bytes(lines(3000))
+    said = prepare_says("a.jsonl", before=_small_files)
+    first, place, hint = said.splitlines()
+    assert first == "error: file too large"
+    assert place.startswith("  at out/data-")
+    assert hint.startswith("hint: make room and run the same command again")
+    assert nothing_looks_finished()
+    assert not list(Path("out").glob("data-*"))
+    assert "3,000" in prepare_says("a.jsonl", code=0)
+
+
+def test_no_space_left_on_the_device() -> None:
+    """The real thing, where a small file system can be mounted."""
+    Path("a.jsonl").write_bytes(lines(3000))
+    Path("small").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", "small"]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("no permission to mount a small file system")
+    try:
+        words = ("prepare", "a.jsonl", "-o", "small/out", "--tokenizer", str(TOKENIZER))
+        said = turnmill_says(*words, code=1)
+        assert said.startswith("error: no space left on device\n  at small/out/data-")
+        assert not Path("small/out/state.json").exists()
+        assert not list(Path("small/out").glob(".tmp-*"))
+    finally:
+        subprocess.run(["umount", "small"], check=True)
+
+
+def test_an_unknown_recipe_key() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    Path("recipe.toml").write_text("max_lenght = 100\n")
+    assert prepare_says("a.jsonl", "--recipe", "recipe.toml", code=2) == (
+        "error: the recipe has no key `max_lenght`\n"
+        "  at recipe.toml\n"
+        "hint: did you mean `max_length`?\n"
+    )
+
+
+@pytest.mark.parametrize("text", [b"", b"\n \n\n"])
+def test_no_rows(text: bytes) -> None:
+    Path("a.jsonl").write_bytes(text)
+    assert prepare_says("a.jsonl").splitlines()[0] == "error: the input holds no rows"
+    assert nothing_looks_finished()
+
+
+def test_all_rows_rejected() -> None:
+    Path("a.jsonl").write_bytes(lines(5, {"messages": [{"role": "user", "content": "Alone"}]}))
+    said = prepare_says("a.jsonl")
+    assert said.splitlines()[0] == "error: all 5 rows were rejected, so nothing was written"
+    assert "no-assistant-turn (5)" in said
+    assert nothing_looks_finished()
+
+
+def test_too_many_rejects_stop_a_run_early() -> None:
+    bad = lines(12_000, {"messages": [{"role": "user", "content": "Alone"}]})
+    Path("a.jsonl").write_bytes(lines(5) + bad)
+    Path("b.jsonl").write_bytes(lines(5))
+    said = prepare_says("a.jsonl", "b.jsonl", "--max-rejects", "5%")
+    assert "rows were rejected" in said.splitlines()[0]
+    assert "more than max_rejects allows (5 %)" in said.splitlines()[0]
+    assert "no-assistant-turn" in said
+    assert nothing_looks_finished()
+
+
+def test_ctrl_c_ends_a_run_within_a_second_and_the_run_goes_on_later() -> None:
+    with Path("a.jsonl").open("wb") as file:
+        for _ in range(60):
+            file.write(lines(5000))
+    words = ("prepare", "a.jsonl", "-o", "out", "--tokenizer", str(TOKENIZER), "--threads", "2")
+    process = subprocess.Popen(
+        command(*words), stderr=subprocess.PIPE, env=environment(), start_new_session=True
+    )
+    deadline = time.monotonic() + 30
+    while not list(Path("out").glob(".tmp-data-*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    start = time.monotonic()
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert time.monotonic() - start < 1.5
+    assert process.returncode == 130
+    assert said.decode().splitlines() == [
+        "interrupted",
+        "hint: run the same command again to go on: finished shards are kept",
+    ]
+    assert nothing_looks_finished()
