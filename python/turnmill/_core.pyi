@@ -91,6 +91,7 @@ class Encoder:
         first_line: int,
         threads: int | None,
         chunk_rows: int | None,
+        mixed: bool,
     ) -> Shard: ...
 
 @final

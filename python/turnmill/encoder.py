@@ -134,8 +134,12 @@ class Encoder:
         first_line: int,
         threads: int | None,
         chunk_rows: int | None = None,
+        mixed: bool = False,
     ) -> _core.Shard:
-        """An encoder of the rows of one input; the schema of an input without rows is `auto`."""
+        """An encoder of the rows of one input; the schema of an input without rows is `auto`.
+
+        `mixed`: the output also holds rows of other schemas, so documents get every column too.
+        """
         return self._core.open_shard(
             "messages" if schema == "auto" else schema,
             path,
@@ -144,6 +148,7 @@ class Encoder:
             first_line,
             threads,
             chunk_rows,
+            mixed,
         )
 
     def _facts(self) -> dict[str, Any]:

@@ -189,7 +189,9 @@ def test_the_python_functions_do_the_same() -> None:
 
 
 def test_a_recipe_file_and_flags(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("recipe.toml").write_text('tokenizer = "model"\nmax_length = 40\nover_length = "reject"\n')
+    Path("recipe.toml").write_text(
+        'tokenizer = "model"\nmax_length = 40\nover_length = "reject"\nmax_rejects = 0.9\n'
+    )
     words = [
         "prepare",
         "data/messages.jsonl",

@@ -158,7 +158,7 @@ def test_a_json_array_that_is_cut_off() -> None:
 def test_a_truncated_gzip_file_keeps_finished_shards_and_goes_on_when_it_is_whole() -> None:
     Path("a.jsonl").write_bytes(lines(3))
     text = b"".join(
-        (json.dumps({**ROW, "id": os.urandom(20).hex()}) + "\n").encode() for _ in range(20_000)
+        (json.dumps({**ROW, "id": os.urandom(20).hex()}) + "\n").encode() for _ in range(90_000)
     )
     whole = gzip.compress(text)
     Path("b.jsonl.gz").write_bytes(whole[: len(whole) // 2])
@@ -172,7 +172,7 @@ def test_a_truncated_gzip_file_keeps_finished_shards_and_goes_on_when_it_is_whol
     assert nothing_looks_finished()
     Path("b.jsonl.gz").write_bytes(whole)
     said = prepare_says("a.jsonl", "b.jsonl.gz", code=0)
-    assert "20,003" in said
+    assert "90,003" in said
     assert "1 of them kept from before" in said
 
 

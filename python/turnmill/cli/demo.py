@@ -55,10 +55,18 @@ def _demo(output: Path, arguments: Arguments, talk: Terminal) -> int:
     _say("prepare", words, arguments, talk)
     code = prepare.run(prepare.parser().parse(words), talk)
     if code == 0 and not arguments.quiet:
-        for place in (["-n", "2"], ["--source", f"{DATA / 'data' / 'messages.jsonl'}:2"]):
+        for place in (["-n", "2"], ["--source", _first_reject(output)]):
             _say("show", [str(output), *place], arguments, talk)
             show.run(show.parser().parse([str(output), *place]), talk)
     return code
+
+
+def _first_reject(output: Path) -> str:
+    """Where a row stands that was left out, as ``FILE:LINE``."""
+    import pyarrow.parquet as pq
+
+    rejects = pq.read_table(output / "rejects.parquet").to_pylist()
+    return next(f"{row['source']}:{row['line']}" for row in rejects if row["line"] is not None)
 
 
 def _say(verb: str, words: list[str], arguments: Arguments, talk: Terminal) -> None:

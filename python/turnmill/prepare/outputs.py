@@ -66,14 +66,6 @@ class Sink:
             if len(self._held) >= self.group_batches:
                 self._flush()
 
-    def write_counting(self, batches: Sequence[Any], column: str) -> Iterator[tuple[str, int]]:
-        """Writes batches and gives how often each value of ``column`` stands in them."""
-        for batch in batches:
-            record_batch = pa.record_batch(batch)
-            self.write([record_batch])
-            for entry in record_batch[column].value_counts():
-                yield entry["values"].as_py(), entry["counts"].as_py()
-
     def close(self) -> None:
         """Writes what is held and the end of the file."""
         self._flush()

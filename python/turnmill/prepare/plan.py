@@ -26,6 +26,8 @@ class ShardSpec:
     schema: str
     part: Part
     input: Input
+    mixed: bool = False
+    """Whether the run has inputs of other schemas too; documents then get every column."""
 
     @property
     def name(self) -> str:
@@ -39,6 +41,7 @@ class ShardSpec:
             "shard": self.name,
             "source": self.input.name,
             "schema": self.schema,
+            "mixed": self.mixed,
             "part": [part.start, part.stop, part.first_row, part.first_line],
         }
 
@@ -85,6 +88,7 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int) -> Plan:
         threads: How many inputs are hashed at a time.
     """
     schemas = [schema_of(input_, encoder) for input_ in inputs]
+    mixed = len(set(schemas) - {"auto"}) > 1
     planned: list[PlannedInput] = []
     seen: dict[str, int] = {}
     for input_, schema, (digest, parts) in zip(
@@ -92,7 +96,7 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int) -> Plan:
     ):
         key = _unique(digest[:_KEY_LENGTH], seen)
         shards = tuple(
-            ShardSpec(key, number, schema, part, input_) for number, part in enumerate(parts)
+            ShardSpec(key, number, schema, part, input_, mixed) for number, part in enumerate(parts)
         )
         planned.append(PlannedInput(input_, key, schema, shards))
     return Plan(tuple(planned))

@@ -83,8 +83,9 @@ class Encoder(Protocol):
         first_line: int,
         threads: int,
         chunk_rows: int | None = None,
+        mixed: bool = False,
     ) -> ShardEncoder:
-        """An encoder for one shard."""
+        """An encoder for one shard; ``mixed`` outputs have the same columns for every schema."""
 
     def _facts(self) -> dict[str, Any]:
         """Tokenizer, template and stop set in use, for the run record and for serving."""

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import pyarrow as pa
+
 from turnmill.prepare import store
 from turnmill.prepare.outputs import Sinks, open_sinks, shard_files
 from turnmill.prepare.plan import ShardSpec
@@ -107,6 +109,7 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
         first_line=spec.part.first_line,
         threads=settings.threads,
         chunk_rows=settings.chunk_rows,
+        mixed=spec.mixed,
     )
     total = Tally()
     codes: dict[str, int] = {}
@@ -114,11 +117,12 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
         open_sinks(
             settings.output, files, source=spec.input.name, format_=settings.format
         ) as sinks,
-        _Behind[Output](lambda output: _write(sinks, output, codes)) as behind,
+        _Behind[Output](lambda output: _write(sinks, output)) as behind,
     ):
         for output, size, amount in _outputs(spec, shard):
             tally = _tally(output, size)
             total.add(tally)
+            _count_codes(output, codes)
             behind.put(output)
             settings.watch(tally, amount, codes)
     total.samples = sinks.samples.rows
@@ -164,11 +168,17 @@ def _tally(output: Output, size: int) -> Tally:
     )
 
 
-def _write(sinks: Sinks, output: Output, codes: dict[str, int]) -> None:
+def _write(sinks: Sinks, output: Output) -> None:
     sinks.samples.write(output.samples)
     sinks.index.write(output.index)
-    for code, number in sinks.rejects.write_counting(output.rejects, "code"):
-        codes[code] = codes.get(code, 0) + number
+    sinks.rejects.write(output.rejects)
+
+
+def _count_codes(output: Output, codes: dict[str, int]) -> None:
+    for batch in output.rejects:
+        for entry in pa.record_batch(batch)["code"].value_counts():
+            code = entry["values"].as_py()
+            codes[code] = codes.get(code, 0) + entry["counts"].as_py()
 
 
 class _End(Generic[T]):

@@ -72,6 +72,7 @@ impl Encoder {
         first_line: u64,
         threads: Option<usize>,
         chunk_rows: Option<usize>,
+        mixed: bool,
     ) -> PyResult<Shard> {
         let shard = detach::run_short(py, || {
             self.0.open_shard(ShardOptions {
@@ -82,6 +83,7 @@ impl Encoder {
                 first_line,
                 threads: threads.unwrap_or_else(pool::default_threads),
                 chunk_rows,
+                mixed,
                 carry: Vec::new(),
             })
         })?;

@@ -41,6 +41,8 @@ pub struct ShardOptions {
     pub threads: usize,
     /// Rows of one work item; `None`: as is best. The output does not depend on it.
     pub chunk_rows: Option<usize>,
+    /// The output also holds rows of other schemas, so documents have every column too.
+    pub mixed: bool,
     /// Columns of the rows that the index carries.
     pub carry: Vec<String>,
 }
@@ -56,6 +58,7 @@ impl ShardOptions {
             first_line: 1,
             threads: 0,
             chunk_rows: None,
+            mixed: false,
             carry: Vec::new(),
         }
     }
@@ -87,7 +90,7 @@ impl Shard {
         } else {
             Splitter::for_range(0, u64::MAX)
         };
-        let columns = columns(options.schema, &encoder.plan.recipe.columns);
+        let columns = columns(&options, &encoder.plan.recipe.columns);
         let samples = Samples::new(&columns, &options.path);
         let index = IndexRows::new(&options.carry);
         Ok(Self {
@@ -233,9 +236,10 @@ const NO_ROW: Row<'static> = Row::Json(crate::jsonl::Row {
     offset: 0,
 });
 
-/// Documents are trained as a whole: ids alone say it all, unless the recipe asks for more.
-fn columns(schema: Schema, wanted: &[Column]) -> Vec<Column> {
-    if schema == Schema::Text && wanted == Column::DEFAULT {
+/// Documents are trained as a whole: ids alone say it all, unless the recipe asks for more or
+/// other rows stand beside them, for all files of an output have the same columns.
+fn columns(options: &ShardOptions, wanted: &[Column]) -> Vec<Column> {
+    if options.schema == Schema::Text && !options.mixed && wanted == Column::DEFAULT {
         return vec![Column::InputIds];
     }
     wanted.to_vec()
