@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         megabytes(&file),
         reader.schema()
     );
+    report(&rows, &reader);
     let stages: [(&str, &dyn Fn()); 5] = [
         ("copy", &|| drop(std::hint::black_box(file.clone()))),
         ("utf-8 check", &|| check_utf8(&rows)),
@@ -86,6 +87,28 @@ fn reader(rows: &Rows, schema: Option<&str>) -> turnmill_core::Result<Reader> {
         .map(|(theirs, ours)| (theirs.to_owned(), ours.to_owned()))
         .to_vec();
     Reader::new(&options)
+}
+
+/// Prints what the rows come to: rejects and counts by rule.
+fn report(rows: &Rows, reader: &Reader) {
+    let (mut counts, mut rejects) = (RuleCounts::default(), RuleCounts::default());
+    for row in rows.iter() {
+        let arena = Arena::new();
+        let read = jsonl::parse(row.bytes, &arena)
+            .map_err(|error| error.reject())
+            .and_then(|parsed| reader.read(parsed.value, &arena, &mut counts).map(|_| ()));
+        if let Err(reject) = read {
+            rejects.add(reject.rule, 1);
+        }
+    }
+    let list = |counts: &RuleCounts| {
+        let texts: Vec<String> = counts
+            .iter()
+            .map(|(rule, n)| format!("{rule} {n}"))
+            .collect();
+        texts.join(", ")
+    };
+    println!("  rejected: {}; counted: {}", list(&rejects), list(&counts));
 }
 
 fn check_utf8(rows: &Rows) {
