@@ -64,7 +64,7 @@ fn not_utf8(text: &[u8], arena: &Arena) -> SyntaxError {
     let mut repaired = text.to_vec();
     let mut rest = valid_up_to;
     while let Some(sequence) = repaired.get_mut(rest..rest + 3) {
-        if sequence[0] != 0xED || sequence[1] < 0xA0 || sequence[2] & 0xC0 != 0x80 {
+        if !matches!(sequence, [0xED, 0xA0..=0xBF, 0x80..=0xBF]) {
             return invalid;
         }
         sequence.copy_from_slice("\u{FFFD}".as_bytes());

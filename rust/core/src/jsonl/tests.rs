@@ -289,6 +289,7 @@ fn half_a_surrogate_pair_has_its_own_rule() {
 fn bytes_that_are_not_utf8_are_not_json() {
     for text in [
         &b"\"\xFF\""[..],
+        b"\"\xED\xC0\x80\"",
         b"\"\xC0\x80\"",
         b"\"\xF5\x80\x80\x80\"",
         b"\"\xE4\xB8",
