@@ -169,6 +169,45 @@ def test_an_encoder_works_on_after_a_fork() -> None:
     assert out == "0 True"
 
 
+def test_templates_and_encoders_are_shared_between_threads() -> None:
+    out = run(
+        """
+        encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=tokenizer.path))
+        template = turnmill.Template(tokenizer.path)
+        chat = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "二"}]
+        rows = [{"messages": chat}] * 500
+        table, text = encoder.encode(rows, threads=1).table, template.render(chat).text
+        results = []
+        def work():
+            results.append(encoder.encode(rows, threads=2).table.equals(table))
+            results.append(all(template.render(chat).text == text for _ in range(200)))
+        workers = [threading.Thread(target=work) for _ in range(8)]
+        for worker in workers: worker.start()
+        for worker in workers: worker.join()
+        print(len(results), all(results))
+        """
+    )
+    assert out == "16 True"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pickled_encoder_works_in_process_pools(method: str) -> None:
+    out = run(
+        f"""
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+        encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=tokenizer.path), embed=True)
+        rows = [{{"text": text}} for text in texts]
+        expected = encoder.encode(rows, threads=2)
+        context = multiprocessing.get_context({method!r})
+        with ProcessPoolExecutor(2, mp_context=context) as pool:
+            for encoded in pool.map(encoder.encode, [rows] * 4):
+                print(encoded.table.equals(expected.table))
+        """
+    )
+    assert out.split() == ["True"] * 4
+
+
 def test_a_forked_child_has_threads_of_its_own() -> None:
     out = run(
         """

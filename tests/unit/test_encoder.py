@@ -313,6 +313,24 @@ def test_the_schema_is_asked_for_first(encoder: turnmill.Encoder) -> None:
     assert raised.value.path == "a.jsonl"
 
 
+def test_a_requested_schema_is_a_wish(encoder: turnmill.Encoder) -> None:
+    shard = encoder._open_shard(
+        schema="text", path="x", array=False, first_row=0, first_line=1, threads=1
+    )
+    shard.feed_rows(DOCUMENTS)
+    (batch,) = shard.finish().samples
+    assert len(batch) == len(DOCUMENTS)
+    names = pa.record_batch(batch).schema.names
+    wide = pa.schema([(name, pa.large_list(pa.int64())) for name in names])
+    _, array = batch.__arrow_c_array__(wide.__arrow_c_schema__())
+    assert array is not None
+    other = pa.schema([("something", pa.int32())])
+    with pytest.raises(ValueError, match="the requested columns"):
+        batch.__arrow_c_array__(other.__arrow_c_schema__())
+    with pytest.raises(TypeError):
+        batch.__arrow_c_array__("no schema")
+
+
 def test_a_batch_that_is_no_batch(encoder: turnmill.Encoder) -> None:
     shard = encoder._open_shard(
         schema="text", path="x", array=False, first_row=0, first_line=1, threads=1
