@@ -103,7 +103,7 @@ def moment(done: float, rejected: int = 0) -> Progress:
 
 def test_the_progress_line_on_a_terminal() -> None:
     screen = Screen()
-    line = ProgressLine(Terminal(screen, colour=False, width=80, live=True))
+    line = ProgressLine(Terminal(screen, colour=False, width=100, live=True))
     line(moment(0.25, rejected=123))
     line(moment(0.26))
     line.clear()
@@ -114,6 +114,13 @@ def test_the_progress_line_on_a_terminal() -> None:
         " 25 %  12.3k rows  4.56M tokens  2.5 MB/s  123 rejected (1 %)  30 s left",
         "",
     ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_the_progress_line_never_wraps(width: int) -> None:
+    screen = Screen()
+    ProgressLine(Terminal(screen, colour=False, width=width, live=True))(moment(0.25, rejected=9))
+    assert columns_of(screen.getvalue().split("\r\x1b[2K")[1]) <= width
 
 
 def test_progress_in_a_log_is_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +167,6 @@ def test_a_row_without_colour_has_markers() -> None:
         "<|assistant|>\n"
         "⟦Hello\n"
         "there<|end|>■⟧\n"
-        "\n"
         "\n"
         "⟦…⟧ trained   ■ after a trained terminator (EOS)   the rest is masked"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from turnmill._environment import traceback
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import UsageError
 from turnmill.errors import DataError, InternalError, TurnmillError
@@ -25,7 +26,7 @@ def report(error: BaseException, talk: Terminal) -> int:
     if isinstance(error, BrokenPipeError):
         _silence_broken_pipe()
         return DATA
-    if os.environ.get("TURNMILL_TRACEBACK"):
+    if traceback():
         raise error
     what, place, hint = describe(error)
     first, *more = what.split("\n")

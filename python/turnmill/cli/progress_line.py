@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from turnmill._terminal import Terminal, count, duration, share, short_count
+from turnmill._terminal import Terminal, clip, columns_of, count, duration, share, short_count
 from turnmill.prepare.progress import Progress
 
 REDRAW_SECONDS = 0.1
 PLAIN_LINE_SECONDS = 10.0
-_BAR = 24
+_BAR, _NARROWEST = 24, 6
+_PERCENT = 9
+"""Columns of the percentage and the blanks around it."""
 
 
 @dataclass
@@ -32,11 +34,14 @@ class ProgressLine:
         if now - self._shown < wait:
             return
         self._shown = now
+        figures = self._figures(moment)
         if self.talk.live:
-            self.talk.redraw(self._bar(moment) + self._figures(moment))
+            room = self.talk.width - columns_of(figures) - _PERCENT
+            bar = self._bar(moment, max(_NARROWEST, min(_BAR, room)))
+            self.talk.redraw(bar + clip(figures, self.talk.width - _NARROWEST - _PERCENT))
             self._drawn = True
         else:
-            self.talk.write(f"{100 * moment.done:3.0f} %  {self._figures(moment)}")
+            self.talk.write(f"{100 * moment.done:3.0f} %  {figures}")
 
     def clear(self) -> None:
         """Removes the line, so that something else can be said."""
@@ -44,11 +49,11 @@ class ProgressLine:
             self.talk.redraw("")
             self._drawn = False
 
-    def _bar(self, moment: Progress) -> str:
-        eighths = round(moment.done * _BAR * 8)
+    def _bar(self, moment: Progress, width: int) -> str:
+        eighths = round(moment.done * width * 8)
         full, part = divmod(eighths, 8)
         bar = "█" * full + ("" if not part else " ▏▎▍▌▋▊▉"[part])
-        rest = "·" * (_BAR - len(bar))
+        rest = "·" * (width - len(bar))
         drawn = self.talk.style(bar, "green") + self.talk.style(rest, "dim")
         return f"{drawn} {100 * moment.done:3.0f} %  "
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
@@ -57,8 +56,9 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         "full": bool(arguments.full),
     }
     from turnmill import show
+    from turnmill.prepare.reading import is_output
 
-    if (Path(arguments.data) / "turnmill.json").is_file():
+    if is_output(arguments.data):
         shown = show(arguments.data, tokenizer=arguments.tokenizer, **place)
     else:
         shown = show(arguments.data, recipe=recipe_from(arguments, _RECIPE_GROUPS), **place)

@@ -86,7 +86,9 @@ def _body(sample: SampleView, out: Terminal, *, full: bool) -> list[str]:
         text = "".join(_coloured(piece, out, full=full) for piece in sample.pieces)
     else:
         text = _marked(sample.pieces, full=full)
-    return text.split("\n")
+    lines = text.split("\n")
+    # The line end after the last turn is masked; a blank line for it says nothing.
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 def _coloured(piece: Piece, out: Terminal, *, full: bool) -> str:

@@ -14,11 +14,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from turnmill.errors import DataError
+from turnmill.prepare.outputs import STAGING
 
 
 def is_output(path: str | os.PathLike[str]) -> bool:
-    """Whether a directory was written by ``prepare``."""
-    return Path(path, "turnmill.json").is_file()
+    """Whether a directory was written by ``prepare``.
+
+    Raises:
+        DataError: It was begun, and is not finished.
+    """
+    if Path(path, "turnmill.json").is_file():
+        return True
+    if Path(path, STAGING).is_dir():
+        raise DataError(
+            "the output is not finished",
+            code="unfinished-output",
+            path=path,
+            hint="run the same `turnmill prepare` again: it goes on where it stopped",
+        )
+    return False
 
 
 @dataclass(frozen=True)

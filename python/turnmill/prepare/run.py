@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from turnmill._environment import chunk_rows
 from turnmill.errors import DataError
 from turnmill.prepare import store
 from turnmill.prepare.advice import advice
@@ -128,7 +128,7 @@ def run_with(
             count.advance(tally, amount)
             limit.look(count.tally, rejected)
 
-        settings = ShardSettings(output, format_, threads, _chunk_rows(), watch)
+        settings = ShardSettings(output, format_, threads, chunk_rows(), watch)
         receipts, reused = _run_shards(plan, encoder, settings, count, limit)
         totals = add_up(output, format_, plan, receipts)
         _refuse_nothing(totals)
@@ -141,12 +141,6 @@ def run_with(
             circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
         )
     return Run(output, totals, made["facts"], format_, seconds, size, len(plan.shards), reused)
-
-
-def _chunk_rows() -> int | None:
-    """Rows of one work item, from the environment: tests show that no byte depends on it."""
-    value = os.environ.get("TURNMILL_CHUNK_ROWS")
-    return int(value) if value else None
 
 
 def _run_shards(
