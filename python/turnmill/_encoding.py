@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,11 +81,16 @@ class _Collected:
 
 
 def _is_rows(rows: Any) -> bool:
-    """Whether it is a list of rows rather than of inputs."""
+    """Whether it is a list of rows rather than of inputs; a bad row does not make it one."""
     if not isinstance(rows, list | tuple):
         return False
-    inputs = (str, os.PathLike)
-    return not any(isinstance(item, inputs) or hasattr(item, "__arrow_c_stream__") for item in rows)
+    return not rows or not all(_is_input(item) for item in rows)
+
+
+def _is_input(item: Any) -> bool:
+    kinds = (str, os.PathLike, list, tuple)
+    arrow = hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__")
+    return isinstance(item, kinds) or arrow or type(item).__module__.startswith("datasets.")
 
 
 def _encode_rows(
@@ -93,7 +98,9 @@ def _encode_rows(
 ) -> None:
     if schema == "auto" and rows:
         schema = _inspect(encoder, rows)
-    shard = _open(encoder, schema, "memory", 0, threads)
+    shard = encoder._open_shard(
+        schema=schema, path="memory", array=False, first_row=0, first_line=1, threads=threads
+    )
     for start in range(0, len(rows), _FED_ROWS):
         collected.add(shard.feed_rows(rows[start : start + _FED_ROWS]))
     collected.finish(shard)
@@ -104,36 +111,30 @@ def _encode_inputs(
 ) -> None:
     from turnmill.prepare.files import Part
     from turnmill.prepare.inputs import find_inputs
+    from turnmill.prepare.memory import MemoryInput
     from turnmill.prepare.plan import schema_of
 
-    for input_ in find_inputs(rows):
-        known = schema_of(input_, encoder) if schema == "auto" else schema
-        array = input_.format == "array"
-        shard = _open(encoder, known, input_.name, collected.rows, threads, array=array)
-        stop = len(input_.rows) if hasattr(input_, "rows") else -1
-        feed: Callable[[Any], _core.Output]
-        pieces: Iterator[tuple[Any, int]]
+    inputs = find_inputs(rows)
+    known = [schema_of(input_, encoder) if schema == "auto" else schema for input_ in inputs]
+    mixed = len(set(known) - {"auto"}) > 1
+    for input_, name in zip(inputs, known, strict=True):
+        shard = encoder._open_shard(
+            schema=name,
+            path=input_.name,
+            array=input_.format == "array",
+            first_row=collected.rows,
+            first_line=1,
+            threads=threads,
+            mixed=mixed,
+        )
+        part = Part(0, len(input_.rows) if isinstance(input_, MemoryInput) else -1)
         if input_.columnar:
-            feed, pieces = shard.feed_batch, input_.batches(Part(0, stop))
+            for batch, _ in input_.batches(part):
+                collected.add(shard.feed_batch(batch))
         else:
-            feed, pieces = shard.feed_bytes, input_.blocks(Part(0, stop))
-        for piece, _ in pieces:
-            collected.add(feed(piece))
+            for block, _ in input_.blocks(part):
+                collected.add(shard.feed_bytes(block))
         collected.finish(shard)
-
-
-def _open(
-    encoder: Encoder,
-    schema: str,
-    path: str,
-    first_row: int,
-    threads: int | None,
-    *,
-    array: bool = False,
-) -> _core.Shard:
-    return encoder._open_shard(
-        schema=schema, path=path, array=array, first_row=first_row, first_line=1, threads=threads
-    )
 
 
 def _inspect(encoder: Encoder, rows: Any) -> str:

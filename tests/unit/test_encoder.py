@@ -88,6 +88,17 @@ def test_several_inputs_are_numbered_on(encoder: turnmill.Encoder, tmp_path: Pat
     assert encoded.table["row"].to_pylist() == [0, 1, 2, 3, 4, 5]
 
 
+def test_inputs_of_several_schemas_make_one_table(encoder: turnmill.Encoder) -> None:
+    chats = pa.Table.from_pylist(CHAT[:1])
+    encoded = encoder.encode([pa.Table.from_pylist(DOCUMENTS), chats])
+    assert encoded.table["row"].to_pylist() == [0, 1, 2, 3]
+    assert encoded.table["labels"].null_count == 0
+    lists = encoder.encode([DOCUMENTS, CHAT[:1]])
+    assert lists.table.equals(encoded.table)
+    sets = encoder.encode([datasets.Dataset.from_list(DOCUMENTS), chats])
+    assert sets.table.equals(encoded.table)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_threads_change_nothing(encoder: turnmill.Encoder, threads: int) -> None:
     rows = [{"text": f"row {number} 你好"} for number in range(2500)]
