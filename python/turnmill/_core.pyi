@@ -58,6 +58,7 @@ class Audit:
         threads: int | None,
         evidence: int,
         max_length: int | None,
+        response_marker: list[int],
     ) -> Audit: ...
     @property
     def note(self) -> str | None: ...
@@ -92,6 +93,7 @@ class Encoder:
         threads: int | None,
         chunk_rows: int | None,
         mixed: bool,
+        check_content: bool = False,
     ) -> Shard: ...
 
 @final

@@ -22,6 +22,7 @@ def check(
     serving: str | os.PathLike[str] | None = None,
     template: str | None = None,
     max_length: int | None = None,
+    response_marker: str | None = None,
     recipe: Recipe | None = None,
     max_rates: dict[str, float] | None = None,
     evidence: int = 5,
@@ -46,6 +47,7 @@ def check(
         template: The chat template of tokenized data, as source, where it is not the tokenizer's.
         max_length: The length that rows were cut at; by default the longest row, where it looks
             like a limit.
+        response_marker: The text that the trainer searches for to find where an answer starts.
         recipe: How raw conversations are to be encoded.
         max_rates: Rules with the share of rows up to which they are accepted.
         evidence: How many places are kept for each rule.
@@ -63,6 +65,7 @@ def check(
         serving=serving,
         template=template,
         max_length=max_length,
+        response_marker=response_marker,
         recipe=recipe,
         evidence=evidence,
         threads=threads,

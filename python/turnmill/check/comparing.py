@@ -130,7 +130,7 @@ def with_record(
     findings: Findings, directory: Path, record: dict[str, Any], tokenizer: Tokenizer
 ) -> Findings:
     """Verifies a directory that turnmill wrote against its run record, from its files."""
-    made_with = record.get("facts", {}).get("tokenizer", {}).get("fingerprint")
+    made_with = record.get("facts", {}).get("tokenizer", {}).get("hash")
     if made_with not in {None, tokenizer._core.fingerprint}:
         note = "the tokenizer's files are not those the data was made with"
         findings = findings.with_note("stale-cache", note)

@@ -68,6 +68,7 @@ class _Seen:
             settings.threads,
             settings.evidence,
             encoder.recipe.max_length,
+            [],
         )
         self._rows = 0
         self._counts: dict[str, int] = {}
@@ -76,13 +77,17 @@ class _Seen:
 
     def add(self, found: Input) -> None:
         """Encodes one input."""
-        shard = self._encoder._open_shard(
-            schema=schema_of(found, self._encoder),
-            path=found.name,
-            array=found.format == "array",
-            first_row=0,
-            first_line=1,
-            threads=self._threads,
+        schema = schema_of(found, self._encoder)
+        shard = self._encoder._core.open_shard(
+            "messages" if schema == "auto" else schema,
+            found.name,
+            found.format == "array",
+            0,
+            1,
+            self._threads,
+            None,
+            False,
+            check_content=True,
         )
         before = self._rows
         for output in _outputs(found, shard):

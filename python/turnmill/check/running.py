@@ -27,6 +27,7 @@ class Settings:
     serving: str | os.PathLike[str] | None = None
     template: str | None = None
     max_length: int | None = None
+    response_marker: str | None = None
     recipe: Recipe | None = None
     evidence: int = 5
     threads: int | None = None
@@ -107,6 +108,7 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
         settings.threads,
         settings.evidence,
         settings.max_length,
+        _ids(tokenizer, settings.response_marker),
     )
     for source in sources:
         for table in feeds(batches(source.input)):
@@ -127,6 +129,10 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
 
 
 _NO_HEADERS = "turns are told by their labels alone: {why}"
+
+
+def _ids(tokenizer: Tokenizer, text: str | None) -> list[int]:
+    return [] if text is None else [int(id_) for id_ in tokenizer.encode(text)]
 
 
 def _text(tokenizer: Tokenizer, id_: int) -> str:

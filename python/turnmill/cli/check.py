@@ -47,6 +47,11 @@ def parser() -> Parser:
                         "DIR",
                     ),
                     Flag(
+                        "--response-marker",
+                        "text that the trainer searches for to find where an answer starts",
+                        "TEXT",
+                    ),
+                    Flag(
                         "--max-rate",
                         "accept a rule up to this share of the rows; repeat for several",
                         "RULE=SHARE",
@@ -86,6 +91,7 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         serving=arguments.serving,
         template=_template_source(arguments.template),
         max_length=recipe.max_length,
+        response_marker=arguments.response_marker,
         recipe=recipe,
         max_rates=dict(arguments.max_rate or []),
         evidence=int(arguments.evidence or 5),

@@ -26,7 +26,7 @@ pub(crate) struct Audit {
 impl Audit {
     /// `template`: source of the chat template; `None`: the tokenizer's own.
     #[new]
-    #[pyo3(signature = (tokenizer, stop, template, threads, evidence, max_length))]
+    #[expect(clippy::too_many_arguments, reason = "each is one option of the check")]
     fn new(
         py: Python<'_>,
         tokenizer: Option<&Tokenizer>,
@@ -35,21 +35,29 @@ impl Audit {
         threads: Option<usize>,
         evidence: usize,
         max_length: Option<u32>,
+        response_marker: Vec<i32>,
     ) -> PyResult<Self> {
         let tokenizer = tokenizer.map(|tokenizer| Arc::clone(tokenizer.core()));
-        let (vocabulary, note) = detach::run_short(py, || {
+        let prepared = detach::run_short(py, || {
             Ok(match &tokenizer {
-                Some(tokenizer) => known(tokenizer, &stop, template),
-                None => (Vocabulary::new(&stop), None),
+                Some(tokenizer) => Known::of(tokenizer, &stop, template),
+                None => Known::of_ids(&stop),
             })
         })?;
         let options = AuditOptions {
             threads: threads.unwrap_or_else(pool::default_threads),
             evidence,
             max_length,
+            response_marker,
+            setup: prepared.setup,
         };
+        let note = prepared.note;
+        let mut audit = audit::Audit::new(prepared.vocabulary, options);
+        if let Some(tokenizer) = &tokenizer {
+            audit = audit.replaying(tokenizer);
+        }
         Ok(Self {
-            inner: Mutex::new(Some(audit::Audit::new(vocabulary, options))),
+            inner: Mutex::new(Some(audit)),
             tokenizer,
             note,
         })
@@ -84,24 +92,41 @@ impl Audit {
     }
 }
 
-fn known(
-    tokenizer: &tokenizer::Tokenizer,
-    stop: &[u32],
-    template: Option<&str>,
-) -> (Vocabulary, Option<String>) {
-    let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, stop);
-    let compiled = match template {
-        Some(source) => audit::compile(tokenizer, source).map(Some),
-        None => audit::template_of(tokenizer),
-    };
-    let learned = compiled.and_then(|template| match template {
-        Some(template) => audit::learn(&mut vocabulary, tokenizer, &template),
-        None => Ok(()),
-    });
-    (
-        vocabulary,
-        learned.err().map(|error| error.what().to_owned()),
-    )
+/// What is known before the first row.
+struct Known {
+    vocabulary: Vocabulary,
+    setup: Vec<(Rule, String)>,
+    note: Option<String>,
+}
+
+impl Known {
+    fn of_ids(stop: &[u32]) -> Self {
+        Self {
+            vocabulary: Vocabulary::new(stop),
+            setup: Vec::new(),
+            note: None,
+        }
+    }
+
+    fn of(tokenizer: &tokenizer::Tokenizer, stop: &[u32], template: Option<&str>) -> Self {
+        let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, stop);
+        let compiled = match template {
+            Some(source) => audit::compile(tokenizer, source).map(Some),
+            None => audit::template_of(tokenizer),
+        };
+        let (template, broken) = match compiled {
+            Ok(template) => (template, None),
+            Err(error) => (None, Some(error)),
+        };
+        let learned = template
+            .as_ref()
+            .and_then(|template| audit::learn(&mut vocabulary, tokenizer, template).err());
+        Self {
+            setup: audit::setup_findings(tokenizer, stop, template.as_ref()),
+            note: broken.or(learned).map(|error| error.what().to_owned()),
+            vocabulary,
+        }
+    }
 }
 
 fn batches(rows: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {

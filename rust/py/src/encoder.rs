@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyList;
 use turnmill_core::chat::Schema;
+use turnmill_core::check::content::ContentRules;
 use turnmill_core::encode::{self, ShardOptions};
 use turnmill_core::recipe::Recipe;
 use turnmill_core::{Arena, pool};
@@ -61,6 +62,7 @@ impl Encoder {
     }
 
     /// A shard: rows of one input of a known schema.
+    #[pyo3(signature = (schema, path, array, first_row, first_line, threads, chunk_rows, mixed, check_content=false))]
     #[expect(clippy::too_many_arguments, reason = "each is one key of the protocol")]
     fn open_shard(
         &self,
@@ -73,8 +75,10 @@ impl Encoder {
         threads: Option<usize>,
         chunk_rows: Option<usize>,
         mixed: bool,
+        check_content: bool,
     ) -> PyResult<Shard> {
         let shard = detach::run_short(py, || {
+            let content = check_content.then(|| ContentRules::new(self.0.tokenizer()));
             self.0.open_shard(ShardOptions {
                 schema: Schema::from_name(schema)?,
                 path,
@@ -85,6 +89,7 @@ impl Encoder {
                 chunk_rows,
                 mixed,
                 carry: Vec::new(),
+                content: content.transpose()?.map(Arc::new),
             })
         })?;
         Ok(Shard::new(shard))

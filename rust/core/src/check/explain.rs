@@ -84,8 +84,8 @@ explanations! {
         "A think marker has no partner, so a parser will swallow or invent text.",
         "Repair the pair of markers in the data.";
     ReasoningInline:
-        "The reasoning stands inside the content and was taken out into its own field.",
-        "Nothing: it is rendered as the template renders reasoning.";
+        "The reasoning stands between think markers inside the content.",
+        "Nothing where the template prints contents as they are; else move it to reasoning_content.";
     HistoryRewritten:
         "The template prints an earlier turn otherwise once later messages follow.",
         "history = expand gives the tokens of inference for every turn, at a price in tokens.";

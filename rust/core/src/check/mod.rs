@@ -4,6 +4,7 @@
 //! the audit of finished data.
 
 pub mod audit;
+pub mod content;
 pub mod contract;
 mod explain;
 mod rule;

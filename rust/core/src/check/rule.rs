@@ -77,7 +77,7 @@ rules! {
     TurnLost "turn-lost" Error "The template prints fewer assistant turns than the row has";
     ReasoningDropped "reasoning-dropped" Warning "The template leaves reasoning of the row out";
     ReasoningMalformed "reasoning-malformed" Warning "A think marker has no partner";
-    ReasoningInline "reasoning-inline" Info "Inline think text was read as the reasoning field";
+    ReasoningInline "reasoning-inline" Info "Reasoning stands inside the content, not in a field of its own";
     HistoryRewritten "history-rewritten" Info "The template renders an earlier turn otherwise than at inference";
     ArrowNullDropped "arrow-null-dropped" Info "Null fields that an Arrow struct adds were dropped";
     SpecialTokenInContent "special-token-in-content" Info "Content holds the text of a control token, encoded as ordinary text";
@@ -115,7 +115,7 @@ rules! {
     SpecialTokenStrip "special-token-strip" Warning "A special token swallows whitespace beside it";
     RoundtripMismatch "roundtrip-mismatch" Info "Decoding does not give the rendered text back";
     NonPrefixTemplate "non-prefix-template" Warning "Rendering more messages changes the text of earlier ones";
-    NondeterministicTemplate "nondeterministic-template" Error "Two renders of one conversation differ";
+    NondeterministicTemplate "nondeterministic-template" Warning "Two renders of one conversation differ, by the date or by chance";
     StaleCache "stale-cache" Error "Stored data was made by another recipe, template or tokenizer";
     CacheKeyCollision "cache-key-collision" Error "Two inputs share one cache entry";
     PackingBoundary "packing-boundary" Error "A packed row lacks document boundaries";

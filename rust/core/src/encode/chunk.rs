@@ -10,6 +10,7 @@ use crate::batch::rows::Rows as ArrowRows;
 use crate::batch::{IndexRow, IndexRows, RejectRows, Sample, Samples, hash_of};
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Record};
+use crate::check::content::ContentRules;
 use crate::check::{Reject, Rule, RuleCounts};
 use crate::jsonl;
 use crate::value::{Arena, Map, Value};
@@ -30,6 +31,8 @@ pub(super) enum Row<'i> {
 pub(super) struct Setting<'s> {
     pub(super) plan: &'s Plan,
     pub(super) reader: &'s Reader,
+    /// Counted too, where a check asks for it.
+    pub(super) content: Option<&'s ContentRules>,
     pub(super) cancel: &'s Cancel,
 }
 
@@ -141,6 +144,9 @@ impl<'w> Step<'w, '_> {
         let mut counts = RuleCounts::default();
         let value = self.value(row, &mut counts)?;
         let record = self.setting.reader.read(value, self.arena, &mut counts)?;
+        if let Some(rules) = self.setting.content {
+            rules.count(&record, &mut counts);
+        }
         self.desk.counts = counts;
         let plan = self.setting.plan;
         match record {

@@ -12,6 +12,7 @@ use crate::batch::rows::{Rows as ArrowRows, Wanted};
 use crate::batch::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples};
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
+use crate::check::content::ContentRules;
 use crate::check::{Reject, RuleCounts};
 use crate::jsonl::{Rows, Splitter};
 use crate::recipe::Column;
@@ -45,6 +46,8 @@ pub struct ShardOptions {
     pub mixed: bool,
     /// Columns of the rows that the index carries.
     pub carry: Vec<String>,
+    /// Rules on contents that are counted too.
+    pub content: Option<Arc<ContentRules>>,
 }
 
 impl ShardOptions {
@@ -60,6 +63,7 @@ impl ShardOptions {
             chunk_rows: None,
             mixed: false,
             carry: Vec::new(),
+            content: None,
         }
     }
 }
@@ -195,6 +199,7 @@ impl Shard {
         let setting = Setting {
             plan: &self.encoder.plan,
             reader: &self.reader,
+            content: self.options.content.as_deref(),
             cancel,
         };
         let parts = pool::map(self.options.threads, jobs, |job| {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::columns::IGNORED;
+use super::replay::Replay;
 use super::report::{Finding, Report};
 use super::tally::{Evidence, Token};
 use crate::tokenizer::Tokenizer;
@@ -27,9 +28,26 @@ impl Report {
             "trained": self.trained,
             "labelled": self.labelled,
             "limit": self.limit,
+            "replay": replay_json(&self.replay),
             "rules": rules,
         })
     }
+}
+
+/// Share of the replayed turns that are right, in all and by position.
+fn replay_json(replay: &Replay) -> Value {
+    let turns: u64 = replay.positions.iter().map(|position| position.turns).sum();
+    let right: u64 = replay.positions.iter().map(|position| position.right).sum();
+    let share = |right: u64, turns: u64| (turns > 0).then(|| right as f64 / turns as f64);
+    let by_turn: Vec<Value> = replay
+        .positions
+        .iter()
+        .filter(|position| position.turns > 0)
+        .map(|position| {
+            json!({"turns": position.turns, "rate": share(position.right, position.turns)})
+        })
+        .collect();
+    json!({"turns": turns, "rate": share(right, turns), "by_turn": by_turn})
 }
 
 fn finding_json(finding: &Finding, rows: u64, tokenizer: Option<&Tokenizer>) -> Value {

@@ -9,27 +9,35 @@ mod ends;
 mod json;
 mod learn;
 mod part;
+mod replay;
 mod report;
 mod row;
+mod setup;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod turns;
 mod vocabulary;
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 
 use crate::cancel::Cancel;
 use crate::check::Rule;
+use crate::tokenizer::Tokenizer;
 use crate::{Result, pool};
 
 use columns::{Columns, IGNORED};
 use part::Part;
+use replay::Player;
 use row::{Mismatch, Row, Scratch};
 use turns::Turns;
 
 pub use learn::{compile, learn, template_of};
+pub use replay::{Position, Replay};
 pub use report::{Finding, Report};
+pub use setup::setup_findings;
 pub use tally::{Entry, Evidence, Token};
 pub use vocabulary::{Header, Vocabulary, serving_stop_set, stop_set};
 
@@ -45,6 +53,10 @@ pub struct AuditOptions {
     pub evidence: usize,
     /// The length that rows were cut at; `None`: the longest row, where it looks like one.
     pub max_length: Option<u32>,
+    /// Ids that mark where a response starts, where the trainer searches for them.
+    pub response_marker: Vec<i32>,
+    /// Findings on tokenizer and template, for the report.
+    pub setup: Vec<(Rule, String)>,
 }
 
 impl Default for AuditOptions {
@@ -53,6 +65,8 @@ impl Default for AuditOptions {
             threads: 1,
             evidence: 5,
             max_length: None,
+            response_marker: Vec::new(),
+            setup: Vec::new(),
         }
     }
 }
@@ -62,6 +76,8 @@ impl Default for AuditOptions {
 pub struct Audit {
     vocabulary: Vocabulary,
     options: AuditOptions,
+    /// Replays turns; none where prompts cannot be decoded.
+    tokenizer: Option<Arc<Tokenizer>>,
     part: Part,
     labelled: bool,
     masked: bool,
@@ -74,10 +90,18 @@ impl Audit {
         Self {
             vocabulary,
             options,
+            tokenizer: None,
             part,
             labelled: false,
             masked: false,
         }
+    }
+
+    /// With the tokenizer, so that turns are replayed.
+    #[must_use]
+    pub fn replaying(mut self, tokenizer: &Arc<Tokenizer>) -> Self {
+        self.tokenizer = replay::round_trips(tokenizer).then(|| Arc::clone(tokenizer));
+        self
     }
 
     /// Checks the next batches. An error if a batch is not tokenized data; what is wrong with its
@@ -100,10 +124,17 @@ impl Audit {
     fn check_piece(&self, piece: &Piece<'_>) -> Part {
         let mut part = Part::new(self.options.max_length, self.options.evidence);
         let mut scratch = Scratch::default();
+        let tokenizer = self.tokenizer.as_ref();
+        let mut player = tokenizer.map(|known| Player::new(known, &self.vocabulary));
         for (number, index) in (piece.number..).zip(piece.rows.clone()) {
             let known = &self.vocabulary;
             match Row::read(piece.columns, index, number, known, &mut scratch) {
-                Ok(row) => self.check_row(&row, &mut part),
+                Ok(row) => {
+                    self.check_row(&row, &mut part);
+                    if let Some(player) = &mut player {
+                        self.replay(player, &row, &mut part);
+                    }
+                }
                 Err(mismatch) => add_mismatch(&mut part, number, mismatch),
             }
         }
@@ -126,6 +157,10 @@ impl Audit {
             add_at(part, Rule::OverlongSample, row, limit as usize, "");
         }
         part.ends.see(row.length() as u32, self.options.evidence);
+        let marker = &self.options.response_marker;
+        if trained == 0 && !marker.is_empty() && !contains(row.ids, marker) {
+            add_at(part, Rule::ResponseMarkerNotFound, row, 0, "");
+        }
         self.check_tokens(row, part);
         check_seams(row, part);
         for index in 0..row.documents.len() {
@@ -134,6 +169,18 @@ impl Audit {
         if row.documents.is_empty() {
             add_at(part, Rule::AllLabelsMasked, row, 0, "the row has no tokens");
         }
+    }
+
+    fn replay(&self, player: &mut Player<'_>, row: &Row<'_>, part: &mut Part) {
+        let Some(difference) = player.play(row, &mut part.replay) else {
+            return;
+        };
+        let server = match (difference.server, &self.tokenizer) {
+            (Some(id), Some(tokenizer)) => format!("{:?} {id}", tokenizer.id_to_text(id)),
+            _ => "no token".to_owned(),
+        };
+        let note = format!("the server's prompt has {server} at {}", difference.at);
+        add_at(part, Rule::PromptParity, row, difference.at, &note);
     }
 
     /// The row goes on with the turn that the row before left open.
@@ -226,6 +273,10 @@ fn cut(columns: &[Columns], first: u64) -> Vec<Piece<'_>> {
         }
     }
     pieces
+}
+
+fn contains(ids: &[i32], marker: &[i32]) -> bool {
+    ids.windows(marker.len()).any(|window| window == marker)
 }
 
 fn add_at(part: &mut Part, rule: Rule, row: &Row<'_>, at: usize, note: &str) {

@@ -1,6 +1,7 @@
 //! What one piece of work found; pieces are merged in the order of the rows.
 
 use super::ends::Ends;
+use super::replay::Replay;
 use super::tally::{Evidence, Tally};
 use crate::check::Rule;
 
@@ -28,6 +29,8 @@ pub(super) struct Part {
     pub(super) tokens: u64,
     /// Trained tokens.
     pub(super) trained: u64,
+    /// Replayed turns.
+    pub(super) replay: Replay,
     /// Rows without a trained token.
     pub(super) rows_untrained: u64,
     /// Rows in which every token is trained.
@@ -48,6 +51,7 @@ impl Part {
             turns: 0,
             tokens: 0,
             trained: 0,
+            replay: Replay::default(),
             rows_untrained: 0,
             rows_all_trained: 0,
             open: None,
@@ -96,6 +100,7 @@ impl Part {
         let keep = self.tally.keep();
         self.tally.append(later.tally);
         self.ends.append(later.ends, keep);
+        self.replay.append(&later.replay);
         self.rows += later.rows;
         self.documents += later.documents;
         self.turns += later.turns;

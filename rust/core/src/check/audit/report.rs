@@ -2,6 +2,7 @@
 
 use super::AuditOptions;
 use super::part::Part;
+use super::replay::Replay;
 use super::tally::{Entry, Evidence};
 use super::vocabulary::Vocabulary;
 use crate::check::{Rule, Severity};
@@ -36,6 +37,8 @@ pub struct Report {
     pub labelled: bool,
     /// The length at which rows were cut, told or found.
     pub limit: Option<u32>,
+    /// Replayed turns, by their position.
+    pub replay: Replay,
     /// Rules that fired, in the order of the rule list.
     pub findings: Vec<Finding>,
 }
@@ -76,7 +79,7 @@ impl Report {
             .get_mut(Rule::TruncatedTerminator)
             .interleave(truncated, keep);
         name_filled_windows(part.tally.get_mut(Rule::AllLabelsMasked), ends.limit);
-        add_setup(&mut part, vocabulary);
+        add_setup(&mut part, vocabulary, &options.setup);
         if labelled {
             add_markers(&mut part, masked);
         }
@@ -89,6 +92,7 @@ impl Report {
             labelled,
             limit: ends.limit,
             findings: findings(&part),
+            replay: part.replay,
         }
     }
 
@@ -131,7 +135,7 @@ fn name_filled_windows(entry: &mut Entry, limit: Option<u32>) {
 }
 
 /// Findings on the tokenizer and the stop set, not on a row.
-fn add_setup(part: &mut Part, vocabulary: &Vocabulary) {
+fn add_setup(part: &mut Part, vocabulary: &Vocabulary, setup: &[(Rule, String)]) {
     let mut add = |rule: Rule, note: String| {
         let evidence = Evidence {
             note,
@@ -141,6 +145,9 @@ fn add_setup(part: &mut Part, vocabulary: &Vocabulary) {
         entry.count += 1;
         entry.evidence.insert(0, evidence);
     };
+    for (rule, note) in setup {
+        add(*rule, note.clone());
+    }
     if vocabulary.stop().is_empty() {
         add(
             Rule::UnsetTerminator,

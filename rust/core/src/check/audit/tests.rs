@@ -651,6 +651,29 @@ fn the_number_of_threads_and_batches_changes_nothing() {
 }
 
 #[test]
+fn a_response_marker_that_does_not_occur() {
+    let run = |ids: [i32; 4]| {
+        let columns = vec![
+            (
+                "input_ids",
+                lists(&vec![ids.to_vec(), vec![10, 20, STOP, STOP]]),
+            ),
+            (
+                "labels",
+                lists(&vec![vec![IGNORED; 4], mask(&[10, 20, STOP, PAD], ".xx.")]),
+            ),
+        ];
+        let options = AuditOptions {
+            response_marker: vec![8, 9],
+            ..AuditOptions::default()
+        };
+        audit(plain(), &[batch(columns)], options)
+    };
+    assert!(names(&run([10, 8, 11, 9])).contains(&"response-marker-not-found"));
+    assert!(!names(&run([10, 8, 9, 11])).contains(&"response-marker-not-found"));
+}
+
+#[test]
 fn data_without_ids_is_an_error_that_names_its_columns() {
     let text = batch(vec![("labels", lists(&vec![vec![1]]))]);
     let error = Audit::new(plain(), AuditOptions::default())

@@ -135,6 +135,12 @@ impl Vocabulary {
         for role in study.roles.iter().filter(|role| role.accepted) {
             self.learn_header(tokenizer, &role.header, role.role == "assistant")?;
         }
+        if !self.knows_headers() {
+            // What ends a user message opens the answer, as [/INST] does.
+            for role in study.roles.iter().filter(|role| role.role == "user") {
+                self.learn_header(tokenizer, &role.footer, true)?;
+            }
+        }
         if let (Some(bos), Some(text)) = (self.bos, first_render) {
             let ids = tokenizer.encode(text, false)?;
             let count = ids.iter().filter(|id| **id == bos).count();

@@ -1,0 +1,1 @@
+"""Turnmill inside other frameworks; nothing here imports them before it is used."""

@@ -1,0 +1,63 @@
+"""The callback that looks at the first batch a trainer sees."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import TrainerCallback
+
+import turnmill
+from turnmill.errors import DataError
+from turnmill.integrations.transformers import FirstBatchCheck
+
+DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
+
+
+def batch(*, masked):
+    tokenizer = turnmill.Tokenizer(DEMO)
+    stop = turnmill._core.stop_set(tokenizer._core)[0]
+    ids = [*tokenizer.encode("Hello there. Yes").tolist(), stop]
+    labels = [-100, -100, *ids[2:-1], -100 if masked else stop]
+    return {"input_ids": np.array([ids]), "labels": np.array([labels])}
+
+
+def test_the_training_does_not_start_on_a_batch_without_terminators():
+    callback = FirstBatchCheck(DEMO)
+    with pytest.raises(DataError, match="terminator-masked") as raised:
+        callback.on_train_begin(None, None, None, train_dataloader=[batch(masked=True)])
+    assert raised.value.code == "terminator-masked"
+    assert callback.findings.rules["terminator-masked"].count == 1
+
+
+def test_a_good_batch_passes():
+    callback = FirstBatchCheck(DEMO)
+    control = object()
+    assert callback.on_train_begin(None, None, control, train_dataloader=[batch(masked=False)])
+    assert callback.findings.ok
+
+
+def test_a_warning_lets_it_start(capsys):
+    callback = FirstBatchCheck(DEMO, on_error="warn")
+    callback.on_train_begin(None, None, None, train_dataloader=[batch(masked=True)])
+    assert "terminator-masked" in capsys.readouterr().err
+
+
+def test_it_answers_every_event_of_a_trainer_callback():
+    callback = FirstBatchCheck(DEMO)
+    control = object()
+    for event in dir(TrainerCallback):
+        if event.startswith("on_"):
+            assert getattr(callback, event)(None, None, control, model=None) is control
+
+
+def test_importing_it_imports_no_framework():
+    code = (
+        "import sys, turnmill.integrations.transformers\n"
+        "print({'transformers', 'torch'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
