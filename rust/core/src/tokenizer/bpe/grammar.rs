@@ -1,6 +1,8 @@
 //! Split patterns as hand-written scanners. Each reproduces one published regular expression,
 //! alternative by alternative, on UTF-8 bytes.
 
+use super::blocks::{Blocks, Rules};
+use super::simd::Classify;
 use super::unicode::{CLASSES, Classes, decode};
 use super::unicode::{
     HAN, IDEOGRAPH_OR_KANA, LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, PUNCTUATION, SPACE,
@@ -51,7 +53,7 @@ pub(super) enum Grammar {
 
 impl Grammar {
     /// Appends the end of every piece of `text`, in order; the pieces cover it.
-    pub(super) fn split(self, text: &str, ends: &mut Vec<u32>) {
+    pub(super) fn split(self, text: &str, classify: Classify, ends: &mut Vec<u32>) {
         let scan = Scan {
             text: text.as_bytes(),
             end: text.len(),
@@ -65,8 +67,24 @@ impl Grammar {
                     ends.push(at as u32);
                 }
             }),
-            Self::Words(words) => scan.all(ends, |at| scan.word(at, words)),
-            Self::CasedWords(words) => scan.all(ends, |at| scan.cased_word(at, words)),
+            Self::Words(words) => {
+                let rules = Rules {
+                    cased: false,
+                    contractions: true,
+                    digits: words.digits,
+                    slash: false,
+                };
+                scan.blocks(classify, rules, ends, |at| scan.word(at, words));
+            }
+            Self::CasedWords(words) => {
+                let rules = Rules {
+                    cased: true,
+                    contractions: words.contractions,
+                    digits: words.digits,
+                    slash: words.slash,
+                };
+                scan.blocks(classify, rules, ends, |at| scan.cased_word(at, words));
+            }
             Self::DeepSeek => scan.deepseek(ends),
             Self::Whole => ends.extend((!text.is_empty()).then_some(text.len() as u32)),
             Self::Spaces => scan.spaces(ends),
@@ -97,6 +115,24 @@ impl Scan<'_> {
             at = next(at);
             ends.push(at as u32);
         }
+    }
+
+    fn blocks(
+        self,
+        classify: Classify,
+        rules: Rules,
+        ends: &mut Vec<u32>,
+        next: impl Fn(usize) -> usize,
+    ) {
+        let contraction = |at| self.contraction(at, true);
+        Blocks {
+            text: self.text,
+            rules,
+            classify,
+            next,
+            contraction,
+        }
+        .split(ends);
     }
 
     /// The character at `at`; beyond the end a character of no class.
@@ -420,5 +456,115 @@ struct CasedRun {
 impl CasedRun {
     fn best(self, start: usize) -> Option<usize> {
         self.ends_lower.or((self.end > start).then_some(self.end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::{classify, classify_portable};
+    use super::*;
+
+    /// Texts of bits that the patterns treat differently, drawn by a simple generator.
+    fn soup(seed: &mut u64, count: usize) -> String {
+        const BITS: [&str; 36] = [
+            " ",
+            " ",
+            "  ",
+            "\n",
+            "\r\n",
+            "\t",
+            "\u{b}",
+            "a",
+            "b",
+            "the",
+            "ing",
+            "A",
+            "HTTP",
+            "'",
+            "'s",
+            "'LL",
+            "'re",
+            "'x",
+            "\"",
+            ".",
+            ",",
+            "/",
+            "-",
+            "//",
+            "1",
+            "23",
+            "4567",
+            "é",
+            "中文",
+            "\u{3000}",
+            "\u{17f}",
+            "\u{301}",
+            "½",
+            "\u{1}",
+            "don't",
+            "some longer words here and there ",
+        ];
+        (0..count)
+            .map(|_| {
+                *seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                BITS[(*seed >> 33) as usize % BITS.len()]
+            })
+            .collect()
+    }
+
+    fn grammars() -> Vec<Grammar> {
+        let mut grammars = Vec::new();
+        for digits in [1, 3] {
+            for flag in [false, true] {
+                grammars.push(Grammar::Words(Words {
+                    marks: flag,
+                    digits,
+                }));
+                for slash in [false, true] {
+                    let (contractions, han) = (flag, false);
+                    grammars.push(Grammar::CasedWords(CasedWords {
+                        contractions,
+                        digits,
+                        slash,
+                        han,
+                    }));
+                }
+            }
+        }
+        grammars
+    }
+
+    /// Piece by piece, without blocks.
+    fn scanned(grammar: Grammar, text: &str) -> Vec<u32> {
+        let scan = Scan {
+            text: text.as_bytes(),
+            end: text.len(),
+            classes: &CLASSES,
+        };
+        let mut ends = Vec::new();
+        match grammar {
+            Grammar::Words(words) => scan.all(&mut ends, |at| scan.word(at, words)),
+            Grammar::CasedWords(words) => scan.all(&mut ends, |at| scan.cased_word(at, words)),
+            _ => unreachable!("only patterns that are split by blocks"),
+        }
+        ends
+    }
+
+    #[test]
+    fn blocks_split_as_the_scanners_do() {
+        let mut seed = 1;
+        for round in 0..4_000 {
+            let text = soup(&mut seed, round % 90);
+            for grammar in grammars() {
+                let expected = scanned(grammar, &text);
+                for classify in [classify(), classify_portable] {
+                    let mut ends = Vec::new();
+                    grammar.split(&text, classify, &mut ends);
+                    assert_eq!(ends, expected, "{grammar:?} {text:?}");
+                }
+            }
+        }
     }
 }

@@ -15,13 +15,23 @@ const FILTER_BITS: usize = 1 << 20;
 /// Pairs of characters that some token joins. It may name more pairs than there are, never fewer.
 #[derive(Debug)]
 pub(super) struct Joins {
-    /// By hash of both characters, or of one and of the first byte of the next where a token ends
-    /// inside that one.
+    /// By hash of both characters, where a token has both whole.
     filter: Vec<u64>,
     /// Pairs of ASCII characters, exactly.
     ascii: [u128; 128],
-    /// By last byte of a character that a token starts inside of: the bytes that may follow.
-    inside: Box<[[u64; 4]; 64]>,
+    /// Where a token has only a part of one of the two: by the last byte of the left character
+    /// and the first of the right one, which `fragments` to compare.
+    gates: Vec<(u16, u16)>,
+    fragments: Vec<Fragment>,
+}
+
+/// What a token that starts or ends inside a character has on both sides of a border: the last
+/// bytes before it and the first behind it, in a window of four bytes each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fragment {
+    gate: usize,
+    mask: u64,
+    bytes: u64,
 }
 
 impl Joins {
@@ -30,56 +40,73 @@ impl Joins {
         let mut joins = Self {
             filter: vec![0; FILTER_BITS / 64],
             ascii: [0; 128],
-            inside: Box::new([[0; 4]; 64]),
+            gates: vec![(0, 0); GATES],
+            fragments: Vec::new(),
         };
         for token in tokens {
             joins.add(token);
+        }
+        joins.fragments.sort_unstable();
+        joins.fragments.dedup();
+        for (i, fragment) in (0..).zip(&joins.fragments) {
+            let gate = &mut joins.gates[fragment.gate];
+            *gate = if gate.1 == 0 {
+                (i, i + 1)
+            } else {
+                (gate.0, i + 1)
+            };
         }
         joins
     }
 
     fn add(&mut self, token: &[u8]) {
-        let mut last = None;
-        let mut at = token
+        let partial = token
             .iter()
             .take_while(|&&byte| is_continuation(byte))
             .count();
-        if at > 0 && at < token.len() {
-            let bits = &mut self.inside[usize::from(token[at - 1] & 0x3F)];
-            bits[usize::from(token[at] / 64)] |= 1 << (token[at] % 64);
-        }
+        let mut last = (0, partial, false);
+        let mut at = partial;
         while at < token.len() {
-            let whole = at + length(token[at]) <= token.len();
-            if let Some(last) = last {
-                self.join(last, token, at, whole);
+            let end = at + length(token[at]);
+            let whole = end <= token.len();
+            let end = end.min(token.len());
+            if at > 0 {
+                let right = (at, end, whole);
+                self.join(token, last, right);
             }
-            if !whole {
-                break;
+            last = (at, end, whole);
+            at = end;
+        }
+    }
+
+    /// A token has two neighbours: start, end, and whether it has all of the character.
+    fn join(&mut self, token: &[u8], left: (usize, usize, bool), right: (usize, usize, bool)) {
+        if left.2 && right.2 {
+            let (left, right) = (decode(token, left.0).0, decode(token, right.0).0);
+            if left < 128 && right < 128 {
+                self.ascii[left as usize] |= 1 << right;
+            } else {
+                let hash = hash(left, right);
+                self.filter[hash / 64] |= 1 << (hash % 64);
             }
-            let (code, bytes) = decode(token, at);
-            last = Some(code);
-            at += bytes;
+            return;
         }
-    }
-
-    fn join(&mut self, last: u32, token: &[u8], at: usize, whole: bool) {
-        if !whole {
-            return self.set(hash(last, PARTIAL + u32::from(token[at])));
+        let (mut mask, mut bytes) = ([0; 8], [0; 8]);
+        for (i, &byte) in token[left.0.max(left.1.saturating_sub(4))..left.1]
+            .iter()
+            .rev()
+            .enumerate()
+        {
+            (mask[3 - i], bytes[3 - i]) = (0xFF, byte);
         }
-        let (code, _) = decode(token, at);
-        if last < 128 && code < 128 {
-            self.ascii[last as usize] |= 1 << code;
-        } else {
-            self.set(hash(last, code));
+        for (i, &byte) in token[right.0..right.1].iter().enumerate() {
+            (mask[4 + i], bytes[4 + i]) = (0xFF, byte);
         }
-    }
-
-    fn set(&mut self, hash: usize) {
-        self.filter[hash / 64] |= 1 << (hash % 64);
-    }
-
-    fn has(&self, hash: usize) -> bool {
-        self.filter[hash / 64] >> (hash % 64) & 1 != 0
+        self.fragments.push(Fragment {
+            gate: gate(bytes[3], bytes[4]),
+            mask: u64::from_le_bytes(mask),
+            bytes: u64::from_le_bytes(bytes),
+        });
     }
 
     /// Some token may lie over the border of two characters: `left`, which ends before `at`, and
@@ -89,16 +116,44 @@ impl Joins {
         if left < 128 && right < 128 {
             return self.ascii[left as usize] >> right & 1 != 0;
         }
-        let (end, start) = (text[at - 1], text[at]);
-        let inside = &self.inside[usize::from(end & 0x3F)];
-        self.has(hash(left, right))
-            || self.has(hash(left, PARTIAL + u32::from(start)))
-            || (end >= 128 && inside[usize::from(start / 64)] >> (start % 64) & 1 != 0)
+        let hash = hash(left, right);
+        if self.filter[hash / 64] >> (hash % 64) & 1 != 0 {
+            return true;
+        }
+        let (from, to) = self.gates[gate(text[at - 1], text[at])];
+        from < to && self.torn(text, at, from as usize..to as usize)
+    }
+
+    /// One of the fragments lies over the border at `at`.
+    fn torn(&self, text: &[u8], at: usize, fragments: std::ops::Range<usize>) -> bool {
+        let whole = at
+            .checked_sub(4)
+            .and_then(|from| text.get(from..at + 4)?.try_into().ok());
+        let window = u64::from_le_bytes(whole.unwrap_or_else(|| {
+            let mut window = [0; 8];
+            for (i, slot) in window.iter_mut().enumerate() {
+                *slot = (at + i)
+                    .checked_sub(4)
+                    .and_then(|at| text.get(at))
+                    .copied()
+                    .unwrap_or(0);
+            }
+            window
+        }));
+        self.fragments[fragments]
+            .iter()
+            .any(|fragment| window & fragment.mask == fragment.bytes)
     }
 }
 
-/// First bytes of characters, beyond all code points.
-const PARTIAL: u32 = 0x11_0000;
+const GATES: usize = 128 * 256;
+
+/// Of the byte before a border and the byte behind it. An ASCII byte and a continuation byte may
+/// share a gate; the comparison of the fragment tells them apart.
+#[inline]
+fn gate(end: u8, start: u8) -> usize {
+    usize::from(end & 0x7F) << 8 | usize::from(start)
+}
 
 #[inline]
 fn hash(left: u32, right: u32) -> usize {

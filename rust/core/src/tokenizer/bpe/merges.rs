@@ -23,8 +23,13 @@ pub(super) struct Merges {
     /// Buckets of `left << 44 | right << 24 | rank`; `u64::MAX` is free.
     buckets: Vec<[u64; BUCKET]>,
     mask: usize,
+    /// One bit for each hash of a pair: most pairs asked for do not merge, and this, unlike the
+    /// buckets, stays in the cache.
+    seen: Vec<u64>,
     /// The id that the merge of a rank gives.
     products: Vec<u32>,
+    /// Ranks of pairs of bytes, by the bytes; empty if pieces do not start as bytes.
+    bytes: Vec<u32>,
 }
 
 impl Merges {
@@ -35,6 +40,8 @@ impl Merges {
         let mut merges = Self {
             buckets: vec![[u64::MAX; BUCKET]; size],
             mask: size - 1,
+            seen: vec![0; (rules.len() / 8).next_power_of_two().max(1)],
+            bytes: Vec::new(),
             products: rules.iter().map(|rule| rule.2).collect(),
         };
         for (rank, &(left, right, _)) in rules.iter().enumerate() {
@@ -43,8 +50,18 @@ impl Merges {
         merges
     }
 
+    /// Keeps the ranks of pairs of bytes ready, given the id of each byte.
+    pub(super) fn start_from_bytes(&mut self, ids: &[u32; 256]) {
+        let pairs = ids
+            .iter()
+            .flat_map(|&left| ids.iter().map(move |&right| (left, right)));
+        self.bytes = pairs.map(|(left, right)| self.rank(left, right)).collect();
+    }
+
     fn insert(&mut self, left: u32, right: u32, rank: u64) {
         let pair = pack(left, right);
+        let bit = self.bit(pair);
+        self.seen[bit / 64] |= 1 << (bit % 64);
         let mut bucket = self.home(left, right);
         loop {
             for slot in &mut self.buckets[bucket] {
@@ -58,6 +75,11 @@ impl Merges {
     }
 
     #[inline]
+    fn bit(&self, pair: u64) -> usize {
+        (pair.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 32) as usize & (self.seen.len() * 64 - 1)
+    }
+
+    #[inline]
     fn home(&self, left: u32, right: u32) -> usize {
         let mixed = pack(left, right).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (mixed >> 32) as usize & self.mask
@@ -67,6 +89,10 @@ impl Merges {
     #[inline]
     pub(super) fn rank(&self, left: u32, right: u32) -> u32 {
         let pair = pack(left, right);
+        let bit = self.bit(pair);
+        if self.seen[bit / 64] >> (bit % 64) & 1 == 0 {
+            return NONE;
+        }
         let mut bucket = self.home(left, right);
         loop {
             let slots = &self.buckets[bucket];
@@ -83,46 +109,71 @@ impl Merges {
         }
     }
 
-    /// Merges `symbols` in place as far as the rules go.
-    pub(super) fn apply(&self, symbols: &mut Vec<u32>, long: &mut LongPiece) {
+    /// Merges `symbols` in place as far as the rules go. `piece` are their bytes, or empty if they
+    /// are not bytes.
+    pub(super) fn apply(&self, piece: &[u8], symbols: &mut Vec<u32>, long: &mut LongPiece) {
         if symbols.len() <= SHORT {
-            let left = self.apply_short(symbols);
+            let left = self.apply_short(piece, symbols);
             symbols.truncate(left);
         } else {
             self.apply_long(symbols, long);
         }
     }
 
-    /// Merges at most [`SHORT`] symbols; returns how many are left at the front.
-    fn apply_short(&self, symbols: &mut [u32]) -> usize {
-        let mut ranks = [NONE; SHORT];
-        let mut count = symbols.len();
-        for (rank, pair) in ranks.iter_mut().zip(symbols.windows(2)) {
-            *rank = self.rank(pair[0], pair[1]);
-        }
-        while count > 1 {
-            let (mut at, mut lowest) = (0, ranks[0]);
-            for (i, &rank) in ranks[..count - 1].iter().enumerate().skip(1) {
-                if rank < lowest {
-                    (at, lowest) = (i, rank);
-                }
+    /// The ranks of neighbours among the first symbols.
+    #[inline]
+    fn first_ranks(&self, piece: &[u8], symbols: &[u32], ranks: &mut [u32; SHORT]) {
+        if piece.len() == symbols.len() && !self.bytes.is_empty() {
+            for (rank, pair) in ranks.iter_mut().zip(piece.windows(2)) {
+                *rank = self.bytes[usize::from(pair[0]) << 8 | usize::from(pair[1])];
             }
+        } else {
+            for (rank, pair) in ranks.iter_mut().zip(symbols.windows(2)) {
+                *rank = self.rank(pair[0], pair[1]);
+            }
+        }
+    }
+
+    /// Merges at most [`SHORT`] symbols; returns how many are left at the front.
+    fn apply_short(&self, piece: &[u8], symbols: &mut [u32]) -> usize {
+        let mut ranks = [NONE; SHORT];
+        let count = symbols.len();
+        self.first_ranks(piece, symbols, &mut ranks);
+        let mut next: [u8; SHORT] = std::array::from_fn(|i| i as u8 + 1);
+        let mut before: [u8; SHORT] = std::array::from_fn(|i| (i as u8).wrapping_sub(1));
+        let lanes = count.next_multiple_of(8).min(SHORT);
+        loop {
+            let lowest = ranks[..lanes].iter().fold(NONE, |low, &rank| low.min(rank));
             if lowest == NONE {
                 break;
             }
+            let at = ranks[..lanes]
+                .iter()
+                .position(|&rank| rank == lowest)
+                .unwrap_or(0);
+            let gone = usize::from(next[at]);
+            let after = usize::from(next[gone]);
             symbols[at] = self.products[lowest as usize];
-            symbols.copy_within(at + 2..count, at + 1);
-            ranks.copy_within(at + 1..count, at);
-            count -= 1;
-            ranks[count - 1] = NONE;
-            if at + 1 < count {
-                ranks[at] = self.rank(symbols[at], symbols[at + 1]);
-            }
+            ranks[gone] = NONE;
+            next[at] = after as u8;
+            ranks[at] = if after < count {
+                before[after] = at as u8;
+                self.rank(symbols[at], symbols[after])
+            } else {
+                NONE
+            };
             if at > 0 {
-                ranks[at - 1] = self.rank(symbols[at - 1], symbols[at]);
+                let left = usize::from(before[at]);
+                ranks[left] = self.rank(symbols[left], symbols[at]);
             }
         }
-        count
+        let (mut kept, mut at) = (0, 0);
+        while at < count {
+            symbols[kept] = symbols[at];
+            kept += 1;
+            at = usize::from(next[at]);
+        }
+        kept
     }
 
     fn apply_long(&self, symbols: &mut Vec<u32>, long: &mut LongPiece) {
@@ -241,7 +292,7 @@ mod tests {
 
     fn merged(text: &str) -> Vec<u32> {
         let mut symbols: Vec<u32> = text.bytes().map(|b| u32::from(b - b'a')).collect();
-        rules().apply(&mut symbols, &mut LongPiece::default());
+        rules().apply(&[], &mut symbols, &mut LongPiece::default());
         symbols
     }
 
@@ -265,7 +316,7 @@ mod tests {
                 })
                 .collect();
             let mut long = symbols.clone();
-            rules.apply(&mut symbols, &mut LongPiece::default());
+            rules.apply(&[], &mut symbols, &mut LongPiece::default());
             rules.apply_long(&mut long, &mut LongPiece::default());
             assert_eq!(symbols, long);
         }

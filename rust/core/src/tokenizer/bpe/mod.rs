@@ -3,10 +3,12 @@
 //! text → added tokens ([`added`](super::added)) → rewritten text (`normalize`) → pieces (`grammar`)
 //! → parts of pieces (`joins`) → ids (`cache`, else `merges`).
 
+mod blocks;
 mod cache;
 mod definition;
 mod grammar;
 mod joins;
+mod long;
 mod merges;
 mod normalize;
 mod pieces;

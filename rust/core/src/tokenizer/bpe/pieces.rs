@@ -6,8 +6,10 @@ use super::Unsupported;
 use super::cache::{Entry, Image, Key, MAX_BYTES, Own, hash, key};
 use super::definition::Model;
 use super::joins::Joins;
+use super::long::{self, LongPieces};
 use super::merges::{LongPiece, MAX_MERGES, Merges};
 use super::plan::Split;
+use super::simd::{Classify, classify};
 use super::unicode::decode;
 use super::vocabulary::{Alphabet, Vocabulary};
 
@@ -22,6 +24,7 @@ const PART_KEY: Key = 1 << 127;
 #[derive(Debug)]
 pub(super) struct Pieces {
     split: Split,
+    classify: Classify,
     joins: Joins,
     alphabet: Alphabet,
     merges: Merges,
@@ -45,6 +48,7 @@ pub(super) struct Work {
     /// The ids of a chunk, each entry of the cache being written whole.
     out: Box<[u32; CHUNK * 4]>,
     symbols: Vec<u32>,
+    long_pieces: LongPieces,
     long: LongPiece,
 }
 
@@ -57,6 +61,7 @@ impl Work {
             keys: Box::new([(0, 0); CHUNK]),
             out: Box::new([0; CHUNK * 4]),
             symbols: Vec::new(),
+            long_pieces: LongPieces::new(),
             long: LongPiece::default(),
         }
     }
@@ -79,6 +84,7 @@ impl Pieces {
         };
         let mut pieces = Self {
             split,
+            classify: classify(),
             joins: Joins::new(tokens().map(|(bytes, _)| &**bytes)),
             alphabet: vocabulary.alphabet.clone(),
             merges,
@@ -118,7 +124,7 @@ impl Pieces {
     ) -> Result<usize, String> {
         let first = ids.len();
         work.ends.clear();
-        self.split.split(text, &mut work.ends)?;
+        self.split.split(text, self.classify, &mut work.ends)?;
         if self.cut_ascii || text.bytes().fold(0, u8::max) >= 0xE0 {
             self.cut(text.as_bytes(), work);
             std::mem::swap(&mut work.ends, &mut work.parts);
@@ -219,27 +225,35 @@ impl Pieces {
             ids.extend_from_slice(&entry.ids[..entry.count()]);
             return;
         }
+        let tag = part && self.whole_differs;
         if key == 0
-            && !(part && self.whole_differs)
+            && !tag
             && let Some(&id) = self.long.get(piece.as_bytes())
         {
             ids.push(id);
             return;
         }
-        self.merge(piece, &mut work.symbols, &mut work.long);
-        if key != 0
-            && let Some(entry) = Entry::new(key, &work.symbols)
-        {
-            work.own.insert(entry, hash);
+        let remembered = piece.len() <= long::MAX_BYTES;
+        if remembered && let Some(known) = work.long_pieces.get(piece.as_bytes(), tag) {
+            ids.extend_from_slice(known);
+            return;
         }
+        self.merge(piece, &mut work.symbols, &mut work.long);
         ids.extend_from_slice(&work.symbols);
+        let entry = (key != 0).then(|| Entry::new(key, &work.symbols)).flatten();
+        if let Some(entry) = entry {
+            work.own.insert(entry, hash);
+        } else if remembered {
+            work.long_pieces
+                .insert(piece.as_bytes(), tag, &work.symbols);
+        }
     }
 
     /// Merges a piece by the rules.
     fn merge(&self, piece: &str, symbols: &mut Vec<u32>, long: &mut LongPiece) {
         symbols.clear();
         self.alphabet.symbols(piece, symbols);
-        self.merges.apply(symbols, long);
+        self.merges.apply(piece.as_bytes(), symbols, long);
     }
 }
 
@@ -275,5 +289,9 @@ fn merges(model: &Model<'_>, vocabulary: &Vocabulary<'_>) -> Result<Merges, Unsu
     {
         return Err(Unsupported::new("the model merges byte tokens"));
     }
-    Ok(Merges::new(&rules))
+    let mut merges = Merges::new(&rules);
+    if let Alphabet::Bytes(ids) = &vocabulary.alphabet {
+        merges.start_from_bytes(ids);
+    }
+    Ok(merges)
 }

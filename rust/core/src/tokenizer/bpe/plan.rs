@@ -10,6 +10,7 @@ use super::Unsupported;
 use super::definition::{Definition, Model};
 use super::grammar::{CasedWords, Grammar, Words};
 use super::normalize::{MARKER, Prefix, Rewrite};
+use super::simd::Classify;
 use super::vocabulary::Spelling;
 
 /// What is done to a text, in this order.
@@ -34,9 +35,14 @@ pub(super) enum Split {
 
 impl Split {
     /// Appends the end of every piece of `text`, in order.
-    pub(super) fn split(&self, text: &str, ends: &mut Vec<u32>) -> Result<(), String> {
+    pub(super) fn split(
+        &self,
+        text: &str,
+        classify: Classify,
+        ends: &mut Vec<u32>,
+    ) -> Result<(), String> {
         match self {
-            Self::Known(grammar) => grammar.split(text, ends),
+            Self::Known(grammar) => grammar.split(text, classify, ends),
             Self::Reference(splitter) => {
                 let mut pieces = PreTokenizedString::from(text);
                 splitter

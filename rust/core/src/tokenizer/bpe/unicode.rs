@@ -107,16 +107,16 @@ fn ranges(pattern: &str) -> Vec<(u32, u32)> {
 /// The code point that starts at `at` and its length in bytes. `text` is UTF-8 and `at` a boundary.
 #[inline]
 pub(super) fn decode(text: &[u8], at: usize) -> (u32, usize) {
-    let lead = text[at];
-    let tail = |i: usize| u32::from(text[at + i] & 0x3F);
-    match lead {
-        0..0x80 => (u32::from(lead), 1),
-        0x80..0xE0 => (u32::from(lead & 0x1F) << 6 | tail(1), 2),
-        0xE0..0xF0 => (u32::from(lead & 0x0F) << 12 | tail(1) << 6 | tail(2), 3),
-        0xF0.. => (
-            u32::from(lead & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3),
-            4,
-        ),
+    let tail = |byte: u8| u32::from(byte & 0x3F);
+    match text[at..] {
+        [lead @ 0..0x80, ..] => (u32::from(lead), 1),
+        [lead @ 0xE0..0xF0, b, c, ..] => (u32::from(lead & 0x0F) << 12 | tail(b) << 6 | tail(c), 3),
+        [lead @ 0xC0..0xE0, b, ..] => (u32::from(lead & 0x1F) << 6 | tail(b), 2),
+        [lead, b, c, d, ..] => {
+            let code = u32::from(lead & 0x07) << 18 | tail(b) << 12 | tail(c) << 6 | tail(d);
+            (code, 4)
+        }
+        _ => (0, 1),
     }
 }
 
