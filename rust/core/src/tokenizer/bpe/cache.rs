@@ -1,7 +1,7 @@
 //! What pieces of text merge into, remembered: a shared image of the vocabulary that never
 //! changes, and a small table for each thread in front of it. Hits are compared exactly.
 
-use super::simd::prefetch;
+use super::simd::{large, prefetch};
 
 /// Longest piece that is remembered here, in bytes.
 pub(super) const MAX_BYTES: usize = 15;
@@ -101,7 +101,7 @@ impl Image {
     pub(super) fn new(entries: &[Entry]) -> Self {
         let size = entries.len().next_power_of_two().max(2);
         let mut image = Self {
-            buckets: vec![Bucket::default(); size],
+            buckets: large(Bucket::default(), size),
             mask: size - 1,
         };
         for entry in entries {
@@ -150,7 +150,7 @@ pub(super) struct Own {
 impl Own {
     pub(super) fn new() -> Self {
         Self {
-            buckets: vec![Bucket::default(); OWN_BUCKETS],
+            buckets: large(Bucket::default(), OWN_BUCKETS),
         }
     }
 

@@ -4,48 +4,64 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::simd::large;
+
 /// No such merge; also greater than every rank.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Up to this many symbols a linear search for the lowest rank is faster than a heap.
 const SHORT: usize = 32;
 /// Slots looked at together: one cache line.
-const BUCKET: usize = 8;
-const RANK_BITS: u32 = 24;
-/// Ids must be below this, to be packed two and a rank to a slot.
-pub(super) const MAX_ID: u32 = (1 << 20) - 1;
-/// So must the number of merges.
-pub(super) const MAX_MERGES: usize = (1 << RANK_BITS) - 1;
+const BUCKET: usize = 4;
+/// A pair that merges, its rank, and what it merges into.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Slot {
+    pair: u64,
+    rank: u32,
+    product: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Bucket([Slot; BUCKET]);
+
+/// Of a pair of ids that no vocabulary has.
+const FREE: Slot = Slot {
+    pair: u64::MAX,
+    rank: NONE,
+    product: 0,
+};
 
 /// Ranks of pairs of ids, and what they merge into.
 #[derive(Debug)]
 pub(super) struct Merges {
-    /// Buckets of `left << 44 | right << 24 | rank`; `u64::MAX` is free.
-    buckets: Vec<[u64; BUCKET]>,
+    buckets: Vec<Bucket>,
     mask: usize,
     /// One bit for each hash of a pair: most pairs asked for do not merge, and this, unlike the
     /// buckets, stays in the cache.
     seen: Vec<u64>,
-    /// The id that the merge of a rank gives.
-    products: Vec<u32>,
-    /// Ranks of pairs of bytes, by the bytes; empty if pieces do not start as bytes.
-    bytes: Vec<u32>,
+    /// Rank and product of pairs of bytes, by the bytes; empty if pieces do not start as bytes.
+    bytes: Vec<(u32, u32)>,
 }
 
 impl Merges {
     /// From `(left, right, product)` in order of rank. A pair given twice has its last rank, as in
     /// Hugging Face.
     pub(super) fn new(rules: &[(u32, u32, u32)]) -> Self {
-        let size = (rules.len() / 4).next_power_of_two().max(2);
+        let size = (rules.len() / 3).next_power_of_two().max(2);
         let mut merges = Self {
-            buckets: vec![[u64::MAX; BUCKET]; size],
+            buckets: large(Bucket([FREE; BUCKET]), size),
             mask: size - 1,
             seen: vec![0; (rules.len() / 8).next_power_of_two().max(1)],
             bytes: Vec::new(),
-            products: rules.iter().map(|rule| rule.2).collect(),
         };
-        for (rank, &(left, right, _)) in rules.iter().enumerate() {
-            merges.insert(left, right, rank as u64);
+        for (rank, &(left, right, product)) in (0..).zip(rules) {
+            merges.insert(Slot {
+                pair: pack(left, right),
+                rank,
+                product,
+            });
         }
         merges
     }
@@ -55,18 +71,17 @@ impl Merges {
         let pairs = ids
             .iter()
             .flat_map(|&left| ids.iter().map(move |&right| (left, right)));
-        self.bytes = pairs.map(|(left, right)| self.rank(left, right)).collect();
+        self.bytes = pairs.map(|(left, right)| self.find(left, right)).collect();
     }
 
-    fn insert(&mut self, left: u32, right: u32, rank: u64) {
-        let pair = pack(left, right);
-        let bit = self.bit(pair);
+    fn insert(&mut self, rule: Slot) {
+        let bit = self.bit(rule.pair);
         self.seen[bit / 64] |= 1 << (bit % 64);
-        let mut bucket = self.home(left, right);
+        let mut bucket = self.home(rule.pair);
         loop {
-            for slot in &mut self.buckets[bucket] {
-                if *slot == u64::MAX || *slot >> RANK_BITS == pair {
-                    *slot = pair << RANK_BITS | rank;
+            for slot in &mut self.buckets[bucket].0 {
+                if slot.pair == FREE.pair || slot.pair == rule.pair {
+                    *slot = rule;
                     return;
                 }
             }
@@ -80,30 +95,26 @@ impl Merges {
     }
 
     #[inline]
-    fn home(&self, left: u32, right: u32) -> usize {
-        let mixed = pack(left, right).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (mixed >> 32) as usize & self.mask
+    fn home(&self, pair: u64) -> usize {
+        (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & self.mask
     }
 
-    /// The rank of a pair, or [`NONE`].
+    /// The rank of a pair, or [`NONE`], and what it merges into.
     #[inline]
-    pub(super) fn rank(&self, left: u32, right: u32) -> u32 {
+    fn find(&self, left: u32, right: u32) -> (u32, u32) {
         let pair = pack(left, right);
         let bit = self.bit(pair);
         if self.seen[bit / 64] >> (bit % 64) & 1 == 0 {
-            return NONE;
+            return (NONE, 0);
         }
-        let mut bucket = self.home(left, right);
+        let mut bucket = self.home(pair);
         loop {
-            let slots = &self.buckets[bucket];
-            let mut found = NONE;
-            for &slot in slots {
-                if slot >> RANK_BITS == pair {
-                    found = slot as u32 & MAX_MERGES as u32;
-                }
+            let Bucket(slots) = &self.buckets[bucket];
+            if let Some(slot) = slots.iter().find(|slot| slot.pair == pair) {
+                return (slot.rank, slot.product);
             }
-            if found != NONE || slots[BUCKET - 1] == u64::MAX {
-                return found;
+            if slots[BUCKET - 1].pair == FREE.pair {
+                return (NONE, 0);
             }
             bucket = (bucket + 1) & self.mask;
         }
@@ -120,51 +131,48 @@ impl Merges {
         }
     }
 
-    /// The ranks of neighbours among the first symbols.
+    /// Ranks and products of neighbours among the first symbols.
     #[inline]
-    fn first_ranks(&self, piece: &[u8], symbols: &[u32], ranks: &mut [u32; SHORT]) {
+    fn first(&self, piece: &[u8], symbols: &[u32], pairs: &mut Pairs) {
+        let count = symbols.len().saturating_sub(1);
         if piece.len() == symbols.len() && !self.bytes.is_empty() {
-            for (rank, pair) in ranks.iter_mut().zip(piece.windows(2)) {
-                *rank = self.bytes[usize::from(pair[0]) << 8 | usize::from(pair[1])];
+            for (i, pair) in piece.windows(2).enumerate().take(count) {
+                pairs.set(
+                    i,
+                    self.bytes[usize::from(pair[0]) << 8 | usize::from(pair[1])],
+                );
             }
         } else {
-            for (rank, pair) in ranks.iter_mut().zip(symbols.windows(2)) {
-                *rank = self.rank(pair[0], pair[1]);
+            for (i, pair) in symbols.windows(2).enumerate() {
+                pairs.set(i, self.find(pair[0], pair[1]));
             }
         }
     }
 
     /// Merges at most [`SHORT`] symbols; returns how many are left at the front.
     fn apply_short(&self, piece: &[u8], symbols: &mut [u32]) -> usize {
-        let mut ranks = [NONE; SHORT];
         let count = symbols.len();
-        self.first_ranks(piece, symbols, &mut ranks);
+        let mut pairs = Pairs {
+            ranks: [NONE; SHORT],
+            products: [0; SHORT],
+        };
+        self.first(piece, symbols, &mut pairs);
         let mut next: [u8; SHORT] = std::array::from_fn(|i| i as u8 + 1);
         let mut before: [u8; SHORT] = std::array::from_fn(|i| (i as u8).wrapping_sub(1));
-        let lanes = count.next_multiple_of(8).min(SHORT);
-        loop {
-            let lowest = ranks[..lanes].iter().fold(NONE, |low, &rank| low.min(rank));
-            if lowest == NONE {
-                break;
-            }
-            let at = ranks[..lanes]
-                .iter()
-                .position(|&rank| rank == lowest)
-                .unwrap_or(0);
+        while let Some(at) = pairs.lowest(count) {
             let gone = usize::from(next[at]);
             let after = usize::from(next[gone]);
-            symbols[at] = self.products[lowest as usize];
-            ranks[gone] = NONE;
+            symbols[at] = pairs.products[at];
+            pairs.ranks[gone] = NONE;
+            pairs.ranks[at] = NONE;
             next[at] = after as u8;
-            ranks[at] = if after < count {
+            if after < count {
                 before[after] = at as u8;
-                self.rank(symbols[at], symbols[after])
-            } else {
-                NONE
-            };
+                pairs.set(at, self.find(symbols[at], symbols[after]));
+            }
             if at > 0 {
                 let left = usize::from(before[at]);
-                ranks[left] = self.rank(symbols[left], symbols[at]);
+                pairs.set(left, self.find(symbols[left], symbols[at]));
             }
         }
         let (mut kept, mut at) = (0, 0);
@@ -179,17 +187,18 @@ impl Merges {
     fn apply_long(&self, symbols: &mut Vec<u32>, long: &mut LongPiece) {
         long.start(symbols.len());
         for (at, pair) in symbols.windows(2).enumerate() {
-            long.push(at, self.rank(pair[0], pair[1]));
+            long.push(at, self.find(pair[0], pair[1]).0);
         }
         long.heapify();
-        while let Some((at, rank)) = long.pop() {
-            symbols[at] = self.products[rank as usize];
+        while let Some(at) = long.pop() {
+            let Some(gone) = long.next(at) else { continue };
+            symbols[at] = self.find(symbols[at], symbols[gone]).1;
             long.unlink_next(at);
             if let Some(next) = long.next(at) {
-                long.set(at, self.rank(symbols[at], symbols[next]));
+                long.set(at, self.find(symbols[at], symbols[next]).0);
             }
             if let Some(before) = long.before(at) {
-                long.set(before, self.rank(symbols[before], symbols[at]));
+                long.set(before, self.find(symbols[before], symbols[at]).0);
             }
         }
         let mut kept = 0;
@@ -203,9 +212,34 @@ impl Merges {
     }
 }
 
+/// For each symbol of a short piece, the pair that it starts.
+struct Pairs {
+    ranks: [u32; SHORT],
+    products: [u32; SHORT],
+}
+
+impl Pairs {
+    #[inline]
+    fn set(&mut self, at: usize, (rank, product): (u32, u32)) {
+        self.ranks[at] = rank;
+        self.products[at] = product;
+    }
+
+    /// The leftmost of the pairs of lowest rank.
+    #[inline]
+    fn lowest(&self, count: usize) -> Option<usize> {
+        let ranks = &self.ranks[..count.next_multiple_of(8).min(SHORT)];
+        let lowest = ranks.iter().fold(NONE, |low, &rank| low.min(rank));
+        if lowest == NONE {
+            return None;
+        }
+        ranks.iter().position(|&rank| rank == lowest)
+    }
+}
+
 #[inline]
 fn pack(left: u32, right: u32) -> u64 {
-    u64::from(left) << 20 | u64::from(right)
+    u64::from(left) << 32 | u64::from(right)
 }
 
 /// The linked list and the queue of a long piece; kept for its memory.
@@ -252,11 +286,11 @@ impl LongPiece {
     }
 
     /// The next pair to merge that still stands.
-    fn pop(&mut self) -> Option<(usize, u32)> {
+    fn pop(&mut self) -> Option<usize> {
         while let Some(Reverse(entry)) = self.queue.pop() {
             let (at, rank) = (entry as u32 as usize, (entry >> 32) as u32);
             if self.ranks[at] == rank {
-                return Some((at, rank));
+                return Some(at);
             }
         }
         None

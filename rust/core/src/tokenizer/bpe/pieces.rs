@@ -7,7 +7,7 @@ use super::cache::{Entry, Image, Key, MAX_BYTES, Own, hash, key};
 use super::definition::Model;
 use super::joins::Joins;
 use super::long::{self, LongPieces};
-use super::merges::{LongPiece, MAX_MERGES, Merges};
+use super::merges::{LongPiece, Merges};
 use super::plan::Split;
 use super::simd::{Classify, classify};
 use super::unicode::decode;
@@ -259,11 +259,6 @@ impl Pieces {
 
 /// The model's rules as ids.
 fn merges(model: &Model<'_>, vocabulary: &Vocabulary<'_>) -> Result<Merges, Unsupported> {
-    if model.merges.len() > MAX_MERGES {
-        return Err(Unsupported::new(
-            "the model has more than 16,777,214 merges",
-        ));
-    }
     let mut product = String::new();
     let id = |text: &str| {
         vocabulary.ids.get(text).copied().ok_or_else(|| {

@@ -56,6 +56,30 @@ pub(super) fn classify_portable(block: &[u8; BLOCK]) -> Masks {
     }
 }
 
+/// A table of `count` times `value`, in pages of 2 MiB where the system gives them: a look-up then
+/// costs one miss, not one more for the address.
+pub(super) fn large<T: Clone>(value: T, count: usize) -> Vec<T> {
+    let mut table = Vec::with_capacity(count);
+    #[cfg(target_os = "linux")]
+    advise_huge(&mut table);
+    table.resize(count, value);
+    table
+}
+
+#[cfg(target_os = "linux")]
+fn advise_huge<T>(table: &mut Vec<T>) {
+    const PAGE: usize = 4096;
+    let room = table.spare_capacity_mut();
+    let address = room.as_mut_ptr().cast::<u8>();
+    let skip = address.align_offset(PAGE);
+    let bytes = (size_of_val(room).saturating_sub(skip)) / PAGE * PAGE;
+    if bytes >= PAGE {
+        // SAFETY: the range lies in the table's own allocation and starts at a page; the advice
+        // changes how the range is mapped, never what it holds. It may fail, which is no matter.
+        unsafe { libc::madvise(address.add(skip).cast(), bytes, libc::MADV_HUGEPAGE) };
+    }
+}
+
 /// Asks for the cache line of `table[index]`; does nothing where the processor has no such thing.
 #[inline]
 pub(super) fn prefetch<T>(table: &[T], index: usize) {

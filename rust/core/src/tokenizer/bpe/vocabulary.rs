@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use super::Unsupported;
 use super::definition::Vocab;
-use super::merges::MAX_ID;
 use super::normalize::MARKER;
+
+/// Tables are as long as the greatest id.
+const MAX_ID: usize = 1 << 24;
 
 /// How the vocabulary writes bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,8 @@ impl<'a> Vocabulary<'a> {
             .map(|(_, id)| *id)
             .max()
             .map_or(0, |id| id as usize + 1);
-        if size >= MAX_ID as usize {
-            return Err(Unsupported::new("the vocabulary has ids above 1,048,574"));
+        if size > MAX_ID {
+            return Err(Unsupported::new("the vocabulary has ids above 16,777,215"));
         }
         let mut bytes = vec![Cow::Borrowed(&[][..]); size];
         let letters = (spelling == Spelling::ByteLevel).then(byte_letters);
