@@ -1,9 +1,10 @@
 //! Learns what a template does by rendering small conversations.
 
 use super::engine::Output;
-use super::spans::{TurnRules, marker_len, runs};
+use super::spans::{TurnRules, header_len, leading, marker_len, segments};
 use super::study::{RoleStudy, Study};
 use super::template::Template;
+use super::thoughts::{self, Markers};
 use super::{RenderInput, Rendered, SpanSource};
 use crate::value::{Arena, Map, Value};
 use crate::{Error, ErrorKind};
@@ -13,6 +14,8 @@ use crate::{Error, ErrorKind};
 pub(super) struct Learned {
     pub(super) study: Study,
     pub(super) rules: TurnRules,
+    /// Markers around reasoning that are looked for.
+    pub(super) markers: Vec<Markers>,
 }
 
 const USER: &str = "Zuqa1";
@@ -111,9 +114,7 @@ struct Shot<'r> {
 impl Shot<'_> {
     /// Runs of text by message: (start, end, message).
     fn segments(&self) -> Vec<(u32, u32, u32)> {
-        runs(&self.output.parts, &self.output.contexts, |context| {
-            context.message
-        })
+        segments(&self.output.parts, &self.output.contexts)
     }
 
     /// The text of one message.
@@ -143,25 +144,47 @@ struct Prober<'r> {
     template: &'r Template,
     arena: &'r Arena,
     build: Builder<'r>,
+    /// The row's variables.
+    variables: Map<'r>,
 }
 
 /// Learns by probe what `template` does.
 pub(super) fn learn(template: &Template) -> Learned {
     let arena = Arena::new();
-    let prober = Prober {
-        template,
-        arena: &arena,
-        build: Builder { arena: &arena },
-    };
+    let prober = Prober::new(template, &arena, Map::default());
     let mut rules = prober.rules();
     let mut study = prober.study();
     prober.terminators(&mut rules, &mut study);
     study.spans_refused = prober.refusal(&rules);
     study.generation_prompts.clone_from(&rules.prompts);
-    Learned { study, rules }
+    let markers = thoughts::markers(template.source(), study.reasoning_markers.as_ref());
+    Learned {
+        study,
+        rules,
+        markers,
+    }
+}
+
+/// Learns how `template` begins and ends turns when a row sets `variables`.
+pub(super) fn rules_with(template: &Template, variables: Map<'_>) -> TurnRules {
+    let arena = Arena::new();
+    let prober = Prober::new(template, &arena, variables);
+    let mut rules = prober.rules();
+    prober.terminators(&mut rules, &mut Study::default());
+    rules
 }
 
 impl<'r> Prober<'r> {
+    fn new(template: &'r Template, arena: &'r Arena, variables: Map<'r>) -> Self {
+        let build = Builder { arena };
+        Self {
+            template,
+            arena,
+            build,
+            variables,
+        }
+    }
+
     fn shoot(&self, messages: &[Map<'r>], generation_prompt: bool) -> Option<Shot<'r>> {
         self.shoot_with(messages, generation_prompt, None).ok()
     }
@@ -177,6 +200,7 @@ impl<'r> Prober<'r> {
             messages: self.arena.alloc_slice_copy(messages),
             tools,
             add_generation_prompt: generation_prompt,
+            variables: self.variables,
             ..RenderInput::default()
         };
         let output = self.template.render_text(self.arena, &input, &mut out)?;
@@ -194,6 +218,7 @@ impl<'r> Prober<'r> {
             ("user", vec![system, user]),
             ("user", vec![user, answer, user]),
             ("system", vec![system]),
+            ("system", vec![user, system]),
             ("assistant", vec![user, answer]),
         ];
         for as_text in [false, true] {
@@ -213,10 +238,11 @@ impl<'r> Prober<'r> {
             build.tool_call(false),
         ];
         for (role, opening) in self.openings() {
-            let Some(prompt) = self.generation_prompt(&opening) else {
-                continue;
-            };
-            remember(&mut rules.prompts, role, prompt);
+            for tools in [None, Some(build.tools())] {
+                for prompt in self.generation_prompts(&opening, tools) {
+                    remember(&mut rules.prompts, role, prompt);
+                }
+            }
             let mut header: Option<String> = None;
             for turn in turns {
                 let mut messages = opening.clone();
@@ -234,29 +260,30 @@ impl<'r> Prober<'r> {
                     Some(known) => common_prefix(&known, text).to_owned(),
                 });
             }
-            if let Some(header) = header {
+            if let Some(header) = header.filter(|header| !header.is_empty()) {
                 remember(&mut rules.headers, role, header);
             }
         }
         rules
     }
 
-    /// What `add_generation_prompt` adds after `messages`.
-    fn generation_prompt(&self, messages: &[Map<'r>]) -> Option<String> {
-        let plain = self.shoot(messages, false)?;
-        let prompted = self.shoot(messages, true)?;
+    /// What `add_generation_prompt` adds after `messages`: to the render without it, and to the
+    /// text of the messages themselves.
+    fn generation_prompts(&self, messages: &[Map<'r>], tools: Option<Value<'r>>) -> Vec<String> {
+        let plain = self.shoot_with(messages, false, tools);
+        let (Ok(plain), Ok(prompted)) = (plain, self.shoot_with(messages, true, tools)) else {
+            return Vec::new();
+        };
+        let mut prompts = Vec::new();
         if let Some(added) = prompted.out.text.strip_prefix(plain.out.text.as_str()) {
-            return Some(added.to_owned());
+            prompts.push(added.to_owned());
         }
         let (end, prompted_end) = (plain.messages_end(), prompted.messages_end());
         if plain.text(0, end) == prompted.text(0, prompted_end) {
-            return Some(
-                prompted
-                    .text(prompted_end, prompted.out.text.len() as u32)
-                    .to_owned(),
-            );
+            let tail = prompted.text(prompted_end, prompted.out.text.len() as u32);
+            prompts.push(tail.to_owned());
         }
-        None
+        prompts
     }
 
     fn terminators(&self, rules: &mut TurnRules, study: &mut Study) {
@@ -273,7 +300,7 @@ impl<'r> Prober<'r> {
             } else {
                 end
             };
-            study.final_terminator = after_answer(shot.text(start, end)).to_owned();
+            after_answer(shot.text(start, end)).clone_into(&mut study.final_terminator);
         }
         let followers = [
             ("user", vec![user, answer, user]),
@@ -478,6 +505,12 @@ impl<'r> Prober<'r> {
                     "the content of message {index} is not in its own turn"
                 ));
             };
+            let leading = leading(&shot.out, start, end);
+            if header_len(rules, "user", leading).is_none() {
+                return Some(format!(
+                    "where the text of message {index} begins is not clear"
+                ));
+            }
             let prompted = self.shoot(&messages[..index], true);
             if let Some(prompted) = prompted
                 && shot.out.text.starts_with(&prompted.out.text)

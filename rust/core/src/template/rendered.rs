@@ -85,6 +85,8 @@ pub struct Rendered {
     pub spans: Vec<Span>,
     /// Reasoning inside the spans, in order of the text.
     pub thoughts: Vec<Thought>,
+    /// Assistant messages whose turn this render does not let anyone locate; they have no span.
+    pub unlocated: Vec<u32>,
 }
 
 impl Rendered {
@@ -94,6 +96,7 @@ impl Rendered {
         self.pieces.clear();
         self.spans.clear();
         self.thoughts.clear();
+        self.unlocated.clear();
     }
 
     /// Byte ranges that came from the row rather than from the template, merged, in order.

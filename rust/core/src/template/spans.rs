@@ -7,7 +7,7 @@
 
 use super::RenderInput;
 use super::engine::{Context, Part};
-use super::rendered::{Origin, Rendered, Span};
+use super::rendered::{Field, Origin, Rendered, Span};
 
 /// How this template begins and ends turns, learned by probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,12 +20,6 @@ pub(super) struct TurnRules {
     pub(super) next_role_ends_turn: bool,
     /// The text after the loop belongs to the last turn.
     pub(super) tail_is_last_turn: bool,
-}
-
-/// A turn whose start no rule explains.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unlocated {
-    pub(super) message: u32,
 }
 
 /// Role of the message before `message`; empty at the start.
@@ -65,6 +59,69 @@ pub(super) fn runs<K: PartialEq>(
         start = part.end;
     }
     runs
+}
+
+/// The turns of the messages, in order: (start, end, message). Text that no loop over the messages
+/// wrote belongs to a message if it holds data of that one alone and the message has no other.
+pub(super) fn segments(parts: &[Part], contexts: &[Context]) -> Vec<(u32, u32, u32)> {
+    let mut segments = runs(parts, contexts, |context| context.message);
+    let mut start = 0;
+    let mut gap: Option<Gap> = None;
+    let mut found = Vec::new();
+    for part in parts {
+        if contexts[part.context as usize].message.is_some() {
+            found.extend(gap.take());
+        } else {
+            let gap = gap.get_or_insert(Gap::at(start));
+            gap.add(part);
+        }
+        start = part.end;
+    }
+    found.extend(gap);
+    for gap in found {
+        if let Owner::One(message) = gap.owner
+            && segments.iter().all(|(.., known)| *known != message)
+        {
+            segments.push((gap.start, gap.end, message));
+        }
+    }
+    segments.sort_by_key(|(start, ..)| *start);
+    segments
+}
+
+/// Text outside the loops.
+struct Gap {
+    start: u32,
+    end: u32,
+    owner: Owner,
+}
+
+/// Whose data a gap holds.
+enum Owner {
+    Nobody,
+    One(u32),
+    Several,
+}
+
+impl Gap {
+    fn at(start: u32) -> Self {
+        Self {
+            start,
+            end: start,
+            owner: Owner::Nobody,
+        }
+    }
+
+    fn add(&mut self, part: &Part) {
+        self.end = part.end;
+        if let Origin::Message { index, .. } = part.tag.origin() {
+            self.owner = match self.owner {
+                Owner::Nobody => Owner::One(index),
+                Owner::One(known) if known == index => Owner::One(index),
+                _ => Owner::Several,
+            };
+        }
+    }
 }
 
 /// Spans from `{% generation %}` tags.
@@ -150,53 +207,142 @@ pub(super) fn inferred(
     input: &RenderInput<'_>,
     rules: &TurnRules,
     out: &mut Rendered,
-) -> Result<(), Unlocated> {
-    let segments = runs(parts, contexts, |context| context.message);
+) {
+    let segments = segments(parts, contexts);
     let last_message = input.messages.len() as u32 - 1;
     let mut seen = None;
     for (index, (start, end, message)) in segments.iter().enumerate() {
-        if !is_assistant(input, *message) {
+        let message = *message;
+        if !is_assistant(input, message) {
             continue;
         }
         let mut from = *start;
-        if seen != Some(*message) {
-            let text = &out.text[*start as usize..*end as usize];
-            let header = header_len(rules, role_before(input, *message), text);
-            let header = header.ok_or(Unlocated { message: *message })?;
+        if seen != Some(message) {
+            let leading = leading(out, *start, *end);
+            let Some(header) = header_len(rules, role_before(input, message), leading) else {
+                out.unlocated.push(message);
+                continue;
+            };
             from += header as u32;
         }
-        seen = Some(*message);
-        let next = segments.get(index + 1);
+        seen = Some(message);
         let mut to = *end;
-        if next.is_none() && *message == last_message && rules.tail_is_last_turn {
+        match foreign_data(out, input, from, to, message) {
+            Foreign::None => {}
+            Foreign::From(at) => {
+                push(out, from, at, message);
+                continue;
+            }
+            Foreign::Between => {
+                out.unlocated.push(message);
+                continue;
+            }
+        }
+        if index + 1 == segments.len() && message == last_message && rules.tail_is_last_turn {
             if !input.add_generation_prompt {
                 to = out.text.len() as u32;
             }
         } else if rules.next_role_ends_turn {
             to += marker_len(&out.text[to as usize..], parts, to) as u32;
         }
-        push(out, from, to, *message);
+        push(out, from, to, message);
     }
-    Ok(())
 }
 
-/// Bytes of the header of a turn: the longest generation prompt that begins it, else the longest
-/// role header.
-fn header_len(rules: &TurnRules, role_before: &str, text: &str) -> Option<usize> {
+/// Data of another message inside a turn.
+enum Foreign {
+    None,
+    /// It begins here and the turn's own data does not go on.
+    From(u32),
+    /// The turn's own data goes on behind it.
+    Between,
+}
+
+/// Where the data of a message that is not an assistant's begins inside a turn: some templates
+/// print a tool's result inside the turn that called it.
+fn foreign_data(
+    out: &Rendered,
+    input: &RenderInput<'_>,
+    from: u32,
+    to: u32,
+    message: u32,
+) -> Foreign {
+    let mut foreign = Foreign::None;
+    let mut start = from;
+    for piece in pieces_from(out, from) {
+        if start >= to {
+            break;
+        }
+        if let Origin::Message { index, .. } = piece.origin {
+            if index == message || is_assistant(input, index) {
+                if let Foreign::From(_) = foreign {
+                    return Foreign::Between;
+                }
+            } else if let Foreign::None = foreign {
+                foreign = Foreign::From(start);
+            }
+        }
+        start = piece.end;
+    }
+    foreign
+}
+
+/// Pieces from the one that holds the byte at `from`.
+pub(super) fn pieces_from(out: &Rendered, from: u32) -> &[super::Piece] {
+    &out.pieces[out.pieces.partition_point(|piece| piece.end <= from)..]
+}
+
+/// Bytes of the header of a turn that begins with `leading`: the longest generation prompt for
+/// what came before, else the longest of any, else the longest role header.
+pub(super) fn header_len(rules: &TurnRules, role_before: &str, leading: &str) -> Option<usize> {
     let longest = |known: &[(String, String)], role: Option<&str>| {
         known
             .iter()
             .filter(|(known, header)| {
-                role.is_none_or(|role| role == known) && text.starts_with(header.as_str())
+                role.is_none_or(|role| role == known) && leading.starts_with(header.as_str())
             })
             .map(|(_, header)| header.len())
             .max()
     };
-    let role = Some(role_before);
-    longest(&rules.prompts, role)
-        .or_else(|| longest(&rules.headers, role))
-        .or_else(|| longest(&rules.prompts, None))
+    let own = longest(&rules.prompts, Some(role_before));
+    let of_any = longest(&rules.prompts, None);
+    let is_some = |length: &usize| *length > 0;
+    own.filter(is_some)
+        .or_else(|| of_any.filter(is_some))
+        .or(own)
+        .or_else(|| longest(&rules.headers, Some(role_before)))
         .or_else(|| longest(&rules.headers, None))
+        .or_else(|| late_header(rules, leading))
+        .or(of_any)
+}
+
+/// The template's own text at the start of a turn, the role included.
+pub(super) fn leading(out: &Rendered, start: u32, end: u32) -> &str {
+    let mut until = start;
+    for piece in pieces_from(out, start) {
+        let is_role = matches!(
+            piece.origin,
+            Origin::Message {
+                field: Field::Role,
+                ..
+            }
+        );
+        if until >= end || (!is_role && !piece.origin.is_template()) {
+            break;
+        }
+        until = piece.end.min(end);
+    }
+    &out.text[start as usize..until as usize]
+}
+
+/// Bytes up to the end of a header that the template prints after something else, such as a
+/// default system message in front of a conversation that the assistant begins.
+fn late_header(rules: &TurnRules, leading: &str) -> Option<usize> {
+    let known = rules.prompts.iter().chain(&rules.headers);
+    known
+        .filter(|(_, header)| !header.is_empty())
+        .filter_map(|(_, header)| Some(leading.rfind(header.as_str())? + header.len()))
+        .max()
 }
 
 /// Bytes of the role marker at the start of `text` (`<|user|>`, `[INST]`), if the template wrote it.

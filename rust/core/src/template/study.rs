@@ -19,6 +19,7 @@ pub struct RoleStudy {
 
 /// What a template does.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "answers to questions")]
 pub struct Study {
     /// The roles tried.
     pub roles: Vec<RoleStudy>,

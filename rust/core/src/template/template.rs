@@ -1,5 +1,10 @@
 //! A compiled chat template.
 
+use std::fmt::Write as _;
+use std::sync::{Arc, RwLock};
+
+use rustc_hash::FxHashMap;
+
 use super::engine::{self, Inputs, Output, Program, Val, is_space};
 use super::prepare;
 use super::probe::{self, Learned};
@@ -16,7 +21,12 @@ pub struct Template {
     options: Options,
     program: Program,
     learned: Learned,
+    /// Rules of rows that set variables the template reads, by those variables.
+    varied: RwLock<FxHashMap<String, Arc<TurnRules>>>,
 }
+
+/// Kept for this many different settings of variables.
+const MAX_VARIED: usize = 256;
 
 /// How a turn of a longer conversation differs from what inference saw when it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +45,13 @@ impl Template {
     /// A syntax error is an [`Error`] of kind `Template`, code `template-syntax`, with the line.
     /// A template whose turns cannot be located compiles; [`Template::require_spans`] says why.
     pub fn new(source: &str, options: &Options) -> Result<Self> {
-        let program = engine::compile(source).map_err(|error| error.into_error())?;
+        let program = engine::compile(source).map_err(engine::SyntaxError::into_error)?;
         let mut template = Self {
             source: source.to_owned(),
             options: options.clone(),
             program,
             learned: Learned::default(),
+            varied: RwLock::default(),
         };
         template.learned = probe::learn(&template);
         Ok(template)
@@ -50,7 +61,8 @@ impl Template {
     ///
     /// Where transformers raises: an error of code `template-error` with the template's line and,
     /// where known, the message. Beyond a limit: `template-budget`. Spans are empty where
-    /// [`Template::require_spans`] is an error.
+    /// [`Template::require_spans`] is an error; turns that only this row does not let anyone
+    /// locate are in [`Rendered::unlocated`].
     pub fn render<'a>(
         &self,
         arena: &'a Arena,
@@ -61,7 +73,33 @@ impl Template {
         if self.learned.study.spans_refused.is_some() {
             return Ok(());
         }
-        self.locate(&output, input, &self.learned.rules, out)
+        match self.varied_rules(input) {
+            Some(rules) => self.locate(&output, input, &rules, out),
+            None => self.locate(&output, input, &self.learned.rules, out),
+        }
+        Ok(())
+    }
+
+    /// Rules of their own for a row that sets variables which the template reads.
+    fn varied_rules(&self, input: &RenderInput<'_>) -> Option<Arc<TurnRules>> {
+        if self.uses_tags() || !input.variables.iter().any(|(name, _)| self.reads(name)) {
+            return None;
+        }
+        let mut key = String::new();
+        for (name, value) in input.variables.iter().filter(|(name, _)| self.reads(name)) {
+            let _ = write!(key, "{name}={value:?};");
+        }
+        let known = self.varied.read().ok()?.get(&key).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let rules = Arc::new(probe::rules_with(self, input.variables));
+        let mut varied = self.varied.write().ok()?;
+        if varied.len() >= MAX_VARIED {
+            varied.clear();
+        }
+        varied.insert(key, Arc::clone(&rules));
+        Some(rules)
     }
 
     /// Where spans come from.
@@ -83,22 +121,13 @@ impl Template {
         input: &RenderInput<'_>,
         rules: &TurnRules,
         out: &mut Rendered,
-    ) -> Result<()> {
+    ) {
         if self.uses_tags() {
             spans::tagged(&output.parts, &output.contexts, input, out);
         } else {
-            spans::inferred(&output.parts, &output.contexts, input, rules, out).map_err(
-                |place| {
-                    let what =
-                        "the start of an assistant turn cannot be located in the rendered text";
-                    Error::new(ErrorKind::Template, "template-spans", what)
-                        .at_message(place.message)
-                        .hint("use a template with {% generation %} tags")
-                },
-            )?;
+            spans::inferred(&output.parts, &output.contexts, input, rules, out);
         }
-        thoughts::find(out, self.learned.study.reasoning_markers.as_ref());
-        Ok(())
+        thoughts::find(out, &self.learned.markers);
     }
 
     /// Renders text and pieces.
@@ -198,6 +227,11 @@ impl Template {
     /// Constant text that the template can print: its own text and its string constants.
     pub fn literals(&self) -> &[String] {
         &self.program.literals
+    }
+
+    /// Whether the template reads a variable.
+    pub fn reads(&self, name: &str) -> bool {
+        self.program.variables.iter().any(|known| known == name)
     }
 
     /// Names that the template reads among the render's variables, sorted.

@@ -1,8 +1,10 @@
 //! Reasoning inside the spans.
 
+use memchr::memmem::Finder;
+
 use super::rendered::{Field, Origin, Rendered, Span, Thought};
 
-/// Markers around reasoning that any template may print and any answer may hold.
+/// Markers around reasoning that templates know of or answers hold.
 const COMMON: [(&str, &str); 4] = [
     ("<think>", "</think>"),
     ("[THINK]", "[/THINK]"),
@@ -10,20 +12,61 @@ const COMMON: [(&str, &str); 4] = [
     ("◁think▷", "◁/think▷"),
 ];
 
+/// A pair of markers, ready to be searched.
+#[derive(Debug)]
+pub(super) struct Markers {
+    open: String,
+    close: Finder<'static>,
+}
+
+/// The markers to look for: those a probe found, `<think>`, and others that the source names.
+pub(super) fn markers(source: &str, probed: Option<&(String, String)>) -> Vec<Markers> {
+    let mut pairs: Vec<(&str, &str)> = probed
+        .map(|(open, close)| (&**open, &**close))
+        .into_iter()
+        .collect();
+    for (open, close) in COMMON {
+        let is_wanted = open == "<think>" || source.contains(open);
+        if is_wanted && pairs.iter().all(|(_, known)| *known != close) {
+            pairs.push((open, close));
+        }
+    }
+    pairs
+        .into_iter()
+        .map(|(open, close)| Markers {
+            open: open.to_owned(),
+            close: Finder::new(close.as_bytes()).into_owned(),
+        })
+        .collect()
+}
+
 /// Finds the reasoning of every span: what came from a reasoning field, and what stands between
 /// markers, be they the template's or the data's.
-pub(super) fn find(out: &mut Rendered, markers: Option<&(String, String)>) {
+pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
     let Rendered {
         text,
         pieces,
         spans,
         thoughts,
+        ..
     } = out;
+    let mut next = 0;
     for span in spans.iter() {
         let first = thoughts.len();
-        between_markers(text, span, markers, thoughts);
-        let mut start = 0;
-        for piece in pieces.iter() {
+        for pair in markers {
+            between(text, span, pair, thoughts);
+            if thoughts.len() > first {
+                break;
+            }
+        }
+        while next < pieces.len() && pieces[next].end <= span.start {
+            next += 1;
+        }
+        let mut start = span.start;
+        for piece in &pieces[next..] {
+            if start >= span.end {
+                break;
+            }
             let is_reasoning = matches!(
                 piece.origin,
                 Origin::Message {
@@ -31,8 +74,14 @@ pub(super) fn find(out: &mut Rendered, markers: Option<&(String, String)>) {
                     field: Field::Reasoning
                 } if index == span.message
             );
-            if is_reasoning && start >= span.start && piece.end <= span.end {
-                add(thoughts, first, start, piece.end, span.message);
+            if is_reasoning {
+                add(
+                    thoughts,
+                    first,
+                    start,
+                    piece.end.min(span.end),
+                    span.message,
+                );
             }
             start = piece.end;
         }
@@ -55,51 +104,27 @@ fn add(thoughts: &mut Vec<Thought>, first: usize, start: u32, end: u32, message:
     }
 }
 
-fn between_markers(
-    text: &str,
-    span: &Span,
-    markers: Option<&(String, String)>,
-    thoughts: &mut Vec<Thought>,
-) {
+/// Adds what stands between each closing marker of a span and the opening one before it. The
+/// generation prompt may hold the opening one.
+fn between(text: &str, span: &Span, markers: &Markers, thoughts: &mut Vec<Thought>) {
     let (start, end) = (span.start as usize, span.end as usize);
-    let own = markers.map(|(open, close)| (open.as_str(), close.as_str()));
-    for (open, close) in own.into_iter().chain(COMMON) {
-        let found = thoughts.len();
-        let mut from = start;
-        while let Some(at) = text[from..end].find(open) {
-            let inner = from + at + open.len();
-            let Some(length) = text[inner..end].find(close) else {
-                break;
-            };
-            thoughts.push(thought(
-                text,
-                span,
-                from + at,
-                inner,
-                inner + length,
-                close.len(),
-            ));
-            from = inner + length + close.len();
-        }
-        if thoughts.len() == found {
-            // The prompt may end inside the block.
-            if let Some(length) = text[start..end].find(close) {
-                let opens = text[..start].trim_end().ends_with(open);
-                if opens {
-                    thoughts.push(thought(
-                        text,
-                        span,
-                        start,
-                        start,
-                        start + length,
-                        close.len(),
-                    ));
-                }
+    let mut from = start;
+    while let Some(at) = markers.close.find(&text.as_bytes()[from..end]) {
+        let close_at = from + at;
+        let after = close_at + markers.close.needle().len();
+        let opened = text[from..close_at].find(&markers.open).map(|at| from + at);
+        let begins_open = from == start && text[..start].trim_end().ends_with(&markers.open);
+        match opened {
+            Some(open) => {
+                let inner = open + markers.open.len();
+                thoughts.push(thought(text, span, open, inner, close_at, after));
             }
+            None if begins_open => {
+                thoughts.push(thought(text, span, start, start, close_at, after));
+            }
+            None => {}
         }
-        if thoughts.len() > found {
-            return;
-        }
+        from = after;
     }
 }
 
@@ -111,10 +136,9 @@ fn thought(
     open_at: usize,
     inner: usize,
     close_at: usize,
-    close_len: usize,
+    after: usize,
 ) -> Thought {
-    let is_empty = text[inner..close_at].trim().is_empty();
-    if !is_empty {
+    if !text[inner..close_at].trim().is_empty() {
         return Thought {
             start: inner as u32,
             end: close_at as u32,
@@ -122,11 +146,11 @@ fn thought(
             message: span.message,
         };
     }
-    let rest = &text[close_at + close_len..span.end as usize];
+    let rest = &text[after..span.end as usize];
     let spaces = rest.len() - rest.trim_start().len();
     Thought {
         start: open_at as u32,
-        end: (close_at + close_len + spaces) as u32,
+        end: (after + spaces) as u32,
         empty: true,
         message: span.message,
     }

@@ -157,12 +157,11 @@ impl<'r> Interpreter<'r> {
         let mut found_caller = function.explicit_caller && given.positional.len() >= wanted;
         let mut values = Vec::with_capacity(wanted);
         for (index, (name, ..)) in function.parameters.iter().enumerate() {
-            values.push(match given.positional.get(index) {
-                Some(value) => Some(*value),
-                None => {
-                    found_caller |= &**name == "caller";
-                    take(name)
-                }
+            values.push(if let Some(value) = given.positional.get(index) {
+                Some(*value)
+            } else {
+                found_caller |= &**name == "caller";
+                take(name)
             });
         }
         let mut caller = None;

@@ -105,12 +105,11 @@ pub(crate) fn change<'r>(text: Text<'r>, method: Method, arena: &'r Arena) -> Te
         let (tag, context) = text.part_at(at);
         let lower = || lowered(text.chars, at, character);
         let changed = match method {
-            Method::Upper => character.to_uppercase().collect(),
             Method::Casefold => folded(character),
             Method::Capitalize if at == 0 => titled(character),
             Method::Title if !after_cased => titled(character),
             Method::SwapCase if character.is_uppercase() => lower(),
-            Method::SwapCase => character.to_uppercase().collect(),
+            Method::SwapCase | Method::Upper => character.to_uppercase().collect(),
             _ => lower(),
         };
         out.push_in(&changed, tag, context);

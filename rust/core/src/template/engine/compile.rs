@@ -7,7 +7,8 @@ use super::filters::Filter;
 use super::methods::Method;
 use super::parser::parse;
 use super::program::{
-    CallArgs, ForLoop, Load, MacroFunction, Node, Program, Scope, Slot, Step, StepKind, Target,
+    CallArgs, ForLoop, Load, LoopTest, MacroFunction, Node, Parameter, Program, Scope, Slot, Step,
+    StepKind, Target,
 };
 use super::symbols::{Origin, Place, Slots, Symbols, reads};
 use super::syntax::SyntaxError;
@@ -335,11 +336,7 @@ impl Compiler {
         })
     }
 
-    fn loop_test(
-        &mut self,
-        statement: &For,
-        frame: &Frame,
-    ) -> Compiled<Option<(Box<[Load]>, Target, Node)>> {
+    fn loop_test(&mut self, statement: &For, frame: &Frame) -> Compiled<Option<LoopTest>> {
         let Some(test) = &statement.test else {
             return Ok(None);
         };
@@ -395,14 +392,13 @@ impl Compiler {
         })
     }
 
-    #[expect(clippy::type_complexity, reason = "the field it fills has this type")]
     fn parameters(
         &mut self,
         signature: &Signature,
         slots: &[u32],
         frame: &Frame,
         line: u32,
-    ) -> Compiled<Box<[(Box<str>, u32, Option<Node>)]>> {
+    ) -> Compiled<Box<[Parameter]>> {
         let required = signature.names.len() - signature.defaults.len();
         let mut parameters = Vec::new();
         for (index, name) in signature.names.iter().enumerate() {
@@ -473,7 +469,7 @@ impl Compiler {
                 self.literals.push(text.clone());
                 Node::Text(text.as_str().into())
             }
-            Expr::None => Node::None,
+            Expr::None | Expr::Slice(_) => Node::None,
             Expr::Bool(flag) => Node::Bool(*flag),
             Expr::Int(number) => Node::Int(*number),
             Expr::BigInt(digits) => Node::BigInt(digits.as_str().into()),
@@ -514,7 +510,6 @@ impl Compiler {
                 Node::Attribute(self.boxed(value, frame)?, name.as_str().into())
             }
             Expr::Item(value, item) => self.item(value, item, frame)?,
-            Expr::Slice(_) => Node::None,
             Expr::Call(callee, args) => self.call(callee, args, frame)?,
             Expr::Filter(input, name, args, line) => {
                 let input = self.optional(input.as_deref(), frame)?.map(Box::new);

@@ -213,7 +213,7 @@ fn escape(character: char) -> String {
 pub(crate) fn undefined_message(name: &str, why: Absent) -> String {
     match why {
         Absent::Name => format!("'{name}' is undefined"),
-        Absent::Attribute(kind) if kind == "None" => format!("None has no attribute '{name}'"),
+        Absent::Attribute("None") => format!("None has no attribute '{name}'"),
         Absent::Attribute(kind) => format!("'{kind} object' has no attribute '{name}'"),
         Absent::Hint => name.to_owned(),
         Absent::Unsafe(kind) => {

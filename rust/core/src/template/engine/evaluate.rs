@@ -191,16 +191,7 @@ impl<'r> Interpreter<'r> {
                 }
             }
             Node::MethodCall(call, method, name) => {
-                let receiver = self.eval(&call.0, frame)?;
-                if has(receiver, *method) != Has::Yes
-                    || matches!(receiver, Val::Loop(_) | Val::Cycler(_))
-                {
-                    let callee = self.attribute(receiver, name)?;
-                    let given = self.args(&call.1, frame)?;
-                    return self.call(callee, given);
-                }
-                let given = self.args(&call.1, frame)?;
-                super::methods::call(receiver, *method, given, self.arena)?
+                return self.method_call(call, *method, name, frame);
             }
             Node::Binary(operator, both) => {
                 let left = self.eval(&both.0, frame)?;
@@ -222,6 +213,24 @@ impl<'r> Interpreter<'r> {
             }
             _ => return self.eval_rare(node, frame),
         })
+    }
+
+    fn method_call(
+        &mut self,
+        (receiver, args): &'r (Node, CallArgs),
+        method: super::methods::Method,
+        name: &'r str,
+        frame: &'r Frame<'r>,
+    ) -> Raised<Val<'r>> {
+        let receiver = self.eval(receiver, frame)?;
+        let is_stateful = matches!(receiver, Val::Loop(_) | Val::Cycler(_));
+        if is_stateful || has(receiver, method) != Has::Yes {
+            let callee = self.attribute(receiver, name)?;
+            let given = self.args(args, frame)?;
+            return self.call(callee, given);
+        }
+        let given = self.args(args, frame)?;
+        super::methods::call(receiver, method, given, self.arena)
     }
 
     fn eval_rare(&mut self, node: &'r Node, frame: &'r Frame<'r>) -> Raised<Val<'r>> {
@@ -281,15 +290,14 @@ impl<'r> Interpreter<'r> {
         if self.eval(test, frame)?.truth() {
             return self.eval(value, frame);
         }
-        match otherwise {
-            Some(otherwise) => self.eval(otherwise, frame),
-            None => {
-                let hint = format!(
-                    "the inline if-expression on line {line} evaluated to false and no else \
-                     section was defined."
-                );
-                Ok(Val::Undefined(self.arena.alloc_str(&hint), Absent::Hint))
-            }
+        if let Some(otherwise) = otherwise {
+            self.eval(otherwise, frame)
+        } else {
+            let hint = format!(
+                "the inline if-expression on line {line} evaluated to false and no else \
+                 section was defined."
+            );
+            Ok(Val::Undefined(self.arena.alloc_str(&hint), Absent::Hint))
         }
     }
 

@@ -90,7 +90,7 @@ impl<'r> Interpreter<'r> {
                 "the template takes more than {limit} steps"
             )));
         }
-        if self.steps % 256 == 0 {
+        if self.steps.is_multiple_of(256) {
             let used = self
                 .arena
                 .allocated_bytes()

@@ -50,13 +50,14 @@ impl<'r> Source<'r> {
                 _ => Self::Items(sequence.items),
             },
             Val::Loop(inner) => Self::Loop(inner),
-            other => match other.text(arena) {
-                Some(text) => Self::Characters(text, 0),
-                None => {
+            other => {
+                if let Some(text) = other.text(arena) {
+                    Self::Characters(text, 0)
+                } else {
                     let kind = other.type_name();
                     return Err(Raise::new(format!("'{kind}' object is not iterable")));
                 }
-            },
+            }
         })
     }
 

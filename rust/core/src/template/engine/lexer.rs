@@ -157,12 +157,9 @@ impl<'s> Lexer<'s> {
         let mut from = 0;
         while let Some(found) = self.rest()[from..].find("{%") {
             let start = from + found;
-            let (sign, bytes) = match raw_end(&self.rest()[start..]) {
-                Some(end) => end,
-                None => {
-                    from = start + 1;
-                    continue;
-                }
+            let Some((sign, bytes)) = raw_end(&self.rest()[start..]) else {
+                from = start + 1;
+                continue;
             };
             let data = self.strip_before(start, sign, b'%');
             self.data(&data, start);

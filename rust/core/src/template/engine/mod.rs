@@ -43,6 +43,6 @@ pub(super) use compile::compile;
 pub(super) use interpret::{Inputs, run};
 pub(super) use output::{Context, Output};
 pub(super) use program::Program;
-pub(super) use syntax::is_space;
+pub(super) use syntax::{SyntaxError, is_space};
 pub(super) use tag::{Part, Tag};
 pub(super) use value::Val;

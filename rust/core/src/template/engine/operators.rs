@@ -97,7 +97,7 @@ pub(crate) fn concat<'r>(
     limit: usize,
 ) -> Raised<Val<'r>> {
     if left.is_safe() || right.is_safe() {
-        return safe_concat(left, right, arena);
+        return Ok(safe_concat(left, right, arena));
     }
     let len = left.byte_len() + right.byte_len();
     if len > limit {
@@ -119,7 +119,7 @@ pub(crate) fn concat<'r>(
     })))
 }
 
-fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> Val<'r> {
     let mut out = super::text::TextBuilder::new(arena);
     for side in [left, right] {
         let text = str_of(side, arena);
@@ -131,7 +131,7 @@ fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> Raised<Va
     }
     let mut text = out.finish();
     text.safe = true;
-    Ok(text.val(arena))
+    text.val(arena)
 }
 
 fn as_index(value: Val<'_>) -> Option<i64> {
@@ -216,9 +216,10 @@ fn integers<'r>(operator: BinaryOperator, a: i64, b: i64) -> Raised<Val<'r>> {
         BinaryOperator::Add => a.checked_add(b),
         BinaryOperator::Sub => a.checked_sub(b),
         BinaryOperator::Mul => a.checked_mul(b),
-        BinaryOperator::Div if b == 0 => return Err(by_zero()),
+        BinaryOperator::Div | BinaryOperator::FloorDiv | BinaryOperator::Mod if b == 0 => {
+            return Err(by_zero());
+        }
         BinaryOperator::Div => return Ok(Val::Float(a as f64 / b as f64)),
-        BinaryOperator::FloorDiv | BinaryOperator::Mod if b == 0 => return Err(by_zero()),
         BinaryOperator::FloorDiv => a.checked_div_euclid(b).map(|_| floor_div(a, b)),
         BinaryOperator::Mod => a.checked_rem(b).map(|rest| {
             if rest != 0 && (rest < 0) != (b < 0) {
@@ -274,7 +275,7 @@ fn floats<'r>(operator: BinaryOperator, a: f64, b: f64) -> Raised<Val<'r>> {
 }
 
 /// `-value` or `+value`.
-pub(crate) fn signed<'r>(value: Val<'r>, negative: bool) -> Raised<Val<'r>> {
+pub(crate) fn signed(value: Val<'_>, negative: bool) -> Raised<Val<'_>> {
     defined(value)?;
     match value {
         Val::Float(number) => Ok(Val::Float(if negative { -number } else { number })),
@@ -290,13 +291,14 @@ pub(crate) fn signed<'r>(value: Val<'r>, negative: bool) -> Raised<Val<'r>> {
 }
 
 /// `left == right`.
+#[expect(clippy::float_cmp, reason = "Python compares floats exactly")]
 pub(crate) fn equal<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool {
     match (left, right) {
         (Val::Str(a), Val::Str(b)) => a.chars == b.chars,
-        (Val::None, Val::None) => true,
         (Val::Int(a), Val::Int(b)) => a == b,
         (Val::BigInt(a), Val::BigInt(b)) => a == b,
-        (Val::Undefined(..) | Val::Missing, Val::Undefined(..) | Val::Missing) => true,
+        (Val::None, Val::None)
+        | (Val::Undefined(..) | Val::Missing, Val::Undefined(..) | Val::Missing) => true,
         (Val::Tuple(a), Val::Tuple(b)) => same_items(a, b, arena),
         (Val::Range(a), Val::Range(b)) => a == b,
         (Val::Namespace(a), Val::Namespace(b)) => std::ptr::eq(a, b),
@@ -441,7 +443,7 @@ pub(crate) fn contains<'r>(container: Val<'r>, item: Val<'r>, arena: &'r Arena) 
                 } else {
                     number <= start as f64 && number > stop as f64
                 };
-                inside && (number - start as f64) % step as f64 == 0.0
+                inside && ((number - start as f64) % step as f64).abs() < f64::EPSILON
             }
             None => false,
         }),

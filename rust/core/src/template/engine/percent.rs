@@ -10,6 +10,7 @@ use crate::value::Arena;
 
 /// One conversion, as `%-8.3f`.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag character")]
 pub(crate) struct Spec {
     pub(crate) left: bool,
     pub(crate) zero: bool,
@@ -207,12 +208,13 @@ fn number(kind: char, spec: Spec, value: Val<'_>) -> Raised<String> {
         ))
     };
     let (negative, digits) = match kind {
-        'd' | 'i' | 'u' => match value {
-            Val::BigInt(digits) => (
-                digits.starts_with('-'),
-                digits.trim_start_matches('-').to_owned(),
-            ),
-            _ => {
+        'd' | 'i' | 'u' => {
+            if let Val::BigInt(digits) = value {
+                (
+                    digits.starts_with('-'),
+                    digits.trim_start_matches('-').to_owned(),
+                )
+            } else {
                 let number = as_float(value).ok_or_else(wrong)?;
                 let whole = match value {
                     Val::Int(number) => number,
@@ -220,7 +222,7 @@ fn number(kind: char, spec: Spec, value: Val<'_>) -> Raised<String> {
                 };
                 (whole < 0, whole.unsigned_abs().to_string())
             }
-        },
+        }
         'x' | 'X' | 'o' => {
             let whole = super::args::integer(value).map_err(|_| wrong())?;
             let magnitude = whole.unsigned_abs();
@@ -281,14 +283,14 @@ pub(crate) fn float(kind: char, precision: usize, number: f64) -> String {
                 .split_once('e')
                 .and_then(|(_, power)| power.parse().ok())
                 .unwrap_or(0);
-            let text = if power < -4 || power >= precision as i32 {
+
+            if power < -4 || power >= precision as i32 {
                 let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "0"));
                 exponent(&format!("{}e{power}", trim_zeros(digits)), kind)
             } else {
                 let places = (precision as i32 - 1 - power).max(0) as usize;
                 trim_zeros(&format!("{number:.places$}")).to_owned()
-            };
-            text
+            }
         }
     }
 }

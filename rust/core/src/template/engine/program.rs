@@ -42,27 +42,27 @@ pub(crate) enum Node {
     BigInt(Box<str>),
     Float(f64),
     Variable(Slot, Box<str>),
-    List(Box<[Node]>),
-    Tuple(Box<[Node]>),
-    Dict(Box<[(Node, Node)]>),
-    Negative(Box<Node>),
-    Positive(Box<Node>),
-    Not(Box<Node>),
-    And(Box<(Node, Node)>),
-    Or(Box<(Node, Node)>),
-    Binary(BinaryOperator, Box<(Node, Node)>),
-    Compare(Box<Node>, Box<[(Comparison, Node)]>),
-    Concat(Box<[Node]>),
-    Conditional(Box<(Node, Node, Option<Node>)>, u32),
-    Attribute(Box<Node>, Box<str>),
-    Item(Box<(Node, Node)>),
-    Slice(Box<Node>, Box<[Option<Node>; 3]>),
-    Call(Box<(Node, CallArgs)>),
+    List(Box<[Self]>),
+    Tuple(Box<[Self]>),
+    Dict(Box<[(Self, Self)]>),
+    Negative(Box<Self>),
+    Positive(Box<Self>),
+    Not(Box<Self>),
+    And(Box<(Self, Self)>),
+    Or(Box<(Self, Self)>),
+    Binary(BinaryOperator, Box<(Self, Self)>),
+    Compare(Box<Self>, Box<[(Comparison, Self)]>),
+    Concat(Box<[Self]>),
+    Conditional(Box<(Self, Self, Option<Self>)>, u32),
+    Attribute(Box<Self>, Box<str>),
+    Item(Box<(Self, Self)>),
+    Slice(Box<Self>, Box<[Option<Self>; 3]>),
+    Call(Box<(Self, CallArgs)>),
     /// A call of a method by a name that some type has.
-    MethodCall(Box<(Node, CallArgs)>, Method, Box<str>),
+    MethodCall(Box<(Self, CallArgs)>, Method, Box<str>),
     /// Without a node: the text of the filter block.
-    Filter(Option<Box<Node>>, Result<Filter, Box<str>>, Box<CallArgs>),
-    Test(Box<Node>, Result<Test, Box<str>>, Box<CallArgs>),
+    Filter(Option<Box<Self>>, Result<Filter, Box<str>>, Box<CallArgs>),
+    Test(Box<Self>, Result<Test, Box<str>>, Box<CallArgs>),
 }
 
 /// What is assigned to.
@@ -70,7 +70,7 @@ pub(crate) enum Node {
 pub(crate) enum Target {
     Variable(Slot),
     NamespaceItem(Slot, Box<str>),
-    Tuple(Box<[Target]>),
+    Tuple(Box<[Self]>),
 }
 
 /// A statement with its line.
@@ -107,13 +107,19 @@ pub(crate) enum StepKind {
     Continue,
 }
 
+/// Scope, target and condition of `for … if`.
+pub(crate) type LoopTest = (Box<[Load]>, Target, Node);
+
+/// Name, slot and default of a parameter.
+pub(crate) type Parameter = (Box<str>, u32, Option<Node>);
+
 /// A loop.
 #[derive(Debug)]
 pub(crate) struct ForLoop {
     pub(crate) iter: Node,
     pub(crate) target: Target,
     /// Scope, target and condition of `for … if`.
-    pub(crate) test: Option<(Box<[Load]>, Target, Node)>,
+    pub(crate) test: Option<LoopTest>,
     /// The slot of `loop` where the body reads it.
     pub(crate) loop_slot: Option<u32>,
     pub(crate) body: Scope,
@@ -128,7 +134,7 @@ pub(crate) struct MacroFunction {
     pub(crate) name: Box<str>,
     pub(crate) slots: u32,
     /// Names and slots of the parameters, with their defaults.
-    pub(crate) parameters: Box<[(Box<str>, u32, Option<Node>)]>,
+    pub(crate) parameters: Box<[Parameter]>,
     pub(crate) caller: Option<u32>,
     pub(crate) explicit_caller: bool,
     pub(crate) kwargs: Option<u32>,

@@ -30,7 +30,10 @@ pub(crate) fn call<'r>(
             let [keep] = given.bind("splitlines", ["keepends"])?;
             let keep = keep.is_some_and(Val::truth);
             let lines = split_lines(text, keep, arena).into_iter();
-            Ok(list(lines.map(|line| line.val(arena)).collect(), arena))
+            Ok(list(
+                &lines.map(|line| line.val(arena)).collect::<Vec<_>>(),
+                arena,
+            ))
         }
         M::StartsWith | M::EndsWith => affix(text, method, given, arena),
         M::Find | M::Rfind | M::Index | M::Rindex | M::Count => search(text, method, given, arena),
@@ -64,7 +67,7 @@ pub(crate) fn call<'r>(
         ))),
         M::ExpandTabs => {
             let [size] = given.bind("expandtabs", ["tabsize"])?;
-            expand_tabs(text, size.map_or(Ok(8), integer)?, arena)
+            Ok(expand_tabs(text, size.map_or(Ok(8), integer)?, arena))
         }
         M::Upper | M::Lower | M::Casefold | M::Title | M::Capitalize | M::SwapCase => {
             let [] = given.positional_only(method.name())?;
@@ -77,8 +80,8 @@ pub(crate) fn call<'r>(
     }
 }
 
-fn list<'r>(items: Vec<Val<'r>>, arena: &'r Arena) -> Val<'r> {
-    Val::List(arena.alloc_slice_copy(&items))
+fn list<'r>(items: &[Val<'r>], arena: &'r Arena) -> Val<'r> {
+    Val::List(arena.alloc_slice_copy(items))
 }
 
 fn text_arg<'r>(value: Option<Val<'r>>, callee: &str, arena: &'r Arena) -> Raised<Text<'r>> {
@@ -146,7 +149,7 @@ fn split_call<'r>(
     let pieces = pieces
         .into_iter()
         .map(|piece| text.within(piece, arena).val(arena));
-    Ok(list(pieces.collect(), arena))
+    Ok(list(&pieces.collect::<Vec<_>>(), arena))
 }
 
 fn split_on<'t>(text: &'t str, separator: &str, limit: usize, from_end: bool) -> Vec<&'t str> {
@@ -429,7 +432,7 @@ fn pad<'r>(text: Text<'r>, method: Method, given: Given<'r>, arena: &'r Arena) -
     Ok(out.finish().val(arena))
 }
 
-fn expand_tabs<'r>(text: Text<'r>, size: i64, arena: &'r Arena) -> Raised<Val<'r>> {
+fn expand_tabs<'r>(text: Text<'r>, size: i64, arena: &'r Arena) -> Val<'r> {
     let size = size.clamp(0, 1024) as usize;
     let mut out = TextBuilder::new(arena);
     let mut column = 0;
@@ -448,7 +451,7 @@ fn expand_tabs<'r>(text: Text<'r>, size: i64, arena: &'r Arena) -> Raised<Val<'r
             column + 1
         };
     }
-    Ok(out.finish().val(arena))
+    out.finish().val(arena)
 }
 
 fn question(text: &str, method: Method) -> bool {

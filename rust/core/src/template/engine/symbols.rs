@@ -251,7 +251,9 @@ pub(super) fn walk(expr: &Expr, visit: &mut impl FnMut(&str)) {
     match expr {
         Expr::Name(name) | Expr::NamespaceItem(name, _) => visit(name),
         Expr::List(items) | Expr::Tuple(items) | Expr::Concat(items) => {
-            items.iter().for_each(|item| walk(item, visit));
+            for item in items {
+                walk(item, visit);
+            }
         }
         Expr::Dict(items) => {
             for (key, value) in items {
@@ -272,11 +274,14 @@ pub(super) fn walk(expr: &Expr, visit: &mut impl FnMut(&str)) {
         }
         Expr::Compare(first, rest) => {
             walk(first, visit);
-            rest.iter().for_each(|(_, item)| walk(item, visit));
+            for (_, item) in rest {
+                walk(item, visit);
+            }
         }
         Expr::Conditional(both, otherwise, _) => {
-            both.iter().for_each(|item| walk(item, visit));
-            otherwise.iter().for_each(|item| walk(item, visit));
+            for item in both.iter().chain(otherwise.as_deref()) {
+                walk(item, visit);
+            }
         }
         Expr::Slice(parts) => parts.iter().flatten().for_each(|part| walk(part, visit)),
         Expr::Call(callee, args) => {
@@ -284,7 +289,9 @@ pub(super) fn walk(expr: &Expr, visit: &mut impl FnMut(&str)) {
             walk_args(args, visit);
         }
         Expr::Filter(input, _, args, _) => {
-            input.iter().for_each(|input| walk(input, visit));
+            if let Some(input) = input {
+                walk(input, visit);
+            }
             walk_args(args, visit);
         }
         Expr::Test(input, _, args, _) => {
@@ -352,7 +359,9 @@ impl Finder<'_> {
         self.expr(&statement.iter);
         self.body(&statement.body);
         self.body(&statement.otherwise);
-        statement.test.iter().for_each(|test| self.expr(test));
+        if let Some(test) = &statement.test {
+            self.expr(test);
+        }
     }
 
     fn statement(&mut self, kind: &StatementKind) {
@@ -385,7 +394,9 @@ impl Finder<'_> {
             }
             StatementKind::SetBlock(target, filter, body) => {
                 self.target(target);
-                filter.iter().for_each(|filter| self.expr(filter));
+                if let Some(filter) = filter {
+                    self.expr(filter);
+                }
                 self.body(body);
             }
             StatementKind::With(targets, body) => {

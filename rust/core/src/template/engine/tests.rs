@@ -18,7 +18,7 @@ pub(crate) enum Test {
     Defined,
     Undefined,
     Filter,
-    Test,
+    KnownName,
     None,
     Boolean,
     False,
@@ -48,7 +48,7 @@ impl Test {
             "defined" => Self::Defined,
             "undefined" => Self::Undefined,
             "filter" => Self::Filter,
-            "test" => Self::Test,
+            "test" => Self::KnownName,
             "none" => Self::None,
             "boolean" => Self::Boolean,
             "false" => Self::False,
@@ -138,7 +138,7 @@ impl Test {
             Self::Filter => value
                 .chars(arena)
                 .is_some_and(|name| Filter::by_name(name).is_some()),
-            Self::Test => value
+            Self::KnownName => value
                 .chars(arena)
                 .is_some_and(|name| Self::by_name(name).is_some()),
             Self::None => matches!(value, Val::None),
@@ -181,12 +181,11 @@ impl Test {
 }
 
 fn is_case(text: &str, upper: bool) -> bool {
-    let (wanted, other): (fn(char) -> bool, fn(char) -> bool) = if upper {
-        (char::is_uppercase, super::case::is_lower_or_title)
+    if upper {
+        text.chars().any(char::is_uppercase) && !text.chars().any(super::case::is_lower_or_title)
     } else {
-        (char::is_lowercase, super::case::is_upper_or_title)
-    };
-    text.chars().any(wanted) && !text.chars().any(other)
+        text.chars().any(char::is_lowercase) && !text.chars().any(super::case::is_upper_or_title)
+    }
 }
 
 /// `value is other`, for values that Python keeps one copy of.

@@ -66,7 +66,7 @@ fn flagged(text: String, flag: Option<char>) -> String {
 fn directive(now: LocalTime, kind: char) -> String {
     let weekday = weekday(now.year, now.month, now.day);
     let day_of_year = day_of_year(now);
-    let hour12 = if now.hour % 12 == 0 {
+    let hour12 = if now.hour.is_multiple_of(12) {
         12
     } else {
         now.hour % 12

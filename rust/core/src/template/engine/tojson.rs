@@ -1,5 +1,7 @@
 //! The `tojson` filter: Python's `json.dumps`.
 
+use std::fmt::Write as _;
+
 use super::number::float_repr;
 use super::raise::{Raise, Raised};
 use super::tag::Tag;
@@ -231,11 +233,13 @@ fn escaped(character: char) -> String {
         '\t' => "\\t".to_owned(),
         '\u{8}' => "\\b".to_owned(),
         '\u{c}' => "\\f".to_owned(),
-        _ => character
-            .encode_utf16(&mut [0; 2])
-            .iter()
-            .map(|unit| format!("\\u{unit:04x}"))
-            .collect(),
+        _ => {
+            let mut text = String::new();
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+            text
+        }
     }
 }
 

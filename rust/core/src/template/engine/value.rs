@@ -59,7 +59,7 @@ pub(crate) struct Macro<'r> {
 /// The variables of one call.
 pub(crate) struct Frame<'r> {
     pub(crate) slots: &'r [Cell<Val<'r>>],
-    pub(crate) outer: Option<&'r Frame<'r>>,
+    pub(crate) outer: Option<&'r Self>,
 }
 
 /// A running `for` loop: what the name `loop` means.
@@ -120,17 +120,17 @@ pub(crate) enum Val<'r> {
     Str(Str<'r>),
     Mixed(&'r Mixed<'r>),
     Rope(&'r Rope<'r>),
-    List(&'r [Val<'r>]),
+    List(&'r [Self]),
     DataList(&'r [Value<'r>], Tag),
-    Tuple(&'r [Val<'r>]),
-    Map(&'r [(Val<'r>, Val<'r>)]),
+    Tuple(&'r [Self]),
+    Map(&'r [(Self, Self)]),
     DataMap(&'r [(&'r str, Value<'r>)], Tag),
     Range(&'r (i64, i64, i64)),
     Sequence(&'r Sequence<'r>),
     Namespace(&'r Namespace<'r>),
     Macro(&'r Macro<'r>),
     Loop(&'r Loop<'r>),
-    Method(&'r (Val<'r>, Method)),
+    Method(&'r (Self, Method)),
     Cycler(&'r Cycler<'r>),
     Joiner(&'r Cycler<'r>),
     Function(Function),

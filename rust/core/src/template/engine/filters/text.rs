@@ -1,5 +1,7 @@
 //! Filters over strings.
 
+use std::fmt::Write as _;
+
 use super::super::args::{Given, integer, required};
 use super::super::display::str_of;
 use super::super::interpret::Interpreter;
@@ -46,6 +48,31 @@ pub(super) fn call<'r>(
             };
             string::call(text, method, given, arena)
         }
+        F::Trim | F::Replace | F::Center | F::Format => with_arguments(filter, text, given, run),
+        F::Title => Ok(title(text, arena).val(arena)),
+        F::Indent => indent(value, text, given, run),
+        F::Truncate => truncate(value, text, given, run),
+        F::WordCount => Ok(Val::Int(words(text.chars))),
+        F::UrlEncode => Ok(url_encode(value, arena)),
+        F::StripTags => Ok(strip_tags(text, arena).val(arena)),
+        F::XmlAttr => xml_attr(value, given, arena),
+        _ => Err(Raise::new(format!(
+            "the filter '{}' is not supported in a chat template",
+            filter.name()
+        ))),
+    }
+}
+
+/// Filters that take their arguments apart.
+fn with_arguments<'r>(
+    filter: Filter,
+    text: Text<'r>,
+    given: Given<'r>,
+    run: &mut Interpreter<'r>,
+) -> Raised<Val<'r>> {
+    use Filter as F;
+    let arena = run.arena;
+    match filter {
         F::Trim => {
             let [chars] = given.bind("trim", ["chars"])?;
             let set = match chars {
@@ -74,7 +101,6 @@ pub(super) fn call<'r>(
             }
             .val(arena))
         }
-        F::Title => Ok(title(text, arena).val(arena)),
         F::Center => {
             let [width] = given.bind("center", ["width"])?;
             let positional = arena.alloc_slice_copy(&[width.unwrap_or(Val::Int(80))]);
@@ -84,7 +110,7 @@ pub(super) fn call<'r>(
             };
             string::call(text, Method::Center, given, arena)
         }
-        F::Format => {
+        _ => {
             let values = if given.keyword.is_empty() {
                 Val::Tuple(given.positional)
             } else {
@@ -97,16 +123,6 @@ pub(super) fn call<'r>(
             };
             percent::format(text.val(arena), values, arena)
         }
-        F::Indent => indent(value, text, given, run),
-        F::Truncate => truncate(value, text, given, run),
-        F::WordCount => Ok(Val::Int(words(text.chars))),
-        F::UrlEncode => url_encode(value, arena),
-        F::StripTags => Ok(strip_tags(text, arena).val(arena)),
-        F::XmlAttr => xml_attr(value, given, arena),
-        _ => Err(Raise::new(format!(
-            "the filter '{}' is not supported in a chat template",
-            filter.name()
-        ))),
     }
 }
 
@@ -139,12 +155,11 @@ fn indent<'r>(
     defined(value)?;
     let [width, first, blank] = given.bind("indent", ["width", "first", "blank"])?;
     let width = width.unwrap_or(Val::Int(4));
-    let indention = match width.text(arena) {
-        Some(text) => text,
-        None => {
-            let spaces = " ".repeat(integer(width)?.clamp(0, 1 << 16) as usize);
-            Text::new(arena.alloc_str(&spaces), Tag::TEMPLATE)
-        }
+    let indention = if let Some(text) = width.text(arena) {
+        text
+    } else {
+        let spaces = " ".repeat(integer(width)?.clamp(0, 1 << 16) as usize);
+        Text::new(arena.alloc_str(&spaces), Tag::TEMPLATE)
     };
     let first = first.is_some_and(Val::truth);
     let blank = blank.is_some_and(Val::truth);
@@ -222,13 +237,13 @@ fn quote(text: &str, for_query: bool) -> String {
         } else if byte == b' ' && for_query {
             quoted.push('+');
         } else {
-            quoted.push_str(&format!("%{byte:02X}"));
+            let _ = write!(quoted, "%{byte:02X}");
         }
     }
     quoted
 }
 
-fn url_encode<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn url_encode<'r>(value: Val<'r>, arena: &'r Arena) -> Val<'r> {
     let text = str_of(value, arena);
     let quoted = if matches!(value, Val::Map(_) | Val::DataMap(..)) {
         let pairs: Vec<_> = pairs(value, arena)
@@ -244,7 +259,7 @@ fn url_encode<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
     };
     let mut out = TextBuilder::new(arena);
     out.push(&quoted, text.part_at(0).0);
-    Ok(out.finish().val(arena))
+    out.finish().val(arena)
 }
 
 fn strip_tags<'r>(text: Text<'r>, arena: &'r Arena) -> Text<'r> {
