@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a bench talks to its user")]
 
 use std::error::Error;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use turnmill_core::chat::{self, Reader, Schema, SchemaOptions};
@@ -23,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let schema = arguments.next();
     let rounds = arguments.next().map_or(Ok(7), |rounds| rounds.parse())?;
     let file = std::fs::read(&path)?;
-    let file = if path.ends_with(".zst") {
+    let file = if Path::new(&path).extension() == Some("zst".as_ref()) {
         zstd::decode_all(&file[..])?
     } else {
         file
@@ -69,17 +70,16 @@ fn whole(file: &[u8]) -> turnmill_core::Result<Rows> {
 
 fn reader(rows: &Rows, schema: Option<&str>) -> turnmill_core::Result<Reader> {
     let arena = Arena::new();
-    let schema = match schema {
-        Some(name) => Schema::from_name(name)?,
-        None => {
-            let head: Vec<_> = rows
-                .iter()
-                .take(100)
-                .filter_map(|row| jsonl::parse(row.bytes, &arena).ok())
-                .map(|parsed| parsed.value)
-                .collect();
-            chat::detect(&head)?
-        }
+    let schema = if let Some(name) = schema {
+        Schema::from_name(name)?
+    } else {
+        let head: Vec<_> = rows
+            .iter()
+            .take(100)
+            .filter_map(|row| jsonl::parse(row.bytes, &arena).ok())
+            .map(|parsed| parsed.value)
+            .collect();
+        chat::detect(&head)?
     };
     let mut options = SchemaOptions::new(schema);
     let roles = [("client", "user"), ("counselor", "assistant")];
@@ -158,7 +158,7 @@ fn cpu_time(stage: &dyn Fn()) -> Duration {
         stage();
         if started.elapsed() >= LONG_ENOUGH {
             let total = match (start, thread_time()) {
-                (Some(start), Some(end)) => end - start,
+                (Some(start), Some(end)) => end.saturating_sub(start),
                 _ => started.elapsed(),
             };
             return total / runs;
