@@ -98,6 +98,12 @@ pub(super) fn read_parts<'a>(
         // A result that is a JSON list of its own.
         return Ok(None);
     }
+    // Forms that transformers does not know: no template takes a list of them.
+    let mode = if parts.iter().all(is_written_text) {
+        TextParts::Join
+    } else {
+        mode
+    };
     let mut collector = Collector::new(arena);
     for part in parts {
         collector.add(role, *part, mode)?;
@@ -108,6 +114,16 @@ pub(super) fn read_parts<'a>(
 fn is_text_part(part: &Value<'_>) -> bool {
     part.as_map()
         .is_some_and(|part| kind_of(part) == "text" && text_of(part).is_some())
+}
+
+/// Whether the part is text, or one that becomes a field of the message.
+fn is_written_text(part: &Value<'_>) -> bool {
+    part.as_map().is_some_and(|part| {
+        matches!(
+            kind_of(part),
+            "text" | "reasoning" | "thinking" | "tool_call" | "tools"
+        )
+    })
 }
 
 /// Sorts parts by what the template calls them.

@@ -29,7 +29,7 @@ impl Structural {
             token.special
                 || stop.contains(token.id)
                 || named.contains(&token.id)
-                || frame.iter().any(|text| text.contains(&token.content))
+                || is_marker(token) && frame.iter().any(|text| text.contains(&token.content))
         };
         let written = |token: &AddedToken| studies.iter().any(|study| is_reasoning(study, token));
         let tokens: Vec<&AddedToken> = tokenizer
@@ -96,6 +96,11 @@ fn frame_texts(study: &Study) -> Vec<&str> {
         .chain(markers)
         .chain([&study.terminator[..], &study.final_terminator[..]])
         .collect()
+}
+
+/// Some vocabularies have added tokens for runs of whitespace, which are text like any other.
+fn is_marker(token: &AddedToken) -> bool {
+    !token.content.trim().is_empty()
 }
 
 /// Whether the token is one of the markers around reasoning, which the model writes itself.
