@@ -202,16 +202,51 @@ def test_another_recipe_on_the_same_output_is_refused_with_the_difference() -> N
     run(rows(3))
     before = hashes("out")
     with pytest.raises(RecipeError) as caught:
-        run(rows(3), history="last-turn", max_rejects=0.1)
+        run(rows(3), history="last-turn", max_rejects=0.1, eos="template")
     assert str(caught.value) == (
         "the output was made with another recipe:\n"
-        "  recipe.max_rejects: 0.5, now 0.1\n"
-        '  recipe.history: null, now "last-turn"'
+        '  recipe.history: null, now "last-turn"\n'
+        '  recipe.eos: null, now "template"'
     )
     assert "--overwrite" in (caught.value.hint or "")
     assert hashes("out") == before
     run(rows(4), history="last-turn", overwrite=True)
     assert lengths("out") == expected(4)
+
+
+def test_a_run_that_wrote_nothing_leaves_the_recipe_open() -> None:
+    alone = [{"messages": [{"role": "user", "content": "alone"}]}]
+    with pytest.raises(DataError, match="all 1 rows were rejected"):
+        run(alone, max_rejects=1.0)
+    assert run(rows(3), history="last-turn").samples == 3
+
+
+def test_another_limit_for_rejects_goes_on_with_the_same_shards() -> None:
+    Path("a.jsonl").write_bytes(json_lines(10) + b"{broken\n" * 5)
+    with pytest.raises(DataError, match="more than max_rejects allows"):
+        run("a.jsonl", max_rejects=0.1)
+    assert run("a.jsonl", max_rejects=0.4).shards_reused == 1
+
+
+def test_an_output_is_no_input() -> None:
+    Path("data").mkdir()
+    Path("data/a.jsonl").write_bytes(json_lines(10))
+    run("data", "data/out")
+    assert run("data", "data/out").shards_reused == 1
+    with pytest.raises(DataError, match="an output of turnmill"):
+        run("data/out", "again")
+    with pytest.raises(DataError, match="has to be a local directory"):
+        run("data", "s3://bucket/out")
+
+
+def test_settings_for_trainers_neither_cut_nor_tokenize_anew() -> None:
+    trl, axolotl, llama_factory = run(rows(50)).next_steps
+    assert "max_length=None, packing=False" in trl.lines[1]
+    assert axolotl.lines == ("datasets:", "  - path: out", f"sequence_len: {max(expected(50))}")
+    assert llama_factory.lines == ("tokenized_path: out",)
+    trl, _, llama_factory = run(rows(50), "parquet", format="parquet").next_steps
+    assert 'load_dataset("parquet", data_files="parquet/data-*.parquet"' in trl.lines[0]
+    assert "without --format parquet" in llama_factory.lines[0]
 
 
 def test_a_directory_of_somebody_else_is_left_alone() -> None:

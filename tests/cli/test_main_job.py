@@ -188,6 +188,18 @@ def test_the_python_functions_do_the_same() -> None:
     assert str(shown) == str(turnmill.show("data/messages.jsonl", tokenizer=TOKENIZER, n=2))
 
 
+def test_repeated_flags_add_up() -> None:
+    said = [{"role": "client", "content": "Hi"}, {"role": "counselor", "content": "Hello"}]
+    Path("a.jsonl").write_text(json.dumps({"dialog": said}) + "\n")
+    roles = ("--roles", "client=user", "--roles", "counselor=assistant")
+    columns = ("--columns", "input_ids,labels", "--columns", "position_ids")
+    fields = ("--schema", "messages", "--fields", "messages=dialog")
+    prepared(*roles, *columns, *fields, inputs="a.jsonl")
+    recipe = json.loads(Path("out/turnmill.json").read_text())["recipe"]
+    assert recipe["roles"] == {"client": "user", "counselor": "assistant"}
+    assert recipe["columns"] == ["input_ids", "labels", "position_ids"]
+
+
 def test_a_recipe_file_and_flags(capsys: pytest.CaptureFixture[str]) -> None:
     Path("recipe.toml").write_text(
         'tokenizer = "model"\nmax_length = 40\nover_length = "reject"\nmax_rejects = 0.9\n'

@@ -68,6 +68,7 @@ def turnmill_says(*words: str, code: int, before: Callable[[], None] | None = No
         preexec_fn=before,
     )
     assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     return done.stderr
@@ -301,7 +302,7 @@ def test_too_many_rejects_stop_a_run_early() -> None:
     bad = lines(12_000, {"messages": [{"role": "user", "content": "Alone"}]})
     Path("a.jsonl").write_bytes(lines(5) + bad)
     Path("b.jsonl").write_bytes(lines(5))
-    said = prepare_says("a.jsonl", "b.jsonl", "--max-rejects", "5%")
+    said = prepare_says("a.jsonl", "b.jsonl", "--max-rejects", "5%", "--format", "parquet")
     assert "rows were rejected" in said.splitlines()[0]
     assert "more than max_rejects allows (5 %)" in said.splitlines()[0]
     assert "no-assistant-turn" in said

@@ -67,7 +67,9 @@ MODEL = Group(
             "chat template: a built-in's name, a .jinja file or source (default: the tokenizer's)",
             "NAME|FILE",
         ),
-        Flag("--template-kwargs", "variables for the template", "JSON", read=_json_object),
+        Flag(
+            "--template-kwargs", "variables for the template", "JSON", many=True, read=_json_object
+        ),
         Flag("--now", "the date that templates see (default: today, kept on resume)", "DATE"),
         Flag(
             "--stop",
@@ -90,8 +92,16 @@ DATA = Group(
             "shape of the rows",
             choices=("auto", "messages", "sharegpt", "alpaca", "prompt-completion", "text"),
         ),
-        Flag("--fields", "our field names to the data's: messages=dialog", "A=B,…", read=_pairs),
-        Flag("--roles", "the data's role names to ours: client=user", "A=B,…", read=_pairs),
+        Flag(
+            "--fields",
+            "our field names to the data's: messages=dialog",
+            "A=B,…",
+            many=True,
+            read=_pairs,
+        ),
+        Flag(
+            "--roles", "the data's role names to ours: client=user", "A=B,…", many=True, read=_pairs
+        ),
         Flag(
             "--role-order", "what becomes of a leading assistant message", choices=("keep", "trim")
         ),
@@ -143,7 +153,7 @@ OUTPUT = Group(
     (
         Flag("--output", "directory to write", "DIR", short="-o"),
         Flag("--format", "form of the data files", choices=("arrow", "parquet")),
-        Flag("--columns", "columns to write, separated by commas", "NAMES", read=_names),
+        Flag("--columns", "columns to write, separated by commas", "NAMES", many=True, read=_names),
         Flag("--pack", "pack samples into rows of this many tokens", "N", read=positive),
         Flag("--shuffle", "shuffle the samples"),
         Flag("--seed", "seed of everything random", "N", read=int),
@@ -178,13 +188,24 @@ def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
     for key in recipe_keys(groups):
         value = getattr(arguments, key)
         if value is not None:
-            keys[key] = value
+            keys[key] = _added_up(value)
     if not keys.get("tokenizer"):
         raise UsageError(
             "no tokenizer is named",
             "add --tokenizer with the directory that holds the model's tokenizer.json",
         )
     return Recipe(**keys)
+
+
+def _added_up(value: Any) -> Any:
+    """What a flag says that stands several times: its pairs and its lists together."""
+    if not isinstance(value, list) or not value:
+        return value
+    if all(isinstance(item, dict) for item in value):
+        return {key: entry for item in value for key, entry in item.items()}
+    if all(isinstance(item, list) for item in value):
+        return [entry for item in value for entry in item]
+    return value
 
 
 def _given(recipe: Recipe) -> dict[str, Any]:

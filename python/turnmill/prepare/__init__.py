@@ -62,7 +62,7 @@ def prepare(
         recipe.to_dict(),
         recipe.inputs if inputs is None else inputs,
         Path(output),
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=threads,
         resume=resume,
         progress=progress,
     )

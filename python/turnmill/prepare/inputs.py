@@ -17,6 +17,7 @@ from typing import Any
 from turnmill.errors import DataError
 from turnmill.prepare.files import FileInput, read_kind
 from turnmill.prepare.memory import MemoryInput, is_in_memory
+from turnmill.prepare.outputs import STAGING
 from turnmill.prepare.store import read_json
 
 Input = FileInput | MemoryInput
@@ -83,6 +84,13 @@ def _matches(pattern: str) -> list[FileInput]:
 
 
 def _directory(path: str) -> list[FileInput]:
+    if Path(path, STAGING).is_dir():
+        raise DataError(
+            "the directory is an output of turnmill, tokenized already",
+            code="tokenized-input",
+            path=path,
+            hint="give the conversations it was made from; `turnmill show` looks at outputs",
+        )
     state = read_json(Path(path, "state.json"))
     if isinstance(state, dict) and "_data_files" in state:
         return _datasets_directory(path, state)
@@ -97,6 +105,8 @@ def _directory(path: str) -> list[FileInput]:
         for file in Path(path).rglob("*")
         if file.name.endswith(SUFFIXES) and not _hidden(file.relative_to(path)) and file.is_file()
     )
+    outputs = {staging.parent for staging in Path(path).rglob(STAGING)}
+    found = [file for file in found if outputs.isdisjoint(file.parents)]
     if not found:
         raise DataError(
             "the directory holds no data files",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -79,13 +80,13 @@ class Plan:
         return list(itertools.chain.from_iterable(planned.shards for planned in self.inputs))
 
 
-def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int) -> Plan:
+def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int | None) -> Plan:
     """Plans a run: hashes the inputs, detects their schemas and cuts them into shards.
 
     Args:
         inputs: What to read, in order.
         encoder: Detects schemas, and refuses inputs that need a decision first.
-        threads: How many inputs are hashed at a time.
+        threads: How many inputs are hashed at a time; at most 8.
     """
     schemas = [schema_of(input_, encoder) for input_ in inputs]
     mixed = len(set(schemas) - {"auto"}) > 1
@@ -102,10 +103,10 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int) -> Plan:
     return Plan(tuple(planned))
 
 
-def _surveys(inputs: list[Input], threads: int) -> Iterator[tuple[str, list[Part]]]:
+def _surveys(inputs: list[Input], threads: int | None) -> Iterator[tuple[str, list[Part]]]:
     """The survey of each input, several at a time; an interrupt ends them all."""
     stopped = threading.Event()
-    with ThreadPoolExecutor(max_workers=min(threads, 8)) as pool:
+    with ThreadPoolExecutor(max_workers=min(threads or os.cpu_count() or 1, 8)) as pool:
         try:
             yield from pool.map(lambda input_: input_.survey(stopped), inputs)
         finally:

@@ -81,7 +81,7 @@ class Encoder(Protocol):
         array: bool,
         first_row: int,
         first_line: int,
-        threads: int,
+        threads: int | None,
         chunk_rows: int | None = None,
         mixed: bool = False,
     ) -> ShardEncoder:

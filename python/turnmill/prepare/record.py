@@ -46,8 +46,8 @@ def same_recipe(output: Path, mine: dict[str, Any]) -> bool:
 
 
 def _wherever(made: dict[str, Any]) -> dict[str, Any]:
-    """Without the tokenizer's place: its hash says whether it is the same."""
-    recipe = {key: value for key, value in made["recipe"].items() if key != "tokenizer"}
+    """Without what decides no byte: the tokenizer's place (its hash counts) and the limit."""
+    recipe = {k: v for k, v in made["recipe"].items() if k not in {"tokenizer", "max_rejects"}}
     tokenizer = {k: v for k, v in made["facts"]["tokenizer"].items() if k != "path"}
     return {**made, "recipe": recipe, "facts": {**made["facts"], "tokenizer": tokenizer}}
 
@@ -132,7 +132,9 @@ def _evidence(receipts: list[Receipt]) -> dict[str, list[dict[str, Any]]]:
     return dict(sorted(found.items()))
 
 
-def circumstances(*, started: str, seconds: float, threads: int, size: int) -> dict[str, Any]:
+def circumstances(
+    *, started: str, seconds: float, threads: int | None, size: int
+) -> dict[str, Any]:
     """The contents of ``run.json``: what may differ between two runs with the same bytes."""
     return {
         "started": started,

@@ -99,7 +99,7 @@ def run_with(
     inputs: Any,
     output: Path,
     *,
-    threads: int,
+    threads: int | None,
     resume: bool = True,
     progress: Watcher | None = None,
 ) -> Run:
@@ -110,7 +110,7 @@ def run_with(
         recipe: The recipe as JSON-able values.
         inputs: As for :func:`turnmill.prepare`, and so is all that follows.
         output: The output directory.
-        threads: Threads to work with.
+        threads: Threads to work with; ``None``: all.
         resume: Whether to go on with an output that was started before.
         progress: Called after each block of input.
     """
@@ -210,7 +210,7 @@ def _held(output: Path, made: dict[str, Any], *, resume: bool, overwrite: bool) 
     with store.lock(output / STAGING / "lock"):
         for directory in (output, output / STAGING, output / "serving"):
             store.remove_temporary_files(directory)
-        if overwrite and not same_recipe(output, made):
+        if (overwrite or _holds_nothing(output)) and not same_recipe(output, made):
             _clear(output)
         refuse_other_recipe(output, made)
         if plan_path(output).exists() and not resume:
@@ -222,6 +222,12 @@ def _held(output: Path, made: dict[str, Any], *, resume: bool, overwrite: bool) 
             )
         store.write_json(plan_path(output), made)
         yield
+
+
+def _holds_nothing(output: Path) -> bool:
+    """Whether no sample was ever written: a run that failed at once is no work to be kept."""
+    receipts = (store.read_json(path) for path in (output / STAGING).glob("receipt-*.json"))
+    return not any(receipt["tally"]["samples"] for receipt in receipts if receipt)
 
 
 def _make_directory(output: Path) -> None:

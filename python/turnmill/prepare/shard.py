@@ -80,7 +80,7 @@ class ShardSettings:
 
     output: Path
     format: str
-    threads: int
+    threads: int | None
     chunk_rows: int | None = None
     """Rows of one work item; the bytes written do not depend on it."""
     watch: Watch = field(default=_unwatched)

@@ -31,6 +31,11 @@ class HashingFile(io.RawIOBase):
         self._path = path
         self._hash = hashlib.sha256()
         self._size = 0
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Ignores what is written from now on: a dropped writer still ends its file."""
+        self._abandoned = True
 
     def writable(self) -> bool:
         """Always true."""
@@ -39,6 +44,8 @@ class HashingFile(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Writes all of ``data``."""
         view = memoryview(data).cast("B")
+        if self._abandoned:
+            return len(view)
         written = 0
         try:
             while written < len(view):
@@ -69,7 +76,12 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{secrets.token_hex(4)}")
     try:
         with temporary.open("wb", buffering=0) as raw:
-            yield HashingFile(raw, path)
+            file = HashingFile(raw, path)
+            try:
+                yield file
+            except BaseException:
+                file.abandon()
+                raise
             os.fsync(raw.fileno())
         temporary.replace(path)
         sync_directory(path.parent)
