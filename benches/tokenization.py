@@ -4,11 +4,11 @@ Usage:
     python benches/tokenizers.py --tokenizer DIR/tokenizer.json --texts FILE.jsonl --rounds 5 \
         hf0=VENV/bin/python gigatoken=VENV/bin/python turnmill=VENV/bin/python
 
-Every peer is given as NAME=PYTHON, the interpreter of an environment that holds it. The texts are JSON
-strings, one a line. In each round every peer runs once, in turn, in a fresh process on one processor:
-the first half of the texts (cold), the second half (unseen), and the second half again (hot). Printed
-are medians over the rounds of megabytes a second of processor time, which other work on the machine
-lengthens least.
+Every peer is given as NAME=PYTHON, the interpreter of an environment that holds it. The texts are
+JSON strings, one a line. In each round every peer runs once, in turn, in a fresh process on one
+processor: the first half of the texts (cold), the second half (unseen), and the second half again
+(hot). Printed are medians over the rounds of megabytes a second of processor time, which other work
+on the machine lengthens least.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def hugging_face(path: str) -> Encode:
 
 
 def turnmill(path: str) -> Encode:
-    """turnmill's batch call."""
+    """Turnmill's batch call."""
     import turnmill
 
     return turnmill.Tokenizer(path).encode_batch
@@ -71,7 +71,7 @@ def encoder(name: str, path: str) -> Encode:
 def work(name: str, tokenizer: str, texts_path: str, threads: int) -> None:
     """Time one peer and print the seconds of processor time of each phase."""
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
-    with open(texts_path, encoding="utf-8") as lines:
+    with Path(texts_path).open(encoding="utf-8") as lines:
         texts = [json.loads(line) for line in lines]
     half = len(texts) // 2
     encode = encoder(name, tokenizer)
@@ -94,7 +94,9 @@ def run(arguments: argparse.Namespace) -> None:
             command = [python, __file__, "--worker", name, "--threads", str(arguments.threads)]
             command += ["--tokenizer", arguments.tokenizer, "--texts", arguments.texts]
             environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads))
-            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=environment, check=False
+            )
             if done.returncode:
                 print(f"{name}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
                 continue
@@ -103,7 +105,9 @@ def run(arguments: argparse.Namespace) -> None:
         for phase in ("cold", "unseen", "hot") if rounds else ():
             values = [round_[phase] for round_ in rounds]
             low, middle, high = min(values), statistics.median(values), max(values)
-            print(f"{name:<12} {phase:<7} {middle:7.1f} MB/s  [{low:.1f}-{high:.1f}] ({len(values)})")
+            print(
+                f"{name:<12} {phase:<7} {middle:7.1f} MB/s  [{low:.1f}-{high:.1f}] ({len(values)})"
+            )
 
 
 def main() -> None:

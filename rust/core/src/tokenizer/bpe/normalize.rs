@@ -11,12 +11,12 @@ use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nf
 pub(super) const MARKER: char = '▁';
 const MARKER_BYTES: &[u8] = "▁".as_bytes();
 
-/// Whether a space comes before the text.
+/// Whether a space comes before a text that is not empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Prefix {
     #[default]
     Never,
-    /// Before every text that is not empty.
+    /// Before every text.
     Always,
     /// Unless the text starts with one.
     UnlessSpace,
@@ -64,8 +64,9 @@ impl Rewrite {
     fn prefixes(self, text: &str, first: bool) -> bool {
         let spaced = text.starts_with(' ') || (self.marker && text.starts_with(MARKER));
         match self.prefix {
+            _ if text.is_empty() => false,
             Prefix::Never => false,
-            Prefix::Always => !text.is_empty(),
+            Prefix::Always => true,
             Prefix::UnlessSpace => !spaced,
             Prefix::FirstUnlessSpace => first && !spaced,
         }
@@ -184,5 +185,6 @@ mod tests {
         assert_eq!(text, " a b");
         assert_eq!(origins, [(0, 0), (0, 1), (1, 4), (4, 5)]);
         assert_eq!(rewritten(rewrite, "▁b").0, " b");
+        assert_eq!(rewritten(rewrite, "").0, "");
     }
 }
