@@ -108,7 +108,7 @@ pub(super) fn read_parts<'a>(
     for part in parts {
         collector.add(role, *part, mode)?;
     }
-    Ok(Some(collector.finish(mode)))
+    Ok(Some(collector.finish()))
 }
 
 fn is_text_part(part: &Value<'_>) -> bool {
@@ -192,11 +192,14 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn finish(self, mode: TextParts) -> Parts<'a> {
+    /// Parts that no template knows become one text whatever the mode, unless media stand among
+    /// them.
+    fn finish(self) -> Parts<'a> {
         let arena = self.arena;
-        let content = match mode {
-            TextParts::Join => Value::Str(joined(&self.texts, arena)),
-            TextParts::Keep => Value::List(arena.alloc_slice_copy(&self.kept)),
+        let content = if self.kept.len() > self.texts.len() {
+            Value::List(arena.alloc_slice_copy(&self.kept))
+        } else {
+            Value::Str(joined(&self.texts, arena))
         };
         Parts {
             content: Some(content),

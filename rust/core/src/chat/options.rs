@@ -21,7 +21,8 @@ pub enum TextParts {
     /// Python text, or nothing, into the training data.
     #[default]
     Join,
-    /// The list, for templates that walk through parts themselves.
+    /// The list, for templates that walk through parts themselves. Parts in a form that
+    /// transformers does not know (`value` for `text`, `reasoning`, `tool_call`) are joined anyway.
     Keep,
 }
 

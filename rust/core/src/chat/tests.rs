@@ -249,8 +249,25 @@ fn parts_are_joined_or_kept() {
         parsed(
             r#"{"messages": [
             {"role": "user", "content": [{"type": "text", "text": "a"}, {"text": "b"}]},
-            {"role": "assistant", "content": [{"type": "text", "text": "c"}]}]}"#
+            {"role": "assistant", "content": "c"}]}"#
         )
+    );
+}
+
+#[test]
+fn media_among_the_parts_keep_the_list() {
+    let row = r#"{"messages": [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "value": "a"}]},
+        {"role": "assistant", "content": "b"}]}"#;
+    let mut options = SchemaOptions::new(Schema::Messages);
+    assert_eq!(
+        read_with(&options, row).0.unwrap_err().rule,
+        Rule::NonStringContent
+    );
+    options.text_parts = TextParts::Keep;
+    assert_eq!(
+        read_with(&options, row).0.unwrap()["messages"][0]["content"],
+        parsed(r#"[{"type": "image"}, {"type": "text", "text": "a"}]"#)
     );
 }
 
