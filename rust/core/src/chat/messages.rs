@@ -167,7 +167,6 @@ pub(super) fn keys(map: Map<'_>) -> String {
 
 /// The reject of a role that nothing maps.
 pub(super) fn unknown_role(role: &str) -> Reject {
-    let reason =
-        format!("the role `{role}` is not known; map it with `roles`, such as {role}=user");
+    let reason = format!("the role `{role}` is not known; map it, such as --roles {role}=user");
     Reject::new(Rule::UnknownRole, reason)
 }
