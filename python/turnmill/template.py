@@ -52,7 +52,7 @@ class Rendered:
             TemplateError: The turns of this template cannot be located.
         """
         if self._refusal is not None:
-            raise self._refusal
+            raise self._refusal.with_traceback(None)
         return self._spans
 
     @property
@@ -63,7 +63,7 @@ class Rendered:
             TemplateError: As for `spans`.
         """
         if self._refusal is not None:
-            raise self._refusal
+            raise self._refusal.with_traceback(None)
         return self._turns
 
     def __repr__(self) -> str:
@@ -91,7 +91,7 @@ class Template:
         TemplateError: There is no such template, it has a syntax error, or `name` is unknown.
     """
 
-    __slots__ = ("_arguments", "_core", "_refusal")
+    __slots__ = ("_arguments", "_core")
 
     def __init__(
         self,
@@ -106,7 +106,6 @@ class Template:
         given = os.fspath(x)
         self._core = _core.Template(given, name, tokens, moment)
         self._arguments = (given, name, tokens, moment)
-        self._refusal = _refusal(self._core)
 
     def render(
         self,
@@ -150,7 +149,7 @@ class Template:
             text,
             np.frombuffer(spans, dtype=np.int64).reshape(-1, 2),
             np.frombuffer(turns, dtype=np.int32),
-            self._refusal,
+            _refusal(self._core, with_tools=tools is not None),
         )
 
     @property
@@ -183,9 +182,9 @@ def _moment(now: str | dt.date | None) -> tuple[int, int, int, int, int, int, in
     return (now.year, now.month, now.day, now.hour, now.minute, now.second, now.microsecond)
 
 
-def _refusal(core: _core.Template) -> TemplateError | None:
+def _refusal(core: _core.Template, *, with_tools: bool) -> TemplateError | None:
     try:
-        core.require_spans()
+        core.require_spans(with_tools)
     except TemplateError as error:
         return error
     return None

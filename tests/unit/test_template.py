@@ -125,6 +125,17 @@ def test_spans_count_code_points() -> None:
     assert rendered.turns.tolist() == [1, 3]
 
 
+def test_a_template_whose_turns_cannot_be_found_still_renders() -> None:
+    rendered = PRINT_ALL.render(MESSAGES)
+    assert json.loads(rendered.text) == MESSAGES
+    for _ in range(2):
+        with pytest.raises(turnmill.TemplateError) as raised:
+            rendered.spans.tolist()
+        assert raised.value.code == "template-spans"
+    with pytest.raises(turnmill.TemplateError):
+        pickle.loads(pickle.dumps(rendered)).turns.tolist()
+
+
 def test_variables_win_over_special_tokens() -> None:
     shown = turnmill.Template("{{ bos_token }}", special_tokens={"bos_token": "<s>"})
     assert shown.render(MESSAGES).text == "<s>"

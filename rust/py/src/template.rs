@@ -71,10 +71,7 @@ impl Template {
             continue_final_message,
             variables: convert::map(variables, Foreign::Placeholder, &data).map_err(raised)?,
         };
-        let template = match &self.with_tools {
-            Some(with_tools) if input.tools.is_some() => with_tools,
-            _ => &self.plain,
-        };
+        let template = self.chosen(input.tools.is_some());
         let (text, spans, turns) = detach::run_short(py, move || flat_render(template, &input))?;
         Ok((
             text,
@@ -83,9 +80,10 @@ impl Template {
         ))
     }
 
-    /// Raises if the turns of this template cannot be located.
-    fn require_spans(&self, py: Python<'_>) -> PyResult<()> {
-        let refused = self.plain.require_spans();
+    /// Raises if the turns of the template (for conversations with tools, or without) cannot be
+    /// located.
+    fn require_spans(&self, py: Python<'_>, with_tools: bool) -> PyResult<()> {
+        let refused = self.chosen(with_tools).require_spans();
         refused.map_err(|error| errors::to_python(py, &error))
     }
 
@@ -99,6 +97,15 @@ impl Template {
     #[getter]
     fn source(&self) -> &str {
         self.plain.source()
+    }
+}
+
+impl Template {
+    fn chosen(&self, with_tools: bool) -> &template::Template {
+        match &self.with_tools {
+            Some(template) if with_tools => template,
+            _ => &self.plain,
+        }
     }
 }
 
