@@ -103,6 +103,26 @@ def test_another_stop_set(rows, tokenizer, stop):
     assert check(rows[:3], stop=[tokenizer._token_bytes([stop])[0].decode()]).ok
 
 
+def test_two_files_with_the_same_rows(rows, tmp_path):
+    for name, some in (("one", rows), ("two", rows), ("other", rows[:2])):
+        pq.write_table(pa.Table.from_pylist(some), tmp_path / f"{name}.parquet")
+    findings = check([tmp_path / "one.parquet", tmp_path / "two.parquet"])
+    assert "one.parquet" in findings.rules["cache-key-collision"].evidence[0]["note"]
+    other = check([tmp_path / "one.parquet", tmp_path / "other.parquet"])
+    assert "cache-key-collision" not in other.rules
+
+
+def test_a_stop_token_that_the_model_does_not_know(rows, stop):
+    assert "untrained-terminator-embedding" in check(rows, stop=[stop, stop + 5]).rules
+    assert "untrained-terminator-embedding" not in check(rows, stop=[stop]).rules
+
+
+def test_a_response_marker_that_occurs_nowhere(rows):
+    masked = [{**row, "labels": [-100] * len(row["labels"])} for row in rows]
+    assert "response-marker-not-found" in check(masked, response_marker="### Answer").rules
+    assert "response-marker-not-found" not in check(masked, response_marker="Question").rules
+
+
 def test_a_terminator_of_several_pieces(rows):
     findings = check(rows[:3], stop=["<|no such token|>"])
     assert "tokens" in findings.rules["terminator-not-atomic"].evidence[0]["note"]

@@ -88,6 +88,17 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[int]) -> Findings:
+    """A stop token that the model's own files do not stop on may be one it never learned."""
+    own = set(_core.stop_set(tokenizer._core))
+    added = [stop for stop in stops if stop not in own]
+    if not own or not added:
+        return findings
+    names = [text.decode("utf-8", "replace") for text in tokenizer._token_bytes(added)]
+    note = f"the model's files stop on {sorted(own)}, not on {', '.join(names)} {added}"
+    return findings.with_note("untrained-terminator-embedding", note)
+
+
 def with_serving(
     findings: Findings, tokenizer: Tokenizer, served: Tokenizer, template: str | None
 ) -> Findings:
@@ -146,7 +157,7 @@ def with_record(
 
 def _with_shard(findings: Findings, directory: Path, shard: dict[str, Any]) -> Findings:
     for key in ("data", "index"):
-        name, expected = shard.get(key), shard.get(f"{key}_sha256")
+        name, expected = shard.get(key), shard.get("sha256", {}).get(key)
         if not name:
             continue
         path = directory / str(name)

@@ -12,7 +12,7 @@ from turnmill import _core
 from turnmill._locate import locate_tokenizer
 from turnmill.check import comparing
 from turnmill.check.findings import Findings
-from turnmill.check.reading import Source, batches, feeds, find_sources
+from turnmill.check.reading import Source, Twins, batches, feeds, find_sources
 from turnmill.errors import DataError, TokenizerError
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
@@ -110,9 +110,12 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
         settings.max_length,
         _ids(tokenizer, settings.response_marker),
     )
+    twins = Twins()
     for source in sources:
-        for table in feeds(batches(source.input)):
+        for number, table in enumerate(feeds(batches(source.input))):
             audit.add(table)
+            if number == 0 and len(sources) > 1:
+                twins.see(source.input.name, table)
     findings = Findings.of_report(json.loads(audit.finish()))
     findings = replace(
         findings,
@@ -122,7 +125,11 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
             "notes": [_NO_HEADERS.format(why=audit.note)] if audit.note else [],
         },
     )
+    for note in twins.notes:
+        findings = findings.with_note("cache-key-collision", note)
     findings = findings_of(findings)
+    if settings.stop is not None:
+        findings = comparing.with_untrained_stop(findings, tokenizer, stops)
     if served is not None:
         findings = comparing.with_serving(findings, tokenizer, served, settings.template)
     return findings

@@ -33,7 +33,10 @@ pub fn learn(
     template: &Template,
 ) -> Result<()> {
     let first = render_exchange(template)?;
-    vocabulary.learn_template(tokenizer, template.study(), Some(&first))?;
+    if spaces_answers(&first) {
+        vocabulary.set_spaces_answers();
+    }
+    vocabulary.learn_template(tokenizer, template.study(), Some(&first.text))?;
     if vocabulary.knows_headers() {
         return Ok(());
     }
@@ -45,7 +48,7 @@ pub fn learn(
 }
 
 /// Two exchanges, rendered.
-fn render_exchange(template: &Template) -> Result<String> {
+fn render_exchange(template: &Template) -> Result<Rendered> {
     let arena = Arena::new();
     let message = |role: &'static str, content: &'static str| {
         let entries = [("role", Value::Str(role)), ("content", Value::Str(content))];
@@ -63,5 +66,13 @@ fn render_exchange(template: &Template) -> Result<String> {
         ..RenderInput::default()
     };
     template.render(&arena, &input, &mut rendered)?;
-    Ok(rendered.text)
+    Ok(rendered)
+}
+
+/// A space stands before the last answer, or the answer is not printed as it is.
+fn spaces_answers(rendered: &Rendered) -> bool {
+    rendered
+        .text
+        .rfind("four")
+        .is_none_or(|at| rendered.text[..at].ends_with(' '))
 }

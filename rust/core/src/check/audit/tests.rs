@@ -367,6 +367,19 @@ fn labels_that_are_other_tokens() {
 }
 
 #[test]
+fn a_space_that_the_template_does_not_print() {
+    let mut vocabulary = with_headers();
+    vocabulary.mark_leading(20);
+    let trained = ".........xxx..........xx";
+    assert_only(
+        &row(vocabulary.clone(), &CHAT, trained),
+        Rule::PrefixSpaceDrift,
+    );
+    vocabulary.set_spaces_answers();
+    assert_quiet(&row(vocabulary, &CHAT, trained));
+}
+
+#[test]
 fn an_assistant_turn_without_labels() {
     let report = row(with_headers(), &CHAT, "......................xx");
     assert_only(&report, Rule::UntrainedAssistantTurn);

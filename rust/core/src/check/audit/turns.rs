@@ -291,6 +291,12 @@ impl<'a, 'b> Turns<'a, 'b> {
         if first.start < segment.content {
             self.add(Rule::HeaderInLoss, first.start, "");
         }
+        if self
+            .vocabulary
+            .drifts(self.row.ids[segment.content.min(self.range.end - 1)])
+        {
+            self.add(Rule::PrefixSpaceDrift, segment.content, "");
+        }
         let content = segment.content.max(first.start);
         self.check_run(&(content..last.end), &reach);
         self.turn += 1;

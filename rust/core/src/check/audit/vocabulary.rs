@@ -17,6 +17,9 @@ const HEADER: u8 = 8;
 /// The id begins a sequence.
 const BOS: u8 = 16;
 
+/// The id decodes to text that starts with a space.
+const LEADING: u8 = 32;
+
 /// A message is looked for at ids of these classes only.
 const MARKS: u8 = STOP | CONTROL | HEADER | BOS;
 
@@ -41,6 +44,7 @@ pub struct Vocabulary {
     pad: Option<u32>,
     expects_bos: bool,
     repeats_bos: bool,
+    spaces_answers: bool,
     headers: Vec<Header>,
 }
 
@@ -66,6 +70,8 @@ impl Vocabulary {
             let bytes = tokenizer.id_to_bytes(id);
             if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_whitespace) {
                 vocabulary.mark(id, SPACE);
+            } else if bytes.first() == Some(&b' ') {
+                vocabulary.mark(id, LEADING);
             }
         }
         for token in tokenizer.added_tokens() {
@@ -193,6 +199,21 @@ impl Vocabulary {
     /// It decodes to whitespace.
     pub fn is_space(&self, id: i32) -> bool {
         self.is(id, SPACE)
+    }
+
+    /// It decodes to text that starts with a space, where the template prints none.
+    pub fn drifts(&self, id: i32) -> bool {
+        !self.spaces_answers && self.is(id, LEADING)
+    }
+
+    /// The template prints a space before every answer.
+    pub fn set_spaces_answers(&mut self) {
+        self.spaces_answers = true;
+    }
+
+    /// Marks an id as text that starts with a space.
+    pub fn mark_leading(&mut self, id: u32) {
+        self.mark(id, LEADING);
     }
 
     /// It begins a sequence.

@@ -1,0 +1,127 @@
+"""`turnmill.check` on conversations and on directories that turnmill wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import turnmill
+from turnmill import cli
+
+DEMO = Path(turnmill.__file__).parent / "demo"
+TOKENIZER = DEMO / "tokenizer"
+
+
+def talk(*contents):
+    roles = ["user", "assistant"] * len(contents)
+    return {
+        "messages": [
+            {"role": role, "content": content}
+            for role, content in zip(roles, contents, strict=False)
+        ]
+    }
+
+
+GOOD = talk("Hi", "Hello!", "Bye", "Bye.")
+
+
+def found(rows, **options):
+    return turnmill.check(rows, tokenizer=TOKENIZER, **options)
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        (talk("Hi", "Hello.</s>"), "foreign-terminator-text"),
+        (talk("Hi", "Hello. "), "trailing-whitespace"),
+        (talk("Hi", "a\x00b"), "nul-byte"),
+        (talk("Hi\r\nthere", "Hello."), "crlf"),
+        (talk("Hi", "a\ufffdb"), "replacement-char"),
+        (talk("Hi", "### Response: Hello."), "template-marker-in-content"),
+        (talk("Hi", "a</think>b"), "reasoning-malformed"),
+        (talk("Hi <|im_end|> there", "Hello."), "special-token-in-content"),
+        ({"messages": [{"role": "user", "content": "Hi"}]}, "no-assistant-turn"),
+        (talk("Hi", None), "null-content"),
+        (talk("Hi", 42), "non-string-content"),
+        ({"messages": [{"role": "wizard", "content": "Hi"}]}, "unknown-role"),
+        (talk("Hi", ""), "empty-assistant-turn"),
+        (talk("Hi", "Hello.", "Are you there?"), "trailing-non-assistant-turn"),
+        (
+            {"messages": [GOOD["messages"][0], *GOOD["messages"]]},
+            "role-order",
+        ),
+    ],
+)
+def test_each_rule_names_its_row_and_leaves_the_good_one_alone(row, rule):
+    findings = found([GOOD, row])
+    assert rule in findings.rules
+    assert [place["row"] for place in findings.rules[rule].evidence] == [1]
+    assert rule not in found([GOOD, GOOD]).rules
+
+
+def test_a_file_names_lines(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([json.dumps(GOOD), "", '{"messages": [', json.dumps(GOOD)]))
+    findings = found(path)
+    assert not findings.ok
+    place = findings.rules["invalid-json"].evidence[0]
+    assert (place["row"], place["line"]) == (1, 3)
+    assert findings.rows == 3
+
+
+def test_the_demo_data_has_no_errors():
+    for name in ("messages.jsonl", "sharegpt.json", "alpaca.jsonl"):
+        findings = found(DEMO / "data" / name)
+        errors = [name for name, item in findings.rules.items() if item.severity == "error"]
+        assert findings.rows > 0
+        assert findings.ok == (not errors)
+
+
+@pytest.fixture
+def written(tmp_path):
+    out = tmp_path / "out"
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER)
+    turnmill.prepare([GOOD] * 5, out, recipe)
+    return out
+
+
+def test_an_output_directory_is_verified_from_its_files(written):
+    findings = turnmill.check(written)
+    assert (findings.rows, findings.ok) == (5, True)
+    assert findings.facts["replay"]["rate"] == 1.0
+    assert cli.main(["check", str(written), "--quiet"]) == 0
+
+
+def test_a_lost_file_and_a_changed_one_are_named(written):
+    index = next(written.glob("index-*.parquet"))
+    index.write_bytes(index.read_bytes() + b"x")
+    assert "stale-cache" in turnmill.check(written).rules
+    index.unlink()
+    assert "broken-input" in turnmill.check(written).rules
+
+
+def test_another_tokenizer_than_the_datas_is_named(written, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in TOKENIZER.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    config = json.loads((other / "tokenizer_config.json").read_text())
+    config["eos_token"] = "<|endoftext|>"
+    (other / "tokenizer_config.json").write_text(json.dumps(config))
+    assert "stale-cache" in turnmill.check(written, tokenizer=other).rules
+
+
+def test_a_serving_directory_is_compared(written, tmp_path):
+    other = tmp_path / "model"
+    other.mkdir()
+    for file in TOKENIZER.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    same = turnmill.check(written, serving=other)
+    assert same.ok
+    (other / "generation_config.json").write_text(json.dumps({"eos_token_id": 0}))
+    (other / "chat_template.jinja").write_text("{{ messages }}")
+    findings = turnmill.check(written, serving=other)
+    assert findings.rules["wrong-terminator"].rate == 1.0
+    assert "prompt-parity" in findings.rules
