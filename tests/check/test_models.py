@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from fixtures import STOPS, TOKENIZERS, tokenizer_dir
 
 import turnmill
+from fixtures import STOPS, TOKENIZERS, tokenizer_dir
 
 CHAT = [
     {"role": "user", "content": "Hello there"},
@@ -84,8 +84,7 @@ def test_labels_one_token_late(name):
     late = [id_ if label != -100 else -100 for id_, label in zip(ids, shifted, strict=True)]
     assert "mask-off-by-one" in errors(audit(name, ids, late))
     early = [
-        id_ if label != -100 else -100
-        for id_, label in zip(ids, [*labels[1:], -100], strict=True)
+        id_ if label != -100 else -100 for id_, label in zip(ids, [*labels[1:], -100], strict=True)
     ]
     assert "mask-off-by-one" in errors(audit(name, ids, early))
 
@@ -128,5 +127,5 @@ def test_a_stop_token_in_the_text_of_a_user():
     ids, labels = encoded(name)
     tokenizer = turnmill.Tokenizer(tokenizer_dir(name))
     place = ids.index(tokenizer.encode("Hello").tolist()[0])
-    ids, labels = ids[:place] + [128009] + ids[place:], [-100, *labels]
+    ids, labels = [*ids[:place], 128009, *ids[place:]], [-100, *labels]
     assert "control-token-in-content" in errors(audit(name, ids, labels))

@@ -51,6 +51,10 @@ def _splits(data: Any) -> list[Any]:
         names = Path(data, "dataset_dict.json")
         if names.is_file():
             return [Path(data, split) for split in json.loads(names.read_text("utf-8"))["splits"]]
+        record = Path(data, "turnmill.json")
+        if record.is_file():
+            shards = json.loads(record.read_text("utf-8"))["shards"]
+            return [path for shard in shards if (path := Path(data, shard["data"])).is_file()]
     if type(data).__name__ in {"DatasetDict", "IterableDatasetDict"}:
         return list(data.values())
     return [data]

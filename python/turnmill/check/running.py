@@ -44,6 +44,9 @@ def run(data: Any, settings: Settings) -> Findings:
     if record is not None:
         settings = _with_record(settings, record)
     sources = find_sources(data)
+    if not sources:
+        message = "none of the data files that the run record names is there"
+        raise DataError(message, code="broken-input", path=os.fspath(data))
     kinds = {source.tokenized for source in sources}
     if len(kinds) > 1:
         message = "some inputs are tokenized and some are conversations"
