@@ -5,6 +5,8 @@
 //! knows for every byte it prints which message and field it came from, because strings carry
 //! their origin through every operation.
 
+#[cfg(test)]
+mod behaviour;
 pub mod builtin;
 mod engine;
 mod input;

@@ -345,13 +345,19 @@ fn late_header(rules: &TurnRules, leading: &str) -> Option<usize> {
         .max()
 }
 
-/// Bytes of the role marker at the start of `text` (`<|user|>`, `[INST]`), if the template wrote it.
+/// Bytes of the role marker at the start of `text` (`<|user|>`, `[INST]`), if the template and
+/// the role alone make it.
 pub(super) fn marker_len(text: &str, parts: &[Part], at: u32) -> usize {
     let first = parts.partition_point(|part| part.end <= at);
-    let Some(part) = parts.get(first).filter(|part| part.tag.is_template()) else {
+    let is_frame = |part: &&Part| match part.tag.origin() {
+        Origin::Template => true,
+        Origin::Message { field, .. } => field == Field::Role,
+        Origin::Variable => false,
+    };
+    let Some(last) = parts[first..].iter().take_while(is_frame).last() else {
         return 0;
     };
-    let own = &text[..(part.end - at) as usize];
+    let own = &text[..(last.end - at) as usize];
     let spaces = own.len() - own.trim_start().len();
     let close = match own[spaces..].chars().next() {
         Some('<') => '>',

@@ -43,6 +43,9 @@ pub(crate) fn binary<'r>(
     arithmetic(operator, left, right)
 }
 
+/// Python's integers have no end; here arithmetic beyond 64 bits is an error, never a wrong number.
+const BEYOND_64_BITS: &str = "arithmetic beyond 64 bits is not supported in a chat template";
+
 fn symbol(operator: BinaryOperator) -> &'static str {
     match operator {
         BinaryOperator::Add => "+",
@@ -207,6 +210,9 @@ fn arithmetic<'r>(operator: BinaryOperator, left: Val<'r>, right: Val<'r>) -> Ra
     let (Some(a), Some(b)) = (as_float(left), as_float(right)) else {
         return Err(unsupported(operator, left, right));
     };
+    if !matches!(left, Val::Float(_)) && !matches!(right, Val::Float(_)) {
+        return Err(Raise::new(BEYOND_64_BITS));
+    }
     floats(operator, a, b)
 }
 
@@ -233,7 +239,7 @@ fn integers<'r>(operator: BinaryOperator, a: i64, b: i64) -> Raised<Val<'r>> {
     };
     value
         .map(Val::Int)
-        .ok_or_else(|| Raise::new("an integer of the template leaves 64 bits"))
+        .ok_or_else(|| Raise::new(BEYOND_64_BITS))
 }
 
 fn floor_div(a: i64, b: i64) -> i64 {

@@ -48,7 +48,11 @@ pub(crate) fn format<'r>(format: Val<'r>, values: Val<'r>, arena: &'r Arena) -> 
             "not all arguments converted during string formatting",
         ));
     }
-    Ok(formatter.out.finish().val(arena))
+    let made = Text {
+        safe: text.safe,
+        ..formatter.out.finish()
+    };
+    Ok(made.val(arena))
 }
 
 struct Formatter<'r, 'v> {
@@ -167,6 +171,11 @@ impl<'r> Formatter<'r, '_> {
                     str_of(value, self.arena)
                 } else {
                     repr_of(value, self.arena)
+                };
+                let text = if self.text.safe {
+                    super::markup::escape(text, self.arena)
+                } else {
+                    text
                 };
                 let end = spec.precision.map_or(text.chars.len(), |precision| {
                     super::string::byte_at(text.chars, precision)

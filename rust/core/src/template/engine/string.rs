@@ -3,6 +3,7 @@
 use super::args::{Given, integer, required};
 use super::display::is_printable;
 use super::iterate::items;
+use super::markup::escape;
 use super::methods::Method;
 use super::raise::{Raise, Raised};
 use super::syntax::is_space;
@@ -361,9 +362,21 @@ fn join<'r>(separator: Text<'r>, parts: Val<'r>, arena: &'r Arena) -> Raised<Val
         if index > 0 {
             out.push_text(separator);
         }
-        out.push_text(part);
+        out.push_text(if separator.safe {
+            escape(part, arena)
+        } else {
+            part
+        });
     }
-    Ok(out.finish().val(arena))
+    Ok(safe_like(separator, out).val(arena))
+}
+
+/// The string, `Markup` where `model` is.
+fn safe_like<'r>(model: Text<'_>, out: TextBuilder<'r>) -> Text<'r> {
+    Text {
+        safe: model.safe,
+        ..out.finish()
+    }
 }
 
 fn partition<'r>(
