@@ -10,6 +10,8 @@ mod completion;
 mod content;
 mod conversation;
 mod detect;
+#[cfg(test)]
+mod fuzz;
 mod messages;
 mod options;
 mod reader;
