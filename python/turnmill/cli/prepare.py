@@ -7,9 +7,10 @@ import sys
 
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
-from turnmill.cli.recipe_flags import DATA, MODEL, OUTPUT, TRAINING, recipe_from
+from turnmill.cli.recipe_flags import DATA, LATER, MODEL, OUTPUT, TRAINING, recipe_from
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING, OUTPUT)
+_ALL_KEYS = (*_RECIPE_GROUPS, LATER)
 
 
 def parser() -> Parser:
@@ -41,6 +42,7 @@ def parser() -> Parser:
                 ),
             ),
             GENERAL,
+            LATER,
         ),
         "A run that was stopped goes on with the same command and ends with the same bytes.",
     )
@@ -48,7 +50,7 @@ def parser() -> Parser:
 
 def run(arguments: Arguments, talk: Terminal) -> int:
     """Prepares the data; 0 when something was written."""
-    recipe = recipe_from(arguments, _RECIPE_GROUPS)
+    recipe = recipe_from(arguments, _ALL_KEYS)
     inputs = arguments.input or recipe.inputs
     if not inputs:
         raise UsageError("no input is named", "name files or directories before the options")
