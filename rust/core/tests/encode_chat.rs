@@ -351,3 +351,14 @@ fn apart_is_what_inference_sees() {
     assert_eq!(made.trained, ["Hello<|im_end|>Ciao<|im_end|>"]);
     assert!(encoder.tokenizer().added_token(START).is_some());
 }
+
+#[test]
+fn the_fast_backend_agrees_with_the_reference_on_the_users_rows() {
+    let directory = directory();
+    let encoder = chatml(&directory, "");
+    assert_eq!(encoder.tokenizer().backend_name(), "bpe");
+    let row = one_line(TWO_TURNS);
+    let arena = turnmill_core::Arena::new();
+    let parsed = turnmill_core::jsonl::parse(row.as_bytes(), &arena).unwrap();
+    assert_eq!(encoder.self_check(&[parsed.value]).unwrap(), None);
+}

@@ -17,6 +17,7 @@ mod plan;
 mod probe;
 mod record;
 mod row;
+mod self_check;
 mod shard;
 mod structural;
 mod templates;
@@ -86,6 +87,13 @@ impl Encoder {
     /// The same for rows in memory.
     pub fn inspect_values(&self, rows: &[Value<'_>]) -> Result<Schema> {
         inspect::values(self, rows)
+    }
+
+    /// Compares the fast tokenizer backend with the reference on the first of these rows. The first
+    /// difference in words, or `None`. Loads the reference, which takes a second, and drops it;
+    /// callers keep the verdict by [`Tokenizer::hash`] and version.
+    pub fn self_check(&self, rows: &[Value<'_>]) -> Result<Option<String>> {
+        self_check::values(self, rows)
     }
 
     /// A shard: rows of one input of a known schema.
