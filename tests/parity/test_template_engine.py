@@ -1,0 +1,108 @@
+"""The template engine against jinja2 as transformers 5.23 sets it up.
+
+Every shared template times every probe conversation, with and without generation prompt: the same
+text where transformers renders, an error where it raises, the same spans where there are tags.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from transformers.utils.chat_template_utils import render_jinja_template
+
+import fixtures
+import turnmill
+from conversations import CONVERSATIONS, TOOLS
+from oracle import NOW, frozen_clock
+
+TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+
+NEVER_RENDERS = "llamacpp.NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use"
+"""Raises in transformers whatever it is given."""
+
+CONSTRUCTS = (
+    "{% for i in [1, 2] %}{% continue %}{% else %}E{% endfor %}",
+    "{% for i in range(9) if i is odd %}{{ loop.last }}{{ loop.length }}{% endfor %}",
+    "{% set x = 1 %}{% for i in [1, 2] %}{{ x }}{% set x = x + 1 %}{{ x }}{% endfor %}{{ x }}",
+    "{% macro m(a, b=a) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, z=4) }}",
+    "{% macro m() %}[{{ caller(1) }}]{% endmacro %}{% call(a) m() %}{{ a }}{% endcall %}",
+    "{% for i in [[[2]], [3]] recursive %}({{ loop(i) if i is iterable }}){% endfor %}",
+    "{{ [1e16, 1e-7, none, 'it\\'s', {'a': (1,)}] }}{{ {'a': 'é\\u2028\"'} | tojson(indent=2) }}",
+    "{{ '\\x1ca\\x1d'.strip() }}{{ 'a  b'.split(none, 1) }}{{ 'éa'.find('a') }}",
+    "{{ '%05.2f|%-5s|%r' % (3.14159, 'a', 'b') }}{{ '{:>5}{:,}'.format('x', 1234567) }}",
+    "{{ ('a' | safe) + '<' }}{{ undefined_name | length }}{{ none is iterable }}{{ 'x' | int }}",
+    "{% for x in none %}{% endfor %}",
+    "{{ [1] | map('string') | tojson }}",
+    "{% set _ = [].append(1) %}",
+    "{{ none | length }}",
+    "{% set ns = namespace(_x=1) %}",
+    "{{ undefined_name.attribute }}",
+)
+
+
+def templates() -> list[str]:
+    if not fixtures.present():
+        return []
+    return sorted(path.stem for path in (fixtures.SHARED / "chat_templates").glob("*.jinja"))
+
+
+def reference(source: str, messages: Any, **keys: Any) -> tuple[str, list[Any]] | None:
+    kept = [
+        {key: value for key, value in message.items() if value is not None} for message in messages
+    ]
+    try:
+        with frozen_clock():
+            texts, spans = render_jinja_template(
+                [kept],
+                chat_template=source,
+                return_assistant_tokens_mask="endgeneration" in source,
+                **keys,
+                **TOKENS,
+            )
+    except Exception:  # noqa: BLE001 - templates raise anything
+        return None
+    return texts[0], [list(span) for span in spans[0] if span[1] > span[0]] if spans else []
+
+
+def ours(template: turnmill.Template, messages: Any, **keys: Any) -> turnmill.Rendered | None:
+    try:
+        return template.render(messages, **keys)
+    except turnmill.TurnmillError:
+        return None
+
+
+@pytest.mark.parametrize("name", templates())
+def test_a_shared_template_renders_as_in_transformers(name: str) -> None:
+    source = fixtures.template_path(name).read_text("utf-8")
+    template = turnmill.Template(source, special_tokens=TOKENS, now=NOW)
+    rendered = 0
+    for label, messages in CONVERSATIONS.items():
+        for tools in (None, TOOLS):
+            for prompt in (False, True):
+                keys = {"tools": tools, "add_generation_prompt": prompt}
+                expected = reference(source, messages, **keys)
+                found = ours(template, messages, **keys)
+                case = f"{name} {label} {keys}"
+                if expected is None:
+                    assert found is None, case
+                    continue
+                rendered += 1
+                assert found is not None, case
+                assert found.text == expected[0], case
+                if "endgeneration" in source:
+                    assert found.spans.tolist() == expected[1], case
+    assert rendered > 0 or name == NEVER_RENDERS
+
+
+@pytest.mark.parametrize("source", CONSTRUCTS)
+def test_a_construct_means_what_it_means_in_jinja2(source: str) -> None:
+    messages = [{"role": "user", "content": "Hi"}]
+    expected = reference(source, messages)
+    template = turnmill.Template(source, special_tokens=TOKENS, now=NOW)
+    found = ours(template, messages)
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.text == expected[0]
