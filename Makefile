@@ -73,7 +73,9 @@ demo: build ## Set everything up and run the main job on the data that the packa
 	$(BIN)/turnmill demo
 
 picture: build ## Draw docs/demo.svg, the picture in README, from what the commands print
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/picture.py docs/demo.svg "turnmill demo"
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/picture.py docs/demo.svg --with python/turnmill/demo \
+		"turnmill prepare demo/data -o out --tokenizer demo/tokenizer" \
+		"turnmill show out -n 1" "turnmill show out --source demo/data/messages.jsonl:12"
 
 sdist: $(VENV)/.base ## Build the source distribution into dist/
 	$(BIN)/maturin sdist --out dist

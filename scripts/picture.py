@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -156,9 +157,12 @@ def main() -> None:
     parser.add_argument("command", nargs="+")
     parser.add_argument("--columns", type=int, default=92)
     parser.add_argument("--lines", type=int)
+    parser.add_argument("--with", dest="folder", type=Path, help="a folder that the commands find")
     options = parser.parse_args()
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
+        if options.folder:
+            shutil.copytree(options.folder, Path(folder) / options.folder.name)
         for command in options.command:
             lines += output_of(command, folder, options.columns)
     options.picture.write_text(svg(lines[: options.lines], options.columns), "utf-8")

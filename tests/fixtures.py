@@ -40,7 +40,8 @@ STOPS: dict[str, list[int]] = {
     "deepseek-v3": [1],
     "phi-3-mini": [32000, 32001, 32007],
     "gemma-3": [1, 106],
-    "gpt-oss": [200002, 199999, 200012],
+    # Without 200007 no turn could end: this template closes every turn, the last too, with <|end|>.
+    "gpt-oss": [200002, 199999, 200012, 200007],
 }
 """Stop sets as the models' published generation_config.json name them (no fixture carries one)."""
 
