@@ -152,6 +152,29 @@ class Template:
             _refusal(self._core, with_tools=tools is not None),
         )
 
+    def study(self, *, with_tools: bool = False) -> dict[str, Any]:
+        """What the template does, learned by rendering small conversations.
+
+        >>> study = Template("chatml").study()
+        >>> study["terminator"], study["generation_prompts"]["user"]
+        ('<|im_end|>\\n', '<|im_start|>assistant\\n')
+
+        Args:
+            with_tools: Studies the template that a directory keeps for conversations with tools.
+
+        Returns:
+            `roles` (a list of `role`, `accepted`, `refusal`, `header`, `footer`),
+            `generation_prompts` and `role_markers` (text by the role before and after),
+            `terminator` and `final_terminator` (text after the content of a turn that another
+            message follows, and of the last one), `reasoning_markers`, `spans_refused` (why turns
+            cannot be located, or None), and answers: `reads_tools`, `reads_reasoning`,
+            `reads_date`, `rewrites_history`, `has_generation_tags`, `next_role_ends_turn`.
+        """
+        import json
+
+        study: dict[str, Any] = json.loads(self._core.study(with_tools))
+        return study
+
     @property
     def name(self) -> str:
         """A path, the name of a built-in template, or ``inline``."""

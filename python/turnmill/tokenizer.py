@@ -113,6 +113,11 @@ class Tokenizer:
         """One more than the largest id."""
         return self._core.vocab_size
 
+    @property
+    def special_tokens(self) -> dict[str, str]:
+        """The named special tokens, such as ``{"eos_token": "</s>"}``, as templates see them."""
+        return dict(self._core.special_tokens())
+
     def _token_bytes(self, ids: Iterable[int]) -> list[bytes]:
         """The bytes each id stands for: an added token's text, else its decoded bytes."""
         return self._core.token_bytes([int(id_) for id_ in ids])

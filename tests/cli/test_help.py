@@ -64,7 +64,7 @@ General
 SHOW = """\
 Show conversations with their trained tokens, or what became of an input row.
 
-Usage: turnmill show DATA --tokenizer DIR [OPTIONS]
+Usage: turnmill show [DATA] --tokenizer DIR [OPTIONS]
 
 What to show
   DATA                        conversations, or a directory that prepare wrote
@@ -149,7 +149,11 @@ def test_every_recipe_key_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None
             "error: no tokenizer is named\n"
             "hint: add --tokenizer with the directory that holds the model's tokenizer.json\n",
         ),
-        (["show"], "error: no data is named\nhint: name a file or directory before the options\n"),
+        (
+            ["show"],
+            "error: neither data nor a template is named\n"
+            "hint: name a file or directory before the options, or a template with --template\n",
+        ),
         (
             ["show", "a.jsonl", "b.jsonl"],
             "error: unexpected argument `b.jsonl`\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
@@ -16,7 +17,7 @@ def parser() -> Parser:
     """The options of ``show``."""
     return Parser(
         "show",
-        "DATA --tokenizer DIR [OPTIONS]",
+        "[DATA] --tokenizer DIR [OPTIONS]",
         "Show conversations with their trained tokens, or what became of an input row.",
         (
             Group(
@@ -40,6 +41,7 @@ def parser() -> Parser:
             *_RECIPE_GROUPS,
             GENERAL,
         ),
+        "Without DATA it shows what the chat template does. "
         "With colour, trained text is green, terminators are reversed and the rest is dim.",
     )
 
@@ -47,7 +49,7 @@ def parser() -> Parser:
 def run(arguments: Arguments, _talk: Terminal) -> int:
     """Shows the rows on standard output."""
     if arguments.data is None:
-        raise UsageError("no data is named", "name a file or directory before the options")
+        return _show_template(arguments)
     place = {
         "n": 3 if arguments.rows is None else arguments.rows,
         "row": arguments.row,
@@ -68,3 +70,36 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
     else:
         print(shown.draw(terminal(sys.stdout)))
     return 0
+
+
+def _show_template(arguments: Arguments) -> int:
+    """Shows what a template does: the one named, else the tokenizer's."""
+    if arguments.template is None and arguments.tokenizer is None:
+        raise UsageError(
+            "neither data nor a template is named",
+            "name a file or directory before the options, or a template with --template",
+        )
+    from turnmill import Template
+    from turnmill._locate import locate_tokenizer
+    from turnmill._template_study import draw_study
+
+    directory = locate_tokenizer(arguments.tokenizer) if arguments.tokenizer is not None else None
+    tokens = _special_tokens(directory) if arguments.template is not None else None
+    given = arguments.template or directory
+    template = Template(given, special_tokens=tokens, now=arguments.now)
+    study = template.study()
+    if arguments.json:
+        json.dump({"name": template.name, **study}, sys.stdout, ensure_ascii=False)
+        print()
+    else:
+        print(draw_study(template.name, study, terminal(sys.stdout)))
+    return 0
+
+
+def _special_tokens(directory: Path | None) -> dict[str, str]:
+    """The special tokens that a template sees beside this tokenizer; none without one."""
+    if directory is None:
+        return {}
+    from turnmill import Tokenizer
+
+    return Tokenizer(directory).special_tokens

@@ -87,6 +87,11 @@ impl Template {
         refused.map_err(|error| errors::to_python(py, &error))
     }
 
+    /// What the template does (for conversations with tools, or without), as JSON.
+    fn study(&self, with_tools: bool) -> String {
+        self.chosen(with_tools).study().to_json().to_string()
+    }
+
     /// What it is called: a path, a built-in's name, or `inline`.
     #[getter]
     fn name(&self) -> &str {

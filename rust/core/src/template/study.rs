@@ -1,5 +1,7 @@
 //! What a template does, learned by rendering small conversations once.
 
+use serde_json::{Value as Json, json};
+
 use crate::Error;
 
 /// What a template does with one role.
@@ -47,4 +49,45 @@ pub struct Study {
     pub reasoning_markers: Option<(String, String)>,
     /// Why turns cannot be located, if they cannot.
     pub spans_refused: Option<Error>,
+}
+
+impl Study {
+    /// The study as JSON, under the names of its fields.
+    pub fn to_json(&self) -> Json {
+        let by_role = |pairs: &[(String, String)]| -> Json {
+            pairs
+                .iter()
+                .map(|(role, text)| (role.clone(), Json::from(text.as_str())))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        };
+        let roles: Vec<Json> = self.roles.iter().map(RoleStudy::to_json).collect();
+        json!({
+            "roles": roles,
+            "generation_prompts": by_role(&self.generation_prompts),
+            "terminator": self.terminator,
+            "final_terminator": self.final_terminator,
+            "next_role_ends_turn": self.next_role_ends_turn,
+            "role_markers": by_role(&self.role_markers),
+            "reads_tools": self.reads_tools,
+            "reads_reasoning": self.reads_reasoning,
+            "reads_date": self.reads_date,
+            "rewrites_history": self.rewrites_history,
+            "has_generation_tags": self.has_generation_tags,
+            "reasoning_markers": self.reasoning_markers,
+            "spans_refused": self.spans_refused.as_ref().map(Error::what),
+        })
+    }
+}
+
+impl RoleStudy {
+    fn to_json(&self) -> Json {
+        json!({
+            "role": self.role,
+            "accepted": self.accepted,
+            "refusal": self.refusal,
+            "header": self.header,
+            "footer": self.footer,
+        })
+    }
 }
