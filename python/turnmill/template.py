@@ -153,11 +153,11 @@ class Template:
         )
 
     def study(self, *, with_tools: bool = False) -> dict[str, Any]:
-        """What the template does, learned by rendering small conversations.
+        r"""What the template does, learned by rendering small conversations.
 
         >>> study = Template("chatml").study()
         >>> study["terminator"], study["generation_prompts"]["user"]
-        ('<|im_end|>\\n', '<|im_start|>assistant\\n')
+        ('<|im_end|>\n', '<|im_start|>assistant\n')
 
         Args:
             with_tools: Studies the template that a directory keeps for conversations with tools.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from typing import Any
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
@@ -80,13 +80,9 @@ def _show_template(arguments: Arguments) -> int:
             "name a file or directory before the options, or a template with --template",
         )
     from turnmill import Template
-    from turnmill._locate import locate_tokenizer
     from turnmill._template_study import draw_study
 
-    directory = locate_tokenizer(arguments.tokenizer) if arguments.tokenizer is not None else None
-    tokens = _special_tokens(directory) if arguments.template is not None else None
-    given = arguments.template or directory
-    template = Template(given, special_tokens=tokens, now=arguments.now)
+    template = Template(**_template_and_tokens(arguments), now=arguments.now)
     study = template.study()
     if arguments.json:
         json.dump({"name": template.name, **study}, sys.stdout, ensure_ascii=False)
@@ -96,10 +92,14 @@ def _show_template(arguments: Arguments) -> int:
     return 0
 
 
-def _special_tokens(directory: Path | None) -> dict[str, str]:
-    """The special tokens that a template sees beside this tokenizer; none without one."""
-    if directory is None:
-        return {}
+def _template_and_tokens(arguments: Arguments) -> dict[str, Any]:
+    """The template named, with the tokenizer's special tokens; else the tokenizer's own."""
     from turnmill import Tokenizer
+    from turnmill._locate import locate_tokenizer
 
-    return Tokenizer(directory).special_tokens
+    if arguments.tokenizer is None:
+        return {"x": arguments.template}
+    directory = locate_tokenizer(arguments.tokenizer)
+    if arguments.template is None:
+        return {"x": directory}
+    return {"x": arguments.template, "special_tokens": Tokenizer(directory).special_tokens}

@@ -7,6 +7,7 @@ mod support;
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use support::{BOS, Directory, END, directory};
@@ -106,9 +107,8 @@ fn parse_lets_the_text_end_itself() {
 fn bytes_out_do_not_depend_on_blocks_threads_or_chunks() {
     let directory = directory();
     let encoder = encoder(&directory, "");
-    let rows: String = (0..2500)
-        .map(|n| format!("{{\"prompt\": \"p{n}\", \"completion\": \"c{}\"}}\n", n % 7))
-        .collect();
+    let row = |n: u32| format!("{{\"prompt\": \"p{n}\", \"completion\": \"c{}\"}}\n", n % 7);
+    let rows = (0..2500).map(row).collect::<Vec<_>>().concat();
     let all = |threads: usize, chunk_rows: Option<usize>, block: usize| {
         let options = ShardOptions {
             threads,
@@ -130,7 +130,7 @@ fn bytes_out_do_not_depend_on_blocks_threads_or_chunks() {
     };
     let one = all(1, None, 1 << 20);
     assert_eq!(
-        one.0.iter().map(|b| b.num_rows()).collect::<Vec<_>>(),
+        one.0.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(),
         [1000, 1000, 500]
     );
     assert_eq!(one, all(2, Some(3), 1000));

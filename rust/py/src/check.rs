@@ -26,7 +26,10 @@ pub(crate) struct Audit {
 impl Audit {
     /// `template`: source of the chat template; `None`: the tokenizer's own.
     #[new]
-    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument from Python is owned"
+    )]
     #[expect(clippy::too_many_arguments, reason = "each is one option of the check")]
     fn new(
         py: Python<'_>,

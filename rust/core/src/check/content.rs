@@ -141,7 +141,7 @@ fn count_reasoning(text: &str, counts: &mut RuleCounts) {
 }
 
 /// The texts of a content: itself, or those of its parts.
-fn texts<'a>(content: Value<'a>) -> impl Iterator<Item = &'a str> {
+fn texts(content: Value<'_>) -> impl Iterator<Item = &str> {
     let parts = content.as_list().unwrap_or_default().iter();
     content
         .as_str()

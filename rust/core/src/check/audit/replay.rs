@@ -116,6 +116,7 @@ impl<'a> Player<'a> {
 
     /// The prompt before `start` against the server's; `None` if it cannot be decoded, or holds
     /// the text of control tokens as ordinary text.
+    #[expect(clippy::option_option, reason = "not comparable, equal, or different")]
     fn prompt(&mut self, row: &Row<'_>, from: usize, start: usize) -> Option<Option<Difference>> {
         let ids = &row.ids[from..start];
         self.bytes.clear();
