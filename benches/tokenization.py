@@ -27,16 +27,20 @@ Encode = Callable[[list[str]], Any]
 
 def gigatoken(path: str) -> Encode:
     """The flat batch call of gigatoken."""
-    import gigatoken
+    from importlib import import_module
 
-    return gigatoken.Tokenizer.from_json(Path(path).read_bytes()).encode_batch
+    tokenizer = import_module("gigatoken").Tokenizer.from_json(Path(path).read_bytes())
+    encode: Encode = tokenizer.encode_batch
+    return encode
 
 
 def flat(name: str, path: str) -> Encode:
     """The flat batch call of fastokens and snaptokens."""
     from importlib import import_module
 
-    return import_module(f"{name}._native").Tokenizer.from_file(path).encode_batch_flat
+    tokenizer = import_module(f"{name}._native").Tokenizer.from_file(path)
+    encode: Encode = tokenizer.encode_batch_flat
+    return encode
 
 
 def hugging_face(path: str) -> Encode:
