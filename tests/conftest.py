@@ -8,6 +8,7 @@ that is a wheel), ``property`` (holds for generated input), ``cli`` (text, exit 
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("NO_COLOR", "1")
+# Verdicts of the tokenizer's self-check are kept for one run of the tests.
+_cache = tempfile.TemporaryDirectory(prefix="turnmill-tests-")
+os.environ["XDG_CACHE_HOME"] = _cache.name
 # Processes that tests start do not repeat that the build is a debug build.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:turnmill was built without optimisation")
 

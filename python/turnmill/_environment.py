@@ -1,12 +1,13 @@
 """Every environment variable of turnmill's own, in one place.
 
 ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM`` decide on colour; ``HF_HOME``, ``HF_HUB_CACHE`` and
-``MODELSCOPE_CACHE`` say where model ids are looked up.
+``MODELSCOPE_CACHE`` say where model ids are looked up; ``XDG_CACHE_HOME`` where verdicts are kept.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 def chunk_rows() -> int | None:
@@ -18,3 +19,14 @@ def chunk_rows() -> int | None:
 def traceback() -> bool:
     """``TURNMILL_TRACEBACK``: whether the command line lets errors through with their traceback."""
     return bool(os.environ.get("TURNMILL_TRACEBACK"))
+
+
+def cache_directory() -> Path | None:
+    """``XDG_CACHE_HOME``, or ``~/.cache``: what is kept there saves time and decides nothing.
+
+    ``None`` for a user without a home.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "turnmill"
+    except RuntimeError:
+        return None

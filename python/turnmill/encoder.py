@@ -6,6 +6,8 @@ import dataclasses
 import datetime as dt
 import json
 import os
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,10 @@ class Encoder:
     An encoder is shared freely between threads. It pickles as the paths it was made from with a
     hash that is checked where it is loaded; with `embed` the pickle carries the files themselves.
 
+    The first rows that it reads from a file or from Arrow data are encoded by the reference
+    backend too, once per tokenizer and version. Where the ids differ, the reference takes the fast
+    backend's place, with a warning and a note in the run record.
+
     >>> from importlib.resources import files
     >>> recipe = Recipe(tokenizer=files("turnmill") / "demo" / "tokenizer")
     >>> encoded = Encoder(recipe).encode([{"text": "to be"}, {"text": None}])
@@ -78,7 +84,10 @@ class Encoder:
         # Templates see local time, as in transformers; a day rather than a moment, so that the
         # processes of one run agree.
         keys["now"] = keys["now"] or dt.date.today().isoformat()  # noqa: DTZ011
-        self._core = _core.Encoder(json.dumps(keys))
+        self._keys = json.dumps(keys)
+        self._core = _core.Encoder(self._keys)
+        self._difference: str | None = None
+        self._checked = False
         self._files = _read_files(self._path) if embed else None
         self._schemas: dict[tuple[str, ...], str] = {}
 
@@ -118,11 +127,39 @@ class Encoder:
 
     def _inspect_bytes(self, data: bytes, *, path: str) -> str:
         """The schema of an input that starts with these bytes of JSON."""
-        return self._core.inspect_bytes(data, path)
+        schema = self._core.inspect_bytes(data, path)
+        self._self_check(lambda core: core.self_check_bytes(data))
+        return schema
 
     def _inspect_batch(self, batch: pa.RecordBatch, *, path: str) -> str:
         """The schema of an input that starts with this batch."""
-        return self._core.inspect_batch(batch, path)
+        schema = self._core.inspect_batch(batch, path)
+        self._self_check(lambda core: core.self_check_batch(batch))
+        return schema
+
+    def _self_check(self, compare: Callable[[_core.Encoder], tuple[int, str | None]]) -> None:
+        """Takes the reference backend where the fast one gives other ids; looks once."""
+        if self._checked:
+            return
+        self._checked = True
+        from turnmill import __version__, _self_check
+
+        core = self._core
+        found = _self_check.difference(core.fingerprint, __version__, lambda: compare(core))
+        if found is not None:
+            warnings.warn(
+                "the fast tokenizer backend gave other ids than the tokenizers library, so the "
+                f"slow reference backend is used; please report this: {found}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            self._use_reference(found)
+
+    def _use_reference(self, difference: str | None) -> None:
+        self._checked = True
+        if difference is not None:
+            self._difference = difference
+            self._core = _core.Encoder(self._keys, difference)
 
     def _open_shard(
         self,
@@ -183,12 +220,18 @@ class Encoder:
             template=template,
             now=self.recipe.now or self._facts()["now"],
         )
-        return _restore, (recipe, self._identity(), self._files)
+        return _restore, (recipe, self._identity(), self._files, self._difference)
 
 
-def _restore(recipe: Recipe, identity: str, files: dict[str, bytes] | None) -> Encoder:
+def _restore(
+    recipe: Recipe, identity: str, files: dict[str, bytes] | None, difference: str | None
+) -> Encoder:
     """Makes a pickled encoder again, which must be the one that was pickled."""
-    encoder = Encoder(recipe) if files is None else _from_files(recipe, files)
+    if files is None:
+        encoder = Encoder(recipe)
+        encoder._use_reference(difference)
+    else:
+        encoder = _from_files(recipe, files, difference)
     if encoder._identity() != identity:
         raise TokenizerError(
             "the tokenizer or template is not the one that was pickled: files have changed",
@@ -208,7 +251,7 @@ def _read_files(path: Path) -> dict[str, bytes]:
     return {"tokenizer.json": file.read_bytes(), **others}
 
 
-def _from_files(recipe: Recipe, files: dict[str, bytes]) -> Encoder:
+def _from_files(recipe: Recipe, files: dict[str, bytes], difference: str | None) -> Encoder:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="turnmill-") as directory:
@@ -217,6 +260,7 @@ def _from_files(recipe: Recipe, files: dict[str, bytes]) -> Encoder:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
         encoder = Encoder(dataclasses.replace(recipe, tokenizer=directory))
+        encoder._use_reference(difference)
     encoder._files = files
     return encoder
 

@@ -358,7 +358,37 @@ fn the_fast_backend_agrees_with_the_reference_on_the_users_rows() {
     let encoder = chatml(&directory, "");
     assert_eq!(encoder.tokenizer().backend_name(), "bpe");
     let row = one_line(TWO_TURNS);
-    let arena = turnmill_core::Arena::new();
-    let parsed = turnmill_core::jsonl::parse(row.as_bytes(), &arena).unwrap();
-    assert_eq!(encoder.self_check(&[parsed.value]).unwrap(), None);
+    let check = encoder.self_check_bytes(row.as_bytes()).unwrap();
+    assert_eq!(check.difference, None);
+    assert!(check.compared > 50, "{check:?}");
+}
+
+/// Its files change behind the back of the encoder, which is thus a wrong one for them.
+#[test]
+fn a_wrong_encoder_is_found_and_the_reference_takes_its_place() {
+    let directory = directory();
+    let wrong = chatml(&directory, "");
+    let mut json = support::tokenizer_json();
+    let vocabulary = json["model"]["vocab"].as_object_mut().unwrap();
+    vocabulary.insert("H".to_owned(), 101.into());
+    vocabulary.insert("e".to_owned(), 72.into());
+    directory.write("tokenizer.json", &json.to_string());
+    let row = one_line(TWO_TURNS);
+    let difference = wrong.self_check_bytes(row.as_bytes()).unwrap().difference;
+    let difference = difference.unwrap();
+    assert!(difference.contains("<|im_start|>us"), "{difference}");
+    let recipe = format!(
+        r#"{{"tokenizer": {:?}, "template": "chatml"}}"#,
+        directory.text()
+    );
+    let recipe = Recipe::from_json(&recipe).unwrap();
+    let right = Arc::new(Encoder::with_reference(recipe, &difference).unwrap());
+    assert_eq!(right.tokenizer().backend_name(), "reference");
+    assert!(right.tokenizer().backend_reason().contains(&difference));
+    let notes = right.facts()["notes"].to_string();
+    assert!(notes.contains("the slow reference backend"), "{notes}");
+    let made = make(&right, &[&row]).unwrap();
+    assert_eq!(made.trained, ["Hello<|im_end|>Ciao<|im_end|>"]);
+    let again = right.self_check_bytes(row.as_bytes()).unwrap();
+    assert_eq!((again.compared, again.difference), (0, None));
 }

@@ -21,11 +21,41 @@ pub(crate) struct Encoder(Arc<encode::Encoder>);
 
 #[pymethods]
 impl Encoder {
-    /// Loads what the recipe (as JSON) names and makes every check that needs no row.
+    /// Loads what the recipe (as JSON) names and makes every check that needs no row. With a
+    /// `difference`, what a self-check found, the tokenizer's reference backend is used.
     #[new]
-    fn new(py: Python<'_>, recipe: &str) -> PyResult<Self> {
-        let encoder = detach::run(py, |_| encode::Encoder::new(Recipe::from_json(recipe)?))?;
+    #[pyo3(signature = (recipe, difference=None))]
+    fn new(py: Python<'_>, recipe: &str, difference: Option<&str>) -> PyResult<Self> {
+        let encoder = detach::run(py, |_| {
+            let recipe = Recipe::from_json(recipe)?;
+            match difference {
+                Some(difference) => encode::Encoder::with_reference(recipe, difference),
+                None => encode::Encoder::new(recipe),
+            }
+        })?;
         Ok(Self(Arc::new(encoder)))
+    }
+
+    /// Compares the tokenizer's fast backend with the reference on the first rows of these bytes of
+    /// JSON: the number of bytes compared, and the first difference in words.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument from Python is owned"
+    )]
+    fn self_check_bytes(
+        &self,
+        py: Python<'_>,
+        head: PyBackedBytes,
+    ) -> PyResult<(usize, Option<String>)> {
+        let check = detach::run(py, |_| self.0.self_check_bytes(&head))?;
+        Ok((check.compared, check.difference))
+    }
+
+    /// The same on the first rows of a record batch.
+    fn self_check_batch(&self, batch: &Bound<'_, PyAny>) -> PyResult<(usize, Option<String>)> {
+        let rows = capsule::batch(batch)?;
+        let check = detach::run(batch.py(), |_| self.0.self_check_batch(&rows))?;
+        Ok((check.compared, check.difference))
     }
 
     /// The schema of an input that starts with these bytes of JSON; the last row may be cut.

@@ -18,6 +18,14 @@ use crate::{Error, ErrorKind, Result};
 const SAMPLE_ROWS: usize = 200;
 
 pub(super) fn bytes(encoder: &Encoder, head: &[u8]) -> Result<Schema> {
+    with_bytes(head, |rows| values(encoder, rows))
+}
+
+/// Reads the first rows of JSON bytes, the last of which may be cut.
+pub(super) fn with_bytes<T>(
+    head: &[u8],
+    look: impl FnOnce(&[Value<'_>]) -> Result<T>,
+) -> Result<T> {
     let mut splitter = Splitter::new();
     let mut rows = Rows::default();
     splitter.feed(head, &mut rows)?;
@@ -34,7 +42,7 @@ pub(super) fn bytes(encoder: &Encoder, head: &[u8]) -> Result<Schema> {
     if values.is_empty() && !rows.is_empty() {
         return Err(not_json(&rows));
     }
-    self::values(encoder, &values)
+    look(&values)
 }
 
 /// The error of a file none of whose first rows is JSON.
@@ -57,6 +65,14 @@ fn not_json(rows: &Rows) -> Error {
 }
 
 pub(super) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Schema> {
+    with_batch(batch, |rows| values(encoder, rows))
+}
+
+/// Reads the first rows of a record batch.
+pub(super) fn with_batch<T>(
+    batch: &RecordBatch,
+    look: impl FnOnce(&[Value<'_>]) -> Result<T>,
+) -> Result<T> {
     let arena = Arena::new();
     let names: Vec<String> = batch
         .schema()
@@ -74,7 +90,7 @@ pub(super) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Schema> {
     let values: Vec<Value<'_>> = (0..rows.len().min(SAMPLE_ROWS))
         .filter_map(|index| rows.row(index, &arena, &mut counts).ok())
         .collect();
-    self::values(encoder, &values)
+    look(&values)
 }
 
 pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Schema> {

@@ -22,6 +22,7 @@ mod shard;
 mod structural;
 mod templates;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
@@ -38,6 +39,7 @@ use plan::Plan;
 
 pub use output::Output;
 pub use record::Evidence;
+pub use self_check::SelfCheck;
 pub use shard::{Shard, ShardOptions};
 
 /// Everything that is decided before the first row. Shared between threads.
@@ -52,8 +54,27 @@ impl Encoder {
     /// template ends its turns in it (or never, and the recipe lets the eos be added), its turns
     /// can be located.
     pub fn new(recipe: Recipe) -> Result<Self> {
+        let tokenizer = Tokenizer::load(Path::new(&recipe.tokenizer));
+        Self::with_tokenizer(recipe, tokenizer)
+    }
+
+    /// The same with the tokenizer's reference backend, because the fast one gave other ids:
+    /// `difference` is what [`self_check`](Self::self_check) said.
+    pub fn with_reference(recipe: Recipe, difference: &str) -> Result<Self> {
+        let reason = format!("the self-check found a difference: {difference}");
+        let tokenizer = Tokenizer::load_reference(Path::new(&recipe.tokenizer), &reason);
+        let mut encoder = Self::with_tokenizer(recipe, tokenizer)?;
+        encoder.plan.notes.push(format!(
+            "the fast tokenizer backend is not used, because its ids are not those of the \
+             tokenizers library ({difference}); the slow reference backend takes its place"
+        ));
+        Ok(encoder)
+    }
+
+    fn with_tokenizer(recipe: Recipe, tokenizer: Result<Tokenizer>) -> Result<Self> {
+        plan::require_tokenizer(&recipe)?;
         Ok(Self {
-            plan: Plan::new(recipe)?,
+            plan: Plan::new(recipe, tokenizer?)?,
             workers: Mutex::default(),
         })
     }
@@ -89,11 +110,21 @@ impl Encoder {
         inspect::values(self, rows)
     }
 
-    /// Compares the fast tokenizer backend with the reference on the first of these rows. The first
-    /// difference in words, or `None`. Loads the reference, which takes a second, and drops it;
-    /// callers keep the verdict by [`Tokenizer::hash`] and version.
-    pub fn self_check(&self, rows: &[Value<'_>]) -> Result<Option<String>> {
+    /// Compares the fast tokenizer backend with the reference on the first of these rows. Loads
+    /// the reference, which takes a second, and drops it; callers keep the verdict by
+    /// [`Tokenizer::hash`] and version.
+    pub fn self_check(&self, rows: &[Value<'_>]) -> Result<SelfCheck> {
         self_check::values(self, rows)
+    }
+
+    /// The same for the start of a JSON Lines or JSON array input.
+    pub fn self_check_bytes(&self, head: &[u8]) -> Result<SelfCheck> {
+        inspect::with_bytes(head, |rows| self_check::values(self, rows))
+    }
+
+    /// The same for the first rows of an Arrow input.
+    pub fn self_check_batch(&self, batch: &RecordBatch) -> Result<SelfCheck> {
+        inspect::with_batch(batch, |rows| self_check::values(self, rows))
     }
 
     /// A shard: rows of one input of a known schema.
@@ -127,14 +158,16 @@ impl Encoder {
         })
     }
 
-    /// A rested worker, or a new one.
+    /// A rested worker, or a new one. Never waits: in a process that was forked while another
+    /// thread held the lock, it stays locked.
     fn worker(&self) -> Worker {
-        let rested = self.workers.lock().ok().and_then(|mut rested| rested.pop());
+        let rested = self.workers.try_lock().ok();
+        let rested = rested.and_then(|mut rested| rested.pop());
         rested.unwrap_or_else(|| Worker::new(&self.plan))
     }
 
     fn rest(&self, worker: Worker) {
-        if let Ok(mut rested) = self.workers.lock() {
+        if let Ok(mut rested) = self.workers.try_lock() {
             rested.push(worker);
         }
     }

@@ -1,6 +1,5 @@
 //! What is decided before the first row.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -35,16 +34,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(recipe: Recipe) -> Result<Self> {
-        if recipe.tokenizer.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Recipe,
-                "no-tokenizer",
-                "the recipe names no tokenizer",
-            )
-            .hint("--tokenizer DIR, a directory with tokenizer.json"));
-        }
-        let tokenizer = Arc::new(Tokenizer::load(Path::new(&recipe.tokenizer))?);
+    pub(super) fn new(recipe: Recipe, tokenizer: Tokenizer) -> Result<Self> {
+        let tokenizer = Arc::new(tokenizer);
         let now = match &recipe.now {
             Some(text) => parse_now(text)?,
             None => LocalTime::default(),
@@ -195,6 +186,19 @@ impl Plan {
         }
         self.notes = notes;
     }
+}
+
+/// Every recipe names a tokenizer.
+pub(super) fn require_tokenizer(recipe: &Recipe) -> Result<()> {
+    if !recipe.tokenizer.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Recipe,
+        "no-tokenizer",
+        "the recipe names no tokenizer",
+    )
+    .hint("--tokenizer DIR, a directory with tokenizer.json"))
 }
 
 /// The stop set, never empty.

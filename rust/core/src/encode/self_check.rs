@@ -1,5 +1,7 @@
 //! The fast backend against the reference, on the first rows of the user's own data.
 
+use std::time::{Duration, Instant};
+
 use super::Encoder;
 use super::row::Desk;
 use crate::check::RuleCounts;
@@ -9,20 +11,33 @@ use crate::{Result, chat};
 
 /// Text that is compared: a fraction of a second for the reference.
 const SAMPLE_BYTES: usize = 256 << 10;
+/// Where a text is slow to encode, the comparison ends after it.
+const SAMPLE_TIME: Duration = Duration::from_millis(300);
+/// Tokens that are shown on either side of a difference.
+const SHOWN_TOKENS: usize = 6;
 
-/// The first difference, in words; `None` where every text has the same ids, and where the
-/// reference is in use anyway.
-pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Option<String>> {
+/// What a comparison of the two backends found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelfCheck {
+    /// Bytes of text whose ids were compared; 0 where the reference is in use anyway.
+    pub compared: usize,
+    /// The first difference, in words that name the text; `None` where the ids are the same.
+    pub difference: Option<String>,
+}
+
+/// Compares the backends on the text of these rows.
+pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck> {
     let plan = &encoder.plan;
+    let mut check = SelfCheck::default();
     if plan.tokenizer.backend_name() == "reference" {
-        return Ok(None);
+        return Ok(check);
     }
     let reference = Tokenizer::load_reference(plan.tokenizer.path(), "self-check")?;
     let reader = plan.reader(encoder.inspect_values(rows)?)?;
+    let started = Instant::now();
     let arena = Arena::new();
     let mut desk = Desk::new(plan);
     let mut counts = RuleCounts::default();
-    let mut compared = 0;
     for (index, row) in rows.iter().enumerate() {
         let Ok(record) = reader.read(*row, &arena, &mut counts) else {
             continue;
@@ -41,15 +56,16 @@ pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Option<Str
         let text = &desk.rendered.text;
         let fast = ids(&**plan.tokenizer.backend(), text)?;
         let slow = ids(&**reference.backend(), text)?;
+        check.compared += text.len();
         if fast != slow {
-            return Ok(Some(difference(index, &fast, &slow)));
+            check.difference = Some(difference(index, &fast, &slow, &plan.tokenizer));
         }
-        compared += text.len();
-        if compared > SAMPLE_BYTES {
+        let enough = check.compared > SAMPLE_BYTES || started.elapsed() > SAMPLE_TIME;
+        if enough || check.difference.is_some() {
             break;
         }
     }
-    Ok(None)
+    Ok(check)
 }
 
 fn ids(backend: &dyn Backend, text: &str) -> Result<Vec<u32>> {
@@ -64,11 +80,19 @@ fn ids(backend: &dyn Backend, text: &str) -> Result<Vec<u32>> {
     Ok(encoding.ids)
 }
 
-fn difference(row: usize, fast: &[u32], slow: &[u32]) -> String {
+/// Where two lists of ids part, and the text there.
+fn difference(row: usize, fast: &[u32], slow: &[u32], tokenizer: &Tokenizer) -> String {
     let same = fast.iter().zip(slow).take_while(|(a, b)| a == b).count();
+    let around = same.saturating_sub(SHOWN_TOKENS)..slow.len().min(same + SHOWN_TOKENS);
+    let bytes: Vec<u8> = slow[around]
+        .iter()
+        .flat_map(|id| tokenizer.id_to_bytes(*id).to_vec())
+        .collect();
+    let shown = |id: Option<&u32>| id.map_or_else(|| "no id".to_owned(), u32::to_string);
     format!(
-        "sample row {row}: token {same} is {:?}, the tokenizers library gives {:?}",
-        fast.get(same),
-        slow.get(same)
+        "in row {row} of the sample, token {same}, in the text {:?}: {} instead of {}",
+        String::from_utf8_lossy(&bytes),
+        shown(fast.get(same)),
+        shown(slow.get(same))
     )
 }
