@@ -4,7 +4,7 @@
 use super::probe;
 use crate::label::StopSet;
 use crate::recipe::{Eos, Recipe};
-use crate::template::Template;
+use crate::template::{Template, builtin};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
 use crate::{Error, ErrorKind, Result};
 
@@ -63,7 +63,7 @@ pub(super) fn find(
         return Ok(markers);
     }
     if !last.text.trim().is_empty() {
-        return Err(last.refused(tokenizer, stop));
+        return Err(last.refused(recipe, tokenizer, stop));
     }
     match recipe.eos {
         Eos::Ensure => Ok(TurnEnd::Insert(inserted(tokenizer, stop))),
@@ -123,18 +123,18 @@ impl Segment {
     }
 
     /// Why this segment does not end a turn.
-    fn refused(&self, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
+    fn refused(&self, recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
         let found = self
             .ids
             .iter()
             .find(|id| tokenizer.added_token(**id).is_some());
         match found {
             Some(id) => wrong_terminator(*id, tokenizer, stop),
-            None => self.not_atomic(tokenizer),
+            None => self.not_atomic(recipe, tokenizer, stop),
         }
     }
 
-    fn not_atomic(&self, tokenizer: &Tokenizer) -> Error {
+    fn not_atomic(&self, recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
         let pieces: Vec<String> = self
             .ids
             .iter()
@@ -149,11 +149,36 @@ impl Segment {
                 pieces.join(", ")
             ),
         )
-        .hint(
-            "choose a template whose markers the tokenizer knows (--template), or add the token \
-             to the tokenizer and train its embedding",
-        )
+        .hint(format!(
+            "{}; or add the token to the tokenizer and train its embedding",
+            other_template(recipe, tokenizer, stop)
+        ))
     }
+}
+
+/// How to come to a template whose terminator the tokenizer has.
+fn other_template(recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> String {
+    if recipe.template.is_some() && !tokenizer.templates().is_empty() {
+        return "leave --template out: the tokenizer has a chat template of its own".to_owned();
+    }
+    let stops_on = |text: &str| {
+        let id = tokenizer.token_to_id(text);
+        id.is_some_and(|id| stop.contains(id))
+    };
+    let names: Vec<String> = builtin::ALL
+        .iter()
+        .filter(|builtin| builtin.stop_tokens.iter().any(|text| stops_on(text)))
+        .map(|builtin| format!("--template {}", builtin.name))
+        .collect();
+    if names.is_empty() {
+        return "choose a template that ends turns with the tokenizer's own eos, such as \
+                --template alpaca"
+            .to_owned();
+    }
+    format!(
+        "choose a template whose terminator the tokenizer has: {}",
+        names.join(" or ")
+    )
 }
 
 fn wrong_terminator(id: u32, tokenizer: &Tokenizer, stop: &StopSet) -> Error {

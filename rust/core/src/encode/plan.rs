@@ -217,7 +217,7 @@ fn stop_set(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<StopSet> {
             "unset-terminator",
             format!("the stop id {id} is not in the vocabulary"),
         )
-        .hint("name the tokens the model is served with: --stop TOKEN"));
+        .hint(stop_hint(tokenizer)));
     }
     Ok(StopSet::new(&ids))
 }
@@ -247,7 +247,7 @@ fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
     let unset = |what: String| {
         Error::new(ErrorKind::Tokenizer, "unset-terminator", what)
             .at_path(tokenizer.path())
-            .hint("name the tokens the model is served with: --stop TOKEN")
+            .hint(stop_hint(tokenizer))
     };
     let Some(text) = tokenizer.special_tokens().get("eos_token") else {
         return Err(unset(
@@ -267,6 +267,14 @@ fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
         )));
     }
     Ok(id)
+}
+
+/// The flag that names a stop token: the tokenizer's eos where it has one.
+fn stop_hint(tokenizer: &Tokenizer) -> String {
+    let eos = tokenizer.special_tokens().get("eos_token");
+    let known = eos.filter(|text| tokenizer.token_to_id(text).is_some());
+    let example = known.map_or_else(|| "TOKEN".to_owned(), |text| format!("'{text}'"));
+    format!("name the tokens the model is served with: --stop {example}")
 }
 
 /// Reads `YYYY-MM-DD` with an optional time.
