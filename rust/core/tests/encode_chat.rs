@@ -392,3 +392,60 @@ fn a_wrong_encoder_is_found_and_the_reference_takes_its_place() {
     let again = right.self_check_bytes(row.as_bytes()).unwrap();
     assert_eq!((again.compared, again.difference), (0, None));
 }
+
+const CALLING: &str = r#"{"messages": [{"role": "user", "content": "a"},
+    {"role": "assistant", "content": "", "tool_calls": [{"type": "function",
+        "function": {"name": "look", "arguments": {"x": "y"}}}]}]}"#;
+
+#[test]
+fn a_turn_whose_tool_calls_are_not_printed_is_rejected() {
+    let directory = directory();
+    let made = make(&chatml(&directory, ""), &[&one_line(CALLING)]).unwrap();
+    assert_eq!(made.rejects, ["turn-lost"]);
+    // As transformers does, where that is asked for.
+    let exact = chatml(&directory, r#", "special_in_content": "parse""#);
+    let made = make(&exact, &[&one_line(CALLING)]).unwrap();
+    assert_eq!(made.trained, ["<|im_end|>"]);
+    assert_eq!(made.counts.get(Rule::TurnLost), 1);
+    // Not a matter of a turn that is not trained.
+    let untrained = CALLING.replace(
+        r#""y"}}}]}]}"#,
+        r#""y"}}}], "weight": 0}, {"role": "tool", "content": "b"},
+        {"role": "assistant", "content": "c"}]}"#,
+    );
+    let made = make(&chatml(&directory, ""), &[&one_line(&untrained)]).unwrap();
+    assert_eq!(made.trained, ["c<|im_end|>"], "{untrained}");
+}
+
+#[test]
+fn tool_calls_printed_as_json_are_found() {
+    let directory = directory();
+    let printed = r#", "template": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}""#;
+    let made = make(
+        &encoder(&directory, printed).unwrap(),
+        &[&one_line(CALLING)],
+    )
+    .unwrap();
+    assert!(made.rejects.is_empty());
+    assert!(
+        made.trained[0].contains(r#""name": "look""#),
+        "{:?}",
+        made.trained
+    );
+}
+
+#[test]
+fn a_turn_that_cannot_be_located_is_rejected() {
+    let directory = directory();
+    // Prints a tool's result in the middle of the turn that called it.
+    let template = r#", "template": "{% for m in messages %}{% if m.role != 'tool' %}<|im_start|>{{ m.role }}\n{{ m.content }}{% if not loop.last and messages[loop.index0 + 1].role == 'tool' %}[{{ messages[loop.index0 + 1].content }}]{{ m.after }}{% endif %}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}""#;
+    let encoder = encoder(&directory, template).unwrap();
+    let row = r#"{"messages": [{"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b", "after": "z"},
+        {"role": "tool", "content": "t"}, {"role": "assistant", "content": "c"}]}"#;
+    let made = make(&encoder, &[&one_line(row)]).unwrap();
+    assert_eq!(made.rejects, ["turn-lost"]);
+    let untrained = one_line(row).replace(r#""after""#, r#""weight": 0, "after""#);
+    let made = make(&encoder, &[&untrained]).unwrap();
+    assert_eq!(made.trained, ["c<|im_end|>"]);
+}

@@ -4,12 +4,12 @@ use super::Refusal;
 use super::ending::TurnEnd;
 use super::plan::Plan;
 use super::row::Desk;
-use crate::chat::Conversation;
+use crate::chat::{Conversation, Message};
 use crate::check::contract::{self, Allowance, TrainedTurn};
 use crate::check::{Reject, Rule};
 use crate::label::{self, Ending, Hole, TokenSpan};
 use crate::recipe::{Boundary, Eos, Reasoning, SpecialInContent, TrainOn};
-use crate::template::{Origin, RenderInput, Span, Thought};
+use crate::template::{Field, Origin, RenderInput, Span, Thought};
 use crate::value::{Arena, Map, Value};
 use crate::{Error, jsonl};
 
@@ -47,6 +47,7 @@ impl Desk {
         };
         policy.others = policy.trains_others();
         self.require_spans(&policy)?;
+        self.require_tool_calls(&policy)?;
         self.find_content();
         self.guard_content(plan)?;
         self.place_marks(&policy);
@@ -73,10 +74,35 @@ impl Desk {
             if message.role != "assistant" || policy.weight(index) <= 0.0 {
                 continue;
             }
-            if spans.iter().all(|span| span.message != index) {
-                let reason = "the template does not print this turn";
+            let reason = if self.rendered.unlocated.contains(&index) {
+                "the turn cannot be located in the render"
+            } else if spans.iter().all(|span| span.message != index) {
+                "the template does not print this turn"
+            } else {
+                continue;
+            };
+            return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
+        }
+        Ok(())
+    }
+
+    /// A trained turn whose tool calls the template does not print would teach to stop instead of
+    /// calling. Where the ids have to be those of transformers, it is counted only.
+    fn require_tool_calls(&mut self, policy: &Policy<'_, '_>) -> Result<(), Reject> {
+        for (index, message) in policy.conversation.messages.iter().enumerate() {
+            let index = index as u32;
+            let loses = message.role == "assistant"
+                && has_tool_calls(message)
+                && policy.weight(index) > 0.0
+                && !prints_tool_calls(&self.rendered, index);
+            if !loses {
+                continue;
+            }
+            if policy.plan.recipe.special_in_content != SpecialInContent::Parse {
+                let reason = "the template does not print the tool calls of this turn";
                 return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
             }
+            self.counts.add(Rule::TurnLost, 1);
         }
         Ok(())
     }
@@ -209,8 +235,8 @@ impl Desk {
         let ends_text = span.end == length && !self.ends_in_stop(&policy.plan.stop);
         if policy.plan.recipe.eos == Eos::Ensure && ends_text && policy.weight(span.message) > 0.0 {
             let message = &policy.conversation.messages[span.message as usize];
-            let calls = message.fields.get_some("tool_calls").is_some();
-            let id = after_calls.filter(|_| calls).unwrap_or(otherwise);
+            let id = after_calls.filter(|_| has_tool_calls(message));
+            let id = id.unwrap_or(otherwise);
             self.encoding.ids.push(id);
             self.counts.add(Rule::EosInserted, 1);
         }
@@ -413,6 +439,23 @@ fn last_turn(conversation: &Conversation<'_>) -> Option<u32> {
     Some(last as u32)
 }
 
+fn has_tool_calls(message: &Message<'_>) -> bool {
+    match message.fields.get_some("tool_calls") {
+        Some(Value::List(calls)) => !calls.is_empty(),
+        Some(calls) => calls != Value::Null,
+        None => false,
+    }
+}
+
+/// Whether any text of the message's tool calls is in the render.
+fn prints_tool_calls(rendered: &crate::template::Rendered, message: u32) -> bool {
+    let calls = Origin::Message {
+        index: message,
+        field: Field::ToolCalls,
+    };
+    rendered.pieces.iter().any(|piece| piece.origin == calls)
+}
+
 fn is_last_span(spans: &[Span], index: usize) -> bool {
     spans
         .get(index + 1)
@@ -440,7 +483,7 @@ fn other_ranges(
     let mut start = 0;
     for piece in &rendered.pieces {
         if let Origin::Message { index, field } = piece.origin
-            && field != crate::template::Field::Role
+            && field != Field::Role
             && piece.end > start
         {
             match ranges.last_mut() {

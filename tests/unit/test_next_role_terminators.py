@@ -1,0 +1,90 @@
+"""Templates in which the marker of the next role ends a turn (GLM): what ends the last one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers
+
+import turnmill
+from fixtures import fixture
+
+TEMPLATE = fixture("chat_templates", "llamacpp.GLM-4.6.jinja")
+MARKERS = ["<|endoftext|>", "[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>"]
+MARKERS += ["<|observation|>"]
+TEXT_MARKERS = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
+USER = {"role": "user", "content": "Hi"}
+CALL = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [
+        {"type": "function", "function": {"name": "look", "arguments": {"where": "here"}}}
+    ],
+}
+RESULT = {"role": "tool", "content": "found"}
+ANSWER = {"role": "assistant", "content": "Done"}
+
+
+@pytest.fixture
+def glm(tmp_path: Path) -> Path:
+    """Bytes, and the added tokens that the template prints."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {character: id_ for id_, character in enumerate(alphabet)}
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(MARKERS)
+    tokenizer.add_tokens(TEXT_MARKERS)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path
+
+
+def trained(directory: Path, messages: list[dict[str, Any]]) -> tuple[str, str, dict[str, int]]:
+    """The text of the ids, and of those that are trained."""
+    recipe = turnmill.Recipe(
+        tokenizer=directory, template=TEMPLATE, stop=["<|user|>", "<|observation|>"]
+    )
+    encoded = turnmill.Encoder(recipe).encode([{"messages": messages}])
+    assert encoded.rejects.to_pylist() == []
+    (row,) = encoded.table.to_pylist()
+    known = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+    kept = [label for label in row["labels"] if label != -100]
+    assert len(row["labels"]) == len(row["input_ids"]) == row["length"]
+    text, answer = (
+        known.decode(ids, skip_special_tokens=False) for ids in (row["input_ids"], kept)
+    )
+    return text, answer, encoded.counts
+
+
+def test_the_last_answer_ends_in_the_users_marker(glm: Path) -> None:
+    text, answer, counts = trained(glm, [USER, ANSWER])
+    assert text.endswith("Done<|user|>")
+    assert answer.endswith("Done<|user|>")
+    assert answer.count("<|user|>") == 1
+    assert counts["eos-inserted"] == 1
+
+
+def test_a_call_at_the_end_of_the_data_ends_in_the_tools_marker(glm: Path) -> None:
+    text, answer, counts = trained(glm, [USER, CALL])
+    assert text.endswith("</tool_call><|observation|>")
+    assert answer.endswith("</tool_call><|observation|>")
+    assert "look" in answer
+    assert counts["eos-inserted"] == 1
+
+
+def test_earlier_turns_end_in_the_marker_that_follows(glm: Path) -> None:
+    text, answer, counts = trained(glm, [USER, CALL, RESULT, ANSWER, USER, ANSWER])
+    assert answer.count("<|observation|>") == 1
+    assert answer.count("<|user|>") == 2
+    assert "found" in text
+    assert "found" not in answer
+    assert text.endswith("Done<|user|>")
+    assert counts["eos-inserted"] == 1
+
+
+def test_no_calls_is_not_a_call(glm: Path) -> None:
+    _, answer, _ = trained(glm, [USER, {**ANSWER, "tool_calls": []}])
+    assert answer.endswith("Done<|user|>")
