@@ -55,6 +55,8 @@ class Output:
     rejected: int = 0
     tokens: int = 0
     trained: int = 0
+    lost_turns: int = 0
+    lost_tokens: int = 0
 
 
 class FakeShard:

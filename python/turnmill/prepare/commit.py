@@ -46,6 +46,8 @@ class Totals:
             "samples": self.tally.samples,
             "tokens": self.tally.tokens,
             "trained_tokens": self.tally.trained,
+            "lost_turns": self.tally.lost_turns,
+            "lost_tokens": self.tally.lost_tokens,
             "length_percentiles": {str(key): value for key, value in self.lengths.items()},
             "rules": self.rules,
         }

@@ -33,6 +33,10 @@ class Tally:
     samples: int = 0
     tokens: int = 0
     trained: int = 0
+    lost_turns: int = 0
+    """Assistant turns that left so that a sample fits ``max_length``."""
+    lost_tokens: int = 0
+    """Tokens that left with them."""
     bytes: int = 0
     """Bytes of JSON text or of Arrow buffers that were read."""
 
@@ -164,6 +168,8 @@ def _tally(output: Output, size: int) -> Tally:
         rejected=output.rejected,
         tokens=output.tokens,
         trained=output.trained,
+        lost_turns=output.lost_turns,
+        lost_tokens=output.lost_tokens,
         bytes=size,
     )
 

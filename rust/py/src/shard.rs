@@ -121,6 +121,8 @@ pub(crate) struct Output {
     rejected: u64,
     tokens: u64,
     trained: u64,
+    lost_turns: u64,
+    lost_tokens: u64,
 }
 
 impl Output {
@@ -139,6 +141,8 @@ impl Output {
             rejected: output.rejected,
             tokens: output.tokens,
             trained: output.trained,
+            lost_turns: output.lost_turns,
+            lost_tokens: output.lost_tokens,
         })
     }
 }
