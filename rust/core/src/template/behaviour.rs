@@ -167,6 +167,13 @@ fn an_empty_think_block_of_the_template_is_told_from_reasoning() {
         &rendered.text[thought.start as usize..thought.end as usize],
         "<think>\n\n</think>\n\n"
     );
+    let indented = render(source, &[("user", "a"), ("assistant", "  b")]).expect("it renders");
+    let thought = indented.thoughts[0];
+    assert_eq!(
+        &indented.text[thought.end as usize..],
+        "  b</s>",
+        "the spaces are the answer's"
+    );
 }
 
 #[test]

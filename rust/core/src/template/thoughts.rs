@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use super::rendered::{Field, Origin, Rendered, Span, Thought};
+use super::rendered::{Field, Origin, Piece, Rendered, Span, Thought};
 
 /// Markers around reasoning that templates know of or answers hold.
 const COMMON: [(&str, &str); 4] = [
@@ -55,6 +55,8 @@ pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
         let first = thoughts.len();
         for pair in markers {
             between(text, span, pair, thoughts);
+            let empty = thoughts[first..].iter_mut().filter(|thought| thought.empty);
+            empty.for_each(|thought| take_whitespace(text, pieces, span, thought));
             if thoughts.len() > first {
                 break;
             }
@@ -86,6 +88,23 @@ pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
             start = piece.end;
         }
         thoughts[first..].sort_by_key(|thought| thought.start);
+    }
+}
+
+/// Takes the whitespace that the template prints after an empty block into it. Whitespace that the
+/// answer itself starts with stays the answer's.
+fn take_whitespace(text: &str, pieces: &[Piece], span: &Span, thought: &mut Thought) {
+    let first = pieces.partition_point(|piece| piece.end <= thought.end);
+    for piece in &pieces[first..] {
+        if !piece.origin.is_template() || thought.end >= span.end {
+            return;
+        }
+        let run = &text[thought.end as usize..piece.end.min(span.end) as usize];
+        let rest = run.trim_start();
+        thought.end += (run.len() - rest.len()) as u32;
+        if !rest.is_empty() {
+            return;
+        }
     }
 }
 
@@ -128,8 +147,7 @@ fn between(text: &str, span: &Span, markers: &Markers, thoughts: &mut Vec<Though
     }
 }
 
-/// The thought between `inner` and `close_at`; the whole block, with the whitespace after it, if
-/// nothing is in it.
+/// The thought between `inner` and `close_at`; the whole block if nothing is in it.
 fn thought(
     text: &str,
     span: &Span,
@@ -146,11 +164,9 @@ fn thought(
             message: span.message,
         };
     }
-    let rest = &text[after..span.end as usize];
-    let spaces = rest.len() - rest.trim_start().len();
     Thought {
         start: open_at as u32,
-        end: (after + spaces) as u32,
+        end: after as u32,
         empty: true,
         message: span.message,
     }
