@@ -44,6 +44,14 @@ class Output(Protocol):
     def trained(self) -> int:
         """Trained tokens of the samples."""
 
+    @property
+    def lost_turns(self) -> int:
+        """Turns that over-length policies left out."""
+
+    @property
+    def lost_tokens(self) -> int:
+        """Tokens that over-length policies left out."""
+
 
 class ShardEncoder(Protocol):
     """Encodes the rows of one shard, fed in any blocks; what comes out does not depend on them."""
