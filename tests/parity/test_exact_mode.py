@@ -1,7 +1,7 @@
 """Exact mode gives, row for row, what transformers renders and the tokenizers wheel encodes.
 
 The default run takes rows at even distances from every data set; ``make test-full`` takes them all.
-``docs/parity.md`` is the table that the full run writes.
+With ``-s`` the full run prints a line for every tokenizer and data set.
 """
 
 from __future__ import annotations

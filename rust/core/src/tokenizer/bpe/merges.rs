@@ -49,7 +49,8 @@ impl Merges {
     /// From `(left, right, product)` in order of rank. A pair given twice has its last rank, as in
     /// Hugging Face.
     pub(super) fn new(rules: &[(u32, u32, u32)]) -> Self {
-        let size = (rules.len() / 3).next_power_of_two().max(2);
+        // A slot always stays free, or a search for a pair that no rule has would never end.
+        let size = (rules.len() / 3 + 1).next_power_of_two();
         let mut merges = Self {
             buckets: large(Bucket([FREE; BUCKET]), size),
             mask: size - 1,
@@ -336,6 +337,19 @@ mod tests {
         assert_eq!(merged("ababa"), [5, 0]);
         assert_eq!(merged("aaa"), [6, 0]);
         assert!(merged("").is_empty());
+    }
+
+    #[test]
+    fn a_search_ends_whatever_the_number_of_rules() {
+        for number in 0..70 {
+            let rules: Vec<_> = (0..number).map(|n| (n, n, 100 + n)).collect();
+            let merges = Merges::new(&rules);
+            let mut found = 0;
+            for (left, right) in (0..100).flat_map(|l| (0..100).map(move |r| (l, r))) {
+                found += u32::from(merges.find(left, right).0 != NONE);
+            }
+            assert_eq!(found, number);
+        }
     }
 
     #[test]
