@@ -307,7 +307,8 @@ def code_points() -> list[str]:
     return [f"a{c}b {c}1{c}\n{c}  {c}'{c} A{c}中{c}{c}" for c in everything]
 
 
-@pytest.mark.slow
+@pytest.mark.full
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", [*fixtures.TOKENIZERS, "gpt2"])
 def test_every_code_point(name: str) -> None:
     path = fixtures.fixture("tokenizers", name, "tokenizer.json")
