@@ -44,7 +44,11 @@ impl Desk {
         };
         let found = length::longest(&candidates, most as usize, estimate, fits)?;
         let Some(kept) = found.map(|index| &candidates[index]) else {
-            let reason = format!("{length} tokens, {most} allowed, and no shorter part fits");
+            let tried = match policy {
+                OverLength::Reject => "",
+                _ => ", and no shorter part fits",
+            };
+            let reason = format!("{length} tokens, {most} allowed{tried}");
             return Err(Reject::new(Rule::OverlongSample, reason).into());
         };
         self.take(plan, conversation, kept, &before, length, arena)

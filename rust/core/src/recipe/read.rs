@@ -166,13 +166,16 @@ fn check_together(recipe: &Recipe) -> Result<()> {
     if recipe.history == super::History::Expand {
         return Err(not_landed("history = \"expand\""));
     }
-    if recipe.columns != [Column::InputIds] && !recipe.columns.contains(&Column::Labels) {
+    // Documents are trained whole: their ids alone say so. Of anything else the prompt would be.
+    let is_text = recipe.schema.as_deref() == Some("text");
+    let bare = recipe.columns != [Column::InputIds] || !is_text;
+    if bare && !recipe.columns.contains(&Column::Labels) {
         return Err(Error::new(
             ErrorKind::Recipe,
             "bare-mask",
             "`columns` without labels: trainers would train the prompt",
         )
-        .hint("add \"labels\""));
+        .hint("add \"labels\"; documents (schema = \"text\") do without them"));
     }
     Ok(())
 }

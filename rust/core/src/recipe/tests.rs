@@ -80,7 +80,12 @@ fn a_bare_mask_is_refused() {
         error(r#"{"columns": ["attention_mask"]}"#).code(),
         "bare-mask"
     );
-    assert!(Recipe::from_json(r#"{"columns": ["input_ids"]}"#).is_ok());
+    for columns in [r#"["input_ids"]"#, "[]"] {
+        let text = format!(r#"{{"columns": {columns}, "schema": "text"}}"#);
+        assert!(Recipe::from_json(&text).is_ok(), "{text}");
+        let bare = format!(r#"{{"columns": {columns}}}"#);
+        assert_eq!(error(&bare).code(), "bare-mask", "{bare}");
+    }
 }
 
 #[test]
