@@ -3,13 +3,15 @@
 use super::Refusal;
 use super::ending::TurnEnd;
 use super::plan::Plan;
+use super::policy::{Policy, other_ranges};
 use super::row::Desk;
+use super::terminator::{insertion, shifted};
 use crate::chat::{Conversation, Message};
 use crate::check::contract::{self, Allowance, TrainedTurn};
 use crate::check::{Reject, Rule};
 use crate::label::{self, Ending, Hole, TokenSpan};
-use crate::recipe::{Boundary, Eos, Reasoning, SpecialInContent, TrainOn};
-use crate::template::{Field, Origin, RenderInput, Span, Thought};
+use crate::recipe::{Boundary, SpecialInContent, TrainOn};
+use crate::template::{Field, Origin, RenderInput, Rendered, Span};
 use crate::value::{Arena, Map, Value};
 use crate::{Error, jsonl};
 
@@ -23,11 +25,13 @@ pub(super) enum Fit {
 }
 
 impl Desk {
-    /// Makes the sample of a conversation, if it is not too long.
+    /// Makes the sample of a conversation, if it is not too long. Messages before `from` are
+    /// context.
     pub(super) fn sample<'a>(
         &mut self,
         plan: &Plan,
         conversation: &Conversation<'a>,
+        from: u32,
         arena: &'a Arena,
     ) -> Result<Fit, Refusal> {
         let template = plan.template(conversation.tools.is_some())?;
@@ -37,15 +41,8 @@ impl Desk {
         template
             .render(arena, &input, &mut self.rendered)
             .map_err(refused)?;
-        let only_last = self.judge_history(plan, template, &conversation, arena)?;
-        let mut policy = Policy {
-            plan,
-            conversation: &conversation,
-            last: last_turn(&conversation),
-            only_last,
-            others: false,
-        };
-        policy.others = policy.trains_others();
+        let from = self.judge_history(plan, template, &conversation, from, arena)?;
+        let policy = Policy::new(plan, &conversation, from);
         self.require_spans(&policy)?;
         self.require_tool_calls(&policy)?;
         self.find_content();
@@ -179,76 +176,13 @@ impl Desk {
         }
     }
 
-    /// Inserts the ids that end turns where the template does not. Returns the token positions, of
-    /// the encoding before, in front of which an id was inserted.
-    fn insert_terminators(&mut self, policy: &Policy<'_, '_>) -> Vec<u32> {
-        let mut inserted = Vec::new();
-        let TurnEnd::Insert(id) = policy.plan.turn_end else {
-            self.append_role_marker(policy);
-            return inserted;
-        };
-        if policy.plan.templates.is_none() {
-            return inserted;
-        }
-        self.spare.clear();
-        let mut copied = 0;
-        for index in 0..self.spans.len() {
-            let span = self.rendered.spans[index];
-            let shift = inserted.len() as u32;
-            let tokens = &mut self.spans[index];
-            tokens.start += shift;
-            tokens.content_end += shift;
-            tokens.end += shift;
-            if !tokens.last || !policy.inserts(&span) {
-                continue;
-            }
-            let at = self.mark(insertion(&self.rendered.text, &span)).token;
-            let ids = &self.encoding.ids[copied as usize..at as usize];
-            self.spare.extend_from_slice(ids);
-            copied = at;
-            self.spare.push(id);
-            inserted.push(at);
-            let tokens = &mut self.spans[index];
-            tokens.content_end = at + shift;
-            tokens.end = (tokens.end + 1).max(at + shift + 1);
-            self.counts.add(Rule::EosInserted, 1);
-        }
-        self.spare
-            .extend_from_slice(&self.encoding.ids[copied as usize..]);
-        std::mem::swap(&mut self.spare, &mut self.encoding.ids);
-        inserted
-    }
-
-    /// Where the next role's marker ends a turn, the last turn of the data lacks one.
-    fn append_role_marker(&mut self, policy: &Policy<'_, '_>) {
-        let TurnEnd::NextRole {
-            after_calls,
-            otherwise,
-        } = policy.plan.turn_end
-        else {
-            return;
-        };
-        let length = self.encoding.ids.len() as u32;
-        let Some(span) = self.spans.last() else {
-            return;
-        };
-        let ends_text = span.end == length && !self.ends_in_stop(&policy.plan.stop);
-        if policy.plan.recipe.eos == Eos::Ensure && ends_text && policy.weight(span.message) > 0.0 {
-            let message = &policy.conversation.messages[span.message as usize];
-            let id = after_calls.filter(|_| has_tool_calls(message));
-            let id = id.unwrap_or(otherwise);
-            self.encoding.ids.push(id);
-            self.counts.add(Rule::EosInserted, 1);
-        }
-    }
-
     fn label_turns(&mut self, policy: &Policy<'_, '_>) -> Result<(), Refusal> {
         let mut start = None;
         for index in 0..self.spans.len() {
             let span = self.spans[index];
             let weight = policy.weight(span.message);
             if weight <= 0.0 {
-                if policy.only_last && policy.wished(span.message) > 0.0 && span.last {
+                if span.last && policy.loses(span.message) {
                     self.counts.add(Rule::UntrainedAssistantTurn, 1);
                 }
                 continue;
@@ -374,72 +308,7 @@ impl Desk {
     }
 }
 
-/// Which messages of the row at hand are trained.
-struct Policy<'p, 'a> {
-    plan: &'p Plan,
-    conversation: &'p Conversation<'a>,
-    /// Index of the last assistant message.
-    last: Option<u32>,
-    /// History is rewritten and only the last turn may be trained.
-    only_last: bool,
-    /// Messages that are not the assistant's are trained too.
-    others: bool,
-}
-
-impl Policy<'_, '_> {
-    fn trains_others(&self) -> bool {
-        if self.plan.recipe.train_on == TrainOn::Everything {
-            return false;
-        }
-        let mut messages = self.conversation.messages.iter().enumerate();
-        messages
-            .any(|(index, message)| message.role != "assistant" && self.weight(index as u32) > 0.0)
-    }
-
-    /// The weight a message is trained with; 0 is not trained.
-    fn weight(&self, message: u32) -> f32 {
-        if self.only_last && self.last != Some(message) {
-            return 0.0;
-        }
-        self.wished(message)
-    }
-
-    /// The weight before history is looked at.
-    fn wished(&self, message: u32) -> f32 {
-        let Some(found) = self.conversation.messages.get(message as usize) else {
-            return 0.0;
-        };
-        found.weight.unwrap_or_else(|| {
-            f32::from(u8::from(match &self.plan.recipe.train_on {
-                TrainOn::Assistant => found.role == "assistant",
-                TrainOn::LastTurn => self.last == Some(message),
-                TrainOn::Everything => true,
-                TrainOn::Roles(roles) => roles.iter().any(|role| role == found.role),
-            }))
-        })
-    }
-
-    /// Whether a terminator is inserted behind the turn of this span.
-    fn inserts(&self, span: &Span) -> bool {
-        matches!(self.plan.turn_end, TurnEnd::Insert(_)) && self.weight(span.message) > 0.0
-    }
-
-    fn leaves_out(&self, thought: &Thought) -> bool {
-        match self.plan.recipe.reasoning {
-            Reasoning::Train => thought.empty,
-            Reasoning::TrainEmpty => false,
-            Reasoning::Mask => true,
-        }
-    }
-}
-
-fn last_turn(conversation: &Conversation<'_>) -> Option<u32> {
-    let mut messages = conversation.messages.iter();
-    let last = messages.rposition(|message| message.role == "assistant")?;
-    Some(last as u32)
-}
-
-fn has_tool_calls(message: &Message<'_>) -> bool {
+pub(super) fn has_tool_calls(message: &Message<'_>) -> bool {
     match message.fields.get_some("tool_calls") {
         Some(Value::List(calls)) => !calls.is_empty(),
         Some(calls) => calls != Value::Null,
@@ -448,7 +317,7 @@ fn has_tool_calls(message: &Message<'_>) -> bool {
 }
 
 /// Whether any text of the message's tool calls is in the render.
-fn prints_tool_calls(rendered: &crate::template::Rendered, message: u32) -> bool {
+fn prints_tool_calls(rendered: &Rendered, message: u32) -> bool {
     let calls = Origin::Message {
         index: message,
         field: Field::ToolCalls,
@@ -462,48 +331,8 @@ fn is_last_span(spans: &[Span], index: usize) -> bool {
         .is_none_or(|next| next.message != spans[index].message)
 }
 
-/// Where a terminator is inserted: behind the turn's text, before whitespace that the template
-/// prints between turns.
-fn insertion(text: &str, span: &Span) -> u32 {
-    let after = &text[span.content_end as usize..span.end as usize];
-    span.content_end + after.trim_end().len() as u32
-}
-
-/// A token position after ids were inserted in front of those positions.
-fn shifted(token: u32, inserted: &[u32]) -> u32 {
-    token + inserted.partition_point(|at| *at <= token) as u32
-}
-
-/// Text ranges of trained messages that are not the assistant's, with their weights.
-fn other_ranges(
-    rendered: &crate::template::Rendered,
-    policy: &Policy<'_, '_>,
-) -> Vec<(u32, u32, f32)> {
-    let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
-    let mut start = 0;
-    for piece in &rendered.pieces {
-        if let Origin::Message { index, field } = piece.origin
-            && field != Field::Role
-            && piece.end > start
-        {
-            match ranges.last_mut() {
-                Some(last) if last.2 == index => last.1 = piece.end,
-                _ => ranges.push((start, piece.end, index)),
-            }
-        }
-        start = piece.end;
-    }
-    let messages = policy.conversation.messages;
-    ranges
-        .into_iter()
-        .filter(|range| messages[range.2 as usize].role != "assistant")
-        .map(|(start, end, message)| (start, end, policy.weight(message)))
-        .filter(|range| range.2 > 0.0)
-        .collect()
-}
-
 /// The recipe's variables and the row's, which win.
-fn variables<'a>(
+pub(super) fn variables<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
     arena: &'a Arena,
@@ -521,7 +350,7 @@ fn variables<'a>(
 }
 
 /// A template's refusal of a row; defects of other kinds end the run.
-fn refused(error: Error) -> Refusal {
+pub(super) fn refused(error: Error) -> Refusal {
     if error.kind() != crate::ErrorKind::Template {
         return error.into();
     }

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use super::plan::Plan;
+use super::policy::last_turn;
 use super::row::Desk;
 use crate::chat::{Conversation, Message};
 use crate::check::{Reject, Rule};
@@ -14,18 +15,21 @@ use crate::{Error, ErrorKind};
 const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 impl Desk {
-    /// Judges the render at hand. `true`: only the last turn may be trained.
+    /// Judges the render at hand, in which messages from `from` on are trained. The result is that
+    /// message, or the last turn where only that may be trained.
     pub(super) fn judge_history<'a>(
         &mut self,
         plan: &Plan,
         template: &Template,
         conversation: &Conversation<'a>,
+        from: u32,
         arena: &'a Arena,
-    ) -> Result<bool, Refusal> {
-        let turns = assistant_turns(conversation).count();
+    ) -> Result<u32, Refusal> {
         let policy = plan.recipe.history;
-        let lost = lost_reasoning(conversation, &self.rendered);
-        if let Some((_, message)) = lost {
+        // Of a sample that `expand` made, earlier turns are what inference sees of them.
+        let lost =
+            lost_turns(conversation, &self.rendered).find(|(turn, _)| *turn >= from as usize);
+        if let Some((message, _)) = lost {
             self.counts.add(Rule::ReasoningDropped, 1);
             // Where the last turn's reasoning goes too, the template reads none at all.
             let rewritten = lost_in_history(conversation, &self.rendered);
@@ -33,21 +37,21 @@ impl Desk {
                 self.counts = crate::check::RuleCounts::default();
                 let reason = "the template leaves the reasoning of an earlier turn out";
                 return Err(Reject::new(Rule::ReasoningDropped, reason)
-                    .at_message(message)
+                    .at_message(message as u32)
                     .into());
             }
         }
-        if turns < 2 || !template.rewrites_history() {
-            return Ok(false);
-        }
-        if !self.is_rewritten(template, conversation, arena) {
-            return Ok(false);
+        if policy == History::Expand
+            || !template.rewrites_history()
+            || !self.is_rewritten(template, conversation, arena)
+        {
+            return Ok(from);
         }
         self.counts.add(Rule::HistoryRewritten, 1);
         match policy {
             History::Stop => Err(stopped().into()),
-            History::LastTurn => Ok(true),
-            _ => Ok(false),
+            History::LastTurn => Ok(last_turn(conversation).unwrap_or(from)),
+            _ => Ok(from),
         }
     }
 
@@ -84,15 +88,6 @@ fn assistant_turns(conversation: &Conversation<'_>) -> impl Iterator<Item = usiz
     messages
         .filter(|(_, message)| message.role == "assistant")
         .map(|(index, _)| index)
-}
-
-/// The first turn whose reasoning is not in the render, with its bytes.
-pub(super) fn lost_reasoning(
-    conversation: &Conversation<'_>,
-    rendered: &Rendered,
-) -> Option<(usize, u32)> {
-    let lost = lost_turns(conversation, rendered).next()?;
-    Some((lost.1, lost.0 as u32))
 }
 
 /// Whether an earlier turn loses reasoning that the last turn would keep.

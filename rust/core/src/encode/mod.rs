@@ -14,6 +14,7 @@ mod output;
 mod over_length;
 mod plain;
 mod plan;
+mod policy;
 mod probe;
 mod record;
 mod row;
@@ -21,6 +22,7 @@ mod self_check;
 mod shard;
 mod structural;
 mod templates;
+mod terminator;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -20,7 +20,7 @@ impl Desk {
         arena: &'a Arena,
     ) -> Result<(), Refusal> {
         let before = self.counts.clone();
-        let Fit::Long(length) = self.sample(plan, conversation, arena)? else {
+        let Fit::Long(length) = self.sample(plan, conversation, 0, arena)? else {
             return Ok(());
         };
         let most = plan.recipe.max_length.unwrap_or(u32::MAX);
@@ -35,7 +35,7 @@ impl Desk {
         let fits = |kept: &Kept| {
             self.counts.clone_from(&before);
             let part = self::part(conversation, kept, arena);
-            match self.sample(plan, &part, arena) {
+            match self.sample(plan, &part, 0, arena) {
                 Ok(fit) => Ok(fit == Fit::Ready),
                 // A shorter conversation may be one that the template or the contract refuses.
                 Err(Refusal::Row(_)) => Ok(false),
@@ -66,7 +66,7 @@ impl Desk {
     ) -> Result<(), Refusal> {
         self.counts.clone_from(before);
         let part = self::part(conversation, kept, arena);
-        self.sample(plan, &part, arena)?;
+        self.sample(plan, &part, 0, arena)?;
         let turns = turns(conversation) - turns(&part);
         let tokens = u64::from(length).saturating_sub(self.encoding.ids.len() as u64);
         self.counts.add(Rule::TurnsLeftOut, turns);
