@@ -174,6 +174,9 @@ class FakeEncoder:
     def _inspect_bytes(self, _data: bytes, *, path: str) -> str:  # noqa: ARG002
         return "messages"
 
+    def _history_prices(self, _path: str) -> None:
+        return None
+
     def _inspect_batch(self, _batch: pa.RecordBatch, *, path: str) -> str:  # noqa: ARG002
         return "messages"
 

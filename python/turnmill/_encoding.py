@@ -141,7 +141,7 @@ def _inspect(encoder: Encoder, rows: Any) -> str:
     if isinstance(rows, pa.Table):
         first = next(batch for batch in rows.to_batches() if batch.num_rows)
         return encoder._inspect_batch(first, path="memory")
-    return encoder._core.inspect_rows(rows[:_INSPECTED_ROWS])
+    return encoder._core.inspect_rows(rows[:_INSPECTED_ROWS])[0]
 
 
 def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -90,6 +90,7 @@ class Encoder:
         self._checked = False
         self._files = _read_files(self._path) if embed else None
         self._schemas: dict[tuple[str, ...], str] = {}
+        self._prices: dict[str, str | None] = {}
 
     def encode(self, rows: Any, *, threads: int | None = None) -> Encoded:
         """Encodes rows; one that cannot be used is listed among the rejects.
@@ -127,15 +128,25 @@ class Encoder:
 
     def _inspect_bytes(self, data: bytes, *, path: str) -> str:
         """The schema of an input that starts with these bytes of JSON."""
-        schema = self._core.inspect_bytes(data, path)
+        schema, prices = self._core.inspect_bytes(data, path)
+        self._prices[path] = prices
         self._self_check(lambda core: core.self_check_bytes(data))
         return schema
 
     def _inspect_batch(self, batch: pa.RecordBatch, *, path: str) -> str:
         """The schema of an input that starts with this batch."""
-        schema = self._core.inspect_batch(batch, path)
+        schema, prices = self._core.inspect_batch(batch, path)
+        self._prices[path] = prices
         self._self_check(lambda core: core.self_check_batch(batch))
         return schema
+
+    def _history_prices(self, path: str) -> dict[str, Any] | None:
+        """What each choice of `history` costs on the first rows of an input that was inspected.
+
+        Nothing where the template shows earlier turns as inference did, or the recipe chooses.
+        """
+        prices = self._prices.get(path)
+        return None if prices is None else dict(json.loads(prices))
 
     def _self_check(self, compare: Callable[[_core.Encoder], tuple[int, str | None]]) -> None:
         """Takes the reference backend where the fast one gives other ids; looks once."""

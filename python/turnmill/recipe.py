@@ -62,7 +62,7 @@ class Recipe:
     reasoning: str = "train"
     """train, train-empty, mask."""
     history: str = "auto"
-    """Rewritten earlier turns: auto, as-rendered, last-turn, expand."""
+    """Rewritten earlier turns: auto, as-rendered, last-turn, expand, stop."""
     stop: str | Sequence[str | int] = "auto"
     """What the serving side stops on: auto (generation_config's, else the tokenizer's eos), or a
     list of tokens or ids."""

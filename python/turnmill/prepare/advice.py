@@ -11,7 +11,7 @@ _ADVICE = {
     "missing-terminator": "give the token that ends turns with --stop, or use --eos ensure",
     "wrong-terminator": "give the token that ends turns with --stop",
     "overlong-sample": "raise --max-length, or shorten with --over-length whole-turns",
-    "reasoning-dropped": "decide with --history last-turn or --history as-rendered",
+    "reasoning-dropped": "decide with --history expand, last-turn or as-rendered",
     "control-token-in-content": "encode such text as text with --special-in-content text",
     "turn-lost": "the template leaves turns out: try another --template",
     "invalid-json": "each line must be one JSON object",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from turnmill._terminal import Terminal, count, duration, share, short_count, table, wrap
+from turnmill.prepare.prices import in_words
 
 if TYPE_CHECKING:
     from turnmill.prepare.run import Run
@@ -92,9 +93,10 @@ def _rules(run: Run, talk: Terminal) -> list[str]:
 
 
 def _notes(run: Run, talk: Terminal) -> list[str]:
+    history = [] if run.history is None else [in_words(run.history)]
     return [
         line
-        for note in run.facts.get("notes", [])
+        for note in [*run.facts.get("notes", []), *history]
         for line in wrap(f"{talk.style('note', 'bold', 'yellow')}: {note}", talk.width, indent="  ")
     ]
 

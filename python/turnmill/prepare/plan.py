@@ -12,6 +12,7 @@ from typing import Any
 
 from turnmill.prepare.files import Part
 from turnmill.prepare.inputs import Input
+from turnmill.prepare.prices import Prices
 from turnmill.prepare.protocol import Encoder
 
 _KEY_LENGTH = 16
@@ -55,9 +56,12 @@ class PlannedInput:
     key: str
     schema: str
     shards: tuple[ShardSpec, ...]
+    history: Prices | None = None
+    """What each choice of ``history`` costs on the first rows, where the recipe leaves it open."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the run record."""
+        prices = {} if self.history is None else {"history": self.history}
         return {
             "name": self.input.name,
             "key": self.key,
@@ -65,6 +69,7 @@ class PlannedInput:
             "compression": self.input.compression,
             "schema": self.schema,
             "shards": len(self.shards),
+            **prices,
         }
 
 
@@ -99,7 +104,8 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int | None) -> 
         shards = tuple(
             ShardSpec(key, number, schema, part, input_, mixed) for number, part in enumerate(parts)
         )
-        planned.append(PlannedInput(input_, key, schema, shards))
+        prices = encoder._history_prices(input_.name)
+        planned.append(PlannedInput(input_, key, schema, shards, prices))
     return Plan(tuple(planned))
 
 

@@ -81,6 +81,9 @@ class Encoder(Protocol):
     def _inspect_batch(self, batch: pa.RecordBatch, *, path: str) -> str:
         """The schema of an input that starts with this batch."""
 
+    def _history_prices(self, path: str) -> dict[str, Any] | None:
+        """What each choice of ``history`` costs on the first rows of an inspected input."""
+
     def _open_shard(
         self,
         *,

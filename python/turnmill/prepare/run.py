@@ -13,13 +13,14 @@ from typing import Any
 
 from turnmill._environment import chunk_rows
 from turnmill.errors import DataError
-from turnmill.prepare import store
+from turnmill.prepare import prices, store
 from turnmill.prepare.advice import advice
 from turnmill.prepare.commit import Totals, add_up, commit, finished, merge_counts
 from turnmill.prepare.inputs import find_inputs
 from turnmill.prepare.next_lines import NextStep, next_steps
 from turnmill.prepare.outputs import STAGING
 from turnmill.prepare.plan import Plan, make_plan
+from turnmill.prepare.prices import Prices
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.protocol import Encoder
 from turnmill.prepare.record import (
@@ -52,6 +53,8 @@ class Run:
     shards: int
     shards_reused: int
     """Shards that an earlier run had finished."""
+    history: Prices | None = None
+    """What each choice of ``history`` costs on the first rows, where they differ."""
 
     @property
     def rows(self) -> int:
@@ -86,6 +89,7 @@ class Run:
             **self.totals.to_dict(),
             "stop": self.facts["stop"],
             "notes": self.facts.get("notes", []),
+            "history": self.history,
             "seconds": round(self.seconds, 3),
             "bytes_read": self.bytes_read,
             "shards": self.shards,
@@ -140,7 +144,10 @@ def run_with(
             output / "run.json",
             circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
         )
-    return Run(output, totals, made["facts"], format_, seconds, size, len(plan.shards), reused)
+    history = prices.add_up([planned.history for planned in plan.inputs])
+    return Run(
+        output, totals, made["facts"], format_, seconds, size, len(plan.shards), reused, history
+    )
 
 
 def _run_shards(

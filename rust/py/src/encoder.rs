@@ -15,6 +15,15 @@ use crate::convert::Foreign;
 use crate::shard::Shard;
 use crate::{capsule, convert, detach};
 
+/// A schema's name and a price list as JSON.
+type Inspected = (&'static str, Option<String>);
+
+fn inspected(inspection: &encode::Inspection) -> Inspected {
+    let prices = inspection.prices.as_ref();
+    let prices = prices.map(|prices| prices.to_json().to_string());
+    (inspection.schema.name(), prices)
+}
+
 /// A recipe made ready; see `turnmill.Encoder`.
 #[pyclass(frozen, module = "turnmill._core")]
 pub(crate) struct Encoder(Arc<encode::Encoder>);
@@ -58,7 +67,8 @@ impl Encoder {
         Ok((check.compared, check.difference))
     }
 
-    /// The schema of an input that starts with these bytes of JSON; the last row may be cut.
+    /// The schema of an input that starts with these bytes of JSON (the last row may be cut), and
+    /// as JSON what each choice of `history` costs, where the recipe leaves it open.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "an argument from Python is owned"
@@ -68,27 +78,25 @@ impl Encoder {
         py: Python<'_>,
         head: PyBackedBytes,
         path: &str,
-    ) -> PyResult<&'static str> {
+    ) -> PyResult<Inspected> {
         let inspect = || self.0.inspect_bytes(&head).map_err(|e| e.at_path(path));
-        let schema = detach::run(py, |_| inspect())?;
-        Ok(schema.name())
+        Ok(inspected(&detach::run(py, |_| inspect())?))
     }
 
-    /// The schema of an input that starts with this record batch.
-    fn inspect_batch(&self, batch: &Bound<'_, PyAny>, path: &str) -> PyResult<&'static str> {
+    /// The same for an input that starts with this record batch.
+    fn inspect_batch(&self, batch: &Bound<'_, PyAny>, path: &str) -> PyResult<Inspected> {
         let rows = capsule::batch(batch)?;
         let inspect = || self.0.inspect_batch(&rows).map_err(|e| e.at_path(path));
-        let schema = detach::run(batch.py(), |_| inspect())?;
-        Ok(schema.name())
+        Ok(inspected(&detach::run(batch.py(), |_| inspect())?))
     }
 
-    /// The schema of an input that starts with these rows.
-    fn inspect_rows(&self, rows: &Bound<'_, PyList>) -> PyResult<&'static str> {
+    /// The same for an input that starts with these rows.
+    fn inspect_rows(&self, rows: &Bound<'_, PyList>) -> PyResult<Inspected> {
         let arena = Arena::new();
         let read = convert::rows(rows, Foreign::Placeholder, &arena)?;
         let values: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
-        let schema = detach::run(rows.py(), |_| self.0.inspect_values(&values))?;
-        Ok(schema.name())
+        let inspection = detach::run(rows.py(), |_| self.0.inspect_values(&values))?;
+        Ok(inspected(&inspection))
     }
 
     /// A shard: rows of one input of a known schema.

@@ -1,5 +1,7 @@
 //! A run of rows on one thread.
 
+use std::ops::Range;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Refusal;
@@ -13,6 +15,7 @@ use crate::chat::{Reader, Record};
 use crate::check::content::ContentRules;
 use crate::check::{Reject, Rule, RuleCounts};
 use crate::jsonl;
+use crate::recipe::History;
 use crate::value::{Arena, Map, Value};
 use crate::{Error, Result};
 
@@ -64,6 +67,22 @@ impl Made {
             lost: Lost::default(),
             findings: Findings::default(),
         }
+    }
+
+    /// Adds a sample with its row of the index.
+    fn push(&mut self, entry: IndexRow, columns: Map<'_>, sample: Sample<'_>) {
+        let trained = sample.labels.iter();
+        let trained = trained.filter(|label| **label != crate::label::IGNORED);
+        let entry = IndexRow {
+            length: sample.ids.len() as u32,
+            trained: trained.count() as u32,
+            ..entry
+        };
+        self.samples.push(sample);
+        self.count += 1;
+        self.tokens += u64::from(entry.length);
+        self.trained += u64::from(entry.trained);
+        self.index.push(entry, columns);
     }
 }
 
@@ -171,7 +190,10 @@ impl<'w> Step<'w, '_> {
         let columns = value.as_map().unwrap_or_default();
         match (record, plan.recipe.max_length) {
             (Record::Text(_), Some(most)) => self.push_parts(entry, columns, most, made),
-            _ => self.push(entry, columns, 0..entry.length as usize, made),
+            (Record::Conversation(_), _) if plan.recipe.history == History::Expand => {
+                self.push_expanded(entry, columns, made);
+            }
+            _ => made.push(entry, columns, self.at_hand(0..entry.length as usize)),
         }
         Ok(())
     }
@@ -210,7 +232,7 @@ impl<'w> Step<'w, '_> {
     }
 
     /// A document is split; only its last part ends in the eos.
-    fn push_parts(&mut self, entry: IndexRow, columns: Map<'_>, most: u32, made: &mut Made) {
+    fn push_parts(&self, entry: IndexRow, columns: Map<'_>, most: u32, made: &mut Made) {
         let length = entry.length as usize;
         let most = most as usize;
         for (sample, start) in (0..length).step_by(most).enumerate() {
@@ -219,35 +241,35 @@ impl<'w> Step<'w, '_> {
                 sample: sample as u32,
                 ..entry
             };
-            self.push(entry, columns, part, made);
+            made.push(entry, columns, self.at_hand(part));
         }
     }
 
-    fn push(
-        &mut self,
-        entry: IndexRow,
-        columns: Map<'_>,
-        part: std::ops::Range<usize>,
-        made: &mut Made,
-    ) {
-        let labels = &self.desk.labels[part.clone()];
-        let trained = labels
-            .iter()
-            .filter(|label| **label != crate::label::IGNORED);
-        let entry = IndexRow {
-            length: part.len() as u32,
-            trained: trained.count() as u32,
-            ..entry
-        };
-        made.samples.push(Sample {
+    /// The samples of an expanded conversation.
+    fn push_expanded(&self, entry: IndexRow, columns: Map<'_>, made: &mut Made) {
+        let finished = &self.desk.finished;
+        for (sample, (part, turns)) in finished.samples().enumerate() {
+            let entry = IndexRow {
+                sample: sample as u32,
+                turns,
+                ..entry
+            };
+            let sample = Sample {
+                ids: &finished.ids[part.clone()],
+                labels: &finished.labels[part.clone()],
+                weights: &finished.weights[part],
+            };
+            made.push(entry, columns, sample);
+        }
+    }
+
+    /// A part of the sample at hand.
+    fn at_hand(&self, part: Range<usize>) -> Sample<'_> {
+        Sample {
             ids: &self.desk.encoding.ids[part.clone()],
-            labels,
+            labels: &self.desk.labels[part.clone()],
             weights: &self.desk.weights[part],
-        });
-        made.count += 1;
-        made.tokens += u64::from(entry.length);
-        made.trained += u64::from(entry.trained);
-        made.index.push(entry, columns);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Templates that render earlier turns otherwise than at inference.
 
 use super::Refusal;
+use super::expand::stands;
 use super::plan::Plan;
 use super::policy::last_turn;
 use super::row::Desk;
@@ -43,7 +44,7 @@ impl Desk {
         }
         if policy == History::Expand
             || !template.rewrites_history()
-            || !self.is_rewritten(template, conversation, arena)
+            || !self.is_rewritten(plan, template, conversation, arena)
         {
             return Ok(from);
         }
@@ -55,9 +56,11 @@ impl Desk {
         }
     }
 
-    /// Whether some earlier turn, rendered as the last one, does not start the full render.
+    /// Whether some earlier turn, rendered as the last one, does not start the full render; what
+    /// the template prints behind a turn's stop token apart.
     fn is_rewritten<'a>(
         &mut self,
+        plan: &Plan,
         template: &Template,
         conversation: &Conversation<'a>,
         arena: &'a Arena,
@@ -66,7 +69,10 @@ impl Desk {
         for turn in assistant_turns(conversation).filter(|turn| *turn < last) {
             let input = RenderInput::of(conversation, turn + 1, arena);
             let rendered = template.render(arena, &input, &mut self.prefix);
-            if rendered.is_ok() && !self.rendered.text.starts_with(&self.prefix.text) {
+            if rendered.is_ok()
+                && !self.rendered.text.starts_with(&self.prefix.text)
+                && !stands(plan, turn as u32, &self.prefix, &self.rendered, false)
+            {
                 return true;
             }
         }
@@ -80,7 +86,7 @@ fn stopped() -> Error {
         "history-rewritten",
         "the template renders earlier turns otherwise than at inference, and `history = stop`",
     )
-    .hint("choose --history as-rendered or --history last-turn")
+    .hint("choose --history expand, --history as-rendered or --history last-turn")
 }
 
 fn assistant_turns(conversation: &Conversation<'_>) -> impl Iterator<Item = usize> {

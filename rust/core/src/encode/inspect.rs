@@ -2,10 +2,8 @@
 
 use arrow_array::RecordBatch;
 
-use super::history::lost_turns;
-use super::plan::Plan;
-use super::row::Desk;
-use super::{Encoder, Refusal, history, templates};
+use super::price::Prices;
+use super::{Encoder, price, templates};
 use crate::batch::rows::{Rows as ArrowRows, Wanted};
 use crate::chat::{self, Conversation, Record, Schema};
 use crate::check::RuleCounts;
@@ -14,10 +12,20 @@ use crate::recipe::History;
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
 
+/// What the first rows show.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Their schema.
+    pub schema: Schema,
+    /// What each choice of `history` gives on them, where the template renders earlier turns
+    /// otherwise than at inference and the recipe leaves the choice open.
+    pub prices: Option<Prices>,
+}
+
 /// Rows that are looked at.
 const SAMPLE_ROWS: usize = 200;
 
-pub(super) fn bytes(encoder: &Encoder, head: &[u8]) -> Result<Schema> {
+pub(super) fn bytes(encoder: &Encoder, head: &[u8]) -> Result<Inspection> {
     with_bytes(head, |rows| values(encoder, rows))
 }
 
@@ -64,7 +72,7 @@ fn not_json(rows: &Rows) -> Error {
     .hint("inputs are JSON Lines, a JSON array, Parquet or Arrow; is this one of them?")
 }
 
-pub(super) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Schema> {
+pub(super) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Inspection> {
     with_batch(batch, |rows| values(encoder, rows))
 }
 
@@ -93,7 +101,7 @@ pub(super) fn with_batch<T>(
     look(&values)
 }
 
-pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Schema> {
+pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection> {
     let plan = &encoder.plan;
     let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
     let schema = match &plan.recipe.schema {
@@ -111,99 +119,20 @@ pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Schema> {
         })
         .collect();
     if conversations.is_empty() {
-        return Ok(schema);
+        return Ok(Inspection {
+            schema,
+            prices: None,
+        });
     }
     if plan.templates.is_none() {
         return Err(templates::missing());
     }
-    if plan.recipe.history == History::Auto {
-        require_reasoning(plan, &conversations, &arena)?;
-    }
-    Ok(schema)
-}
-
-/// An error with a price list where the template would drop reasoning from earlier turns.
-fn require_reasoning<'a>(
-    plan: &Plan,
-    conversations: &[Conversation<'a>],
-    arena: &'a Arena,
-) -> Result<()> {
-    let as_rendered = plan.with_history(History::AsRendered);
-    let mut desk = Desk::new(&as_rendered);
-    let mut price = Price::default();
-    for conversation in conversations {
-        if desk
-            .conversation(&as_rendered, conversation, arena)
-            .is_err()
-        {
-            continue;
-        }
-        price.turns += desk.turns.len();
-        price.tokens += u64::from(desk.trained());
-        if history::lost_in_history(conversation, &desk.rendered) {
-            price.rows += 1;
-            let lost = lost_turns(conversation, &desk.rendered);
-            let ratio = desk.encoding.ids.len() as f64 / desk.rendered.text.len().max(1) as f64;
-            for (_, bytes) in lost {
-                price.lost_turns += 1;
-                price.lost_tokens += (bytes as f64 * ratio) as u64;
-            }
-        }
-    }
-    if price.rows == 0 {
-        return Ok(());
-    }
-    let last_turn = plan.with_history(History::LastTurn);
-    for conversation in conversations {
-        match desk.conversation(&last_turn, conversation, arena) {
-            Ok(()) => price.add_last_turn(&desk),
-            Err(Refusal::Row(_)) => {}
-            Err(Refusal::Run(error)) => return Err(error),
-        }
-    }
-    Err(price.error(conversations.len()))
-}
-
-/// What the choices cost on the sample.
-#[derive(Default)]
-struct Price {
-    rows: usize,
-    turns: usize,
-    tokens: u64,
-    lost_turns: usize,
-    lost_tokens: u64,
-    last_turns: usize,
-    last_tokens: u64,
-}
-
-impl Price {
-    fn add_last_turn(&mut self, desk: &Desk) {
-        self.last_turns += desk.turns.len();
-        self.last_tokens += u64::from(desk.trained());
-    }
-
-    fn error(&self, sampled: usize) -> Error {
-        Error::new(
-            ErrorKind::Recipe,
-            "reasoning-dropped",
-            format!(
-                "in {} of the first {sampled} rows the template leaves the reasoning of earlier \
-                 turns out",
-                self.rows
-            ),
-        )
-        .hint(format!(
-            "choose: --history {} trains {} turns and {} tokens, {} of the turns without their \
-             reasoning (about {} tokens); --history {} trains {} turns and {} tokens, each as at \
-             inference",
-            History::AsRendered.word(),
-            self.turns,
-            self.tokens,
-            self.lost_turns,
-            self.lost_tokens,
-            History::LastTurn.word(),
-            self.last_turns,
-            self.last_tokens,
-        ))
+    let prices = match plan.recipe.history {
+        History::Auto => price::list(plan, &conversations, &arena)?,
+        _ => None,
+    };
+    match prices {
+        Some(prices) if prices.losing > 0 => Err(prices.error()),
+        prices => Ok(Inspection { schema, prices }),
     }
 }

@@ -8,6 +8,7 @@
 mod chunk;
 mod conversation;
 mod ending;
+mod expand;
 mod history;
 mod inspect;
 mod output;
@@ -15,6 +16,7 @@ mod over_length;
 mod plain;
 mod plan;
 mod policy;
+mod price;
 mod probe;
 mod record;
 mod row;
@@ -30,7 +32,6 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
 
-use crate::chat::Schema;
 use crate::recipe::Recipe;
 use crate::tokenizer::Tokenizer;
 use crate::value::Value;
@@ -39,7 +40,9 @@ use crate::{Error, Result};
 use chunk::Worker;
 use plan::Plan;
 
+pub use inspect::Inspection;
 pub use output::Output;
+pub use price::{Price, Prices};
 pub use record::Evidence;
 pub use self_check::SelfCheck;
 pub use shard::{Shard, ShardOptions};
@@ -96,19 +99,20 @@ impl Encoder {
         self.plan.stop.ids()
     }
 
-    /// Reads the start of a JSON Lines or JSON array input (the last row may be cut) and says its
-    /// schema. An error where a decision is needed before the first row.
-    pub fn inspect_bytes(&self, head: &[u8]) -> Result<Schema> {
+    /// Reads the start of a JSON Lines or JSON array input (the last row may be cut): its schema,
+    /// and what the choices of `history` cost. An error where a decision is needed before the
+    /// first row.
+    pub fn inspect_bytes(&self, head: &[u8]) -> Result<Inspection> {
         inspect::bytes(self, head)
     }
 
     /// The same for the first rows of an Arrow input.
-    pub fn inspect_batch(&self, batch: &RecordBatch) -> Result<Schema> {
+    pub fn inspect_batch(&self, batch: &RecordBatch) -> Result<Inspection> {
         inspect::batch(self, batch)
     }
 
     /// The same for rows in memory.
-    pub fn inspect_values(&self, rows: &[Value<'_>]) -> Result<Schema> {
+    pub fn inspect_values(&self, rows: &[Value<'_>]) -> Result<Inspection> {
         inspect::values(self, rows)
     }
 

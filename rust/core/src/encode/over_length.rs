@@ -3,25 +3,44 @@
 use super::Refusal;
 use super::conversation::Fit;
 use super::plan::Plan;
-use super::record::Lost;
 use super::row::Desk;
 use crate::chat::Conversation;
 use crate::check::{Reject, Rule};
 use crate::length::{self, Kept, OverLength};
+use crate::recipe::History;
 use crate::value::Arena;
 use crate::{Error, ErrorKind};
 
 impl Desk {
-    /// Makes the sample of a conversation; where it is too long, by the recipe's policy.
+    /// Makes the sample of a conversation; where it is too long, by the recipe's policy. With
+    /// `history = expand` the samples, into `finished`.
     pub(super) fn conversation<'a>(
         &mut self,
         plan: &Plan,
         conversation: &Conversation<'a>,
         arena: &'a Arena,
     ) -> Result<(), Refusal> {
+        if plan.recipe.history == History::Expand {
+            return self.expanded(plan, conversation, arena);
+        }
+        match self.fitted(plan, conversation, 0, arena)? {
+            Fit::Ready => Ok(()),
+            Fit::Long(length) => Err(overlong(plan, length).into()),
+        }
+    }
+
+    /// Makes a sample in which the messages from `from` on are trained. Where it is too long, by
+    /// the recipe's policy; its length where no part of it fits.
+    pub(super) fn fitted<'a>(
+        &mut self,
+        plan: &Plan,
+        conversation: &Conversation<'a>,
+        from: u32,
+        arena: &'a Arena,
+    ) -> Result<Fit, Refusal> {
         let before = self.counts.clone();
-        let Fit::Long(length) = self.sample(plan, conversation, 0, arena)? else {
-            return Ok(());
+        let Fit::Long(length) = self.sample(plan, conversation, from, arena)? else {
+            return Ok(Fit::Ready);
         };
         let most = plan.recipe.max_length.unwrap_or(u32::MAX);
         let policy = plan.recipe.over_length;
@@ -29,13 +48,14 @@ impl Desk {
             return Err(too_long(length, most).into());
         }
         let roles: Vec<&str> = conversation.messages.iter().map(|m| m.role).collect();
-        let candidates = length::candidates(policy, &roles);
+        let mut candidates = length::candidates(policy, &roles);
+        candidates.retain(|kept| kept.messages.end > from as usize);
         let ends = self.turn_ends();
         let estimate = |kept: &Kept| estimate(policy, kept, &ends, length);
         let fits = |kept: &Kept| {
             self.counts.clone_from(&before);
             let part = self::part(conversation, kept, arena);
-            match self.sample(plan, &part, 0, arena) {
+            match self.sample(plan, &part, trained_from(kept, from), arena) {
                 Ok(fit) => Ok(fit == Fit::Ready),
                 // A shorter conversation may be one that the template or the contract refuses.
                 Err(Refusal::Row(_)) => Ok(false),
@@ -44,34 +64,16 @@ impl Desk {
         };
         let found = length::longest(&candidates, most as usize, estimate, fits)?;
         let Some(kept) = found.map(|index| &candidates[index]) else {
-            let tried = match policy {
-                OverLength::Reject => "",
-                _ => ", and no shorter part fits",
-            };
-            let reason = format!("{length} tokens, {most} allowed{tried}");
-            return Err(Reject::new(Rule::OverlongSample, reason).into());
+            return Ok(Fit::Long(length));
         };
-        self.take(plan, conversation, kept, &before, length, arena)
-    }
-
-    /// Makes the sample of the part that stays and counts what leaves.
-    fn take<'a>(
-        &mut self,
-        plan: &Plan,
-        conversation: &Conversation<'a>,
-        kept: &Kept,
-        before: &crate::check::RuleCounts,
-        length: u32,
-        arena: &'a Arena,
-    ) -> Result<(), Refusal> {
-        self.counts.clone_from(before);
+        self.counts.clone_from(&before);
         let part = self::part(conversation, kept, arena);
-        self.sample(plan, &part, 0, arena)?;
-        let turns = turns(conversation) - turns(&part);
+        let part_from = trained_from(kept, from);
+        self.sample(plan, &part, part_from, arena)?;
+        let turns = turns_from(conversation, from as usize) - turns_from(&part, part_from as usize);
         let tokens = u64::from(length).saturating_sub(self.encoding.ids.len() as u64);
-        self.counts.add(Rule::TurnsLeftOut, turns);
-        self.lost = Lost { turns, tokens };
-        Ok(())
+        self.leave_out(turns, tokens);
+        Ok(Fit::Ready)
     }
 
     /// Message index and last token of every span.
@@ -107,11 +109,29 @@ fn part<'a>(conversation: &Conversation<'a>, kept: &Kept, arena: &'a Arena) -> C
     }
 }
 
-fn turns(conversation: &Conversation<'_>) -> u64 {
-    let messages = conversation.messages.iter();
+/// Where the messages from `from` on begin in a part.
+fn trained_from(kept: &Kept, from: u32) -> u32 {
+    let before = kept.indices().filter(|index| *index < from as usize);
+    before.count() as u32
+}
+
+/// Assistant messages from `from` on.
+pub(super) fn turns_from(conversation: &Conversation<'_>, from: usize) -> u64 {
+    let messages = conversation.messages[from..].iter();
     messages
         .filter(|message| message.role == "assistant")
         .count() as u64
+}
+
+/// Why a row of which nothing fits is left out.
+pub(super) fn overlong(plan: &Plan, length: u32) -> Reject {
+    let most = plan.recipe.max_length.unwrap_or(u32::MAX);
+    let tried = match plan.recipe.over_length {
+        OverLength::Reject => "",
+        _ => ", and no shorter part fits",
+    };
+    let reason = format!("{length} tokens, {most} allowed{tried}");
+    Reject::new(Rule::OverlongSample, reason)
 }
 
 fn too_long(length: u32, most: u32) -> Error {

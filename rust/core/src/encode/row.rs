@@ -3,6 +3,7 @@
 
 use std::any::Any;
 
+use super::expand::Finished;
 use super::plan::Plan;
 use super::structural;
 use super::{Refusal, record};
@@ -30,6 +31,8 @@ pub(super) struct Desk {
     pub(super) cuts: Vec<u32>,
     pub(super) spans: Vec<TokenSpan>,
     pub(super) turns: Vec<TrainedTurn>,
+    /// Samples of the row at hand, where it may give several.
+    pub(super) finished: Finished,
     /// What the row at hand showed.
     pub(super) counts: RuleCounts,
     /// Turns and tokens that left the row at hand.
@@ -51,6 +54,7 @@ impl Desk {
             cuts: Vec::new(),
             spans: Vec::new(),
             turns: Vec::new(),
+            finished: Finished::default(),
             counts: RuleCounts::default(),
             lost: record::Lost::default(),
         }
@@ -60,6 +64,7 @@ impl Desk {
     pub(super) fn start_row(&mut self) {
         self.counts = RuleCounts::default();
         self.lost = record::Lost::default();
+        self.finished.clear();
     }
 
     /// Looks for structural text in `ranges`, which are emptied where nothing has to be kept from

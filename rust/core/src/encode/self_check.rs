@@ -33,7 +33,7 @@ pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck>
         return Ok(check);
     }
     let reference = Tokenizer::load_reference(plan.tokenizer.path(), "self-check")?;
-    let reader = plan.reader(encoder.inspect_values(rows)?)?;
+    let reader = plan.reader(encoder.inspect_values(rows)?.schema)?;
     let started = Instant::now();
     let arena = Arena::new();
     let mut desk = Desk::new(plan);

@@ -163,8 +163,14 @@ fn check_together(recipe: &Recipe) -> Result<()> {
             recipe.compat.word()
         )));
     }
-    if recipe.history == super::History::Expand {
-        return Err(not_landed("history = \"expand\""));
+    if recipe.history == super::History::Expand && recipe.train_on == super::TrainOn::Everything {
+        return Err(Error::new(
+            ErrorKind::Recipe,
+            "history-and-train-on",
+            "`train_on = everything` trains every token of a row once, and `history = expand` \
+             shows the earlier ones in several samples",
+        )
+        .hint("--train-on assistant, or --history as-rendered"));
     }
     // Documents are trained whole: their ids alone say so. Of anything else the prompt would be.
     let is_text = recipe.schema.as_deref() == Some("text");
