@@ -21,6 +21,7 @@ from turnmill.errors import (
     TokenizerError,
     TurnmillError,
 )
+from turnmill.parity import parity
 from turnmill.prepare import prepare
 from turnmill.recipe import Recipe
 from turnmill.show import show
@@ -47,6 +48,7 @@ __all__ = [
     "build_info",
     "check",
     "check_batch",
+    "parity",
     "prepare",
     "show",
 ]

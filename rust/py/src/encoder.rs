@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
 use turnmill_core::chat::Schema;
 use turnmill_core::check::content::ContentRules;
 use turnmill_core::encode::{self, ShardOptions};
@@ -13,7 +13,7 @@ use turnmill_core::{Arena, pool};
 
 use crate::convert::Foreign;
 use crate::shard::Shard;
-use crate::{capsule, convert, detach};
+use crate::{capsule, convert, detach, read};
 
 /// A schema's name and a price list as JSON.
 type Inspected = (&'static str, Option<String>);
@@ -97,6 +97,18 @@ impl Encoder {
         let values: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
         let inspection = detach::run(rows.py(), |_| self.0.inspect_values(&values))?;
         Ok(inspected(&inspection))
+    }
+
+    /// What a row (as JSON) is read and rendered as: `messages`, `tools`, `documents`, `variables`,
+    /// `weights` and `text`; the reject's code and reason as `reject` instead of what is missing;
+    /// nothing for a row that is no conversation.
+    fn look<'py>(
+        &self,
+        py: Python<'py>,
+        row: &[u8],
+        schema: &str,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        read::look(py, &self.0, row, schema)
     }
 
     /// A shard: rows of one input of a known schema.

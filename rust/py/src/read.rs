@@ -1,10 +1,13 @@
-//! The readers of the core as Python sees them, for tests that compare them with Python's own.
+//! What the core reads and renders as Python sees it, for comparing it with what others make of
+//! the same rows.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 use turnmill_core::batch::rows::{Rows, Wanted};
-use turnmill_core::check::RuleCounts;
-use turnmill_core::{Arena, Value, jsonl};
+use turnmill_core::chat::{Record, Schema};
+use turnmill_core::check::{Reject, RuleCounts};
+use turnmill_core::encode::Encoder;
+use turnmill_core::{Arena, Error, Value, jsonl};
 
 use crate::{capsule, errors};
 
@@ -41,6 +44,53 @@ pub(crate) fn read_batch<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
         list.append(object(py, value)?)?;
     }
     Ok(list)
+}
+
+/// What a row is read and rendered as; see `Encoder.look`.
+pub(crate) fn look<'py>(
+    py: Python<'py>,
+    encoder: &Encoder,
+    row: &[u8],
+    schema: &str,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let raised = |error: Error| errors::to_python(py, &error);
+    let arena = Arena::new();
+    let looked = PyDict::new(py);
+    let refuse = |reject: &Reject| looked.set_item("reject", (reject.rule.name(), &reject.reason));
+    let parsed = match jsonl::parse(row, &arena) {
+        Ok(parsed) => parsed.value,
+        Err(error) => {
+            refuse(&error.reject())?;
+            return Ok(Some(looked));
+        }
+    };
+    let schema = Schema::from_name(schema).map_err(raised)?;
+    let conversation = match encoder.read(schema, parsed, &arena).map_err(raised)? {
+        Ok(Record::Conversation(conversation)) => conversation,
+        Ok(_) => return Ok(None),
+        Err(reject) => {
+            refuse(&reject)?;
+            return Ok(Some(looked));
+        }
+    };
+    let messages = PyList::empty(py);
+    let weights = PyList::empty(py);
+    for message in conversation.messages {
+        messages.append(object(py, Value::Map(message.fields))?)?;
+        weights.append(message.weight)?;
+    }
+    let or_none = |value: Option<Value<'_>>| object(py, value.unwrap_or(Value::Null));
+    looked.set_item("messages", messages)?;
+    looked.set_item("weights", weights)?;
+    looked.set_item("tools", or_none(conversation.tools)?)?;
+    looked.set_item("documents", or_none(conversation.documents)?)?;
+    let variables = object(py, Value::Map(conversation.template_kwargs))?;
+    looked.set_item("variables", variables)?;
+    match encoder.render(&conversation, &arena).map_err(raised)? {
+        Ok(rendered) => looked.set_item("text", rendered.text)?,
+        Err(reject) => refuse(&reject)?,
+    }
+    Ok(Some(looked))
 }
 
 /// A value as Python's `json` would give it.

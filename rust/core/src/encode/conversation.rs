@@ -15,6 +15,22 @@ use crate::template::{Field, Origin, RenderInput, Rendered, Span};
 use crate::value::{Arena, Map, Value};
 use crate::{Error, jsonl};
 
+/// Renders a conversation with the recipe's variables and the row's.
+pub(super) fn render<'a>(
+    plan: &Plan,
+    conversation: &Conversation<'a>,
+    arena: &'a Arena,
+) -> Result<Rendered, Refusal> {
+    let mut conversation = *conversation;
+    conversation.template_kwargs = variables(plan, &conversation, arena)?;
+    let input = RenderInput::of(&conversation, conversation.messages.len(), arena);
+    let mut rendered = Rendered::default();
+    let template = plan.template(conversation.tools.is_some())?;
+    let result = template.render(arena, &input, &mut rendered);
+    result.map_err(refused)?;
+    Ok(rendered)
+}
+
 /// Whether a sample fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {

@@ -32,9 +32,12 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
 
+use crate::chat::{Conversation, Record, Schema};
+use crate::check::{Reject, RuleCounts};
 use crate::recipe::Recipe;
+use crate::template::Rendered;
 use crate::tokenizer::Tokenizer;
-use crate::value::Value;
+use crate::value::{Arena, Value};
 use crate::{Error, Result};
 
 use chunk::Worker;
@@ -131,6 +134,30 @@ impl Encoder {
     /// The same for the first rows of an Arrow input.
     pub fn self_check_batch(&self, batch: &RecordBatch) -> Result<SelfCheck> {
         inspect::with_batch(batch, |rows| self_check::values(self, rows))
+    }
+
+    /// Reads a row of that schema, as the first step of encoding it.
+    pub fn read<'a>(
+        &self,
+        schema: Schema,
+        row: Value<'a>,
+        arena: &'a Arena,
+    ) -> Result<std::result::Result<Record<'a>, Reject>> {
+        let reader = self.plan.reader(schema)?;
+        Ok(reader.read(row, arena, &mut RuleCounts::default()))
+    }
+
+    /// Renders a conversation, as the second step of encoding it.
+    pub fn render<'a>(
+        &self,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+    ) -> Result<std::result::Result<Rendered, Reject>> {
+        match conversation::render(&self.plan, conversation, arena) {
+            Ok(rendered) => Ok(Ok(rendered)),
+            Err(Refusal::Row(reject)) => Ok(Err(reject)),
+            Err(Refusal::Run(error)) => Err(error),
+        }
     }
 
     /// A shard: rows of one input of a known schema.

@@ -1,0 +1,57 @@
+"""Compares with the installed transformers what turnmill makes of the user's own rows."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from turnmill.errors import RecipeError
+
+if TYPE_CHECKING:
+    from turnmill.parity.result import Parity
+    from turnmill.recipe import Recipe
+
+__all__ = ["parity"]
+
+
+def parity(
+    data: Any,
+    *,
+    tokenizer: str | os.PathLike[str] | None = None,
+    recipe: Recipe | None = None,
+    against: str = "transformers",
+    rows: int | None = 1000,
+    **keys: Any,
+) -> Parity:
+    """Renders, tokenizes and masks rows here and in transformers, and explains what differs.
+
+    Three things are compared for every conversation: the text with `apply_chat_template`, the ids
+    of the recipe with those that it gives, and, where the template has `{% generation %}` tags, the
+    trained tokens with its assistant mask. A difference is explained by the rule under which
+    turnmill counts the row, or by the recipe key that makes it. What nothing explains is a defect.
+
+    Args:
+        data: Whatever :func:`turnmill.prepare` reads.
+        tokenizer: The tokenizer, instead of `recipe`.
+        recipe: How rows are encoded.
+        against: `"transformers"`.
+        rows: How many rows of each input, from its start; all if None.
+        **keys: Recipe keys, such as `special_in_content="parse"`.
+
+    Returns:
+        Counts, causes and the first differences; `print` draws them, and `.ok` says whether
+        everything is explained.
+
+    Raises:
+        TurnmillError: transformers is not installed.
+        RecipeError: `against` is something else, or the rows need a decision.
+    """
+    if against != "transformers":
+        message = f"`against` cannot be {against!r}"
+        raise RecipeError(message, code="bad-value", hint='it takes "transformers"')
+    from turnmill.parity.comparing import compare
+    from turnmill.recipe import Recipe
+
+    if recipe is None:
+        recipe = Recipe(tokenizer=tokenizer or "", **keys)
+    return compare(data, recipe, rows)

@@ -1,0 +1,271 @@
+"""Row by row: the same on both sides, or where and why not."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+import turnmill
+from turnmill import _core
+from turnmill.encoder import Encoder
+from turnmill.errors import TurnmillError
+from turnmill.parity.reference import Reference, Theirs
+from turnmill.parity.result import UNEXPLAINED, Difference, Kind, Parity
+from turnmill.prepare.inputs import Input, find_inputs
+from turnmill.prepare.plan import schema_of
+from turnmill.prepare.rows import PickedRow, rows_of
+
+if TYPE_CHECKING:
+    from turnmill.recipe import Recipe
+
+_IDS_RULES = (
+    "special-token-in-content",
+    "eos-inserted",
+    "turns-left-out",
+    "history-rewritten",
+)
+"""Rules under which a row is counted whose ids are not those of transformers."""
+
+_SHOWN = 40
+"""Characters of text, or tokens, that are shown of a difference."""
+
+
+def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
+    """Compares the first ``rows`` rows of every input."""
+    # transformers has no other clock than the machine's.
+    now = dt.datetime.now().isoformat(timespec="seconds")  # noqa: DTZ005
+    recipe = dataclasses.replace(recipe, now=now)
+    encoder = Encoder(recipe)
+    facts = encoder._facts()
+    template = facts["template"] or {}
+    given = template.get("source") if recipe.template is not None else None
+    reference = Reference(encoder._path, given)
+    has_mask = "endgeneration" in (template.get("source") or "")
+    versions = {"turnmill": turnmill.__version__, **reference.versions}
+    found = Parity(versions, has_mask)
+    side = _Side(encoder, reference, found)
+    for input_ in find_inputs(data):
+        schema = schema_of(input_, encoder)
+        for picked in islice(rows_of(input_), rows):
+            found.rows += 1
+            side.compare(input_, schema, picked)
+    return found
+
+
+@dataclasses.dataclass
+class _Made:
+    """What turnmill makes of one row."""
+
+    samples: list[dict[str, Any]]
+    rejects: list[dict[str, Any]]
+    counts: dict[str, int]
+
+
+class _Side:
+    """Both sides, and what was found."""
+
+    def __init__(self, encoder: Encoder, reference: Reference, found: Parity) -> None:
+        self._encoder = encoder
+        self._reference = reference
+        self._found = found
+        self._tokenizer = turnmill.Tokenizer(encoder._path)
+        self._stops = {stop["id"] for stop in encoder._facts()["stop"]}
+        self._variants: dict[str, Encoder | None] = {}
+
+    def compare(self, input_: Input, schema: str, picked: PickedRow) -> None:
+        """Compares one row."""
+        ours = self._encoder._core.look(_json(picked), schema)
+        if ours is None or "messages" not in ours:
+            # No conversation, or none that could be read: nothing reaches a template.
+            return
+        self._found.conversations += 1
+        row = _Row(self._found, input_.name, picked)
+        theirs = self._reference.encode(self._merged(ours), mask=self._found.has_mask)
+        if isinstance(theirs, str) or "text" not in ours:
+            self._one_refuses(row, ours, theirs)
+            return
+        if row.differs("render", ours["text"], theirs.text, UNEXPLAINED):
+            return
+        made = self._made(self._encoder, input_, schema, picked)
+        if self._same_ids(row, made, theirs, ours["text"]) and theirs.mask is not None:
+            variant = lambda key: self._variant_mask(key, input_, schema, picked)  # noqa: E731
+            self._same_mask(row, made, theirs, ours["weights"], variant)
+
+    def _merged(self, ours: dict[str, Any]) -> dict[str, Any]:
+        return {**ours, "variables": {**self._encoder.recipe.template_kwargs, **ours["variables"]}}
+
+    def _one_refuses(self, row: _Row, ours: dict[str, Any], theirs: Theirs | str) -> None:
+        refused = isinstance(theirs, str), "text" not in ours
+        if all(refused):
+            self._found.refused += 1
+            return
+        row.add(
+            "render",
+            UNEXPLAINED,
+            None,
+            "refused: " + ours["reject"][1] if refused[1] else "renders",
+            f"raises {theirs}" if isinstance(theirs, str) else "renders",
+        )
+
+    def _same_ids(self, row: _Row, made: _Made, theirs: Theirs, text: str) -> bool:
+        plain = self._tokenizer.encode(text).tolist()
+        if plain != theirs.ids:
+            rebuilt = plain == self._reference.encode_with_file(text)
+            cause = "tokenizer rebuilt by transformers" if rebuilt else UNEXPLAINED
+            return not row.differs("ids", plain, theirs.ids, cause, self._token_text)
+        if made.rejects:
+            reject = made.rejects[0]
+            row.add("ids", reject["code"], None, f"rejected: {reject['reason']}", "encodes")
+            return False
+        ids = [sample["input_ids"] for sample in made.samples]
+        if len(ids) > 1:
+            sizes = f"{len(ids)} samples of {', '.join(str(len(part)) for part in ids)} tokens"
+            row.add("ids", "history-rewritten", None, sizes, f"{len(theirs.ids)} tokens")
+            return False
+        return not row.differs("ids", ids[0], theirs.ids, self._cause(made), self._token_text)
+
+    def _cause(self, made: _Made) -> str:
+        """The rules that the row was counted under; else the key that cuts elsewhere."""
+        rules = [rule for rule in _IDS_RULES if made.counts.get(rule)]
+        if self._encoder.recipe.boundary == "apart":
+            rules.append("boundary = apart")
+        return " + ".join(rules) or UNEXPLAINED
+
+    def _same_mask(
+        self, row: _Row, made: _Made, theirs: Theirs, weights: list[float | None], variant: Any
+    ) -> None:
+        (sample,) = made.samples
+        assert theirs.mask is not None
+        trained = _trained(sample)
+        ended = _cut(theirs.mask, theirs.ids, self._stops)
+        if trained == ended:
+            row.differs("mask", trained, theirs.mask, "terminator-cut", _mask_text)
+            return
+        keys = {"reasoning": "train-empty", "history": "as-rendered", "train_on": "assistant"}
+        causes = [
+            f"{key} = {getattr(self._encoder.recipe, key)}"
+            for key, exact in keys.items()
+            if getattr(self._encoder.recipe, key) != exact and variant(f"{key}={exact}") != trained
+        ]
+        rules = ("turn-without-prompt", "untrained-assistant-turn", "terminator-cut")
+        own = any(weight is not None for weight in weights)
+        if own and not made.counts.get("turn-without-prompt"):
+            causes.append("weights of messages")
+        causes += [rule for rule in rules if made.counts.get(rule)]
+        cause = " + ".join(causes) or UNEXPLAINED
+        row.differs("mask", trained, theirs.mask, cause, _mask_text)
+
+    def _variant_mask(
+        self, setting: str, input_: Input, schema: str, picked: PickedRow
+    ) -> list[int] | None:
+        """The trained tokens with one key set otherwise; nothing where that recipe is refused."""
+        if setting not in self._variants:
+            key, _, value = setting.partition("=")
+            changed: dict[str, Any] = {key: value}
+            try:
+                encoder = Encoder(dataclasses.replace(self._encoder.recipe, **changed))
+            except TurnmillError:
+                self._variants[setting] = None
+            else:
+                self._variants[setting] = encoder
+        encoder_ = self._variants[setting]
+        if encoder_ is None:
+            return None
+        samples = self._made(encoder_, input_, schema, picked).samples
+        return _trained(samples[0]) if len(samples) == 1 else None
+
+    def _made(self, encoder: Encoder, input_: Input, schema: str, picked: PickedRow) -> _Made:
+        shard = encoder._open_shard(
+            schema=schema,
+            path=input_.name,
+            array=False,
+            first_row=picked.row,
+            first_line=picked.line or 1,
+            threads=1,
+        )
+        if isinstance(picked.data, bytes):
+            outputs = [shard.feed_bytes(picked.data + b"\n"), shard.finish()]
+        else:
+            outputs = [shard.feed_batch(picked.data), shard.finish()]
+        return _Made(
+            list(_rows(batch for output in outputs for batch in output.samples)),
+            list(_rows(batch for output in outputs for batch in output.rejects)),
+            shard.counts(),
+        )
+
+    def _token_text(self, ids: Sequence[int]) -> str:
+        pieces = self._tokenizer._token_bytes(list(ids))
+        return " ".join(
+            f"{id_}:{_escaped(piece.decode('utf-8', 'backslashreplace'))}"
+            for id_, piece in zip(ids, pieces, strict=True)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """One row, and where its differences go."""
+
+    found: Parity
+    source: str
+    picked: PickedRow
+
+    def differs(self, kind: Kind, ours: Any, theirs: Any, cause: str, shown: Any = None) -> bool:
+        """Counts two sides as equal or different."""
+        if ours == theirs:
+            self.found.equal[kind] += 1
+            return False
+        at = next(
+            (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b),
+            min(len(ours), len(theirs)),
+        )
+        shown = shown or _escaped
+        width = _SHOWN if kind == "render" else _SHOWN // 8
+        excerpt = slice(at, at + width)
+        self.add(kind, cause, at, shown(ours[excerpt]), shown(theirs[excerpt]))
+        return True
+
+    def add(self, kind: Kind, cause: str, offset: int | None, ours: str, theirs: str) -> None:
+        """Counts a difference."""
+        place = (self.source, self.picked.row, self.picked.line)
+        self.found.add(Difference(kind, cause, *place, offset, ours, theirs))
+
+
+def _json(picked: PickedRow) -> bytes:
+    """A row as JSON text."""
+    if isinstance(picked.data, bytes):
+        return picked.data
+    (row,) = _core._read_batch(picked.data)
+    return json.dumps(row).encode()
+
+
+def _rows(batches: Iterator[Any]) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        yield from pa.record_batch(batch).to_pylist()
+
+
+def _trained(sample: dict[str, Any]) -> list[int]:
+    return [int(label != -100) for label in sample["labels"]]
+
+
+def _cut(mask: list[int], ids: list[int], stops: set[int]) -> list[int]:
+    """A mask without what stands in its runs behind their first stop id."""
+    cut, ended = [], False
+    for marked, id_ in zip(mask, ids, strict=True):
+        ended = ended and bool(marked)
+        cut.append(0 if ended else marked)
+        ended = ended or (bool(marked) and id_ in stops)
+    return cut
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _mask_text(mask: Sequence[int]) -> str:
+    return " ".join("trained" if marked else "masked" for marked in mask)

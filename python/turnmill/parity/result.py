@@ -1,0 +1,141 @@
+"""What a comparison found."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from turnmill._terminal import Terminal, count, table, terminal, wrap
+
+__all__ = ["UNEXPLAINED", "Difference", "Parity"]
+
+Kind = Literal["render", "ids", "mask"]
+KINDS: tuple[Kind, ...] = ("render", "ids", "mask")
+UNEXPLAINED = "unexplained"
+"""The cause of a difference that no rule and no key explains."""
+
+_WHAT = {
+    "render": "text with apply_chat_template",
+    "ids": "ids",
+    "mask": "trained tokens with the assistant mask",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a row first differs."""
+
+    kind: Kind
+    cause: str
+    """A rule's name, a recipe key with its value, or ``unexplained``."""
+    source: str
+    row: int
+    line: int | None
+    offset: int | None
+    """Code point of the text, or token; ``None`` where one side has nothing."""
+    ours: str
+    """What stands there, escaped."""
+    theirs: str
+
+    @property
+    def place(self) -> str:
+        """The row, as ``turnmill show --source`` takes it."""
+        return f"{self.source}:{self.row if self.line is None else self.line}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return dict(vars(self))
+
+
+@dataclass
+class Parity:
+    """Counts of equal and different rows, causes, and the first difference of each cause."""
+
+    versions: dict[str, str]
+    """Of turnmill, transformers and tokenizers."""
+    has_mask: bool
+    """Whether the template has the tags without which transformers gives no mask."""
+    rows: int = 0
+    """Rows that were looked at."""
+    conversations: int = 0
+    """Of these, conversations; other rows have no template to be compared."""
+    refused: int = 0
+    """Conversations that both sides refuse."""
+    equal: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    different: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {kind: {} for kind in KINDS}
+    )
+    """Rows by kind and cause."""
+    differences: list[Difference] = field(default_factory=list)
+    """The first of each kind and cause."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every difference is explained."""
+        return all(UNEXPLAINED not in causes for causes in self.different.values())
+
+    def add(self, difference: Difference) -> None:
+        """Counts a difference and keeps the first of its kind and cause."""
+        causes = self.different[difference.kind]
+        if difference.cause not in causes:
+            self.differences.append(difference)
+        causes[difference.cause] = causes.get(difference.cause, 0) + 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values, as ``turnmill parity --json`` prints it."""
+        return {
+            "ok": self.ok,
+            "versions": self.versions,
+            "rows": self.rows,
+            "conversations": self.conversations,
+            "refused": self.refused,
+            "has_mask": self.has_mask,
+            "equal": self.equal,
+            "different": self.different,
+            "differences": [difference.to_dict() for difference in self.differences],
+        }
+
+    def __str__(self) -> str:
+        return self.draw(terminal(sys.stdout, colour=False))
+
+    def draw(self, out: Terminal) -> str:
+        """The comparison for a terminal."""
+        against = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        lines = [
+            f"{count(self.conversations)} conversations of {count(self.rows)} rows; {against}",
+            *table(self._cells(), numbers=(1, 2)),
+        ]
+        if self.refused:
+            lines.append(f"{count(self.refused)} conversations are refused by both templates")
+        if not self.has_mask:
+            lines += wrap(
+                "the template has no {% generation %} tags, so transformers gives no mask to "
+                "compare with",
+                out.width,
+            )
+        for difference in self.differences:
+            lines += ["", *_drawn(difference, out)]
+        return "\n".join(lines)
+
+    def _cells(self) -> list[tuple[str, str, str]]:
+        cells = [("", "equal", "different")]
+        for kind in KINDS:
+            if kind == "mask" and not self.has_mask:
+                continue
+            causes = self.different[kind]
+            cells.append((_WHAT[kind], count(self.equal[kind]), count(sum(causes.values()))))
+            cells += [(f"  {cause}", "", count(number)) for cause, number in causes.items()]
+        return cells
+
+
+def _drawn(difference: Difference, out: Terminal) -> list[str]:
+    colour = "red" if difference.cause == UNEXPLAINED else "yellow"
+    unit = "character" if difference.kind == "render" else "token"
+    where = "" if difference.offset is None else f", {unit} {difference.offset}"
+    return [
+        f"{out.style(difference.cause, 'bold', colour)}: {difference.kind} of "
+        f"{out.style(difference.place, 'cyan')}{where}",
+        f"  turnmill      {difference.ours}",
+        f"  transformers  {difference.theirs}",
+    ]
