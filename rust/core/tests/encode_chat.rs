@@ -177,6 +177,28 @@ fn a_template_that_never_ends_a_turn_gets_the_eos() {
 }
 
 #[test]
+fn whitespace_that_a_header_token_swallows_trains_no_header() {
+    let directory = directory();
+    let mut file = support::tokenizer_json();
+    file["added_tokens"][2]["rstrip"] = true.into();
+    directory.write("tokenizer.json", &file.to_string());
+    // As in Phi-3, the role tokens are stop tokens too.
+    let recipe = r#", "stop": ["<|im_end|>", "<|im_start|>"], "train_on": ["user", "assistant"],
+        "template": "{% for m in messages %}<|im_start|>{{ m.role[0] if m.role == 'user' }}<|im_start|>\n{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|><|im_start|>\n{% endif %}""#;
+    let encoder = encoder(&directory, recipe).unwrap();
+    for (answer, trained) in [("Yes", "Yes"), (" Yes", "Yes"), ("\\n \\nYes", "Yes"), (" ", "")] {
+        let row = format!(
+            r#"{{"messages": [{{"role": "user", "content": " Hi"}},
+            {{"role": "assistant", "content": "{answer}"}}]}}"#
+        );
+        let made = make(&encoder, &[&one_line(&row)]).unwrap();
+        assert_eq!(made.trained, [format!("Hi<|im_end|>{trained}<|im_end|>")]);
+        let swallowed = u64::from(answer != "Yes");
+        assert_eq!(made.counts.get(Rule::BoundaryMerge), swallowed, "{answer:?}");
+    }
+}
+
+#[test]
 fn a_terminator_that_serving_does_not_stop_on_ends_the_run_before_the_first_row() {
     let directory = directory();
     let base = r#", "template": "chatml", "stop": ["<eos>"]"#;

@@ -153,7 +153,7 @@ impl Desk {
     }
 
     fn label(&mut self, policy: &Policy<'_, '_>) -> Result<(), Refusal> {
-        self.token_spans();
+        self.token_spans(policy.plan);
         let inserted = self.insert_terminators(policy);
         label::reset(&mut self.labels, self.encoding.ids.len());
         self.weights.clear();
@@ -173,19 +173,18 @@ impl Desk {
     }
 
     /// Spans in tokens.
-    fn token_spans(&mut self) {
+    fn token_spans(&mut self, plan: &Plan) {
         self.spans.clear();
         for index in 0..self.rendered.spans.len() {
             let span = self.rendered.spans[index];
-            let start = self.mark(span.start);
             let token_span = TokenSpan {
                 message: span.message,
-                start: start.token,
+                start: self.start_token(plan, span.start),
                 content_end: self.mark(span.content_end).token,
                 end: self.end_token(span.end),
                 last: is_last_span(&self.rendered.spans, index),
             };
-            if start.straddles {
+            if self.mark(span.start).straddles {
                 self.counts.add(Rule::BoundaryMerge, 1);
             }
             self.spans.push(token_span);
@@ -271,7 +270,7 @@ impl Desk {
 
     fn label_other_roles(&mut self, policy: &Policy<'_, '_>, inserted: &[u32]) {
         for (start, end, weight) in other_ranges(&self.rendered, policy) {
-            let first = shifted(self.mark(start).token, inserted) as usize;
+            let first = shifted(self.start_token(policy.plan, start), inserted) as usize;
             let mut last = shifted(self.end_token(end), inserted) as usize;
             if self
                 .encoding
@@ -291,7 +290,7 @@ impl Desk {
             let thought = self.rendered.thoughts[index];
             if policy.leaves_out(&thought) {
                 let hole = Hole {
-                    start: shifted(self.mark(thought.start).token, inserted),
+                    start: shifted(self.start_token(policy.plan, thought.start), inserted),
                     end: shifted(self.mark(thought.end).token, inserted),
                 };
                 label::mask(&mut self.labels, hole);

@@ -120,6 +120,15 @@ impl Desk {
         self.encoding.marks[index]
     }
 
+    /// The first token of the text from `offset` on. An added token before it that swallowed its
+    /// leading whitespace (`rstrip`, as all of Phi-3) belongs to what stands before.
+    pub(super) fn start_token(&self, plan: &Plan, offset: u32) -> u32 {
+        let mark = self.mark(offset);
+        let id = self.encoding.ids.get(mark.token as usize);
+        let added = id.and_then(|id| plan.tokenizer.added_token(*id));
+        mark.token + u32::from(mark.straddles && added.is_some_and(|token| token.rstrip))
+    }
+
     /// One past the last token that overlaps the text before `offset`.
     pub(super) fn end_token(&self, offset: u32) -> u32 {
         let mark = self.mark(offset);
