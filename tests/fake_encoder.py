@@ -171,13 +171,13 @@ class FakeShard:
 class FakeEncoder:
     """Makes shards; every schema is ``messages``."""
 
-    def _inspect_bytes(self, _data: bytes, *, path: str) -> str:  # noqa: ARG002
+    def _inspect_bytes(self, _data: bytes, **_rest: Any) -> str:
         return "messages"
 
     def _history_prices(self, _path: str) -> None:
         return None
 
-    def _inspect_batch(self, _batch: pa.RecordBatch, *, path: str) -> str:  # noqa: ARG002
+    def _inspect_batch(self, _batch: pa.RecordBatch, **_rest: Any) -> str:
         return "messages"
 
     def _open_shard(

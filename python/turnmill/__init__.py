@@ -23,7 +23,7 @@ from turnmill.errors import (
 )
 from turnmill.parity import parity
 from turnmill.prepare import prepare
-from turnmill.recipe import Recipe
+from turnmill.recipe import Input, Recipe
 from turnmill.show import show
 from turnmill.template import Rendered, Template
 from turnmill.tokenizer import Tokenizer
@@ -35,6 +35,7 @@ __all__ = [
     "DebugBuildWarning",
     "Encoded",
     "Encoder",
+    "Input",
     "InternalError",
     "Recipe",
     "RecipeError",

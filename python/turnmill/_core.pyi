@@ -15,6 +15,7 @@ __all__ = [
     "_parse_json",
     "_read_batch",
     "build_info",
+    "check_input",
     "check_recipe",
     "rules",
     "stop_set",
@@ -30,6 +31,9 @@ def check_recipe(recipe: str) -> tuple[str, str]:
         Every key of it with its value, defaults included, as JSON, and the fingerprint of what
         decides the written bytes.
     """
+
+def check_input(keys: str) -> None:
+    """Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`."""
 
 def _panic(text: str) -> None:
     """Breaks inside the core, so that a test can see what a user would."""
@@ -80,6 +84,7 @@ class Encoder:
     @property
     def fingerprint(self) -> str: ...
     def facts(self) -> str: ...
+    def for_input(self, keys: str) -> Encoder: ...
     def inspect_bytes(self, head: bytes, path: str) -> tuple[str, str | None]: ...
     def inspect_batch(self, batch: Any, path: str) -> tuple[str, str | None]: ...
     def inspect_rows(self, rows: list[Any]) -> tuple[str, str | None]: ...

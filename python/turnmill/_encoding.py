@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from turnmill.encoder import Encoded
 from turnmill.errors import RecipeError
+from turnmill.recipe import Input
 
 if TYPE_CHECKING:
     from turnmill import _core
@@ -23,6 +24,9 @@ _FED_ROWS = 2000
 def encode(encoder: Encoder, rows: Any, *, threads: int | None, schema: str = "auto") -> Encoded:
     """Encodes rows of any kind; see `Encoder.encode`."""
     collected = _Collected()
+    from turnmill.prepare.inputs import listed
+
+    rows = listed(rows)
     if _is_rows(rows):
         _encode_rows(encoder, list(rows), collected, threads, schema)
     else:
@@ -88,7 +92,7 @@ def _is_rows(rows: Any) -> bool:
 
 
 def _is_input(item: Any) -> bool:
-    kinds = (str, os.PathLike, list, tuple)
+    kinds = (str, os.PathLike, list, tuple, Input)
     arrow = hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__")
     return isinstance(item, kinds) or arrow or type(item).__module__.startswith("datasets.")
 
@@ -126,6 +130,7 @@ def _encode_inputs(
             first_line=1,
             threads=threads,
             mixed=mixed,
+            own_keys=input_.own_keys,
         )
         part = Part(0, len(input_.rows) if isinstance(input_, MemoryInput) else -1)
         if input_.columnar:

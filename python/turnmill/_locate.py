@@ -71,7 +71,7 @@ def _from_caches(model: str) -> Path:
     for directory in _cached(model):
         if (directory / FILE).exists():
             return directory
-    message = f"no model {model!r} is on this machine"
+    message = f"{model!r} is no directory here, and no model in a cache of this machine"
     raise TokenizerError(
         message,
         code="tokenizer-not-found",

@@ -86,6 +86,7 @@ class Encoder:
         keys["now"] = keys["now"] or dt.date.today().isoformat()  # noqa: DTZ011
         self._keys = json.dumps(keys)
         self._core = _core.Encoder(self._keys)
+        self._for_inputs: dict[str, _core.Encoder] = {}
         self._difference: str | None = None
         self._checked = False
         self._files = _read_files(self._path) if embed else None
@@ -96,8 +97,8 @@ class Encoder:
         """Encodes rows; one that cannot be used is listed among the rejects.
 
         Args:
-            rows: A list of dicts, a pyarrow table or batch, a `datasets.Dataset`, anything with
-                `__arrow_c_stream__`, or a path, glob, URI or list of these.
+            rows: A list or iterator of dicts, a pyarrow table or batch, a `datasets.Dataset`,
+                anything with `__arrow_c_stream__`, or a path, glob, URI or list of these.
             threads: Number of threads; all cores if not given. The result never depends on it.
 
         Raises:
@@ -126,18 +127,18 @@ class Encoder:
 
         return encode_batch(self, batch, self._schemas)
 
-    def _inspect_bytes(self, data: bytes, *, path: str) -> str:
+    def _inspect_bytes(self, data: bytes, *, path: str, own_keys: str = "{}") -> str:
         """The schema of an input that starts with these bytes of JSON."""
-        schema, prices = self._core.inspect_bytes(data, path)
-        self._prices[path] = prices
-        self._self_check(lambda core: core.self_check_bytes(data))
+        core = self._for_input(own_keys)
+        schema, self._prices[path] = core.inspect_bytes(data, path)
+        self._self_check(core, lambda: core.self_check_bytes(data))
         return schema
 
-    def _inspect_batch(self, batch: pa.RecordBatch, *, path: str) -> str:
+    def _inspect_batch(self, batch: pa.RecordBatch, *, path: str, own_keys: str = "{}") -> str:
         """The schema of an input that starts with this batch."""
-        schema, prices = self._core.inspect_batch(batch, path)
-        self._prices[path] = prices
-        self._self_check(lambda core: core.self_check_batch(batch))
+        core = self._for_input(own_keys)
+        schema, self._prices[path] = core.inspect_batch(batch, path)
+        self._self_check(core, lambda: core.self_check_batch(batch))
         return schema
 
     def _history_prices(self, path: str) -> dict[str, Any] | None:
@@ -148,15 +149,24 @@ class Encoder:
         prices = self._prices.get(path)
         return None if prices is None else dict(json.loads(prices))
 
-    def _self_check(self, compare: Callable[[_core.Encoder], tuple[int, str | None]]) -> None:
+    def _for_input(self, own_keys: str) -> _core.Encoder:
+        """The core for an input with these recipe keys of its own, as JSON."""
+        if own_keys == "{}":
+            return self._core
+        if own_keys not in self._for_inputs:
+            self._for_inputs[own_keys] = self._core.for_input(own_keys)
+        return self._for_inputs[own_keys]
+
+    def _self_check(
+        self, core: _core.Encoder, compare: Callable[[], tuple[int, str | None]]
+    ) -> None:
         """Takes the reference backend where the fast one gives other ids; looks once."""
         if self._checked:
             return
         self._checked = True
         from turnmill import __version__, _self_check
 
-        core = self._core
-        found = _self_check.difference(core.fingerprint, __version__, lambda: compare(core))
+        found = _self_check.difference(core.fingerprint, __version__, compare)
         if found is not None:
             warnings.warn(
                 "the fast tokenizer backend gave other ids than the tokenizers library, so the "
@@ -171,6 +181,7 @@ class Encoder:
         if difference is not None:
             self._difference = difference
             self._core = _core.Encoder(self._keys, difference)
+            self._for_inputs = {}
 
     def _open_shard(
         self,
@@ -183,12 +194,13 @@ class Encoder:
         threads: int | None,
         chunk_rows: int | None = None,
         mixed: bool = False,
+        own_keys: str = "{}",
     ) -> _core.Shard:
         """An encoder of the rows of one input; the schema of an input without rows is `auto`.
 
         `mixed`: the output also holds rows of other schemas, so documents get every column too.
         """
-        return self._core.open_shard(
+        return self._for_input(own_keys).open_shard(
             "messages" if schema == "auto" else schema,
             path,
             array,

@@ -14,7 +14,51 @@ from typing import Any, Self
 from turnmill import _core
 from turnmill.errors import RecipeError
 
-__all__ = ["Recipe"]
+__all__ = ["Input", "Recipe"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input that says of itself what the recipe says of all; in TOML a table of `inputs`.
+
+    >>> Input("chats.jsonl", schema="sharegpt", roles={"bot": "assistant"}).schema
+    'sharegpt'
+    >>> Recipe(inputs=[Input("a.jsonl", schema="text"), "b.jsonl"]).to_dict()["inputs"]
+    [{'path': 'a.jsonl', 'schema': 'text'}, 'b.jsonl']
+
+    Raises:
+        RecipeError: A key or value is not allowed.
+    """
+
+    path: Any
+    """A path, directory, glob or URI, or rows in memory."""
+    schema: str | None = None
+    """Shape of its rows; None: as the recipe says."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Field names, laid over the recipe's."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Role names, laid over the recipe's."""
+
+    def __post_init__(self) -> None:
+        _core.check_input(json.dumps(self.own_keys()))
+
+    @classmethod
+    def from_dict(cls, keys: Mapping[str, Any]) -> Self:
+        """Reads the table of a recipe in TOML.
+
+        Raises:
+            RecipeError: There is no `path`, or a key or value is not allowed.
+        """
+        own = {key: value for key, value in keys.items() if key != "path"}
+        _core.check_input(json.dumps(own))
+        if "path" not in keys:
+            raise RecipeError("an input has no `path`", code="no-path", hint='add path = "FILE"')
+        return cls(keys["path"], **own)
+
+    def own_keys(self) -> dict[str, Any]:
+        """What the input says of itself, without what it leaves to the recipe."""
+        keys = {"schema": self.schema, "fields": self.fields, "roles": self.roles}
+        return {key: _jsonable(value) for key, value in keys.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +82,8 @@ class Recipe:
     """
 
     inputs: Any = None
-    """Paths, globs, URIs or in-memory data; `turnmill.prepare` takes them as its first argument."""
+    """Paths, globs, URIs or in-memory data, or `Input`s of these; `turnmill.prepare` takes them as
+    its first argument."""
     tokenizer: str | os.PathLike[str] | None = None
     """Directory with `tokenizer.json`, that file, or a model id in a local cache."""
     template: str | os.PathLike[str] | None = None
@@ -105,7 +150,7 @@ class Recipe:
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads a TOML file whose top-level keys are the recipe's.
+        """Reads a TOML file whose top-level keys are the recipe's; `[[inputs]]` are `Input`s.
 
         Raises:
             RecipeError: The file is not TOML, or a key or value is not allowed.
@@ -115,7 +160,10 @@ class Recipe:
 
         try:
             with Path(path).open("rb") as file:
-                return cls(**tomllib.load(file))
+                keys = tomllib.load(file)
+            if isinstance(keys.get("inputs"), list):
+                keys["inputs"] = [_input(item) for item in keys["inputs"]]
+            return cls(**keys)
         except tomllib.TOMLDecodeError as error:
             text = f"the recipe is not TOML: {error}"
             raise RecipeError(text, code="invalid-toml", path=path) from None
@@ -139,10 +187,16 @@ class Recipe:
         return _core.check_recipe(json.dumps(_jsonable(given)))
 
 
+def _input(item: Any) -> Any:
+    return Input.from_dict(item) if isinstance(item, dict) else item
+
+
 def _jsonable(value: Any) -> Any:
     """Paths and dates as text; in-memory data, which only `inputs` may hold, by its type."""
     if value is None or isinstance(value, str | int | float):
         return value
+    if isinstance(value, Input):
+        return {"path": _jsonable(value.path), **value.own_keys()}
     if isinstance(value, Mapping):
         return {str(key): _jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -80,9 +80,16 @@ def test_rows_in_memory() -> None:
     dataset = datasets.Dataset.from_list(data)
     table = pa.Table.from_pylist(data)
     reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
-    for i, given in enumerate([data, table, table.to_batches()[0], dataset, reader]):
+    once = (row for row in data)
+    for i, given in enumerate([data, table, table.to_batches()[0], dataset, reader, once]):
         run(given, f"out-{i}")
         assert lengths(f"out-{i}") == expected(2300), i
+
+
+def test_one_row_is_no_list_of_rows() -> None:
+    with pytest.raises(DataError, match="one dict is no list of rows") as raised:
+        run(rows(1)[0])
+    assert "give [row]" in str(raised.value.hint)
 
 
 def test_the_indices_of_a_dataset_are_respected() -> None:
@@ -235,8 +242,6 @@ def test_an_output_is_no_input() -> None:
     assert run("data", "data/out").shards_reused == 1
     with pytest.raises(DataError, match="an output of turnmill"):
         run("data/out", "again")
-    with pytest.raises(DataError, match="has to be a local directory"):
-        run("data", "s3://bucket/out")
 
 
 def test_settings_for_trainers_neither_cut_nor_tokenize_anew() -> None:

@@ -119,6 +119,7 @@ CLOSING = """\
 rows in                  40
   written                40  100 %
 
+read as  prompt-completion (prompt-completion.jsonl)
 samples  40 in 1 shard
 tokens   1,104, 41 % trained (448)
 length   min 17  p25 22  median 30  p75 32  p90 32  p99 37  max 37

@@ -58,6 +58,8 @@ def test_the_fingerprint_leaves_out_what_decides_no_byte() -> None:
         ({"stop": []}, "bad-value", "list of tokens or ids"),
         ({"columns": ["attention_mask"]}, "bare-mask", "labels"),
         ({"pack": True}, "not-available", "leave it out"),
+        ({"columns": []}, "bare-mask", "labels"),
+        ({"template_kwargs": {"messages": []}}, "bad-value", "the rows"),
     ],
 )
 def test_what_is_not_allowed_says_what_is(keys: dict[str, object], code: str, hint: str) -> None:
@@ -88,8 +90,27 @@ def test_toml(tmp_path: Path) -> None:
     assert made.to_dict()["now"] == "2024-02-03"
 
 
+def test_inputs_in_toml_say_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        'inputs = ["a.jsonl", {path = "b.jsonl", schema = "text", fields = {text = "body"}}]\n',
+        "utf-8",
+    )
+    inputs = turnmill.Recipe.from_toml(path).inputs
+    assert inputs == ["a.jsonl", turnmill.Input("b.jsonl", "text", {"text": "body"})]
+
+
 @pytest.mark.parametrize(
-    ("text", "code"), [("tokenizr = 1", "unknown-key"), ("tokenizer = ", "invalid-toml")]
+    ("text", "code"),
+    [
+        ("tokenizr = 1", "unknown-key"),
+        ("tokenizer = ", "invalid-toml"),
+        ("[[inputs]]\nschema = 'text'", "no-path"),
+        ("[[inputs]]\npath = 'a'\nschma = 'text'", "unknown-key"),
+        ("[[inputs]]\npath = 'a'\nweight = 2", "not-available"),
+        ("[[inputs]]\npath = 'a'\nschema = 'odd'", "bad-value"),
+        ("[template_kwargs]\nmessages = 1", "bad-value"),
+    ],
 )
 def test_bad_toml_names_the_file(tmp_path: Path, text: str, code: str) -> None:
     path = tmp_path / "recipe.toml"

@@ -78,7 +78,7 @@ class _Seen:
     def add(self, found: Input) -> None:
         """Encodes one input."""
         schema = schema_of(found, self._encoder)
-        shard = self._encoder._core.open_shard(
+        shard = self._encoder._for_input(found.own_keys).open_shard(
             "messages" if schema == "auto" else schema,
             found.name,
             found.format == "array",

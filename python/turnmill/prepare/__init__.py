@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ def prepare(
     Args:
         inputs: Paths, directories, globs, URIs, or rows in memory: a list of dicts, anything Arrow,
             a ``datasets.Dataset``; or a list of these. ``None``: the recipe's ``inputs``.
-        output: The output directory. Made if it is missing.
+        output: The output directory, or a URI that pyarrow opens (Parquet is the default there).
+            Made if it is missing.
         recipe: What to make of the rows.
         threads: Threads to work with; every processor this process may use by default.
         resume: Go on where an earlier run with the same recipe stopped. If false, an output that
@@ -54,14 +54,16 @@ def prepare(
     """
     from turnmill import Encoder
     from turnmill.prepare.record import settled_now
+    from turnmill.prepare.remote import output_path
     from turnmill.prepare.run import run_with
 
-    now = recipe.now or settled_now(Path(output))
+    place = output_path(output)
+    now = recipe.now or settled_now(place)
     return run_with(
         Encoder(dataclasses.replace(recipe, now=now)),
         recipe.to_dict(),
         recipe.inputs if inputs is None else inputs,
-        Path(output),
+        place,
         threads=threads,
         resume=resume,
         progress=progress,

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from turnmill.prepare import store
 from turnmill.prepare.outputs import STAGING, ShardFiles, shard_files
 from turnmill.prepare.plan import Plan, ShardSpec
 from turnmill.prepare.record import run_record
+from turnmill.prepare.remote import AnyPath
 from turnmill.prepare.serving import write_serving
 from turnmill.prepare.shard import Receipt, Tally
 
@@ -53,7 +53,7 @@ class Totals:
         }
 
 
-def finished(spec: ShardSpec, output: Path, format_: str) -> Receipt | None:
+def finished(spec: ShardSpec, output: AnyPath, format_: str) -> Receipt | None:
     """The receipt of a shard that an earlier run finished, if its files are there and whole."""
     files = shard_files(spec.name, format_)
     value = store.read_json(output / files.receipt)
@@ -63,7 +63,7 @@ def finished(spec: ShardSpec, output: Path, format_: str) -> Receipt | None:
     return receipt if _whole(output, files, receipt) else None
 
 
-def _whole(output: Path, files: ShardFiles, receipt: Receipt) -> bool:
+def _whole(output: AnyPath, files: ShardFiles, receipt: Receipt) -> bool:
     named = {"data": files.data, "index": files.index, "rejects": files.rejects}
     return all(
         (output / path).exists() and store.file_sha256(output / path) == receipt.sha256[kind]
@@ -71,7 +71,7 @@ def _whole(output: Path, files: ShardFiles, receipt: Receipt) -> bool:
     )
 
 
-def add_up(output: Path, format_: str, plan: Plan, receipts: Iterable[Receipt]) -> Totals:
+def add_up(output: AnyPath, format_: str, plan: Plan, receipts: Iterable[Receipt]) -> Totals:
     """Adds the receipts up, and takes the length percentiles from the index files."""
     tally = Tally()
     rejected: dict[str, int] = {}
@@ -94,11 +94,11 @@ def _by_count(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _percentiles(indexes: list[Path]) -> dict[int, int]:
+def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
     """Exact percentiles (the smallest length that at least so many per cent do not exceed)."""
     histogram = np.zeros(0, np.int64)
     for path in indexes:
-        lengths = pq.read_table(path, columns=["length"])["length"].to_numpy()
+        lengths = store.read_table(path, ["length"])["length"].to_numpy()
         if len(lengths):
             counts = np.bincount(lengths, minlength=len(histogram))
             counts[: len(histogram)] += histogram
@@ -112,7 +112,7 @@ def _percentiles(indexes: list[Path]) -> dict[int, int]:
 
 
 def commit(
-    output: Path,
+    output: AnyPath,
     format_: str,
     plan: Plan,
     receipts: list[Receipt],
@@ -120,6 +120,8 @@ def commit(
     made_of: dict[str, Any],
 ) -> None:
     """Makes the shards one data set, in an order that leaves nothing half-written.
+
+    The rejects are merged before.
 
     Args:
         output: The output directory.
@@ -130,7 +132,6 @@ def commit(
         made_of: The recipe and the encoder's facts, from :mod:`turnmill.prepare.record`.
     """
     files = [shard_files(spec.name, format_) for spec in plan.shards]
-    _merge_rejects(output, files)
     write_serving(output / "serving", made_of["facts"])
     record = run_record(plan, files, receipts, totals.to_dict(), made_of)
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
@@ -155,11 +156,13 @@ def _state(data_files: list[str], digest: str) -> dict[str, Any]:
     }
 
 
-def _merge_rejects(output: Path, files: list[ShardFiles]) -> None:
+def merge_rejects(output: AnyPath, format_: str, plan: Plan) -> None:
+    """Makes one list of the rejects of all shards, for runs too that end in nothing."""
+    files = [shard_files(spec.name, format_) for spec in plan.shards]
     with store.whole_file(output / "rejects.parquet") as target:
         writer = None
         for shard in files:
-            table = pq.read_table(output / shard.rejects)
+            table = store.read_table(output / shard.rejects)
             if writer is None:
                 writer = pq.ParquetWriter(target, table.schema, compression="zstd")
             if table.num_rows:
@@ -168,7 +171,7 @@ def _merge_rejects(output: Path, files: list[ShardFiles]) -> None:
             writer.close()
 
 
-def _remove_orphans(output: Path, files: list[ShardFiles]) -> None:
+def _remove_orphans(output: AnyPath, files: list[ShardFiles]) -> None:
     """Removes shards of inputs that the run no longer has; nothing names them any more."""
     wanted = {
         output / name

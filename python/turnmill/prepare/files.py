@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
 import os
@@ -37,7 +38,6 @@ _COMPRESSED: tuple[tuple[bytes, Compression], ...] = (
 )
 _REPLACE = "replace the file and run the same command again: finished shards are kept"
 _BLANK_LINE = re.compile(rb"\n(?=[ \t\r]*\n)")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class FileInput:
     """The path or URI as the user gave it; the index names it."""
     format: Format
     compression: Compression | None = None
+    own_keys: str = "{}"
+    """Recipe keys that hold for this input alone, as JSON."""
 
     @property
     def columnar(self) -> bool:
@@ -200,6 +202,10 @@ def read_kind(path: str) -> FileInput:
         return FileInput(path, "array", compression)
     if first in {b"{", b""}:
         return text
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(
+            "the file is UTF-16", code="unknown-format", path=path, hint="save it as UTF-8"
+        )
     message = f"the file starts with {first.decode('latin-1')!r}: this is no format turnmill reads"
     raise DataError(
         message,
@@ -211,7 +217,7 @@ def read_kind(path: str) -> FileInput:
 
 def _first_character(text: FileInput) -> bytes:
     for block, _ in text.blocks(Part()):
-        stripped = block.removeprefix(_BYTE_ORDER_MARK).lstrip()
+        stripped = block.removeprefix(codecs.BOM_UTF8).lstrip()
         if stripped:
             return stripped[:1]
     return b""
@@ -295,9 +301,9 @@ def _parquet(path: str) -> Any:
 
 def _open(path: str) -> Any:
     if "://" in path:
-        from pyarrow import fs
+        from turnmill.prepare.remote import open_uri
 
-        filesystem, inner = fs.FileSystem.from_uri(path)
+        filesystem, inner = open_uri(path)
         return filesystem.open_input_file(inner)
     return pa.OSFile(path, "rb")
 

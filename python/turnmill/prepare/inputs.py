@@ -7,10 +7,11 @@ record batches. How an input is cut depends on its bytes alone.
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from turnmill.prepare.files import FileInput, read_kind
 from turnmill.prepare.memory import MemoryInput, is_in_memory
 from turnmill.prepare.outputs import STAGING
 from turnmill.prepare.store import read_json
+from turnmill.recipe import Input as GivenInput
 
 Input = FileInput | MemoryInput
 
@@ -39,8 +41,9 @@ def find_inputs(given: Any) -> list[Input]:
     """Every input that ``given`` names, in order.
 
     Args:
-        given: A path, glob, directory or URI; an object in memory (a list of dicts, anything Arrow,
-            a ``datasets.Dataset``); or a list that mixes them.
+        given: A path, glob, directory or URI; an object in memory (a list or iterator of dicts,
+            anything Arrow, a ``datasets.Dataset``); a ``turnmill.Input`` of these; or a list that
+            mixes them.
 
     Raises:
         FileNotFoundError: A path does not exist or a glob matches nothing.
@@ -48,20 +51,35 @@ def find_inputs(given: Any) -> list[Input]:
     """
     inputs: list[Input] = []
     for item in _items(given):
-        if isinstance(item, str | os.PathLike):
-            inputs.extend(_files(os.fspath(item)))
-        else:
-            inputs.append(MemoryInput.of(item, len(inputs)))
+        inputs.extend(_inputs(item, len(inputs)))
     if not inputs:
         raise DataError("no input was given", code="no-input", hint="name a file or a directory")
     return inputs
 
 
+def _inputs(item: Any, position: int) -> Sequence[Input]:
+    """The inputs of one item; ``position`` names rows in memory."""
+    if isinstance(item, GivenInput):
+        own_keys = json.dumps(item.own_keys(), sort_keys=True)
+        return [
+            dataclasses.replace(found, own_keys=own_keys) for found in _inputs(item.path, position)
+        ]
+    if isinstance(item, str | os.PathLike):
+        return _files(os.fspath(item))
+    return [MemoryInput.of(listed(item), position)]
+
+
+def listed(rows: Any) -> Any:
+    """An iterator of rows as a list, for it has to be gone through more than once."""
+    return list(rows) if isinstance(rows, Iterator) and not is_in_memory(rows) else rows
+
+
 def _items(given: Any) -> Sequence[Any]:
-    if isinstance(given, str | os.PathLike) or is_in_memory(given):
+    if isinstance(given, str | os.PathLike | GivenInput | Mapping) or is_in_memory(given):
         return [given]
     if isinstance(given, Iterable):
-        return list(given)
+        items = list(given)
+        return [items] if is_in_memory(items) else items
     message = f"a {type(given).__name__} is no input"
     raise DataError(message, code="no-input", hint="give paths, a list of dicts, or an Arrow table")
 
@@ -159,9 +177,11 @@ def _remote_files(uri: str) -> list[FileInput]:
     """Files behind a URI of a pyarrow file system; the last part may be a glob."""
     from pyarrow import fs
 
+    from turnmill.prepare.remote import open_uri
+
     scheme = uri.split("://", 1)[0]
     base = uri.split("*", 1)[0].rsplit("/", 1)[0] if "*" in uri else uri
-    filesystem, root = fs.FileSystem.from_uri(base)
+    filesystem, root = open_uri(base)
     info = filesystem.get_file_info(root)
     if "*" not in uri and info.type == fs.FileType.File:
         return [read_kind(uri)]

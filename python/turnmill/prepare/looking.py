@@ -93,6 +93,7 @@ def _shard(encoder: Encoder, input_: Input, picked: PickedRow) -> Any:
         first_row=picked.row,
         first_line=picked.line or 1,
         threads=1,
+        own_keys=input_.own_keys,
     )
 
 
@@ -143,7 +144,7 @@ def written(
     """Reads the wanted rows of an output directory back."""
     from turnmill import Tokenizer
 
-    output = Output.open(Path(path))
+    output = Output.open(path)
     name = tokenizer or output.record["facts"]["tokenizer"]["path"]
     return written_with(output, place, Tokenizer(name)._token_bytes)
 

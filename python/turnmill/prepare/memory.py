@@ -26,6 +26,8 @@ class MemoryInput:
     format: Literal["dicts", "table", "dataset"]
     rows: Any = field(repr=False, compare=False)
     compression: None = None
+    own_keys: str = "{}"
+    """Recipe keys that hold for this input alone, as JSON."""
 
     @classmethod
     def of(cls, rows: Any, position: int) -> MemoryInput:
@@ -37,6 +39,10 @@ class MemoryInput:
         name = f"memory-{position}"
         if _is_dataset(rows):
             return cls(name, "dataset", _checked_dataset(rows))
+        if isinstance(rows, Mapping):
+            message = "one dict is no list of rows"
+            hint = "give [row]; a dict of columns becomes rows with pyarrow.table(columns)"
+            raise DataError(message, code="no-input", hint=hint)
         if isinstance(rows, list | tuple):
             return cls(name, "dicts", rows)
         return cls(name, "table", _table(rows))

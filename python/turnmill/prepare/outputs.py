@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from turnmill.prepare.remote import AnyPath
 from turnmill.prepare.store import HashingFile, whole_file
 
 STAGING = ".turnmill"
@@ -135,7 +135,9 @@ class Sinks:
 
 
 @contextlib.contextmanager
-def open_sinks(directory: Path, files: ShardFiles, *, source: str, format_: str) -> Iterator[Sinks]:
+def open_sinks(
+    directory: AnyPath, files: ShardFiles, *, source: str, format_: str
+) -> Iterator[Sinks]:
     """Opens the files of a shard; all appear when the block ends without an error."""
     with (
         whole_file(directory / files.rejects) as rejects,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
+from turnmill.errors import DataError
 from turnmill.prepare.files import Part
 from turnmill.prepare.inputs import Input
 from turnmill.prepare.prices import Prices
@@ -43,6 +47,7 @@ class ShardSpec:
             "shard": self.name,
             "source": self.input.name,
             "schema": self.schema,
+            "own_keys": self.input.own_keys,
             "mixed": self.mixed,
             "part": [part.start, part.stop, part.first_row, part.first_line],
         }
@@ -68,9 +73,15 @@ class PlannedInput:
             "format": self.input.format,
             "compression": self.input.compression,
             "schema": self.schema,
+            **self._own_names(),
             "shards": len(self.shards),
             **prices,
         }
+
+    def _own_names(self) -> dict[str, Any]:
+        """Fields and roles of this input alone, where it names any."""
+        own = json.loads(self.input.own_keys)
+        return {key: own[key] for key in ("fields", "roles") if key in own}
 
 
 @dataclass(frozen=True)
@@ -130,12 +141,20 @@ def schema_of(input_: Input, encoder: Encoder) -> str:
     if input_.columnar:
         batches = input_.batches(Part(0, _first_batches(input_)))
         first = next((batch for batch, _ in batches if batch.num_rows), None)
-        return "auto" if first is None else encoder._inspect_batch(first, path=input_.name)
+        return "auto" if first is None else _of_batch(first, input_, encoder)
     for block, _ in input_.blocks(Part(0, _first_rows(input_))):
         if not block.strip():
             continue
-        return encoder._inspect_bytes(block, path=input_.name)
+        try:
+            return encoder._inspect_bytes(block, path=input_.name, own_keys=input_.own_keys)
+        except DataError as error:
+            if error.code != "no-rows":
+                raise
     return "auto"
+
+
+def _of_batch(batch: pa.RecordBatch, input_: Input, encoder: Encoder) -> str:
+    return encoder._inspect_batch(batch, path=input_.name, own_keys=input_.own_keys)
 
 
 def _first_batches(input_: Input) -> int:

@@ -75,10 +75,13 @@ class ShardEncoder(Protocol):
 class Encoder(Protocol):
     """Made once per process from a recipe; makes an encoder for each shard."""
 
-    def _inspect_bytes(self, data: bytes, *, path: str) -> str:
-        """The schema of an input that starts with these bytes of JSON."""
+    def _inspect_bytes(self, data: bytes, *, path: str, own_keys: str) -> str:
+        """The schema of an input that starts with these bytes of JSON.
 
-    def _inspect_batch(self, batch: pa.RecordBatch, *, path: str) -> str:
+        ``own_keys`` are the recipe keys of this input alone, as JSON.
+        """
+
+    def _inspect_batch(self, batch: pa.RecordBatch, *, path: str, own_keys: str) -> str:
         """The schema of an input that starts with this batch."""
 
     def _history_prices(self, path: str) -> dict[str, Any] | None:
@@ -95,6 +98,7 @@ class Encoder(Protocol):
         threads: int | None,
         chunk_rows: int | None = None,
         mixed: bool = False,
+        own_keys: str = "{}",
     ) -> ShardEncoder:
         """An encoder for one shard; ``mixed`` outputs have the same columns for every schema."""
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from turnmill.errors import DataError
 from turnmill.prepare.outputs import STAGING
+from turnmill.prepare.remote import AnyPath, output_path
+from turnmill.prepare.store import read_table
 
 
 def is_output(path: str | os.PathLike[str]) -> bool:
@@ -23,9 +24,10 @@ def is_output(path: str | os.PathLike[str]) -> bool:
     Raises:
         DataError: It was begun, and is not finished.
     """
-    if Path(path, "turnmill.json").is_file():
+    place = output_path(path)
+    if (place / "turnmill.json").is_file():
         return True
-    if Path(path, STAGING).is_dir():
+    if (place / STAGING).is_dir():
         raise DataError(
             "the output is not finished",
             code="unfinished-output",
@@ -50,13 +52,14 @@ class WrittenRow:
 class Output:
     """A finished output directory."""
 
-    path: Path
+    path: AnyPath
     record: dict[str, Any]
 
     @classmethod
-    def open(cls, path: str | Path) -> Output:
+    def open(cls, path: str | os.PathLike[str]) -> Output:
         """Opens the directory; it must be finished."""
-        return cls(Path(path), json.loads(Path(path, "turnmill.json").read_text("utf-8")))
+        place = output_path(path)
+        return cls(place, json.loads((place / "turnmill.json").read_text("utf-8")))
 
     @property
     def sources(self) -> list[str]:
@@ -105,7 +108,7 @@ class Output:
             found = index.filter(wanted)
             if found.num_rows:
                 return self._written(shard, index, wanted)
-        rejects = pq.read_table(self.path / "rejects.parquet")
+        rejects = read_table(self.path / "rejects.parquet")
         rejects = rejects.filter((pc.field("source") == source) & wanted)
         for reject in rejects.to_pylist():
             return WrittenRow(source, reject["row"], reject["line"], [], reject)
@@ -115,7 +118,7 @@ class Output:
         raise DataError(message, code="no-such-row", path=str(self.path), hint=hint)
 
     def _index(self, shard: dict[str, Any]) -> pa.Table:
-        return pq.read_table(self.path / shard["index"])
+        return read_table(self.path / shard["index"])
 
     def _written(self, shard: dict[str, Any], index: pa.Table, wanted: Any) -> WrittenRow:
         numbered = index.append_column("number", pa.array(range(index.num_rows), pa.int64()))
@@ -127,9 +130,14 @@ class Output:
     def _samples(self, shard: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
         path = self.path / shard["data"]
         if path.suffix == ".parquet":
-            table = pq.read_table(path)
+            table = read_table(path)
         else:
-            with pa.memory_map(str(path)) as file:
+            with _mapped(path) as file:
                 table = pa.ipc.open_stream(file).read_all()
         rows: list[dict[str, Any]] = table.take(numbers).to_pylist()
         return rows
+
+
+def _mapped(path: AnyPath) -> Any:
+    """The file, mapped into memory where it is a local one."""
+    return pa.memory_map(str(path)) if isinstance(path, Path) else path.open("rb")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 from turnmill.errors import RecipeError
 from turnmill.prepare import store
 from turnmill.prepare.outputs import STAGING, ShardFiles
 from turnmill.prepare.plan import Plan
+from turnmill.prepare.remote import AnyPath
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
 
 RECORD_VERSION = 1
@@ -27,19 +27,19 @@ def made_of(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict
     return normal
 
 
-def plan_path(output: Path) -> Path:
+def plan_path(output: AnyPath) -> AnyPath:
     """Where an output keeps what it is made of, from before the first shard."""
     return output / STAGING / "plan.json"
 
 
-def settled_now(output: Path) -> str | None:
+def settled_now(output: AnyPath) -> str | None:
     """The date that templates saw when the output was started, if they read it."""
     started = store.read_json(plan_path(output)) or {}
     now: str | None = started.get("facts", {}).get("now")
     return now
 
 
-def same_recipe(output: Path, mine: dict[str, Any]) -> bool:
+def same_recipe(output: AnyPath, mine: dict[str, Any]) -> bool:
     """Whether an output was started by a run made of the same, or by none."""
     theirs = store.read_json(plan_path(output))
     return theirs is None or _wherever(theirs) == _wherever(mine)
@@ -52,7 +52,7 @@ def _wherever(made: dict[str, Any]) -> dict[str, Any]:
     return {**made, "recipe": recipe, "facts": {**made["facts"], "tokenizer": tokenizer}}
 
 
-def refuse_other_recipe(output: Path, mine: dict[str, Any]) -> None:
+def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
     """Compares with the run that the output was started by.
 
     Raises:

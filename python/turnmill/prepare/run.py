@@ -8,14 +8,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from turnmill._environment import chunk_rows
 from turnmill.errors import DataError
 from turnmill.prepare import prices, store
 from turnmill.prepare.advice import advice
-from turnmill.prepare.commit import Totals, add_up, commit, finished, merge_counts
+from turnmill.prepare.commit import (
+    Totals,
+    add_up,
+    commit,
+    finished,
+    merge_counts,
+    merge_rejects,
+)
 from turnmill.prepare.inputs import find_inputs
 from turnmill.prepare.next_lines import NextStep, next_steps
 from turnmill.prepare.outputs import STAGING
@@ -30,6 +36,7 @@ from turnmill.prepare.record import (
     refuse_other_recipe,
     same_recipe,
 )
+from turnmill.prepare.remote import AnyPath, RemotePath
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
 
 REJECTS_LOOKED_AT_AFTER = 10_000
@@ -40,11 +47,13 @@ REJECTS_LOOKED_AT_AFTER = 10_000
 class Run:
     """A finished run: what was written, what was not, and what to do next."""
 
-    output: Path
+    output: AnyPath
     """The output directory."""
     totals: Totals
     facts: dict[str, Any]
     """Tokenizer, template and stop set."""
+    inputs: list[dict[str, Any]]
+    """Each input with its name, format and the schema it was read as."""
     format: str
     seconds: float
     """Time of this run; a resumed run counts its own share only."""
@@ -86,6 +95,7 @@ class Run:
         """The run as JSON-able values, as ``turnmill prepare --json`` prints it."""
         return {
             "output": str(self.output),
+            "inputs": self.inputs,
             **self.totals.to_dict(),
             "stop": self.facts["stop"],
             "notes": self.facts.get("notes", []),
@@ -101,7 +111,7 @@ def run_with(
     encoder: Encoder,
     recipe: dict[str, Any],
     inputs: Any,
-    output: Path,
+    output: AnyPath,
     *,
     threads: int | None,
     resume: bool = True,
@@ -123,10 +133,10 @@ def run_with(
     started, clock = datetime.now(UTC), time.monotonic()
     plan = make_plan(find_inputs(inputs), encoder, threads=threads)
     made = made_of(recipe, encoder._facts(), turnmill.__version__)
-    format_ = recipe.get("format") or "arrow"
+    format_ = recipe.get("format") or _default_format(output)
     with _held(output, made, resume=resume, overwrite=bool(recipe.get("overwrite"))):
         count = ProgressCount([spec.part.size for spec in plan.shards], progress)
-        limit = _RejectLimit(recipe.get("max_rejects"))
+        limit = _RejectLimit(recipe.get("max_rejects"), output)
 
         def watch(tally: Tally, amount: int, rejected: dict[str, int]) -> None:
             count.advance(tally, amount)
@@ -135,7 +145,8 @@ def run_with(
         settings = ShardSettings(output, format_, threads, chunk_rows(), watch)
         receipts, reused = _run_shards(plan, encoder, settings, count, limit)
         totals = add_up(output, format_, plan, receipts)
-        _refuse_nothing(totals)
+        merge_rejects(output, format_, plan)
+        _refuse_nothing(totals, [planned.input.name for planned in plan.inputs], output)
         limit.check(totals.tally, totals.rejected)
         commit(output, format_, plan, receipts, totals, made)
         seconds = time.monotonic() - clock
@@ -144,9 +155,11 @@ def run_with(
             output / "run.json",
             circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
         )
+    read = [planned.to_dict() for planned in plan.inputs]
+    shards = len(plan.shards)
     history = prices.add_up([planned.history for planned in plan.inputs])
     return Run(
-        output, totals, made["facts"], format_, seconds, size, len(plan.shards), reused, history
+        output, totals, made["facts"], read, format_, seconds, size, shards, reused, history
     )
 
 
@@ -176,6 +189,7 @@ class _RejectLimit:
     """Stops a run in which too many rows are rejected."""
 
     limit: float | None
+    output: AnyPath
     looked: bool = False
     finished: dict[str, int] = field(default_factory=dict)
     """Rejects of the shards that are done, by rule."""
@@ -185,11 +199,14 @@ class _RejectLimit:
         if not self.looked and tally.rows >= REJECTS_LOOKED_AT_AFTER:
             self.looked = True
             rules = dict.fromkeys([*self.finished, *rejected])
-            self.check(
-                tally, {rule: self.finished.get(rule, 0) + rejected.get(rule, 0) for rule in rules}
-            )
+            so_far = {r: self.finished.get(r, 0) + rejected.get(r, 0) for r in rules}
+            self._judge(tally, so_far, "")
 
     def check(self, tally: Tally, rejected: dict[str, int]) -> None:
+        """Looks at the end, when all rejects are listed."""
+        self._judge(tally, rejected, _listed(self.output))
+
+    def _judge(self, tally: Tally, rejected: dict[str, int], listed: str) -> None:
         """Raises a DataError when the share of rejects is above the limit."""
         if self.limit is None or tally.rejected <= self.limit * tally.rows:
             return
@@ -198,20 +215,30 @@ class _RejectLimit:
             f"{tally.rejected:,} of {tally.rows:,} rows were rejected ({percent:.3g} %), "
             f"more than max_rejects allows ({100 * self.limit:.3g} %)"
         )
-        raise DataError(message, code="too-many-rejects", hint=advice(rejected))
+        raise DataError(message, code="too-many-rejects", hint=advice(rejected) + listed)
 
 
-def _refuse_nothing(totals: Totals) -> None:
+def _refuse_nothing(totals: Totals, inputs: list[str], output: AnyPath) -> None:
     tally = totals.tally
     if not tally.rows:
-        raise DataError("the input holds no rows", code="no-rows", hint="look at the input files")
+        what = "input holds" if len(inputs) == 1 else "inputs hold"
+        place = inputs[0] if len(inputs) == 1 else None
+        raise DataError(f"the {what} no rows", code="no-rows", path=place, hint="look into it")
     if not tally.samples:
-        message = f"all {tally.rows:,} rows were rejected, so nothing was written"
-        raise DataError(message, code="all-rejected", hint=advice(totals.rejected))
+        every = f"all {tally.rows:,} rows were" if tally.rows > 1 else "the only row was"
+        message = f"{every} rejected, so nothing was written"
+        hint = advice(totals.rejected) + _listed(output)
+        raise DataError(message, code="all-rejected", hint=hint)
+
+
+def _listed(output: AnyPath) -> str:
+    return f"\nevery rejected row with its reason: {output / 'rejects.parquet'}"
 
 
 @contextlib.contextmanager
-def _held(output: Path, made: dict[str, Any], *, resume: bool, overwrite: bool) -> Iterator[None]:
+def _held(
+    output: AnyPath, made: dict[str, Any], *, resume: bool, overwrite: bool
+) -> Iterator[None]:
     """Makes the output directory, locks it, and makes sure that it holds this recipe's shards."""
     _make_directory(output)
     with store.lock(output / STAGING / "lock"):
@@ -225,28 +252,28 @@ def _held(output: Path, made: dict[str, Any], *, resume: bool, overwrite: bool) 
                 "the output was started before",
                 code="output-exists",
                 path=str(output),
-                hint="give another directory, or resume=True to go on",
+                hint="give another directory, or go on: leave --no-resume out (resume=True)",
             )
         store.write_json(plan_path(output), made)
         yield
 
 
-def _holds_nothing(output: Path) -> bool:
+def _holds_nothing(output: AnyPath) -> bool:
     """Whether no sample was ever written: a run that failed at once is no work to be kept."""
     receipts = (store.read_json(path) for path in (output / STAGING).glob("receipt-*.json"))
     return not any(receipt["tally"]["samples"] for receipt in receipts if receipt)
 
 
-def _make_directory(output: Path) -> None:
-    if ":/" in str(output):
-        raise DataError(
-            "the output has to be a local directory",
-            code="remote-output",
-            path=str(output),
-            hint="write to a local directory and copy it: every file in it is final",
-        )
+def _default_format(output: AnyPath) -> str:
+    """Trainers map local files; over a network smaller ones are worth more."""
+    return "parquet" if isinstance(output, RemotePath) else "arrow"
+
+
+def _make_directory(output: AnyPath) -> None:
     if output.exists() and not output.is_dir():
-        raise NotADirectoryError(20, "the output is a file", str(output))
+        error = NotADirectoryError(20, "the output is a file", str(output))
+        error.add_note("hint: give a directory with -o")
+        raise error
     if output.is_dir() and not (output / STAGING).exists() and any(output.iterdir()):
         raise DataError(
             "the output directory is not empty and was not made by turnmill",
@@ -257,15 +284,15 @@ def _make_directory(output: Path) -> None:
     (output / STAGING).mkdir(parents=True, exist_ok=True)
 
 
-def _clear(output: Path) -> None:
+def _clear(output: AnyPath) -> None:
     """Removes what turnmill wrote, the commit point first; nothing else is touched."""
-    import shutil
-
     for name in ("state.json", "turnmill.json", "dataset_info.json", "run.json", "rejects.parquet"):
         (output / name).unlink(missing_ok=True)
-    for pattern in ("data-*", "index-*"):
-        for path in output.glob(pattern):
-            path.unlink()
-    shutil.rmtree(output / "serving", ignore_errors=True)
-    for path in (output / STAGING).glob("*.*"):
+    written = [
+        *output.glob("data-*"),
+        *output.glob("index-*"),
+        *(output / "serving").glob("*"),
+        *(output / STAGING).glob("*.*"),
+    ]
+    for path in written:
         path.unlink()

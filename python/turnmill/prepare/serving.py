@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from turnmill.prepare import store
+from turnmill.prepare.remote import AnyPath
 
 
-def write_serving(directory: Path, facts: dict[str, Any]) -> None:
+def write_serving(directory: AnyPath, facts: dict[str, Any]) -> None:
     """Writes the stop set, the template, and the lines for vLLM, llama.cpp and Ollama.
 
     Args:

@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from turnmill.prepare import store
 from turnmill.prepare.outputs import Sinks, open_sinks, shard_files
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.protocol import Encoder, Output, ShardEncoder
+from turnmill.prepare.remote import AnyPath
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def _unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
 class ShardSettings:
     """What every shard of a run shares."""
 
-    output: Path
+    output: AnyPath
     format: str
     threads: int | None
     chunk_rows: int | None = None
@@ -114,6 +114,7 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
         threads=settings.threads,
         chunk_rows=settings.chunk_rows,
         mixed=spec.mixed,
+        own_keys=spec.input.own_keys,
     )
     total = Tally()
     codes: dict[str, int] = {}

@@ -1,7 +1,8 @@
 """Files that appear whole or not at all.
 
 A file is written under a temporary name in its own directory, synced, renamed, and the directory
-synced. A process killed at any point leaves at most a temporary file, which the next run removes.
+synced; outputs behind a URI have their own ways (:mod:`turnmill.prepare.remote`). A process killed
+at any point leaves at most a temporary file, which the next run removes.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from turnmill.errors import TurnmillError
+from turnmill.prepare.remote import AnyPath, RemotePath
 
 TEMPORARY_PREFIX = ".tmp-"
+_READ_BYTES = 1 << 20
 
 
 class HashingFile(io.RawIOBase):
     """A file being written: counts and hashes its bytes, and names itself in every error."""
 
-    def __init__(self, raw: BinaryIO, path: Path) -> None:
+    def __init__(self, raw: Any, path: AnyPath) -> None:
         super().__init__()
         self._raw = raw
         self._path = path
@@ -67,7 +73,7 @@ class HashingFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[HashingFile]:
+def whole_file(path: AnyPath) -> Iterator[HashingFile]:
     """Opens ``path`` for writing; the file appears when the block ends without an error.
 
     Raises:
@@ -82,9 +88,9 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
             except BaseException:
                 file.abandon()
                 raise
-            os.fsync(raw.fileno())
-        temporary.replace(path)
-        sync_directory(path.parent)
+            if isinstance(path, Path):
+                os.fsync(raw.fileno())
+        _reveal(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -92,19 +98,28 @@ def whole_file(path: Path) -> Iterator[HashingFile]:
         raise
 
 
-def write_text(path: Path, text: str) -> str:
+def _reveal(temporary: AnyPath, path: AnyPath) -> None:
+    """Gives a file that is written its name, for good."""
+    if isinstance(path, RemotePath) and isinstance(temporary, RemotePath):
+        temporary.replace(path)
+    elif isinstance(path, Path) and isinstance(temporary, Path):
+        temporary.replace(path)
+        sync_directory(path.parent)
+
+
+def write_text(path: AnyPath, text: str) -> str:
     """Writes a whole file and returns its SHA-256."""
     with whole_file(path) as file:
         file.write(text.encode())
         return file.sha256
 
 
-def write_json(path: Path, value: Any) -> str:
+def write_json(path: AnyPath, value: Any) -> str:
     """Writes ``value`` as JSON with a stable layout and returns the file's SHA-256."""
     return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any | None:
+def read_json(path: AnyPath) -> Any | None:
     """The value of a JSON file, or ``None`` where there is no such file."""
     try:
         return json.loads(path.read_text("utf-8"))
@@ -112,10 +127,19 @@ def read_json(path: Path) -> Any | None:
         return None
 
 
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+def read_table(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return pq.read_table(file, columns=columns)
+
+
+def file_sha256(path: AnyPath) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def sync_directory(path: Path) -> None:
@@ -127,13 +151,13 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def remove_temporary_files(directory: Path) -> None:
+def remove_temporary_files(directory: AnyPath) -> None:
     """Removes what a killed run left behind. Only for the holder of the lock."""
     for path in directory.glob(TEMPORARY_PREFIX + "*"):
         path.unlink(missing_ok=True)
 
 
-def named(error: OSError, path: Path) -> OSError:
+def named(error: OSError, path: AnyPath) -> OSError:
     """``error`` as it is, with the path it concerns if it names none."""
     if error.filename is not None and TEMPORARY_PREFIX not in str(error.filename):
         return error
@@ -143,12 +167,15 @@ def named(error: OSError, path: Path) -> OSError:
 
 
 @contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Holds a directory against a second runner.
+def lock(path: AnyPath) -> Iterator[None]:
+    """Holds a directory against a second runner, where it is a local one.
 
     Raises:
         TurnmillError: Another process holds it.
     """
+    if isinstance(path, RemotePath):
+        yield
+        return
     with path.open("a+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

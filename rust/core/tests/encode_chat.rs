@@ -186,7 +186,12 @@ fn whitespace_that_a_header_token_swallows_trains_no_header() {
     let recipe = r#", "stop": ["<|im_end|>", "<|im_start|>"], "train_on": ["user", "assistant"],
         "template": "{% for m in messages %}<|im_start|>{{ m.role[0] if m.role == 'user' }}<|im_start|>\n{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|><|im_start|>\n{% endif %}""#;
     let encoder = encoder(&directory, recipe).unwrap();
-    for (answer, trained) in [("Yes", "Yes"), (" Yes", "Yes"), ("\\n \\nYes", "Yes"), (" ", "")] {
+    for (answer, trained) in [
+        ("Yes", "Yes"),
+        (" Yes", "Yes"),
+        ("\\n \\nYes", "Yes"),
+        (" ", ""),
+    ] {
         let row = format!(
             r#"{{"messages": [{{"role": "user", "content": " Hi"}},
             {{"role": "assistant", "content": "{answer}"}}]}}"#
@@ -194,7 +199,11 @@ fn whitespace_that_a_header_token_swallows_trains_no_header() {
         let made = make(&encoder, &[&one_line(&row)]).unwrap();
         assert_eq!(made.trained, [format!("Hi<|im_end|>{trained}<|im_end|>")]);
         let swallowed = u64::from(answer != "Yes");
-        assert_eq!(made.counts.get(Rule::BoundaryMerge), swallowed, "{answer:?}");
+        assert_eq!(
+            made.counts.get(Rule::BoundaryMerge),
+            swallowed,
+            "{answer:?}"
+        );
     }
 }
 

@@ -45,6 +45,12 @@ impl Encoder {
         Ok(Self(Arc::new(encoder)))
     }
 
+    /// The same encoder for an input that says its own `schema`, `fields` or `roles`, as JSON.
+    fn for_input(&self, py: Python<'_>, keys: &str) -> PyResult<Self> {
+        let encoder = detach::run_short(py, || self.0.for_input(keys))?;
+        Ok(Self(Arc::new(encoder)))
+    }
+
     /// Compares the tokenizer's fast backend with the reference on the first rows of these bytes of
     /// JSON: the number of bytes compared, and the first difference in words.
     #[expect(

@@ -62,6 +62,12 @@ mod _core {
         })
     }
 
+    /// Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`.
+    #[pyfunction]
+    fn check_input(py: Python<'_>, keys: &str) -> PyResult<()> {
+        detach::run_short(py, || Recipe::default().for_input(keys).map(drop))
+    }
+
     /// What the core reads from a JSON text, and how many keys stood twice in one object.
     #[pyfunction]
     #[pyo3(name = "_parse_json")]

@@ -74,11 +74,13 @@ fn list_has(row: Map<'_>, role: &str, content: &str) -> bool {
 }
 
 fn nothing_fits(rows: &[Value<'_>]) -> Error {
+    if rows.is_empty() {
+        return Error::new(ErrorKind::Data, "no-rows", "the input holds no rows");
+    }
     let keys = rows.iter().find_map(|row| row.as_map());
-    let what = match (rows.first(), keys) {
-        (None, _) => "there is no row to tell the schema from".to_owned(),
-        (Some(first), None) => format!("the first row is {}, not an object", first.kind()),
-        (_, Some(map)) => {
+    let what = match keys {
+        None => format!("the first row is {}, not an object", rows[0].kind()),
+        Some(map) => {
             let keys = super::messages::keys(map);
             format!("the rows fit no schema; keys of the first: {keys}")
         }
@@ -111,5 +113,7 @@ fn ambiguous(found: &[usize], fitting: &[u64], rows: usize) -> Error {
         evidence.join(", ")
     );
     let choose = choices.join(" or --schema ");
-    Error::new(ErrorKind::Data, "ambiguous-schema", what).hint(format!("choose: --schema {choose}"))
+    Error::new(ErrorKind::Data, "ambiguous-schema", what).hint(format!(
+        "choose: --schema {choose}; `schema` under [[inputs]] of a recipe is for one file alone"
+    ))
 }

@@ -28,3 +28,4 @@ pub use detect::detect;
 pub use options::{RoleOrder, SchemaOptions, TextParts};
 pub use reader::Reader;
 pub use schema::Schema;
+pub use variables::{GIVEN, is_given};

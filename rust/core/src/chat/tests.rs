@@ -103,6 +103,19 @@ fn messages_pass_as_they_are_but_for_null_keys() {
 }
 
 #[test]
+fn variables_that_the_row_gives_itself_are_refused() {
+    for name in ["messages", "tools", "add_generation_prompt"] {
+        let row = format!(
+            r#"{{"messages": [{{"role": "user", "content": "a"}}, {{"role": "assistant", "content": "b"}}],
+            "chat_template_kwargs": {{"{name}": null}}}}"#
+        );
+        let reject = rejected(Schema::Messages, &row);
+        assert_eq!(reject.rule, Rule::TemplateError);
+        assert!(reject.reason.contains(name), "{}", reject.reason);
+    }
+}
+
+#[test]
 fn unchanged_messages_are_not_copied() {
     let arena = Arena::new();
     let row = br#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#;

@@ -6,6 +6,21 @@ use crate::check::{Reject, Rule};
 use crate::jsonl;
 use crate::value::{Arena, Map, Value};
 
+/// Variables of a template that nobody else may set: as in transformers, where a second value for
+/// one of them raises.
+pub const GIVEN: [&str; 5] = [
+    "messages",
+    "tools",
+    "documents",
+    "add_generation_prompt",
+    "continue_final_message",
+];
+
+/// Whether the rows, or turnmill itself, give that variable.
+pub fn is_given(name: &str) -> bool {
+    GIVEN.contains(&name)
+}
+
 /// A conversation of `messages` with the variables that stand in `row`.
 pub(super) fn conversation<'a>(
     messages: &'a [Message<'a>],
@@ -65,7 +80,14 @@ fn documents<'a>(row: Map<'a>, names: &Names) -> Result<Option<Value<'a>>, Rejec
 fn template_kwargs<'a>(row: Map<'a>, names: &Names) -> Result<Map<'a>, Reject> {
     match names.get(row, Field::TemplateKwargs) {
         None => Ok(Map::default()),
-        Some(Value::Map(map)) => Ok(map),
+        Some(Value::Map(map)) => match map.iter().find(|(name, _)| is_given(name)) {
+            None => Ok(map),
+            Some((name, _)) => {
+                let field = names.of(Field::TemplateKwargs);
+                let reason = format!("`{field}` cannot set `{name}`");
+                Err(Reject::new(Rule::TemplateError, reason))
+            }
+        },
         Some(other) => Err(mismatch(
             names.of(Field::TemplateKwargs),
             "an object",

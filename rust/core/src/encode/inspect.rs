@@ -63,13 +63,19 @@ fn not_json(rows: &Rows) -> Error {
         Some((line, Err(error))) => (line, error.to_string()),
         _ => (1, String::new()),
     };
-    Error::new(
-        ErrorKind::Data,
-        "invalid-json",
-        format!("none of the first {} rows is JSON: {why}", rows.len()),
-    )
-    .at_line(line)
-    .hint("inputs are JSON Lines, a JSON array, Parquet or Arrow; is this one of them?")
+    let none = match rows.len() {
+        1 => "the first row is not JSON".to_owned(),
+        many => format!("none of the first {many} rows is JSON"),
+    };
+    let hint = if why.contains("UTF-8") {
+        "save the file as UTF-8"
+    } else {
+        "inputs are JSON Lines (one object a line), a JSON array, Parquet or Arrow; a single \
+         object that holds the rows is none of these: take the list out of it"
+    };
+    Error::new(ErrorKind::Data, "invalid-json", format!("{none}: {why}"))
+        .at_line(line)
+        .hint(hint)
 }
 
 pub(super) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Inspection> {

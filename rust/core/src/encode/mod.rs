@@ -87,6 +87,17 @@ impl Encoder {
         })
     }
 
+    /// The same encoder for an input that says its own `schema`, `fields` or `roles`, as JSON;
+    /// tokenizer and templates are shared.
+    pub fn for_input(&self, keys: &str) -> Result<Self> {
+        let mut plan = self.plan.clone();
+        plan.recipe = plan.recipe.for_input(keys)?;
+        Ok(Self {
+            plan,
+            workers: Mutex::default(),
+        })
+    }
+
     /// The recipe.
     pub fn recipe(&self) -> &Recipe {
         &self.plan.recipe

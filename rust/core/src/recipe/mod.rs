@@ -191,6 +191,12 @@ impl Recipe {
         read::recipe(text)
     }
 
+    /// The recipe for one input, with the `schema`, `fields` and `roles` (as JSON) that it says of
+    /// itself; names are laid over those that hold for all inputs.
+    pub fn for_input(&self, text: &str) -> Result<Self> {
+        read::for_input(self, text)
+    }
+
     /// Every key with its value, defaults included, in the order of the documentation.
     pub fn to_json(&self) -> Json {
         json!({

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::{Choice, Column, Recipe, Stop, StopToken, TrainOn, nearest};
+use crate::chat;
 use crate::{Error, ErrorKind, Result};
 
 /// Every key of the recipe.
@@ -43,6 +44,12 @@ const KEYS: &[&str] = &[
 /// Keys of the agreement whose feature is not there yet. Only "off" is accepted.
 const NOT_LANDED: &[&str] = &["pack", "shuffle", "seed", "validation", "dedup"];
 
+/// Keys that one input may set for itself.
+const INPUT_KEYS: &[&str] = &["schema", "fields", "roles"];
+
+/// Keys of an input in the agreement whose feature is not there yet.
+const INPUT_KEYS_NOT_LANDED: &[&str] = &["weight", "cap", "carry"];
+
 /// Schemas by name.
 const SCHEMAS: &[&str] = &[
     "auto",
@@ -78,7 +85,7 @@ fn not_landed(what: &str) -> Error {
     .hint("leave it out; it is refused rather than ignored")
 }
 
-pub(super) fn recipe(text: &str) -> Result<Recipe> {
+fn keys(text: &str) -> Result<JsonMap<String, Json>> {
     let parsed: Json = serde_json::from_str(text).map_err(|error| {
         Error::new(
             ErrorKind::Recipe,
@@ -86,15 +93,19 @@ pub(super) fn recipe(text: &str) -> Result<Recipe> {
             format!("the recipe is not JSON: {error}"),
         )
     })?;
-    let Json::Object(keys) = parsed else {
-        return Err(Error::new(
+    match parsed {
+        Json::Object(keys) => Ok(keys),
+        _ => Err(Error::new(
             ErrorKind::Recipe,
             "bad-value",
             "a recipe is an object of keys and values",
-        ));
-    };
+        )),
+    }
+}
+
+pub(super) fn recipe(text: &str) -> Result<Recipe> {
     let mut recipe = Recipe::default();
-    for (key, value) in &keys {
+    for (key, value) in &keys(text)? {
         check_key(key, value)?;
         if !value.is_null() {
             set(&mut recipe, key, value)?;
@@ -104,17 +115,47 @@ pub(super) fn recipe(text: &str) -> Result<Recipe> {
     Ok(recipe)
 }
 
+/// The recipe with what one input says of itself laid over it.
+pub(super) fn for_input(recipe: &Recipe, text: &str) -> Result<Recipe> {
+    let mut own = recipe.clone();
+    for (key, value) in &keys(text)? {
+        check_input_key(key)?;
+        match key.as_str() {
+            _ if value.is_null() => {}
+            "schema" => own.schema = schema(value)?,
+            "fields" => own.fields.extend(names(key, value)?),
+            _ => own.roles.extend(names(key, value)?),
+        }
+    }
+    check_together(&own)?;
+    Ok(own)
+}
+
+fn check_input_key(key: &str) -> Result<()> {
+    if INPUT_KEYS_NOT_LANDED.contains(&key) {
+        return Err(not_landed(&format!("`{key}` of an input")));
+    }
+    if INPUT_KEYS.contains(&key) {
+        return Ok(());
+    }
+    Err(unknown(
+        format!("an input has no key `{key}`"),
+        key,
+        INPUT_KEYS,
+    ))
+}
+
+fn unknown(what: String, key: &str, known: &[&str]) -> Error {
+    let error = Error::new(ErrorKind::Recipe, "unknown-key", what);
+    match nearest(key, known.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("keys: {}", known.join(", "))),
+    }
+}
+
 fn check_key(key: &str, value: &Json) -> Result<()> {
     if !KEYS.contains(&key) {
-        let error = Error::new(
-            ErrorKind::Recipe,
-            "unknown-key",
-            format!("the recipe has no key `{key}`"),
-        );
-        return Err(match nearest(key, KEYS.iter().copied()) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("keys: {}", KEYS.join(", "))),
-        });
+        return Err(unknown(format!("the recipe has no key `{key}`"), key, KEYS));
     }
     let off = matches!(value, Json::Null | Json::Bool(false));
     if NOT_LANDED.contains(&key) && !off {
@@ -128,7 +169,7 @@ fn set(recipe: &mut Recipe, key: &str, value: &Json) -> Result<()> {
         "inputs" => recipe.inputs = value.clone(),
         "tokenizer" => recipe.tokenizer = string(key, value)?,
         "template" => recipe.template = Some(string(key, value)?),
-        "template_kwargs" => recipe.template_kwargs.clone_from(object(key, value)?),
+        "template_kwargs" => recipe.template_kwargs = template_kwargs(value)?,
         "now" => recipe.now = Some(string(key, value)?),
         "schema" => recipe.schema = schema(value)?,
         "fields" => recipe.fields = names(key, value)?,
@@ -201,6 +242,22 @@ fn object<'j>(key: &str, value: &'j Json) -> Result<&'j JsonMap<String, Json>> {
     value
         .as_object()
         .ok_or_else(|| bad(key, value, "an object"))
+}
+
+fn template_kwargs(value: &Json) -> Result<JsonMap<String, Json>> {
+    let variables = object("template_kwargs", value)?;
+    match variables.keys().find(|name| chat::is_given(name)) {
+        None => Ok(variables.clone()),
+        Some(name) => Err(Error::new(
+            ErrorKind::Recipe,
+            "bad-value",
+            format!("`template_kwargs` cannot set `{name}`"),
+        )
+        .hint(format!(
+            "the rows and turnmill itself give {}",
+            chat::GIVEN.join(", ")
+        ))),
+    }
 }
 
 fn names(key: &str, value: &Json) -> Result<BTreeMap<String, String>> {

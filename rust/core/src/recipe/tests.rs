@@ -104,3 +104,49 @@ fn the_fingerprint_follows_what_can_change_a_byte() {
     assert_ne!(base.fingerprint(), other.fingerprint());
     assert_eq!(base.fingerprint().len(), 32);
 }
+
+#[test]
+fn template_kwargs_set_nothing_that_the_rows_give() {
+    for name in crate::chat::GIVEN {
+        let found = error(&format!(
+            r#"{{"template_kwargs": {{"x": 1, "{name}": []}}}}"#
+        ));
+        assert_eq!(found.code(), "bad-value");
+        assert!(found.what().contains(&format!("`{name}`")));
+    }
+}
+
+#[test]
+fn an_input_lays_its_names_over_the_recipes() {
+    let recipe = r#"{"schema": "messages", "roles": {"a": "user", "b": "assistant"}}"#;
+    let recipe = Recipe::from_json(recipe).unwrap();
+    let own = r#"{"schema": "sharegpt", "roles": {"b": "system"}, "fields": {"from": "who"}}"#;
+    let own = recipe.for_input(own).unwrap();
+    assert_eq!(own.schema.as_deref(), Some("sharegpt"));
+    assert_eq!(own.roles["a"], "user");
+    assert_eq!(own.roles["b"], "system");
+    assert_eq!(own.fields["from"], "who");
+    let inherited = recipe.for_input(r#"{"schema": null}"#).unwrap();
+    assert_eq!(inherited, recipe);
+    assert_eq!(
+        recipe.for_input(r#"{"schema": "auto"}"#).unwrap().schema,
+        None
+    );
+}
+
+#[test]
+fn an_input_has_few_keys() {
+    let refused = |text| Recipe::default().for_input(text).unwrap_err();
+    assert_eq!(refused(r#"{"weight": 2}"#).code(), "not-available");
+    let unknown = refused(r#"{"role": {}}"#);
+    assert_eq!(unknown.code(), "unknown-key");
+    assert_eq!(unknown.hint_text(), Some("did you mean `roles`?"));
+    assert_eq!(refused(r#"{"schema": "odd"}"#).code(), "bad-value");
+    let bare = Recipe::from_json(r#"{"schema": "text", "columns": ["input_ids"]}"#).unwrap();
+    assert_eq!(
+        bare.for_input(r#"{"schema": "messages"}"#)
+            .unwrap_err()
+            .code(),
+        "bare-mask"
+    );
+}

@@ -1,0 +1,155 @@
+"""Outputs that are no local directory: any file system that pyarrow opens by URI.
+
+A file is written under a temporary name and moved, as on a disk. Object stores have no rename:
+there a move is a copy by the server, which shows the whole object at once, and a deletion. Nothing
+locks such an output, so two runs must not write to one at the same time.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+from turnmill.errors import DataError
+
+_WRITE_BUFFER = 1 << 20
+
+
+@dataclass(frozen=True)
+class RemotePath:
+    """A file or directory behind a URI, with what is used here of :class:`pathlib.Path`."""
+
+    filesystem: fs.FileSystem = field(compare=False, repr=False)
+    inner: str
+    """The path as the file system knows it."""
+    uri: str
+    """The path as the user gave it."""
+
+    def __str__(self) -> str:
+        return self.uri
+
+    def __truediv__(self, name: str) -> RemotePath:
+        return replace(self, inner=f"{self.inner}/{name}", uri=f"{self.uri}/{name}")
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.uri.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the last part, with its dot."""
+        return Path(self.name).suffix
+
+    @property
+    def parent(self) -> RemotePath:
+        """The directory it is in."""
+        return replace(self, inner=self.inner.rpartition("/")[0], uri=self.uri.rpartition("/")[0])
+
+    def with_name(self, name: str) -> RemotePath:
+        """Another name in the same directory."""
+        return self.parent / name
+
+    def exists(self) -> bool:
+        """Whether there is a file or directory."""
+        return bool(self._type() != fs.FileType.NotFound)
+
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return bool(self._type() == fs.FileType.Directory)
+
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+        return bool(self._type() == fs.FileType.File)
+
+    def _type(self) -> fs.FileType:
+        return self.filesystem.get_file_info(self.inner).type
+
+    def iterdir(self) -> Iterator[RemotePath]:
+        """What the directory holds, by name; nothing where there is none."""
+        found = self.filesystem.get_file_info(fs.FileSelector(self.inner, allow_not_found=True))
+        yield from (self / name for name in sorted(info.base_name for info in found))
+
+    def glob(self, pattern: str) -> Iterator[RemotePath]:
+        """What the directory holds whose name matches ``pattern``."""
+        return (path for path in self.iterdir() if fnmatch.fnmatchcase(path.name, pattern))
+
+    def open(self, mode: str, buffering: int = -1) -> Any:  # noqa: ARG002 - as Path.open
+        """Opens the file for reading (``rb``) or for writing (``wb``)."""
+        if mode == "rb":
+            return self.filesystem.open_input_file(self.inner)
+        return self.filesystem.open_output_stream(self.inner, buffer_size=_WRITE_BUFFER)
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """The contents of the file.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        with self.open("rb") as file:
+            return bytes(file.read()).decode(encoding)
+
+    def unlink(self, *, missing_ok: bool = False) -> None:
+        """Removes the file."""
+        if not missing_ok or self.is_file():
+            self.filesystem.delete_file(self.inner)
+
+    def replace(self, target: RemotePath) -> None:
+        """Moves the file; ``target`` is there whole, or as it was."""
+        self.filesystem.move(self.inner, target.inner)
+
+    def mkdir(self, *, parents: bool = False, exist_ok: bool = True) -> None:  # noqa: ARG002
+        """Makes the directory, where the store knows any."""
+        self.filesystem.create_dir(self.inner, recursive=parents)
+
+
+AnyPath = Path | RemotePath
+
+
+def output_path(given: str | os.PathLike[str] | RemotePath) -> AnyPath:
+    """The place that a path or URI names; ``file://`` is a local path.
+
+    Raises:
+        DataError: No file system of pyarrow knows the URI.
+    """
+    if isinstance(given, RemotePath):
+        return given
+    text = os.fspath(given)
+    if "://" not in text:
+        return Path(text)
+    filesystem, inner = open_uri(text)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return Path(inner)
+    return RemotePath(filesystem, inner.rstrip("/"), text.rstrip("/"))
+
+
+def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
+    """The file system of a URI, and the path in it.
+
+    Raises:
+        DataError: No file system of pyarrow knows the URI.
+    """
+    try:
+        filesystem, inner = fs.FileSystem.from_uri(uri)
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowNotImplementedError,
+        ImportError,
+        ValueError,
+        OSError,
+    ) as error:
+        raise DataError(
+            f"the URI cannot be opened: {str(error).splitlines()[0]}",
+            code="unknown-uri",
+            path=uri,
+            hint="pyarrow opens s3://, gs://, abfs://, hdfs:// and file://, and "
+            "fsspec+NAME:// with the library fsspec",
+        ) from error
+    return filesystem, inner
