@@ -48,7 +48,7 @@ impl ChatTemplates {
             return Ok(None);
         };
         let compile = |text: &str| {
-            let template = Template::new(text, &options)?;
+            let template = Template::new(text, &options).map_err(|e| broken(&e, &source.name))?;
             template.require_spans()?;
             Ok::<_, Error>(template)
         };
@@ -63,6 +63,19 @@ impl ChatTemplates {
     /// mode always, else where the template prints the parts' text.
     pub(super) fn keeps_parts(&self, recipe: &Recipe) -> bool {
         recipe.special_in_content == SpecialInContent::Parse || prints_parts(&self.default)
+    }
+}
+
+/// The error of a template that does not compile, told as one of a file.
+fn broken(error: &Error, name: &str) -> Error {
+    let what = format!("the chat template does not compile: {}", error.what());
+    let mut told = Error::new(error.kind(), error.code(), what).at_path(name);
+    if let Some(line) = error.location().line {
+        told = told.at_line(line);
+    }
+    match error.hint_text() {
+        Some(hint) => told.hint(hint),
+        None => told,
     }
 }
 

@@ -45,7 +45,9 @@ fn load_with(
     let generation = read_config(&directory, "generation_config.json")?;
     let file: TokenizerFile = serde_json::from_slice(&text).map_err(|cause| {
         let what = format!("tokenizer.json cannot be read: {cause}");
-        error("invalid-tokenizer", what).at_path(&file_path)
+        error("invalid-tokenizer", what)
+            .at_path(&file_path)
+            .hint("the file is damaged or of another kind: get it again")
     })?;
     let here = |error: Error| error.at_path(&file_path);
     check_ids(&file).map_err(here)?;
