@@ -223,8 +223,11 @@ def test_another_recipe_on_the_same_output_is_refused_with_the_difference() -> N
 
 def test_a_run_that_wrote_nothing_leaves_the_recipe_open() -> None:
     alone = [{"messages": [{"role": "user", "content": "alone"}]}]
-    with pytest.raises(DataError, match="all 1 rows were rejected"):
+    with pytest.raises(DataError, match="the only row was rejected") as raised:
         run(alone, max_rejects=1.0)
+    assert "out/rejects.parquet" in str(raised.value.hint)
+    (reject,) = pq.read_table("out/rejects.parquet").to_pylist()
+    assert (reject["row"], reject["code"]) == (0, "no-assistant-turn")
     assert run(rows(3), history="last-turn").samples == 3
 
 

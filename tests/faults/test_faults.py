@@ -104,7 +104,10 @@ def test_a_wrong_tokenizer_directory() -> None:
 def test_a_model_that_is_not_on_this_machine() -> None:
     Path("a.jsonl").write_bytes(lines(3))
     said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "some/model", code=2)
-    assert said.startswith("error: no model 'some/model' is on this machine\nhint: get it with: ")
+    assert said.startswith(
+        "error: 'some/model' is no directory here, and no model in a cache of this machine\n"
+        "hint: get it with: hf download some/model "
+    )
     assert not Path("out").exists()
 
 
@@ -230,7 +233,9 @@ def test_an_output_directory_that_cannot_be_written() -> None:
 def test_an_output_that_is_a_file() -> None:
     Path("a.jsonl").write_bytes(lines(3))
     Path("out").write_text("mine")
-    assert prepare_says("a.jsonl") == "error: the output is a file\n  at out\n"
+    assert prepare_says("a.jsonl") == (
+        "error: the output is a file\n  at out\nhint: give a directory with -o\n"
+    )
     assert Path("out").read_text() == "mine"
 
 
@@ -286,8 +291,61 @@ def test_an_unknown_recipe_key() -> None:
 @pytest.mark.parametrize("text", [b"", b"\n \n\n"])
 def test_no_rows(text: bytes) -> None:
     Path("a.jsonl").write_bytes(text)
-    assert prepare_says("a.jsonl").splitlines()[0] == "error: the input holds no rows"
+    assert prepare_says("a.jsonl") == (
+        "error: the input holds no rows\n"
+        "  at a.jsonl\n"
+        "hint: give the file that holds the conversations\n"
+    )
     assert nothing_looks_finished()
+
+
+def test_an_array_without_rows_is_no_fault_beside_others() -> None:
+    Path("a.json").write_text("[]")
+    assert prepare_says("a.json").startswith("error: the input holds no rows\n  at a.json\n")
+    Path("b.jsonl").write_bytes(lines(3))
+    assert "read as  no rows (a.json), messages (b.jsonl)" in prepare_says(
+        "a.json", "b.jsonl", code=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "error"),
+    [
+        ("latin-1", "the first row is not JSON: Invalid UTF-8 at column 43\n  at a.jsonl:1\n"),
+        ("utf-16", "the file is UTF-16\n  at a.jsonl\n"),
+    ],
+)
+def test_text_in_another_encoding(encoding: str, error: str) -> None:
+    row = '{"messages":[{"role":"user","content":"café"},{"role":"assistant","content":"y"}]}\n'
+    Path("a.jsonl").write_bytes(row.encode(encoding))
+    said = prepare_says("a.jsonl")
+    assert said.startswith(f"error: {error}")
+    assert "as UTF-8" in said
+
+
+def test_rows_inside_one_object() -> None:
+    Path("a.json").write_text(json.dumps({"data": [ROW] * 3}, indent=1))
+    said = prepare_says("a.json")
+    assert "a single object that holds the rows is none of these" in said
+
+
+def test_a_template_that_does_not_compile() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    shutil.copytree(TOKENIZER, "broken")
+    Path("broken/chat_template.jinja").write_text("{% for m in messages %}\n{{ m }")
+    said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "broken", code=2)
+    assert said.startswith("error: the chat template does not compile: ")
+    assert "  at broken:2\n" in said
+
+
+def test_a_tokenizer_that_is_damaged() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    shutil.copytree(TOKENIZER, "broken")
+    whole = Path("broken/tokenizer.json").read_bytes()
+    Path("broken/tokenizer.json").write_bytes(whole[: len(whole) // 2])
+    said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "broken", code=2)
+    assert said.startswith("error: tokenizer.json cannot be read: ")
+    assert "  at broken/tokenizer.json\nhint: the file is damaged" in said
 
 
 def test_all_rows_rejected() -> None:
@@ -295,6 +353,10 @@ def test_all_rows_rejected() -> None:
     said = prepare_says("a.jsonl")
     assert said.splitlines()[0] == "error: all 5 rows were rejected, so nothing was written"
     assert "no-assistant-turn (5)" in said
+    assert said.endswith("hint: every rejected row with its reason: out/rejects.parquet\n")
+    import pyarrow.parquet as pq
+
+    assert pq.read_table("out/rejects.parquet")["line"].to_pylist() == [1, 2, 3, 4, 5]
     assert nothing_looks_finished()
 
 

@@ -158,9 +158,7 @@ def run_with(
     read = [planned.to_dict() for planned in plan.inputs]
     shards = len(plan.shards)
     history = prices.add_up([planned.history for planned in plan.inputs])
-    return Run(
-        output, totals, made["facts"], read, format_, seconds, size, shards, reused, history
-    )
+    return Run(output, totals, made["facts"], read, format_, seconds, size, shards, reused, history)
 
 
 def _run_shards(
@@ -223,7 +221,12 @@ def _refuse_nothing(totals: Totals, inputs: list[str], output: AnyPath) -> None:
     if not tally.rows:
         what = "input holds" if len(inputs) == 1 else "inputs hold"
         place = inputs[0] if len(inputs) == 1 else None
-        raise DataError(f"the {what} no rows", code="no-rows", path=place, hint="look into it")
+        raise DataError(
+            f"the {what} no rows",
+            code="no-rows",
+            path=place,
+            hint="give the file that holds the conversations",
+        )
     if not tally.samples:
         every = f"all {tally.rows:,} rows were" if tally.rows > 1 else "the only row was"
         message = f"{every} rejected, so nothing was written"
