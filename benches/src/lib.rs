@@ -1,1 +1,3 @@
 //! Benches live beside this file as binaries.
+
+pub mod hostile;

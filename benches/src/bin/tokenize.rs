@@ -1,98 +1,203 @@
-//! Encodes texts with `tokenizer::bpe` and writes their ids, or times it.
+//! Times the tokenizer alone.
 //!
-//! `tokenize ids TOKENIZER.json TEXTS` writes one line of ids for each text to stdout; texts are a
-//! file of little-endian u32 lengths, each followed by that many bytes of UTF-8.
-//! `tokenize time TOKENIZER.json TEXTS ROUNDS` encodes the first half once (cold), the second half
-//! once (unseen) and again `ROUNDS` times (hot), and prints MB a second of each.
+//! `tokenize time TOKENIZER.json TEXTS [ROUNDS]` encodes the first half of the texts (cold), the
+//! second half (unseen) and that again `ROUNDS` times (hot).
+//! `tokenize worst MEGABYTES TEXTS TOKENIZER.json…` times single documents of that size which are
+//! hard to tokenize, beside the second half of the texts, and prints a table.
+//!
+//! TEXTS are JSON strings, one a line. Times are of the processor, one thread.
 
-use std::io::Write;
+#![expect(
+    clippy::print_stdout,
+    reason = "the output of a bench is what it prints"
+)]
+
+use std::any::Any;
+use std::path::Path;
 use std::time::Instant;
-use turnmill_core::tokenizer::Backend;
+
+use turnmill_bench::hostile;
 use turnmill_core::tokenizer::bpe::Encoder;
+use turnmill_core::tokenizer::{Backend, Tokenizer};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["time", tokenizer, texts] => time(tokenizer, texts, 3),
+        ["time", tokenizer, texts, rounds] => time(tokenizer, texts, rounds.parse()?),
+        ["worst", megabytes, texts, ref tokenizers @ ..] => {
+            worst(megabytes.parse()?, texts, tokenizers)
+        }
+        _ => Err(
+            "usage: tokenize time TOKENIZER TEXTS [ROUNDS] | worst MEGABYTES TEXTS TOKENIZER…"
+                .into(),
+        ),
+    }
+}
+
+/// Texts laid end to end.
 struct Texts {
     text: String,
     offsets: Vec<usize>,
 }
 
-fn read(path: &str) -> Result<Texts> {
-    let bytes = std::fs::read(path)?;
-    let (mut text, mut offsets, mut at) = (Vec::new(), vec![0], 0);
-    while at < bytes.len() {
-        let length = u32::from_le_bytes(bytes[at..at + 4].try_into()?) as usize;
-        text.extend_from_slice(&bytes[at + 4..at + 4 + length]);
-        offsets.push(text.len());
-        at += 4 + length;
+impl Texts {
+    fn read(path: &str) -> Result<Self> {
+        let mut texts = Self {
+            text: String::new(),
+            offsets: vec![0],
+        };
+        for line in std::fs::read_to_string(path)?.lines() {
+            texts.text.push_str(&serde_json::from_str::<String>(line)?);
+            texts.offsets.push(texts.text.len());
+        }
+        Ok(texts)
     }
-    Ok(Texts {
-        text: String::from_utf8(text)?,
-        offsets,
-    })
+
+    fn one(text: String) -> Self {
+        let offsets = vec![0, text.len()];
+        Self { text, offsets }
+    }
+
+    /// The offsets of both halves.
+    fn halves(&self) -> [&[usize]; 2] {
+        let half = self.offsets.len() / 2;
+        [&self.offsets[..=half], &self.offsets[half..]]
+    }
+}
+
+/// One encoder with the memory of one thread.
+struct Bench {
+    encoder: Encoder,
+    scratch: Box<dyn Any + Send>,
+    ids: Vec<u32>,
+    ends: Vec<i64>,
+}
+
+impl Bench {
+    fn load(path: &str) -> Result<Self> {
+        let encoder = Encoder::new(&std::fs::read(path)?, &[])?;
+        Ok(Self {
+            scratch: encoder.scratch(),
+            encoder,
+            ids: Vec::new(),
+            ends: Vec::new(),
+        })
+    }
+
+    /// Nanoseconds a byte.
+    fn encode(&mut self, text: &str, rows: &[usize]) -> Result<f64> {
+        self.ids.clear();
+        self.ends.clear();
+        let scratch = &mut *self.scratch;
+        let started = processor_nanoseconds()?;
+        self.encoder
+            .encode_batch_flat(scratch, text, rows, &mut self.ids, &mut self.ends)?;
+        let spent = processor_nanoseconds()? - started;
+        Ok(spent / (rows[rows.len() - 1] - rows[0]).max(1) as f64)
+    }
 }
 
 /// Time this thread has had on a processor, which other work on the machine does not lengthen.
-fn processor_seconds() -> Result<f64> {
+fn processor_nanoseconds() -> Result<f64> {
     let statistics = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: f64 = statistics.split(' ').next().unwrap_or("").parse()?;
-    Ok(nanoseconds / 1e9)
+    Ok(statistics.split(' ').next().unwrap_or("").parse()?)
 }
 
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [verb, tokenizer, texts, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: tokenize ids|time TOKENIZER.json TEXTS [ROUNDS]".into());
-    };
+fn time(tokenizer: &str, texts: &str, rounds: usize) -> Result<()> {
     let started = Instant::now();
-    let encoder = Encoder::new(&std::fs::read(tokenizer)?, &[])?;
-    let mut scratch = encoder.scratch();
-    let loaded = started.elapsed();
-    let texts = read(texts)?;
-    let (mut ids, mut ends) = (Vec::new(), Vec::new());
-    let mut out = std::io::stdout().lock();
-    if verb == "ids" {
-        encoder.encode_batch_flat(
-            &mut *scratch,
-            &texts.text,
-            &texts.offsets,
-            &mut ids,
-            &mut ends,
-        )?;
-        let mut start = 0;
-        let mut out = std::io::BufWriter::new(out);
-        for &end in &ends {
-            let row: Vec<String> = ids[start..end as usize]
-                .iter()
-                .map(u32::to_string)
-                .collect();
-            writeln!(out, "{}", row.join(" "))?;
-            start = end as usize;
-        }
-        return Ok(());
-    }
-    let rounds: usize = rest.first().map_or(Ok(3), |rounds| rounds.parse())?;
-    let half = texts.offsets.len() / 2;
-    let mut time = |name: &str, rows: &[usize]| -> Result<()> {
-        ids.clear();
-        ends.clear();
-        let started = processor_seconds()?;
-        encoder.encode_batch_flat(&mut *scratch, &texts.text, rows, &mut ids, &mut ends)?;
-        let seconds = processor_seconds()? - started;
-        let bytes = (rows[rows.len() - 1] - rows[0]) as f64;
-        writeln!(
-            out,
-            "{name} {:.1} MB/s, {} ids",
-            bytes / seconds / 1e6,
-            ids.len()
-        )?;
-        Ok(())
-    };
-    time("cold", &texts.offsets[..=half])?;
-    time("unseen", &texts.offsets[half..])?;
+    let mut bench = Bench::load(tokenizer)?;
+    println!("load {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
+    let texts = Texts::read(texts)?;
+    let [first, second] = texts.halves();
+    report("cold", cold(&mut bench, &texts.text, first)?, &bench);
+    report("unseen", unseen(&mut bench, &texts.text, second)?, &bench);
     for _ in 0..rounds {
-        time("hot", &texts.offsets[half..])?;
+        report("hot", bench.encode(&texts.text, second)?, &bench);
     }
-    writeln!(out, "load {:.0} ms", loaded.as_secs_f64() * 1e3)?;
     Ok(())
+}
+
+/// A function of its own, so that a profiler can count its instructions alone.
+#[inline(never)]
+fn cold(bench: &mut Bench, text: &str, rows: &[usize]) -> Result<f64> {
+    bench.encode(text, rows)
+}
+
+/// As [`cold`].
+#[inline(never)]
+fn unseen(bench: &mut Bench, text: &str, rows: &[usize]) -> Result<f64> {
+    bench.encode(text, rows)
+}
+
+fn report(name: &str, nanoseconds: f64, bench: &Bench) {
+    let ids = bench.ids.len();
+    println!(
+        "{name} {:.1} MB/s, {nanoseconds:.2} ns a byte, {ids} ids",
+        1e3 / nanoseconds
+    );
+}
+
+/// For each tokenizer the time of each kind of text, and how many times normal that is.
+fn worst(megabytes: usize, texts: &str, tokenizers: &[&str]) -> Result<()> {
+    let texts = Texts::read(texts)?;
+    let columns = tokenizers
+        .iter()
+        .map(|path| column(megabytes * 1_000_000, &texts, path));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    println!(
+        "| ns a byte (times normal) | {} |",
+        tokenizers
+            .iter()
+            .map(|path| name(path))
+            .collect::<Vec<_>>()
+            .join(" | ")
+    );
+    println!("| --- |{}", " --- |".repeat(tokenizers.len()));
+    let Some(first) = columns.first() else {
+        return Ok(());
+    };
+    for (row, (kind, _)) in first.iter().enumerate() {
+        let cells = columns.iter().map(|column| {
+            let (normal, spent) = (column[0].1, column[row].1);
+            format!("{spent:.1} ({:.1})", spent / normal)
+        });
+        println!("| {kind} | {} |", cells.collect::<Vec<_>>().join(" | "));
+    }
+    Ok(())
+}
+
+/// The folder of a `tokenizer.json`.
+fn name(path: &str) -> String {
+    let folder = Path::new(path).parent().and_then(Path::file_name);
+    folder.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn column(size: usize, texts: &Texts, path: &str) -> Result<Vec<(&'static str, f64)>> {
+    let mut bench = Bench::load(path)?;
+    let [first, second] = texts.halves();
+    bench.encode(&texts.text, first)?;
+    let mut column = vec![("normal, unseen", bench.encode(&texts.text, second)?)];
+    for (kind, text) in hostile::kinds(&vocabulary(path)?) {
+        let text = Texts::one(text(size));
+        column.push((kind, bench.encode(&text.text, &text.offsets)?));
+    }
+    column.push((
+        "normal, after all these",
+        bench.encode(&texts.text, second)?,
+    ));
+    Ok(column)
+}
+
+/// The texts of all tokens that are text.
+fn vocabulary(path: &str) -> Result<Vec<String>> {
+    let tokenizer = Tokenizer::load(Path::new(path))?;
+    let ids = 0..tokenizer.vocab_size() as u32;
+    let texts = ids.filter(|&id| tokenizer.added_token(id).is_none());
+    Ok(texts
+        .filter_map(|id| String::from_utf8(tokenizer.id_to_bytes(id).to_vec()).ok())
+        .collect())
 }

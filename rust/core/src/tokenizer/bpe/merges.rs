@@ -1,15 +1,14 @@
 //! The merge rules, and merging a piece by them: always the pair of lowest rank, the leftmost of
 //! equals.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::merging::Merging;
 use super::simd::large;
+use super::windows::Windows;
 
 /// No such merge; also greater than every rank.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Up to this many symbols a linear search for the lowest rank is faster than a heap.
+/// Up to this many symbols a linear search for the lowest rank is faster than a queue.
 const SHORT: usize = 32;
 /// Slots looked at together: one cache line.
 const BUCKET: usize = 4;
@@ -102,7 +101,7 @@ impl Merges {
 
     /// The rank of a pair, or [`NONE`], and what it merges into.
     #[inline]
-    fn find(&self, left: u32, right: u32) -> (u32, u32) {
+    pub(super) fn find(&self, left: u32, right: u32) -> (u32, u32) {
         let pair = pack(left, right);
         let bit = self.bit(pair);
         if self.seen[bit / 64] >> (bit % 64) & 1 == 0 {
@@ -123,29 +122,33 @@ impl Merges {
 
     /// Merges `symbols` in place as far as the rules go. `piece` are their bytes, or empty if they
     /// are not bytes.
-    pub(super) fn apply(&self, piece: &[u8], symbols: &mut Vec<u32>, long: &mut LongPiece) {
+    pub(super) fn apply(&self, piece: &[u8], symbols: &mut Vec<u32>, merging: &mut Merging) {
         if symbols.len() <= SHORT {
             let left = self.apply_short(piece, symbols);
             symbols.truncate(left);
         } else {
-            self.apply_long(symbols, long);
+            let ids: Vec<u32> = Windows::new(self, piece, symbols, merging).ids().collect();
+            *symbols = ids;
+            merging.trim();
         }
     }
 
-    /// Ranks and products of neighbours among the first symbols.
+    /// Finds ranks and products of all neighbours among the first symbols.
     #[inline]
-    fn first(&self, piece: &[u8], symbols: &[u32], pairs: &mut Pairs) {
-        let count = symbols.len().saturating_sub(1);
+    pub(super) fn neighbours(
+        &self,
+        piece: &[u8],
+        symbols: &[u32],
+        mut found: impl FnMut(usize, (u32, u32)),
+    ) {
         if piece.len() == symbols.len() && !self.bytes.is_empty() {
-            for (i, pair) in piece.windows(2).enumerate().take(count) {
-                pairs.set(
-                    i,
-                    self.bytes[usize::from(pair[0]) << 8 | usize::from(pair[1])],
-                );
+            for (at, pair) in piece.windows(2).enumerate() {
+                let index = usize::from(pair[0]) << 8 | usize::from(pair[1]);
+                found(at, self.bytes[index]);
             }
         } else {
-            for (i, pair) in symbols.windows(2).enumerate() {
-                pairs.set(i, self.find(pair[0], pair[1]));
+            for (at, pair) in symbols.windows(2).enumerate() {
+                found(at, self.find(pair[0], pair[1]));
             }
         }
     }
@@ -157,7 +160,7 @@ impl Merges {
             ranks: [NONE; SHORT],
             products: [0; SHORT],
         };
-        self.first(piece, symbols, &mut pairs);
+        self.neighbours(piece, symbols, |at, found| pairs.set(at, found));
         let mut next: [u8; SHORT] = std::array::from_fn(|i| i as u8 + 1);
         let mut before: [u8; SHORT] = std::array::from_fn(|i| (i as u8).wrapping_sub(1));
         while let Some(at) = pairs.lowest(count) {
@@ -183,33 +186,6 @@ impl Merges {
             at = usize::from(next[at]);
         }
         kept
-    }
-
-    fn apply_long(&self, symbols: &mut Vec<u32>, long: &mut LongPiece) {
-        long.start(symbols.len());
-        for (at, pair) in symbols.windows(2).enumerate() {
-            long.push(at, self.find(pair[0], pair[1]).0);
-        }
-        long.heapify();
-        while let Some(at) = long.pop() {
-            let Some(gone) = long.next(at) else { continue };
-            symbols[at] = self.find(symbols[at], symbols[gone]).1;
-            long.unlink_next(at);
-            if let Some(next) = long.next(at) {
-                long.set(at, self.find(symbols[at], symbols[next]).0);
-            }
-            if let Some(before) = long.before(at) {
-                long.set(before, self.find(symbols[before], symbols[at]).0);
-            }
-        }
-        let mut kept = 0;
-        let mut at = Some(0);
-        while let Some(symbol) = at {
-            symbols[kept] = symbols[symbol];
-            kept += 1;
-            at = long.next(symbol);
-        }
-        symbols.truncate(kept);
     }
 }
 
@@ -243,79 +219,6 @@ fn pack(left: u32, right: u32) -> u64 {
     u64::from(left) << 32 | u64::from(right)
 }
 
-/// The linked list and the queue of a long piece; kept for its memory.
-#[derive(Debug, Default)]
-pub(super) struct LongPiece {
-    next: Vec<u32>,
-    before: Vec<u32>,
-    /// The rank of the pair that starts at a symbol.
-    ranks: Vec<u32>,
-    initial: Vec<Reverse<u64>>,
-    queue: BinaryHeap<Reverse<u64>>,
-}
-
-impl LongPiece {
-    fn start(&mut self, count: usize) {
-        let count = count as u32;
-        self.next.clear();
-        self.next.extend((1..count).chain([NONE]));
-        self.before.clear();
-        self.before.extend([NONE].into_iter().chain(0..count - 1));
-        self.ranks.clear();
-        self.ranks.resize(count as usize, NONE);
-        self.queue.clear();
-        self.initial.clear();
-    }
-
-    fn push(&mut self, at: usize, rank: u32) {
-        if rank != NONE {
-            self.ranks[at] = rank;
-            self.initial
-                .push(Reverse(u64::from(rank) << 32 | at as u64));
-        }
-    }
-
-    fn heapify(&mut self) {
-        self.queue = BinaryHeap::from(std::mem::take(&mut self.initial));
-    }
-
-    fn set(&mut self, at: usize, rank: u32) {
-        self.ranks[at] = rank;
-        if rank != NONE {
-            self.queue.push(Reverse(u64::from(rank) << 32 | at as u64));
-        }
-    }
-
-    /// The next pair to merge that still stands.
-    fn pop(&mut self) -> Option<usize> {
-        while let Some(Reverse(entry)) = self.queue.pop() {
-            let (at, rank) = (entry as u32 as usize, (entry >> 32) as u32);
-            if self.ranks[at] == rank {
-                return Some(at);
-            }
-        }
-        None
-    }
-
-    fn unlink_next(&mut self, at: usize) {
-        let gone = self.next[at] as usize;
-        self.ranks[at] = NONE;
-        self.ranks[gone] = NONE;
-        self.next[at] = self.next[gone];
-        if let Some(next) = self.next(at) {
-            self.before[next] = at as u32;
-        }
-    }
-
-    fn next(&self, at: usize) -> Option<usize> {
-        Some(self.next[at] as usize).filter(|&next| next != NONE as usize)
-    }
-
-    fn before(&self, at: usize) -> Option<usize> {
-        Some(self.before[at] as usize).filter(|&before| before != NONE as usize)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,7 +230,7 @@ mod tests {
 
     fn merged(text: &str) -> Vec<u32> {
         let mut symbols: Vec<u32> = text.bytes().map(|b| u32::from(b - b'a')).collect();
-        rules().apply(&[], &mut symbols, &mut LongPiece::default());
+        rules().apply(&[], &mut symbols, &mut Merging::default());
         symbols
     }
 
@@ -363,10 +266,11 @@ mod tests {
                     (state >> 20) % 3
                 })
                 .collect();
-            let mut long = symbols.clone();
-            rules.apply(&[], &mut symbols, &mut LongPiece::default());
-            rules.apply_long(&mut long, &mut LongPiece::default());
-            assert_eq!(symbols, long);
+            let windows: Vec<u32> = Windows::new(&rules, &[], &symbols, &mut Merging::default())
+                .ids()
+                .collect();
+            rules.apply(&[], &mut symbols, &mut Merging::default());
+            assert_eq!(symbols, windows);
         }
     }
 }

@@ -10,13 +10,16 @@ mod grammar;
 mod joins;
 mod long;
 mod merges;
+mod merging;
 mod normalize;
 mod pieces;
 mod place;
 mod plan;
+mod queue;
 mod simd;
 mod unicode;
 mod vocabulary;
+mod windows;
 
 use std::any::Any;
 use std::fmt;

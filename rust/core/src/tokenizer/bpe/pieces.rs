@@ -7,7 +7,8 @@ use super::cache::{Entry, Image, Key, MAX_BYTES, Own, hash, key};
 use super::definition::Model;
 use super::joins::Joins;
 use super::long::{self, LongPieces};
-use super::merges::{LongPiece, Merges};
+use super::merges::Merges;
+use super::merging::Merging;
 use super::plan::Split;
 use super::simd::{Classify, classify};
 use super::unicode::decode;
@@ -15,6 +16,8 @@ use super::vocabulary::{Alphabet, Vocabulary};
 
 /// Pieces whose cache lines are asked for before the first of them is read.
 const CHUNK: usize = 256;
+/// Symbols whose memory a thread keeps.
+const KEPT_SYMBOLS: usize = 1 << 15;
 /// Marks, among the ends, a part that is not a whole piece.
 const PART: u32 = 1 << 31;
 /// Marks its key where the two must be told apart.
@@ -49,7 +52,7 @@ pub(super) struct Work {
     out: Box<[u32; CHUNK * 4]>,
     symbols: Vec<u32>,
     long_pieces: LongPieces,
-    long: LongPiece,
+    long: Merging,
 }
 
 impl Work {
@@ -62,7 +65,7 @@ impl Work {
             out: Box::new([0; CHUNK * 4]),
             symbols: Vec::new(),
             long_pieces: LongPieces::new(),
-            long: LongPiece::default(),
+            long: Merging::default(),
         }
     }
 }
@@ -93,7 +96,7 @@ impl Pieces {
             cut_ascii,
             whole_differs: false,
         };
-        let (mut symbols, mut long) = (Vec::new(), LongPiece::default());
+        let (mut symbols, mut long) = (Vec::new(), Merging::default());
         let mut entries = Vec::with_capacity(vocabulary.bytes.len());
         for (bytes, id) in tokens() {
             let Ok(text) = std::str::from_utf8(bytes) else {
@@ -246,11 +249,15 @@ impl Pieces {
         } else if remembered {
             work.long_pieces
                 .insert(piece.as_bytes(), tag, &work.symbols);
+        } else {
+            // A piece may be as long as a text.
+            work.symbols.clear();
+            work.symbols.shrink_to(KEPT_SYMBOLS);
         }
     }
 
     /// Merges a piece by the rules.
-    fn merge(&self, piece: &str, symbols: &mut Vec<u32>, long: &mut LongPiece) {
+    fn merge(&self, piece: &str, symbols: &mut Vec<u32>, long: &mut Merging) {
         symbols.clear();
         self.alphabet.symbols(piece, symbols);
         self.merges.apply(piece.as_bytes(), symbols, long);
