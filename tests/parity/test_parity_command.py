@@ -10,18 +10,32 @@ from typing import Any
 import pytest
 
 import fixtures
+import tiny_tokenizer
 import turnmill
 from conversations import assistant, user
 from turnmill.cli import main
 from turnmill.errors import TurnmillError
 
-QWEN3 = "qwen3"
 TWIN = "trl.qwen3_training"
 
 
-def run(path: Path, capsys: pytest.CaptureFixture[str], *flags: str, code: int = 0) -> Any:
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer of bytes with Qwen3's template, which loads at once."""
+    return tiny_tokenizer.write(
+        tmp_path_factory.mktemp("tiny"),
+        ["<|im_start|>", "<|im_end|>"],
+        ["<think>", "</think>"],
+        template=fixtures.template_path("llamacpp.Qwen-Qwen3-0.6B").read_text("utf-8"),
+        eos_token="<|im_end|>",
+    )
+
+
+def run(
+    path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str], *flags: str, code: int = 0
+) -> Any:
     """The result of the command as JSON."""
-    words = ["parity", str(path), "--tokenizer", str(fixtures.tokenizer_dir(QWEN3)), "--json"]
+    words = ["parity", str(path), "--tokenizer", str(tokenizer), "--json"]
     assert main([*words, *flags]) == code
     return json.loads(capsys.readouterr().out)
 
@@ -33,7 +47,9 @@ def write(path: Path, *rows: Any) -> Path:
 
 def test_real_rows_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     data = fixtures.data_path("toolrl_think_sft_dev.json")
-    found = run(data, capsys, "--against", "transformers", "-n", "60")
+    found = run(
+        data, fixtures.tokenizer_dir("qwen3"), capsys, "--against", "transformers", "-n", "60"
+    )
     assert found["ok"]
     assert (found["rows"], found["conversations"]) == (60, 60)
     assert (found["equal"]["render"], found["equal"]["ids"]) == (60, 60)
@@ -42,7 +58,7 @@ def test_real_rows_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_each_difference_has_its_place_both_sides_and_cause(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = {"messages": [user("a"), assistant("b")]}
     data = write(
@@ -54,7 +70,7 @@ def test_each_difference_has_its_place_both_sides_and_cause(
         {"text": "no conversation"},
     )
     template = str(fixtures.template_path(TWIN))
-    found = run(data, capsys, "--template", template, "--schema", "messages")
+    found = run(data, tiny, capsys, "--template", template, "--schema", "messages")
     assert found["ok"]
     assert (found["rows"], found["conversations"]) == (5, 3)
     assert found["equal"] == {"render": 3, "ids": 2, "mask": 0}
@@ -63,29 +79,31 @@ def test_each_difference_has_its_place_both_sides_and_cause(
     assert sum(causes.values()) == 2
     assert any("weights of messages" in cause for cause in causes)
     (ids,) = (item for item in found["differences"] if item["kind"] == "ids")
-    assert (ids["source"], ids["line"], ids["offset"]) == (str(data), 2, 4)
-    assert ids["theirs"].startswith('151645:"<|im_end|>"')
-    assert ids["ours"].startswith('27:"<"')
+    assert (ids["source"], ids["line"], ids["offset"]) == (str(data), 2, 7)
+    assert ids["theirs"].startswith('257:"<|im_end|>"')
+    assert ids["ours"].split(":", 1)[1].startswith('"<"')
 
 
-def test_keys_of_the_recipe_are_causes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_keys_of_the_recipe_are_causes(
+    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = write(tmp_path / "a.jsonl", {"messages": [user("a"), assistant("b")] * 2})
     template = ("--template", str(fixtures.template_path(TWIN)))
-    (cause,) = run(data, capsys, *template)["different"]["mask"]
+    (cause,) = run(data, tiny, capsys, *template)["different"]["mask"]
     assert "reasoning = train" in cause
-    (cause,) = run(data, capsys, *template, "--reasoning", "train-empty")["different"]["mask"]
+    (cause,) = run(data, tiny, capsys, *template, "--reasoning", "train-empty")["different"]["mask"]
     assert cause == "terminator-cut"
-    (cause,) = run(data, capsys, *template, "--train-on", "last-turn")["different"]["mask"]
+    (cause,) = run(data, tiny, capsys, *template, "--train-on", "last-turn")["different"]["mask"]
     assert "train_on = last-turn" in cause
-    expanded = run(data, capsys, "--history", "expand")["differences"][0]
+    expanded = run(data, tiny, capsys, "--history", "expand")["differences"][0]
     assert expanded["cause"] == "history-rewritten"
     assert expanded["ours"].startswith("2 samples of ")
-    limited = run(data, capsys, "--max-length", "12", "--over-length", "reject")
+    limited = run(data, tiny, capsys, "--max-length", "12", "--over-length", "reject")
     assert limited["different"]["ids"] == {"overlong-sample": 1}
 
 
 def test_what_nothing_explains_is_an_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = write(tmp_path / "a.jsonl", {"messages": [user("a\t"), assistant("b")]})
     from turnmill.parity.reference import Reference
@@ -97,18 +115,18 @@ def test_what_nothing_explains_is_an_error(
         return encode(self, {**conversation, "messages": messages}, mask=mask)
 
     monkeypatch.setattr(Reference, "encode", broken)
-    found = run(data, capsys, code=1)
+    found = run(data, tiny, capsys, code=1)
     assert found["different"]["render"] == {"unexplained": 1}
     (difference,) = found["differences"]
     assert difference["ours"].startswith('"\\t<|im_end|>')
     assert difference["theirs"].startswith('"<|im_end|>')
-    assert main(["parity", str(data), "--tokenizer", str(fixtures.tokenizer_dir(QWEN3))]) == 1
+    assert main(["parity", str(data), "--tokenizer", str(tiny)]) == 1
     assert "unexplained: render of" in capsys.readouterr().out
 
 
-def test_a_row_that_both_sides_refuse_is_counted(tmp_path: Path) -> None:
+def test_a_row_that_both_sides_refuse_is_counted(tmp_path: Path, tiny: Path) -> None:
     data = write(tmp_path / "a.jsonl", {"messages": [user("a"), assistant("b")]})
-    tokenizer = fixtures.tokenizer_dir(QWEN3)
+    tokenizer = tiny
     picky = (
         "{% if messages[0].content == 'a' %}{{ raise_exception('no') }}{% endif %}"
         "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ eos_token }}{% endfor %}"
@@ -128,7 +146,7 @@ def test_tokenizers_that_transformers_rebuilds_are_told_apart(tmp_path: Path) ->
 
 
 def test_without_transformers_the_error_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write(tmp_path / "a.jsonl", {"messages": [user("a"), assistant("b")]})
     importing = builtins.__import__
@@ -140,10 +158,10 @@ def test_without_transformers_the_error_says_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(TurnmillError) as raised:
-        turnmill.parity(data, tokenizer=fixtures.tokenizer_dir(QWEN3))
+        turnmill.parity(data, tokenizer=tiny)
     assert raised.value.code == "no-transformers"
     assert raised.value.hint == "pip install transformers jinja2"
-    assert main(["parity", str(data), "--tokenizer", str(fixtures.tokenizer_dir(QWEN3))]) == 2
+    assert main(["parity", str(data), "--tokenizer", str(tiny)]) == 2
     assert "hint: pip install transformers jinja2" in capsys.readouterr().err
 
 
@@ -152,12 +170,12 @@ def test_only_transformers_is_compared_with(tmp_path: Path) -> None:
         turnmill.parity(tmp_path, tokenizer="x", against="vllm")
 
 
-def test_rows_in_memory_and_in_columns_are_compared(tmp_path: Path) -> None:
+def test_rows_in_memory_and_in_columns_are_compared(tmp_path: Path, tiny: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = [{"messages": [user("a"), assistant("b", reasoning_content="c")]}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     for data in (rows, tmp_path / "a.parquet"):
-        found = turnmill.parity(data, tokenizer=fixtures.tokenizer_dir(QWEN3))
+        found = turnmill.parity(data, tokenizer=tiny)
         assert found.equal["ids"] == 1
