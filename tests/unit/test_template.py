@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import turnmill
-from fixtures import ROOT
+from conversations import CONVERSATIONS, TOOLS
+from fixtures import ROOT, template_path
 
 TOKENIZER = ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 PRINT_ALL = turnmill.Template("{{ messages | tojson }}")
@@ -255,3 +256,40 @@ def test_it_pickles_and_notices_a_changed_file(tmp_path: Path) -> None:
     path.write_text("{{ eos_token }}", "utf-8")
     with pytest.raises(turnmill.TemplateError, match="not the one that was pickled"):
         pickle.loads(stored)
+
+
+def spans_of(name: str, messages: list[Any], **keys: Any) -> list[str]:
+    """The text of each span of a shared template."""
+    source = template_path(name).read_text("utf-8")
+    rendered = turnmill.Template(source, special_tokens={"bos_token": "<s>"}).render(
+        messages, **keys
+    )
+    return [rendered.text[start:end] for start, end in rendered.spans.tolist()]
+
+
+def test_a_last_turn_that_is_printed_behind_the_loop_is_located() -> None:
+    name = "llamacpp.NVIDIA-Nemotron-Nano-v2"
+    end = "\n<SPECIAL_12>\n"
+    assert spans_of(name, CONVERSATIONS["four turns"]) == ["one" + end, "two" + end, "three" + end]
+    call = '<TOOLCALL>[{"name": "search", "arguments": {"query": "küche", "limit": 3, '
+    first, last = spans_of(name, CONVERSATIONS["one tool call"], tools=TOOLS)
+    assert first.startswith(call)
+    assert first.endswith("]</TOOLCALL>" + end)
+    assert last == "Nothing found." + end
+
+
+def test_a_template_that_refuses_conversations_without_tools_is_studied_with_tools() -> None:
+    name = "llamacpp.NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use"
+    found = spans_of(name, CONVERSATIONS["one tool call"], tools=TOOLS[:1])
+    assert found[0].startswith('<tool_call>\n{"name": "search"')
+    assert found[1] == "Nothing found.<|im_end|>\n"
+
+
+def test_an_answer_without_a_header_begins_where_its_text_does() -> None:
+    found = spans_of("llamacpp.Apertus-8B-Instruct", CONVERSATIONS["two answers in a row"])
+    assert found == ["b", "c"]
+
+
+def test_the_marker_of_another_answer_does_not_end_a_turn() -> None:
+    found = spans_of("trl.glm4moe", CONVERSATIONS["two answers in a row"])
+    assert [text.rsplit("</think>\n")[-1] for text in found] == ["b", "c"]

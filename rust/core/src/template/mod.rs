@@ -14,6 +14,7 @@ mod options;
 mod prepare;
 mod probe;
 mod rendered;
+mod sample;
 mod source;
 mod spans;
 mod study;

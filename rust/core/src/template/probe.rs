@@ -1,6 +1,7 @@
 //! Learns what a template does by rendering small conversations.
 
 use super::engine::Output;
+use super::sample::{ANSWER, Builder, Messages, OTHER_ANSWER, REASONING, RESULT, SYSTEM, USER};
 use super::spans::{TurnRules, header_len, leading, marker_len, segments};
 use super::study::{RoleStudy, Study};
 use super::template::Template;
@@ -16,93 +17,6 @@ pub(super) struct Learned {
     pub(super) rules: TurnRules,
     /// Markers around reasoning that are looked for.
     pub(super) markers: Vec<Markers>,
-}
-
-const USER: &str = "Zuqa1";
-const ANSWER: &str = "Wyxa2";
-const OTHER_ANSWER: &str = "Kefo3";
-const REASONING: &str = "Rivo4";
-const RESULT: &str = "Totu5";
-const SYSTEM: &str = "Sami6";
-
-type Messages<'a> = Vec<Map<'a>>;
-
-/// Builds messages in an arena.
-struct Builder<'a> {
-    arena: &'a Arena,
-}
-
-impl<'a> Builder<'a> {
-    fn map(&self, entries: &[(&'a str, Value<'a>)]) -> Map<'a> {
-        Map::new(self.arena.alloc_slice_copy(entries))
-    }
-
-    fn list(&self, items: &[Value<'a>]) -> Value<'a> {
-        Value::List(self.arena.alloc_slice_copy(items))
-    }
-
-    fn message(&self, role: &'a str, content: &'a str) -> Map<'a> {
-        self.map(&[("role", Value::Str(role)), ("content", Value::Str(content))])
-    }
-
-    fn reasoning(&self) -> Map<'a> {
-        self.map(&[
-            ("role", Value::Str("assistant")),
-            ("content", Value::Str(ANSWER)),
-            ("reasoning_content", Value::Str(REASONING)),
-        ])
-    }
-
-    fn tool_call(&self, arguments_as_text: bool) -> Map<'a> {
-        let arguments = if arguments_as_text {
-            Value::Str("{\"city\": \"Rome\"}")
-        } else {
-            Value::Map(self.map(&[("city", Value::Str("Rome"))]))
-        };
-        let function = self.map(&[("name", Value::Str("weather")), ("arguments", arguments)]);
-        let call = self.map(&[
-            ("id", Value::Str("abcdefgh1")),
-            ("type", Value::Str("function")),
-            ("function", Value::Map(function)),
-        ]);
-        self.map(&[
-            ("role", Value::Str("assistant")),
-            ("content", Value::Str("")),
-            ("tool_calls", self.list(&[Value::Map(call)])),
-        ])
-    }
-
-    fn result(&self) -> Map<'a> {
-        self.map(&[
-            ("role", Value::Str("tool")),
-            ("content", Value::Str(RESULT)),
-            ("name", Value::Str("weather")),
-            ("tool_call_id", Value::Str("abcdefgh1")),
-        ])
-    }
-
-    fn tools(&self) -> Value<'a> {
-        let city = self.map(&[
-            ("type", Value::Str("string")),
-            ("description", Value::Str("c")),
-        ]);
-        let properties = self.map(&[("city", Value::Map(city))]);
-        let parameters = self.map(&[
-            ("type", Value::Str("object")),
-            ("properties", Value::Map(properties)),
-            ("required", self.list(&[Value::Str("city")])),
-        ]);
-        let function = self.map(&[
-            ("name", Value::Str("weather")),
-            ("description", Value::Str("d")),
-            ("parameters", Value::Map(parameters)),
-        ]);
-        let tool = self.map(&[
-            ("type", Value::Str("function")),
-            ("function", Value::Map(function)),
-        ]);
-        self.list(&[Value::Map(tool)])
-    }
 }
 
 /// A probe's render.
@@ -146,6 +60,8 @@ struct Prober<'r> {
     build: Builder<'r>,
     /// The row's variables.
     variables: Map<'r>,
+    /// Tools that every conversation has, where the template refuses those without.
+    tools: Option<Value<'r>>,
 }
 
 /// Learns by probe what `template` does.
@@ -177,12 +93,18 @@ pub(super) fn rules_with(template: &Template, variables: Map<'_>) -> TurnRules {
 impl<'r> Prober<'r> {
     fn new(template: &'r Template, arena: &'r Arena, variables: Map<'r>) -> Self {
         let build = Builder { arena };
-        Self {
+        let mut prober = Self {
             template,
             arena,
             build,
             variables,
+            tools: None,
+        };
+        let question = [prober.build.message("user", USER)];
+        if prober.shoot(&question, true).is_none() {
+            prober.tools = Some(prober.build.tools());
         }
+        prober
     }
 
     fn shoot(&self, messages: &[Map<'r>], generation_prompt: bool) -> Option<Shot<'r>> {
@@ -198,7 +120,7 @@ impl<'r> Prober<'r> {
         let mut out = Rendered::default();
         let input = RenderInput {
             messages: self.arena.alloc_slice_copy(messages),
-            tools,
+            tools: tools.or(self.tools),
             add_generation_prompt: generation_prompt,
             variables: self.variables,
             ..RenderInput::default()
@@ -243,28 +165,37 @@ impl<'r> Prober<'r> {
                     remember(&mut rules.prompts, role, prompt);
                 }
             }
-            let mut header: Option<String> = None;
-            for turn in turns {
-                let mut messages = opening.clone();
-                messages.push(turn);
-                let index = opening.len() as u32;
-                let Some(shot) = self.shoot(&messages, false) else {
-                    continue;
-                };
-                let Some((start, end)) = shot.segment(index) else {
-                    continue;
-                };
-                let text = shot.text(start, end);
-                header = Some(match header {
-                    None => before_data(&shot, start, end).to_owned(),
-                    Some(known) => common_prefix(&known, text).to_owned(),
-                });
-            }
-            if let Some(header) = header.filter(|header| !header.is_empty()) {
-                remember(&mut rules.headers, role, header);
+            // Some templates begin the last turn otherwise than an earlier one.
+            for after in [&[][..], &[build.message("user", USER)]] {
+                let header = self.header(&opening, &turns, after);
+                if let Some(header) = header.filter(|header| !header.is_empty()) {
+                    remember(&mut rules.headers, role, header);
+                }
             }
         }
         rules
+    }
+
+    /// What stands before the data of a turn, whatever the data, behind `opening`.
+    fn header(&self, opening: &[Map<'r>], turns: &[Map<'r>], after: &[Map<'r>]) -> Option<String> {
+        let mut header: Option<String> = None;
+        for turn in turns {
+            let mut messages = opening.to_vec();
+            messages.push(*turn);
+            messages.extend_from_slice(after);
+            let Some(shot) = self.shoot(&messages, false) else {
+                continue;
+            };
+            let Some((start, end)) = shot.segment(opening.len() as u32) else {
+                continue;
+            };
+            let text = shot.text(start, end);
+            header = Some(match header {
+                None => before_data(&shot, start, end).to_owned(),
+                Some(known) => outside_markers(common_prefix(&known, text)).to_owned(),
+            });
+        }
+        header
     }
 
     /// What `add_generation_prompt` adds after `messages`: to the render without it, and to the
@@ -545,6 +476,14 @@ fn common_prefix<'t>(a: &'t str, b: &str) -> &'t str {
         .find(|((_, x), y)| x != y)
         .map_or(a.len().min(b.len()), |((at, _), _)| at);
     &a[..length]
+}
+
+/// The text without the start of a marker that is not closed in it.
+fn outside_markers(text: &str) -> &str {
+    match text.rfind('<') {
+        Some(open) if !text[open..].contains('>') => &text[..open],
+        _ => text,
+    }
 }
 
 /// The text of a segment before the first of the row's own text, the role apart.

@@ -242,7 +242,12 @@ pub(super) fn inferred(
             if !input.add_generation_prompt {
                 to = out.text.len() as u32;
             }
-        } else if rules.next_role_ends_turn {
+        } else if rules.next_role_ends_turn
+            && segments
+                .get(index + 1)
+                .is_some_and(|(.., next)| !is_assistant(input, *next))
+        {
+            // The marker of another answer is that answer's header.
             to += marker_len(&out.text[to as usize..], parts, to) as u32;
         }
         push(out, from, to, message);
@@ -314,6 +319,8 @@ pub(super) fn header_len(rules: &TurnRules, role_before: &str, leading: &str) ->
         .or_else(|| longest(&rules.headers, None))
         .or_else(|| late_header(rules, leading))
         .or(of_any)
+        // The turn begins with the row's own text.
+        .or_else(|| leading.is_empty().then_some(0))
 }
 
 /// The template's own text at the start of a turn, the role included.
