@@ -62,6 +62,7 @@ class Audit:
         threads: int | None,
         evidence: int,
         max_length: int | None,
+        ignore_label: int | None,
         response_marker: list[int],
     ) -> Audit: ...
     @property
@@ -101,7 +102,7 @@ class Encoder:
         threads: int | None,
         chunk_rows: int | None,
         mixed: bool,
-        check_content: bool = False,
+        checked: bool = False,
     ) -> Shard: ...
 
 @final
@@ -137,6 +138,7 @@ class Shard:
     def finish(self) -> Output: ...
     def counts(self) -> dict[str, int]: ...
     def evidence(self) -> list[tuple[str, int, int | None, int | None]]: ...
+    def checked(self) -> str: ...
 
 @final
 class Template:

@@ -114,6 +114,17 @@ def test_without_a_generation_config_the_base_models_eos_is_refused(model):
     assert stops_in(error.hint) == ["<|endoftext|>", "<|im_end|>"]
 
 
+def test_a_base_model_is_told_what_to_train_or_which_template_avoids_it(model):
+    directory = model("qwen3", 151643, eos_token="<|endoftext|>")
+    error = refusal(directory)
+    assert 'modules_to_save = ["embed_tokens", "lm_head"]' in error.hint
+    (flag,) = re.findall(r"--template ([^ ;]+)", error.hint)
+    assert last_label(directory, template=flag) == 151643
+    encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=directory, stop=stops_in(error.hint)))
+    (note,) = [note for note in encoder._facts()["notes"] if "do not stop on" in note]
+    assert "embed_tokens" in note
+
+
 def test_without_any_eos_the_flag_is_asked_for(model):
     directory = model("qwen3", eos_token=None)
     error = refusal(directory)

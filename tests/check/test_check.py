@@ -143,7 +143,10 @@ def test_the_command_line(rows, tmp_path, capsys):
     words = ["check", str(path), "--tokenizer", str(DEMO), "--max-length", "100"]
     assert cli.main([*words, "--json"]) == 1
     shown = json.loads(capsys.readouterr().out)
+    assert list(shown) == ["rows", "ok", "rules"]
+    assert shown == check(rows).to_dict()
     assert (shown["rows"], shown["ok"]) == (4, False)
+    assert set(shown["rules"]["missing-terminator"]) == {"severity", "count", "rate", "evidence"}
     place = shown["rules"]["missing-terminator"]["evidence"][0]
     assert {"row", "turn", "message", "tokens"} <= set(place)
     assert {"id", "text", "label"} <= set(place["tokens"][0])

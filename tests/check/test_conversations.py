@@ -61,6 +61,43 @@ def test_each_rule_names_its_row_and_leaves_the_good_one_alone(row, rule):
     assert rule not in found([GOOD, GOOD]).rules
 
 
+def test_a_rate_is_a_share_of_rows_however_often_a_row_breaks_the_rule():
+    often = talk("<|im_end|> and <|im_end|>", "Hello.", "<|im_end|>", "Bye.")
+    found_in = found([often, GOOD]).rules["special-token-in-content"]
+    assert (found_in.count, found_in.rate) == (3, 0.5)
+    place = found_in.evidence[0]
+    assert (place["message"], place["note"]) == (0, '"<|im_end|>"')
+
+
+@pytest.mark.parametrize(
+    ("contents", "rule", "message", "note"),
+    [
+        (("Hi", "Hello.", "Bye", "Bye.</s>"), "foreign-terminator-text", 3, "</s>"),
+        (("Hi", "Hello.", "a\r\nb", "Bye."), "crlf", 2, "a\\r\\nb"),
+        (("Hi", "Hello.", "Bye", "a</think>b"), "reasoning-malformed", 3, "</think>"),
+        (("Hi", "Hello.", "### Response: 世界", "Bye."), "template-marker-in-content", 2, "世界"),
+        (("Hi", "Hello.", "Bye", ""), "empty-assistant-turn", 3, ""),
+    ],
+)
+def test_what_a_content_shows_is_named_with_its_message(contents, rule, message, note):
+    place = found([GOOD, talk(*contents)]).rules[rule].evidence[0]
+    assert (place["row"], place["message"]) == (1, message)
+    assert note in place["note"]
+
+
+def test_what_was_found_before_the_first_row_is_shown():
+    endless = (
+        "{% for m in messages %}{{ m.role }}:\n{{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:\n{% endif %}"
+    )
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, template=endless)
+    findings = found([GOOD], recipe=recipe)
+    assert "the template never ends a turn" in findings.facts["notes"][0]
+    assert "the template never ends a turn" in " ".join(str(findings).split())
+    # A server's prompt has no eos behind the first answer, for its template prints none.
+    assert [at["rate"] for at in findings.facts["replay"]["by_turn"]] == [1.0, 0.0]
+
+
 def test_a_file_names_lines(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join([json.dumps(GOOD), "", '{"messages": [', json.dumps(GOOD)]))

@@ -374,6 +374,10 @@ CASES["label-mismatch"] = lambda _: (
     tokens([WORD, OTHER, STOP], [-100, WORD, STOP], {}),
     tokens([WORD, OTHER, STOP], [-100, OTHER, STOP], {}),
 )
+CASES["other-ignore-label"] = lambda _: (
+    tokens([WORD, OTHER, STOP], [-1, OTHER, STOP], {}),
+    tokens([WORD, OTHER, STOP], [-100, OTHER, STOP], {}),
+)
 CASES["untrained-assistant-turn"] = chats(
     (ASK + HEADER + "Yes.<|im_end|>\n" + CHAT, (ANSWER,)),
     (ASK + HEADER + "Yes.<|im_end|>\n" + CHAT, ("Yes.<|im_end|>", ANSWER)),

@@ -23,6 +23,7 @@ def check(
     template: str | None = None,
     max_length: int | None = None,
     response_marker: str | None = None,
+    ignore_label: int | None = None,
     recipe: Recipe | None = None,
     max_rates: dict[str, float] | None = None,
     evidence: int = 5,
@@ -48,6 +49,7 @@ def check(
         max_length: The length that rows were cut at; by default the longest row, where it looks
             like a limit.
         response_marker: The text that the trainer searches for to find where an answer starts.
+        ignore_label: A label that means untrained besides -100, such as 0.
         recipe: How raw conversations are to be encoded.
         max_rates: Rules with the share of rows up to which they are accepted.
         evidence: How many places are kept for each rule.
@@ -66,6 +68,7 @@ def check(
         template=template,
         max_length=max_length,
         response_marker=response_marker,
+        ignore_label=ignore_label,
         recipe=recipe,
         evidence=evidence,
         threads=threads,

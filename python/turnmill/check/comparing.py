@@ -76,6 +76,12 @@ def _ignored_flag(tokenizer: Tokenizer) -> str | None:
     return f"add_eos_token is set, but 'a' gives {with_} with special tokens, {without} without"
 
 
+def names_stops(tokenizer: Tokenizer) -> bool:
+    """A ``generation_config.json`` says what the model stops on."""
+    config = _read_json(_directory(tokenizer) / "generation_config.json")
+    return config.get("eos_token_id") is not None
+
+
 def _directory(tokenizer: Tokenizer) -> Path:
     path = Path(tokenizer.path)
     return path if path.is_dir() else path.parent
@@ -95,7 +101,11 @@ def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[in
     if not own or not added:
         return findings
     names = [text.decode("utf-8", "replace") for text in tokenizer._token_bytes(added)]
-    note = f"the model's files stop on {sorted(own)}, not on {', '.join(names)} {added}"
+    note = (
+        f"the model's files stop on {sorted(own)}, not on {', '.join(names)} {added}: if it never"
+        " learned that, train embeddings and head too"
+        ' (LoRA: modules_to_save = ["embed_tokens", "lm_head"])'
+    )
     return findings.with_note("untrained-terminator-embedding", note)
 
 
@@ -105,8 +115,7 @@ def with_serving(
     """Compares the data's tokenizer and template with those of the model that will be served."""
     data_stops, served_stops = _core.stop_set(tokenizer._core), _core.stop_set(served._core)
     missing = [stop for stop in data_stops if stop not in served_stops]
-    facts = {**findings.facts, "serving_stop": list(served_stops)}
-    findings = Findings(findings.rows, findings.rules, facts, findings.ok)
+    findings = findings.with_facts(serving_stop=list(served_stops))
     if missing and not set(data_stops) & set(served_stops):
         note = f"the data's tokenizer stops on {data_stops}, the server on {served_stops}"
         findings = findings.with_note("wrong-terminator", note)

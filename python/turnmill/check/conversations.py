@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from turnmill import _core
 from turnmill.check.findings import Finding, Findings, rule
+from turnmill.check.replaying import Replay
 from turnmill.prepare.files import Part
 from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.memory import MemoryInput
@@ -59,6 +60,7 @@ class _Seen:
         self._keep = settings.evidence
         facts = encoder._facts()
         self._stops = facts.get("stop", [])
+        self._notes = facts.get("notes", [])
         stops = [item["id"] for item in self._stops]
         source = (facts.get("template") or {}).get("source")
         self._audit = _core.Audit(
@@ -68,10 +70,15 @@ class _Seen:
             settings.threads,
             settings.evidence,
             encoder.recipe.max_length,
+            None,
             [],
         )
         self._rows = 0
         self._counts: dict[str, int] = {}
+        self._rows_of: dict[str, int] = {}
+        self._replay = Replay("rendered")
+        self._different = 0
+        self._differences: list[dict[str, Any]] = []
         self._places: dict[str, list[dict[str, Any]]] = {}
         self._sample_rows: list[Any] = []
 
@@ -87,16 +94,26 @@ class _Seen:
             self._threads,
             None,
             False,
-            check_content=True,
+            checked=True,
         )
         before = self._rows
         for output in _outputs(found, shard):
             self._take(output, found.name, before)
         for name, count in shard.counts().items():
             self._counts[name] = self._counts.get(name, 0) + count
-        for name, row, line, message in shard.evidence():
-            place = {"row": before + row, "line": line, "message": message, "file": found.name}
-            self._place(name, place)
+        checked = json.loads(shard.checked())
+        for name, rows in checked["rows"].items():
+            self._rows_of[name] = self._rows_of.get(name, 0) + rows
+        for place in checked["evidence"]:
+            name, row = place.pop("rule"), place.pop("row")
+            self._place(name, {"row": before + row, **place, "file": found.name})
+        replay = checked["replay"]
+        self._replay.add(replay["positions"], replay["switched"])
+        self._different += replay["different"]
+        self._differences += [
+            {**place, "row": before + place["row"], "file": found.name}
+            for place in replay["differences"]
+        ]
 
     def _take(self, output: Any, path: str, before: int) -> None:
         samples = [pa.record_batch(batch) for batch in output.samples]
@@ -135,15 +152,24 @@ class _Seen:
                 name,
                 rule(name).severity,
                 count,
-                min(1.0, count / self._rows) if self._rows else 0.0,
+                self._rows_of.get(name, 0) / self._rows if self._rows else 0.0,
                 self._places.get(name, []),
             )
             for name, count in self._counts.items()
             if count
         }
-        facts = {**audited.facts, "samples": audited.rows, "stop": self._stops}
-        ours = Findings(self._rows, counted, facts)
-        return ours.merged(self._by_row(audited), self._keep)
+        facts = {
+            **audited.facts,
+            "samples": audited.rows,
+            "stop": self._stops,
+            "notes": [*self._notes, *self._replay.notes],
+            "replay": self._replay.to_dict(),
+        }
+        found = Findings(self._rows, counted, facts).merged(self._by_row(audited), self._keep)
+        if not self._different:
+            return found
+        places = self._differences[: self._keep]
+        return found.with_places("prompt-parity", self._different, places)
 
     def _by_row(self, audited: Findings) -> Findings:
         """The audit's findings with the rows of the input in place of samples."""

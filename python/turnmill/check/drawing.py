@@ -5,51 +5,108 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from turnmill._terminal import count, share, table, wrap
+from turnmill._terminal import clip, columns_of, count, share, table, wrap
 from turnmill.check.findings import Finding, Findings, rule
 
 if TYPE_CHECKING:
     from turnmill._terminal import Terminal
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
-_SHOWN_PLACES = 2
+_SHOWN_PLACES = {"error": 2, "warning": 1, "info": 0}
+_ENDLESS = (
+    "missing-terminator",
+    "terminator-masked",
+    "truncated-terminator",
+    "wrong-terminator",
+    "unset-terminator",
+)
+"""Rules of which each says that a turn teaches the model not to stop."""
 
 
 def draw(findings: Findings, out: Terminal) -> Iterator[str]:
-    """The lines of the report, the worst first."""
-    yield _summary(findings)
+    """The lines of the report: the verdict, one line for each rule, then the places."""
+    ordered = sorted(findings.rules.values(), key=_badness)
+    yield _verdict(findings, out)
+    yield from wrap(_summary(findings), out.width, indent="  ")
+    yield from wrap(_settings(findings), out.width, indent="  ")
+    yield from _replay(findings.facts.get("replay"), out)
     for note in findings.facts.get("notes", []):
         yield from wrap(f"note: {note}", out.width, indent="      ")
-    ordered = sorted(findings.rules.values(), key=_badness)
     if not ordered:
-        yield out.style("ok", "bold", "green") + ": no rule fired"
         return
     yield ""
     yield from _table(ordered, findings.rows, out)
     for finding in ordered:
-        yield ""
-        yield from _details(finding, out)
+        if _SHOWN_PLACES[finding.severity]:
+            yield ""
+            yield from _details(finding, out)
     yield ""
-    yield _verdict(findings, out)
+    yield from wrap(_legend(ordered), out.width, indent="  ")
 
 
 def _badness(finding: Finding) -> tuple[int, float]:
     return ("error", "warning", "info").index(finding.severity), -finding.rate
 
 
+def _verdict(findings: Findings, out: Terminal) -> str:
+    word = out.style("ok", "bold", "green") if findings.ok else out.style("not ok", "bold", "red")
+    endless = max(
+        (findings.rules[name].rate for name in _ENDLESS if name in findings.rules), default=0.0
+    )
+    if endless:
+        rows = share(endless * findings.rows, findings.rows) if findings.rows else "all"
+        return f"{word}: {rows} of the rows teach the model not to stop"
+    errors = sum(finding.severity == "error" for finding in findings.rules.values())
+    if errors:
+        rules = "one rule" if errors == 1 else f"{errors} rules"
+        within = " within its limit" if findings.ok else ""
+        return f"{word}: {rules} of severity error{within}"
+    if findings.facts.get("turns"):
+        return f"{word}: every trained turn ends in a trained stop token"
+    return f"{word}: no rule of severity error"
+
+
 def _summary(findings: Findings) -> str:
     facts = findings.facts
     parts = [f"{count(findings.rows)} rows"]
     documents = facts.get("documents", findings.rows)
-    if documents != findings.rows:
+    if "samples" in facts and facts["samples"] != findings.rows:
+        parts.append(f"{count(facts['samples'])} samples")
+    elif documents != findings.rows:
         parts.append(f"{count(documents)} documents")
     if "turns" in facts:
         parts.append(f"{count(facts['turns'])} trained turns")
     if "tokens" in facts:
         trained = share(facts["trained"], facts["tokens"])
         parts.append(f"{count(facts['tokens'])} tokens, {trained} trained")
-    stops = ", ".join(f"{stop['token']} {stop['id']}" for stop in facts.get("stop", []))
-    return ", ".join(parts) + (f"; stops on {stops}" if stops else "")
+    return ", ".join(parts)
+
+
+def _settings(findings: Findings) -> str:
+    """What the verdict rests on: the stop set, and the columns that were read."""
+    facts = findings.facts
+    stops = ", ".join(f"{stop['token']} ({stop['id']})" for stop in facts.get("stop", []))
+    columns = ", ".join(facts.get("columns", []))
+    read = f"; read {columns}" if columns else ""
+    return f"stops on {stops or 'nothing'}{read}"
+
+
+def _replay(replay: dict[str, Any] | None, out: Terminal) -> Iterator[str]:
+    if not replay or replay["rate"] is None:
+        return
+    right = share(replay["rate"] * replay["turns"], replay["turns"])
+    how = {
+        "rendered": "prompts rendered by the template",
+        "decoded": "prompts decoded from the ids",
+    }[replay["by"]]
+    text = (
+        f"replay: {right} of {count(replay['turns'])} turns stand behind the server's prompt and "
+    )
+    text += f"end where it stops ({how})"
+    if len({at["rate"] for at in replay["by_turn"]}) > 1:
+        turns = enumerate(replay["by_turn"], 1)
+        text += "; " + ", ".join(f"turn {turn} {share(at['rate'], 1)}" for turn, at in turns)
+    yield from wrap(text, out.width, indent="  ")
 
 
 def _table(ordered: list[Finding], rows: int, out: Terminal) -> Iterator[str]:
@@ -57,21 +114,26 @@ def _table(ordered: list[Finding], rows: int, out: Terminal) -> Iterator[str]:
         (
             finding.severity,
             finding.rule,
-            count(finding.count),
             share(finding.rate * rows, rows) if rows else "",
+            count(finding.count),
+            rule(finding.rule).meaning,
         )
         for finding in ordered
     ]
-    head, *lines = table([("severity", "rule", "count", "rows"), *cells], numbers=(2, 3))
+    head, *lines = table(
+        [("severity", "rule", "rows", "count", "what it means"), *cells], numbers=(2, 3)
+    )
     yield out.style(head, "dim")
     for line, finding in zip(lines, ordered, strict=True):
         severity = finding.severity
-        yield line.replace(severity, out.style(severity, _COLOURS[severity], "bold"), 1)
+        shown = clip(line, out.width)
+        yield shown.replace(severity, out.style(severity, _COLOURS[severity], "bold"), 1)
 
 
 def _details(finding: Finding, out: Terminal) -> Iterator[str]:
-    yield out.style(finding.rule, _COLOURS[finding.severity]) + f": {rule(finding.rule).meaning}"
-    for place in finding.evidence[:_SHOWN_PLACES]:
+    name = out.style(finding.rule, _COLOURS[finding.severity], "bold")
+    yield f"{name}: {rule(finding.rule).meaning}"
+    for place in finding.evidence[: _SHOWN_PLACES[finding.severity]]:
         yield from _place(place, out)
     for line in wrap(f"cure: {rule(finding.rule).cure}", out.width - 2, indent="      "):
         yield f"  {line}"
@@ -80,26 +142,32 @@ def _details(finding: Finding, out: Terminal) -> Iterator[str]:
 def _place(place: dict[str, Any], out: Terminal) -> Iterator[str]:
     words = [
         f"{name} {place[name]}"
-        for name in ("row", "turn", "message")
-        if place.get(name) is not None
+        for name in ("row", "line", "document", "turn", "message")
+        if place.get(name) is not None and (name != "document" or place[name])
     ]
+    if place.get("file"):
+        words.append(f"of {place['file']}")
     if place.get("note"):
         words.append(str(place["note"]))
     for line in wrap(", ".join(words), out.width - 2, indent="  "):
         yield f"  {line}"
-    tokens = place.get("tokens", [])
+    tokens = [_token(token) for token in place.get("tokens", [])]
+    width = out.width - 4
+    while tokens and columns_of(" ".join(shown for shown, _ in tokens)) > width:
+        tokens = tokens[1:]
     if tokens:
-        yield "    " + " ".join(_token(token, out) for token in tokens)
+        styles = {True: "green", False: "dim"}
+        yield "    " + " ".join(out.style(shown, styles[trained]) for shown, trained in tokens)
 
 
-def _token(token: dict[str, Any], out: Terminal) -> str:
-    """A token with its id; trained ones in brackets, and green where there is colour."""
+def _token(token: dict[str, Any]) -> tuple[str, bool]:
+    """A token with its id, in brackets if it is trained."""
     text = "" if token["text"] is None else repr(token["text"])[1:-1]
     shown = f"{text}·{token['id']}" if text else str(token["id"])
-    return out.style(f"[{shown}]", "green") if token["trained"] else out.style(shown, "dim")
+    return (f"[{shown}]" if token["trained"] else shown), bool(token["trained"])
 
 
-def _verdict(findings: Findings, out: Terminal) -> str:
-    if findings.ok:
-        return out.style("ok", "bold", "green") + ": no rule of severity error"
-    return out.style("not ok", "bold", "red") + "; [brackets] are trained; --explain RULE says more"
+def _legend(ordered: list[Finding]) -> str:
+    tokens = any(place.get("tokens") for finding in ordered for place in finding.evidence)
+    first = f"turnmill check --explain {ordered[0].rule} says more; --json has every place"
+    return f"[brackets] are trained tokens; {first}" if tokens else first

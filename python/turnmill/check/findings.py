@@ -82,7 +82,9 @@ class Findings:
         rows: Number of rows.
         ok: No rule of severity error fired, or each stayed within its ``max_rates``.
         rules: What each rule found, by its name, in the order of the rule list.
-        facts: Numbers about the data: documents, turns, tokens, trained tokens.
+        facts: What is known of the data as a whole, none of it a finding: ``documents``,
+            ``turns``, ``tokens``, ``trained`` tokens, the ``columns`` that were read, the ``stop``
+            set, ``notes``, and the ``replay`` rate by turn (see `turnmill.check.replaying`).
     """
 
     rows: int
@@ -109,6 +111,19 @@ class Findings:
         new = Finding(name, rule(name).severity, count, 1.0, evidence)
         return self._with_rules({**self.rules, name: new})
 
+    def with_places(self, name: str, rows: int, places: list[dict[str, Any]]) -> Findings:
+        """With a finding in so many rows, unless the rule fired there already."""
+        if name in self.rules:
+            return self
+        rate = rows / self.rows if self.rows else 0.0
+        evidence = [{"turn": None, "tokens": [], **place} for place in places]
+        new = Finding(name, rule(name).severity, rows, rate, evidence)
+        return self._with_rules({**self.rules, name: new})
+
+    def with_facts(self, **facts: Any) -> Findings:
+        """With more facts."""
+        return replace(self, facts={**self.facts, **facts})
+
     def merged(self, other: Findings, keep: int) -> Findings:
         """With what another look at the same rows found."""
         found = dict(self.rules)
@@ -132,12 +147,11 @@ class Findings:
         return replace(self, ok=all(passes(finding) for finding in self.rules.values()))
 
     def to_dict(self) -> dict[str, Any]:
-        """As in ``turnmill check --json``."""
+        """As ``turnmill check --json`` prints it: ``rows``, ``ok`` and ``rules``."""
         return {
             "rows": self.rows,
             "ok": self.ok,
             "rules": {name: finding.to_dict() for name, finding in self.rules.items()},
-            **self.facts,
         }
 
     def draw(self, out: Terminal) -> str:

@@ -22,7 +22,7 @@ COLUMNS = (
     *IDS,
     *("labels", "loss_mask", "completion_mask", "assistant_masks", "assistant_mask"),
     *("attention_mask", "position_ids", "input_pos"),
-    *("seq_lengths", "seq_lens", "seq_start_id", "cu_seqlens"),
+    *("seq_lengths", "seq_lens", "seq_start_id", "cu_seqlens", "cu_seq_lens_q"),
 )
 """Columns of tokenized data; others are not read."""
 FEED_BYTES = 32 << 20
@@ -55,14 +55,28 @@ def _splits(data: Any) -> list[Any]:
         if record.is_file():
             shards = json.loads(record.read_text("utf-8"))["shards"]
             return [path for shard in shards if (path := Path(data, shard["data"])).is_file()]
+        if inner := _inner_data_sets(Path(data)):
+            return inner
     if type(data).__name__ in {"DatasetDict", "IterableDatasetDict"}:
         return list(data.values())
     return [data]
 
 
+def _inner_data_sets(directory: Path) -> list[Path]:
+    """`datasets` directories below one that is none itself, such as Axolotl's cache."""
+    if not directory.is_dir() or (directory / "state.json").is_file():
+        return []
+    return [
+        file.parent
+        for file in sorted(directory.rglob("state.json"))
+        if "_data_files" in json.loads(file.read_text("utf-8"))
+    ]
+
+
 def _columns(found: Input) -> list[str]:
     if not found.columnar:
-        return list(next(iter(_json_rows(found)), {}))
+        first = next(iter(_json_rows(found)), {})
+        return list(first) if isinstance(first, dict) else []
     if isinstance(found, MemoryInput):
         return list(getattr(found.rows, "column_names", []))
     if found.format == "parquet":
@@ -132,20 +146,38 @@ def _memory_batches(found: MemoryInput) -> Iterator[pa.RecordBatch]:
         yield from found.rows.to_batches()
 
 
-def _json_rows(found: Input) -> Iterator[dict[str, Any]]:
+def _json_rows(found: Input) -> Iterator[Any]:
+    """The rows of a JSON input; lines that are no JSON are left out."""
     if isinstance(found, MemoryInput):
         yield from found.rows
-        return
-    text = b"".join(block for block, _ in found.blocks(Part())) if found.format == "array" else b""
-    if text:
-        yield from json.loads(text)
-        return
+    elif found.format == "array":
+        yield from _json(b"".join(block for block, _ in found.blocks(Part()))) or []
+    else:
+        rows = (_json(line) for line in _lines(found) if line.strip())
+        yield from (row for row in rows if row is not None)
+
+
+def _lines(found: FileInput) -> Iterator[bytes]:
     carried = b""
     for block, _ in found.blocks(Part()):
         *lines, carried = (carried + block).split(b"\n")
-        yield from (json.loads(line) for line in lines if line.strip())
-    if carried.strip():
-        yield json.loads(carried)
+        yield from lines
+    yield carried
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def broken_lines(found: Input) -> list[int]:
+    """The numbers, from 1, of the lines of a JSON Lines file that are no JSON."""
+    if found.columnar or isinstance(found, MemoryInput) or found.format == "array":
+        return []
+    numbered = enumerate(_lines(found), 1)
+    return [number for number, line in numbered if line.strip() and _json(line) is None]
 
 
 def _json_batches(found: Input, wanted: list[str]) -> Iterator[pa.RecordBatch]:

@@ -12,7 +12,15 @@ from turnmill import _core
 from turnmill._locate import locate_tokenizer
 from turnmill.check import comparing
 from turnmill.check.findings import Findings
-from turnmill.check.reading import Source, Twins, batches, feeds, find_sources
+from turnmill.check.reading import (
+    Source,
+    Twins,
+    batches,
+    broken_lines,
+    feeds,
+    find_sources,
+)
+from turnmill.check.replaying import Replay
 from turnmill.errors import DataError, TokenizerError
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
@@ -28,6 +36,7 @@ class Settings:
     template: str | None = None
     max_length: int | None = None
     response_marker: str | None = None
+    ignore_label: int | None = None
     recipe: Recipe | None = None
     evidence: int = 5
     threads: int | None = None
@@ -56,9 +65,28 @@ def run(data: Any, settings: Settings) -> Findings:
 
         return check_conversations(data, settings)
     findings = check_tokenized(sources, settings)
-    if record is not None:
-        findings = comparing.with_record(findings, Path(data), record, _tokenizer(settings))
-    return findings
+    return findings if record is None else _with_sources(findings, Path(data), record, settings)
+
+
+def _with_sources(
+    findings: Findings, directory: Path, record: dict[str, Any], settings: Settings
+) -> Findings:
+    """What turnmill wrote, against its run record and against the sources it was made of."""
+    from turnmill.check.verifying import verify
+
+    tokenizer = _tokenizer(settings)
+    findings = comparing.with_record(findings, directory, record, tokenizer)
+    if not findings.ok or {"stale-cache", "broken-input"} & findings.rules.keys():
+        return findings
+    verified = verify(directory, record, str(tokenizer.path), settings.threads)
+    notes = findings.facts["notes"]
+    if isinstance(verified, str):
+        note = f"prompts are replayed from the ids, not rendered from the sources: {verified}"
+        return findings.with_facts(notes=[*notes, note])
+    findings = findings.with_facts(
+        replay=verified.replay.to_dict(), notes=[*notes, *verified.replay.notes]
+    )
+    return verified.added_to(findings, settings.evidence)
 
 
 def _run_record(data: Any) -> dict[str, Any] | None:
@@ -111,23 +139,30 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
         settings.threads,
         settings.evidence,
         settings.max_length,
+        settings.ignore_label,
         _ids(tokenizer, settings.response_marker),
     )
     twins = Twins()
+    columns: dict[str, None] = {}
     for source in sources:
         for number, table in enumerate(feeds(batches(source.input))):
+            columns.update(dict.fromkeys(table.column_names))
             audit.add(table)
             if number == 0 and len(sources) > 1:
                 twins.see(source.input.name, table)
-    findings = Findings.of_report(json.loads(audit.finish()))
-    findings = replace(
-        findings,
-        facts={
-            **findings.facts,
-            "stop": [{"id": stop, "token": _text(tokenizer, stop)} for stop in stops],
-            "notes": [_NO_HEADERS.format(why=audit.note)] if audit.note else [],
-        },
+    report = json.loads(audit.finish())
+    replay = Replay("decoded")
+    replay.add(report["replay"], {})
+    findings = Findings.of_report(report).with_facts(
+        columns=list(columns),
+        stop=[{"id": stop, "token": _text(tokenizer, stop)} for stop in stops],
+        replay=replay.to_dict(),
+        notes=_notes(tokenizer, settings, audit.note, labelled=report["labelled"]),
     )
+    for source in sources:
+        if lines := broken_lines(source.input):
+            note = f"{source.input.name}: line {lines[0]} and {len(lines) - 1} more are no JSON"
+            findings = findings.with_note("invalid-json", note)
     for note in twins.notes:
         findings = findings.with_note("cache-key-collision", note)
     findings = findings_of(findings)
@@ -138,7 +173,24 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
     return findings
 
 
-_NO_HEADERS = "turns are told by their labels alone: {why}"
+def _notes(
+    tokenizer: Tokenizer, settings: Settings, no_headers: str | None, *, labelled: bool
+) -> list[str]:
+    """What the report depends on."""
+    notes = []
+    if not labelled:
+        notes.append(
+            "no column says what is trained (labels, loss_mask, completion_mask, assistant_masks):"
+            " every token is taken as trained"
+        )
+    if no_headers:
+        notes.append(f"turns are told by their labels alone: {no_headers}")
+    if settings.stop is None and settings.serving is None and not comparing.names_stops(tokenizer):
+        notes.append(
+            "there is no generation_config.json: the stop set is the tokenizer's eos alone;"
+            " --serving DIR or --stop names the server's"
+        )
+    return notes
 
 
 def _ids(tokenizer: Tokenizer, text: str | None) -> list[int]:

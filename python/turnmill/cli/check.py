@@ -24,6 +24,13 @@ def _max_rate(text: str) -> tuple[str, float]:
     return name, share
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("a whole number") from None
+
+
 def parser() -> Parser:
     """The options of ``check``."""
     return Parser(
@@ -50,6 +57,12 @@ def parser() -> Parser:
                         "--response-marker",
                         "text that the trainer searches for to find where an answer starts",
                         "TEXT",
+                    ),
+                    Flag(
+                        "--ignore-label",
+                        "a label that means untrained besides -100, such as 0",
+                        "N",
+                        read=_whole,
                     ),
                     Flag(
                         "--max-rate",
@@ -92,6 +105,7 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         template=_template_source(arguments.template),
         max_length=recipe.max_length,
         response_marker=arguments.response_marker,
+        ignore_label=arguments.ignore_label,
         recipe=recipe,
         max_rates=dict(arguments.max_rate or []),
         evidence=int(arguments.evidence or 5),

@@ -34,6 +34,9 @@ SUFFIXES = (
 )
 """File names that a directory is searched for; a file that is named may have any."""
 
+_DESCRIBING = {"dataset_info.json", "dataset_dict.json", "state.json"}
+"""Files of `datasets` that describe data and hold none."""
+
 _FORMATS = "JSON Lines, JSON arrays, gzip and zstd of both, Parquet and Arrow IPC"
 
 
@@ -121,7 +124,10 @@ def _directory(path: str) -> list[FileInput]:
     found = sorted(
         file
         for file in Path(path).rglob("*")
-        if file.name.endswith(SUFFIXES) and not _hidden(file.relative_to(path)) and file.is_file()
+        if file.name.endswith(SUFFIXES)
+        and file.name not in _DESCRIBING
+        and not _hidden(file.relative_to(path))
+        and file.is_file()
     )
     outputs = {staging.parent for staging in Path(path).rglob(STAGING)}
     found = [file for file in found if outputs.isdisjoint(file.parents)]

@@ -39,6 +39,7 @@ impl Audit {
         threads: Option<usize>,
         evidence: usize,
         max_length: Option<u32>,
+        ignore_label: Option<i32>,
         response_marker: Vec<i32>,
     ) -> PyResult<Self> {
         let tokenizer = tokenizer.map(|tokenizer| Arc::clone(tokenizer.core()));
@@ -52,6 +53,7 @@ impl Audit {
             threads: threads.unwrap_or_else(pool::default_threads),
             evidence,
             max_length,
+            ignore_label,
             response_marker,
             setup: prepared.setup,
         };

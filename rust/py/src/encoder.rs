@@ -117,8 +117,9 @@ impl Encoder {
         read::look(py, &self.0, row, schema)
     }
 
-    /// A shard: rows of one input of a known schema.
-    #[pyo3(signature = (schema, path, array, first_row, first_line, threads, chunk_rows, mixed, check_content=false))]
+    /// A shard: rows of one input of a known schema. `checked`: rules on contents are counted too
+    /// and samples are replayed against the inference prompt.
+    #[pyo3(signature = (schema, path, array, first_row, first_line, threads, chunk_rows, mixed, checked=false))]
     #[expect(clippy::too_many_arguments, reason = "each is one key of the protocol")]
     fn open_shard(
         &self,
@@ -131,10 +132,10 @@ impl Encoder {
         threads: Option<usize>,
         chunk_rows: Option<usize>,
         mixed: bool,
-        check_content: bool,
+        checked: bool,
     ) -> PyResult<Shard> {
         let shard = detach::run_short(py, || {
-            let content = check_content.then(|| ContentRules::new(self.0.tokenizer()));
+            let content = checked.then(|| ContentRules::new(self.0.tokenizer()));
             self.0.open_shard(ShardOptions {
                 schema: Schema::from_name(schema)?,
                 path,
@@ -146,6 +147,7 @@ impl Encoder {
                 mixed,
                 carry: Vec::new(),
                 content: content.transpose()?.map(Arc::new),
+                replays: checked,
             })
         })?;
         Ok(Shard::new(shard))

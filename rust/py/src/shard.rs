@@ -100,6 +100,12 @@ impl Shard {
             .map(|found| (found.rule.name(), found.row, found.line, found.message))
             .collect()
     }
+
+    /// What a check wants to know, as JSON: `rows` by rule, `evidence` with notes, `replay` (all
+    /// zero unless the shard is `checked`).
+    fn checked(&self) -> String {
+        self.lock().checked().to_string()
+    }
 }
 
 /// `bytes` as they are; any other buffer is copied.

@@ -79,64 +79,101 @@ impl ContentRules {
         match record {
             Record::Conversation(conversation) => {
                 count_order(conversation.messages, counts);
-                for message in conversation.messages {
-                    self.count_message(message, counts);
+                for (index, message) in (0..).zip(conversation.messages) {
+                    self.count_message(message, &mut Place { counts, index });
                 }
             }
             Record::Completion { prompt, completion } => {
-                self.count_text(prompt, counts);
-                self.count_text(completion, counts);
-                self.count_answer(completion, counts);
+                self.count_text(prompt, &mut Place { counts, index: 0 });
+                let answer = &mut Place { counts, index: 1 };
+                self.count_text(completion, answer);
+                self.count_answer(completion, answer);
             }
-            Record::Text(text) => self.count_text(text, counts),
+            Record::Text(text) => self.count_text(text, &mut Place { counts, index: 0 }),
         }
     }
 
-    fn count_message(&self, message: &Message<'_>, counts: &mut RuleCounts) {
+    fn count_message(&self, message: &Message<'_>, place: &mut Place<'_>) {
         let content = message.fields.get("content").unwrap_or(Value::Null);
         for text in texts(content) {
-            self.count_text(text, counts);
+            self.count_text(text, place);
             if message.role == "assistant" {
-                self.count_answer(text, counts);
-                count_reasoning(text, counts);
+                self.count_answer(text, place);
+                count_reasoning(text, place);
             }
         }
     }
 
-    fn count_text(&self, text: &str, counts: &mut RuleCounts) {
-        let mut add = |rule: Rule, found: bool| counts.add(rule, u64::from(found));
-        add(Rule::NulByte, memchr::memchr(0, text.as_bytes()).is_some());
-        add(Rule::Crlf, memmem::find(text.as_bytes(), b"\r\n").is_some());
-        let replaced = memmem::find(text.as_bytes(), "\u{fffd}".as_bytes());
-        add(Rule::ReplacementChar, replaced.is_some());
-        add(Rule::TemplateMarkerInContent, self.markers.is_match(text));
+    fn count_text(&self, text: &str, place: &mut Place<'_>) {
+        let bytes = text.as_bytes();
+        place.add(Rule::NulByte, text, memchr::memchr(0, bytes));
+        place.add(Rule::Crlf, text, memmem::find(bytes, b"\r\n"));
+        let replaced = memmem::find(bytes, "\u{fffd}".as_bytes());
+        place.add(Rule::ReplacementChar, text, replaced);
+        let marker = self.markers.find(text).map(|found| found.start());
+        place.add(Rule::TemplateMarkerInContent, text, marker);
     }
 
-    fn count_answer(&self, text: &str, counts: &mut RuleCounts) {
+    fn count_answer(&self, text: &str, place: &mut Place<'_>) {
         let ended = text.trim_end();
-        let foreign = self.terminators.iter().any(|end| ended.ends_with(end));
-        counts.add(Rule::ForeignTerminatorText, u64::from(foreign));
+        let mut ends = self.terminators.iter();
+        let foreign = ends.find(|end| ended.ends_with(*end));
+        let start = foreign.map(|end| ended.len() - end.len());
+        place.add(Rule::ForeignTerminatorText, text, start);
         let spaced = ended.len() < text.len() && !ended.is_empty();
-        counts.add(Rule::TrailingWhitespace, u64::from(spaced));
+        place.add(
+            Rule::TrailingWhitespace,
+            text,
+            spaced.then_some(ended.len()),
+        );
     }
+}
+
+/// The message whose text is looked at.
+struct Place<'c> {
+    counts: &'c mut RuleCounts,
+    index: u32,
+}
+
+impl Place<'_> {
+    /// Counts a rule that fired at this byte of the text, if it did.
+    fn add(&mut self, rule: Rule, text: &str, at: Option<usize>) {
+        if let Some(at) = at {
+            self.counts.add_at(rule, self.index, || excerpt(text, at));
+        }
+    }
+}
+
+/// The text around a byte, quoted.
+fn excerpt(text: &str, at: usize) -> String {
+    const AROUND: usize = 24;
+    let starts = |place: &usize| text.is_char_boundary(*place);
+    let start = (0..=at.saturating_sub(AROUND)).rfind(starts).unwrap_or(0);
+    let end = (at + AROUND..text.len()).find(starts).unwrap_or(text.len());
+    format!("{:?}", &text[start..end])
 }
 
 /// Two messages of one side in a row, or a system message inside.
 fn count_order(messages: &[Message<'_>], counts: &mut RuleCounts) {
-    let odd = messages.windows(2).any(|pair| {
+    let odd = messages.windows(2).position(|pair| {
         let same = pair[0].role == pair[1].role;
         same && matches!(pair[0].role, "user" | "assistant" | "system") || pair[1].role == "system"
     });
-    counts.add(Rule::RoleOrder, u64::from(odd));
+    if let Some(index) = odd {
+        let (before, role) = (messages[index].role, messages[index + 1].role);
+        let note = || format!("{role} after {before}");
+        counts.add_at(Rule::RoleOrder, index as u32 + 1, note);
+    }
 }
 
-fn count_reasoning(text: &str, counts: &mut RuleCounts) {
+fn count_reasoning(text: &str, place: &mut Place<'_>) {
     let count = |marker: &str| memmem::find_iter(text.as_bytes(), marker).count();
     let (opened, closed) = (count(THINK.0), count(THINK.1));
     if opened != closed {
-        counts.add(Rule::ReasoningMalformed, 1);
+        let marker = text.find(THINK.0).or_else(|| text.find(THINK.1));
+        place.add(Rule::ReasoningMalformed, text, marker);
     } else if opened > 0 {
-        counts.add(Rule::ReasoningInline, 1);
+        place.add(Rule::ReasoningInline, text, text.find(THINK.0));
     }
 }
 

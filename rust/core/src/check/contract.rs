@@ -92,7 +92,7 @@ fn check_turn(
         return reject(Rule::PrematureTerminator, reason);
     }
     if inside_labels.iter().all(|label| *label == IGNORED) {
-        counts.add(Rule::EmptyAssistantTurn, 1);
+        counts.add_at(Rule::EmptyAssistantTurn, turn.message, String::new);
     }
     Ok(())
 }

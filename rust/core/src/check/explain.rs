@@ -172,6 +172,10 @@ explanations! {
     LabelMismatch:
         "A label differs from the id at its place, so the model learns other text than the row shows.",
         "labels[i] must be input_ids[i] or -100.";
+    OtherIgnoreLabel:
+        "The tool that wrote the labels marks untrained tokens by another value, such as -1. Trainers \
+         of PyTorch ignore -100 only: they crash on the others, or train them.",
+        "Rewrite them as -100, or tell your loss; --ignore-label VALUE says that you know.";
     UntrainedAssistantTurn:
         "Only the last turn, or only the first, was found by the mask.",
         "Fine if the policy says so; else build the mask from spans, not by search.";

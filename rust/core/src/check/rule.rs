@@ -106,6 +106,7 @@ rules! {
     HeaderInLoss "header-in-loss" Info "A role header or an empty think block is trained";
     MaskOffByOne "mask-off-by-one" Error "The labels are shifted against the turn by one token";
     LabelMismatch "label-mismatch" Error "A trained label is another token than the one at its place";
+    OtherIgnoreLabel "other-ignore-label" Warning "Untrained labels are not -100, the one value that trainers ignore";
     UntrainedAssistantTurn "untrained-assistant-turn" Warning "An assistant turn is not trained although the policy trains it";
     NoGenerationMarkers "no-generation-markers" Error "The mask is all zero or all one: the template marks no turns";
     ResponseMarkerNotFound "response-marker-not-found" Error "The response marker's tokens do not occur in the row";

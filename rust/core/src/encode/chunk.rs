@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Refusal;
 use super::plan::Plan;
 use super::record::{Findings, Lost, Place};
+use super::replay::{Player, Replayed};
 use super::row::Desk;
 use crate::batch::rows::Rows as ArrowRows;
 use crate::batch::{IndexRow, IndexRows, RejectRows, Sample, Samples, hash_of};
@@ -36,6 +37,8 @@ pub(super) struct Setting<'s> {
     pub(super) reader: &'s Reader,
     /// Counted too, where a check asks for it.
     pub(super) content: Option<&'s ContentRules>,
+    /// Samples are replayed against the inference prompt.
+    pub(super) replays: bool,
     pub(super) cancel: &'s Cancel,
 }
 
@@ -51,6 +54,7 @@ pub(super) struct Made {
     pub(super) trained: u64,
     pub(super) lost: Lost,
     pub(super) findings: Findings,
+    pub(super) replayed: Replayed,
 }
 
 impl Made {
@@ -66,6 +70,7 @@ impl Made {
             trained: 0,
             lost: Lost::default(),
             findings: Findings::default(),
+            replayed: Replayed::default(),
         }
     }
 
@@ -112,6 +117,7 @@ impl Worker {
         rows: impl Iterator<Item = Row<'i>>,
         made: &mut Made,
     ) -> Result<()> {
+        self.desk.player = setting.replays.then(|| Player::new(setting.plan));
         for row in rows {
             setting.cancel.check()?;
             if self.arena.allocated_bytes() > KEPT_ARENA {
@@ -148,6 +154,9 @@ impl<'w> Step<'w, '_> {
             Ok(()) => {
                 made.findings.add(&self.desk.counts, place);
                 made.lost.add(self.desk.lost);
+                if let Some(player) = &self.desk.player {
+                    made.replayed.add_row(player, &self.desk.counts, place);
+                }
             }
             Err(Refusal::Row(reject)) => {
                 made.rejected += 1;

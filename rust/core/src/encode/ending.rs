@@ -52,7 +52,7 @@ pub(super) fn find(
         return Ok(TurnEnd::Template { earlier: true });
     };
     if let Some(id) = last.overshoots(tokenizer, stop) {
-        return Err(wrong_terminator(id, tokenizer, stop));
+        return Err(wrong_terminator(id, recipe, tokenizer, stop));
     }
     if last.stops(stop) {
         return Ok(TurnEnd::Template {
@@ -129,7 +129,7 @@ impl Segment {
             .iter()
             .find(|id| tokenizer.added_token(**id).is_some());
         match found {
-            Some(id) => wrong_terminator(*id, tokenizer, stop),
+            Some(id) => wrong_terminator(*id, recipe, tokenizer, stop),
             None => self.not_atomic(recipe, tokenizer, stop),
         }
     }
@@ -181,7 +181,11 @@ fn other_template(recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Str
     )
 }
 
-fn wrong_terminator(id: u32, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
+/// What fine-tuning must train where the model never learned its terminator.
+pub(super) const TRAIN_TOO: &str = "a base model that never learned it has to train embeddings and \
+     head too (full fine-tuning, or LoRA with modules_to_save = [\"embed_tokens\", \"lm_head\"])";
+
+fn wrong_terminator(id: u32, recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
     let mut ids = stop.ids().to_vec();
     ids.push(id);
     let quoted = |id: &u32| format!("--stop '{}'", tokenizer.id_to_text(*id));
@@ -198,8 +202,9 @@ fn wrong_terminator(id: u32, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
     )
     .hint(format!(
         "if the model is served with it, say so: {}; and serve with eos_token_id {ids:?} in \
-         generation_config.json (prepare writes it to serving/)",
-        flags.join(" ")
+         generation_config.json (prepare writes it to serving/); {TRAIN_TOO}; or {}",
+        flags.join(" "),
+        other_template(recipe, tokenizer, stop)
     ))
 }
 

@@ -31,7 +31,8 @@ impl Desk {
         let lost =
             lost_turns(conversation, &self.rendered).find(|(turn, _)| *turn >= from as usize);
         if let Some((message, _)) = lost {
-            self.counts.add(Rule::ReasoningDropped, 1);
+            self.counts
+                .add_at(Rule::ReasoningDropped, message as u32, String::new);
             // Where the last turn's reasoning goes too, the template reads none at all.
             let rewritten = lost_in_history(conversation, &self.rendered);
             if rewritten && policy == History::Auto {

@@ -19,6 +19,7 @@ mod policy;
 mod price;
 mod probe;
 mod record;
+mod replay;
 mod row;
 mod self_check;
 mod shard;
@@ -47,6 +48,7 @@ pub use inspect::Inspection;
 pub use output::Output;
 pub use price::{Price, Prices};
 pub use record::Evidence;
+pub use replay::{Difference, Replayed};
 pub use self_check::SelfCheck;
 pub use shard::{Shard, ShardOptions};
 

@@ -40,6 +40,7 @@ impl Desk {
     ) -> Result<Fit, Refusal> {
         let before = self.counts.clone();
         let Fit::Long(length) = self.sample(plan, conversation, from, arena)? else {
+            self.replay(plan, conversation, arena)?;
             return Ok(Fit::Ready);
         };
         let most = plan.recipe.max_length.unwrap_or(u32::MAX);
@@ -73,6 +74,7 @@ impl Desk {
         let turns = turns_from(conversation, from as usize) - turns_from(&part, part_from as usize);
         let tokens = u64::from(length).saturating_sub(self.encoding.ids.len() as u64);
         self.leave_out(turns, tokens);
+        self.replay(plan, &part, arena)?;
         Ok(Fit::Ready)
     }
 

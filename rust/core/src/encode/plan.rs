@@ -8,6 +8,7 @@ use super::ending::{self, TurnEnd};
 use super::structural::Structural;
 use super::templates::{self, ChatTemplates};
 use crate::chat::{Reader, RoleOrder, Schema, SchemaOptions, TextParts};
+use crate::check::audit;
 use crate::label::StopSet;
 use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
 use crate::template::{LocalTime, Study, Template};
@@ -176,6 +177,14 @@ impl Plan {
                 "the pad token {:?} is a stop token: a collator that masks labels by pad id \
                  unlearns it; the labels written here do not depend on it",
                 text(pad)
+            ));
+        }
+        let own = audit::stop_set(&self.tokenizer);
+        if let Some(id) = self.terminator().filter(|id| !own.contains(id)) {
+            notes.push(format!(
+                "the model's own files do not stop on {:?} (id {id}): {}",
+                text(id),
+                ending::TRAIN_TOO
             ));
         }
         if self.tokenizer.generation_eos().is_empty() && self.recipe.stop == Stop::Auto {

@@ -1,5 +1,7 @@
 //! What rows showed, with a few of them as evidence, and what left with the over-length policy.
 
+use serde_json::{Value as Json, json};
+
 use crate::check::{Reject, Rule, RuleCounts};
 
 /// Rows kept as evidence for each rule.
@@ -15,7 +17,7 @@ pub(super) struct Place {
 }
 
 /// A row in which a rule was found; the first few of each rule are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The rule.
     pub rule: Rule,
@@ -25,6 +27,21 @@ pub struct Evidence {
     pub line: Option<u64>,
     /// The message, where one is named.
     pub message: Option<u32>,
+    /// What was found there, as a sentence without a full stop; may be empty.
+    pub note: String,
+}
+
+impl Evidence {
+    /// As one object.
+    pub(super) fn to_json(&self) -> Json {
+        json!({
+            "rule": self.rule.name(),
+            "row": self.row,
+            "line": self.line,
+            "message": self.message,
+            "note": self.note,
+        })
+    }
 }
 
 /// Turns and tokens that are not in the output although their row is.
@@ -45,6 +62,8 @@ impl Lost {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     pub(super) counts: RuleCounts,
+    /// Rows in which each rule was found.
+    pub(super) rows: RuleCounts,
     pub(super) evidence: Vec<Evidence>,
 }
 
@@ -52,18 +71,28 @@ impl Findings {
     /// Adds what one row showed.
     pub(super) fn add(&mut self, row: &RuleCounts, place: Place) {
         for (rule, _) in row.iter() {
-            self.keep(rule, place, None);
+            let noted = row.first(rule);
+            let note = || noted.map_or_else(String::new, |noted| noted.note.clone());
+            self.keep(rule, place, noted.map(|noted| noted.message), note);
+            self.rows.add(rule, 1);
         }
         self.counts.merge(row);
     }
 
     /// Adds a reject.
     pub(super) fn add_reject(&mut self, reject: &Reject, place: Place) {
-        self.keep(reject.rule, place, reject.message);
+        self.keep(reject.rule, place, reject.message, || reject.reason.clone());
         self.counts.add(reject.rule, 1);
+        self.rows.add(reject.rule, 1);
     }
 
-    fn keep(&mut self, rule: Rule, place: Place, message: Option<u32>) {
+    fn keep(
+        &mut self,
+        rule: Rule,
+        place: Place,
+        message: Option<u32>,
+        note: impl FnOnce() -> String,
+    ) {
         // A rule with many counts has its evidence, or its first rows count several times.
         if self.kept(rule) < EVIDENCE_ROWS {
             self.evidence.push(Evidence {
@@ -71,6 +100,7 @@ impl Findings {
                 row: place.row,
                 line: place.line,
                 message,
+                note: note(),
             });
         }
     }
@@ -84,10 +114,11 @@ impl Findings {
     pub(super) fn merge(&mut self, next: &Self) {
         for evidence in &next.evidence {
             if self.kept(evidence.rule) < EVIDENCE_ROWS {
-                self.evidence.push(*evidence);
+                self.evidence.push(evidence.clone());
             }
         }
         self.counts.merge(&next.counts);
+        self.rows.merge(&next.rows);
     }
 }
 

@@ -5,13 +5,14 @@ use std::any::Any;
 
 use super::expand::Finished;
 use super::plan::Plan;
+use super::replay::Player;
 use super::structural;
 use super::{Refusal, record};
 use crate::check::contract::TrainedTurn;
 use crate::check::{Reject, Rule, RuleCounts};
 use crate::label::{IGNORED, StopSet, TokenSpan};
 use crate::recipe::SpecialInContent;
-use crate::template::Rendered;
+use crate::template::{Origin, Rendered};
 use crate::tokenizer::{Encoding, Input, Mark};
 
 /// Buffers of one worker. After a row, `encoding.ids`, `labels`, `weights` and `turns` hold its
@@ -31,6 +32,8 @@ pub(super) struct Desk {
     pub(super) cuts: Vec<u32>,
     pub(super) spans: Vec<TokenSpan>,
     pub(super) turns: Vec<TrainedTurn>,
+    /// Replays samples, where a check asks for it.
+    pub(super) player: Option<Player>,
     /// Samples of the row at hand, where it may give several.
     pub(super) finished: Finished,
     /// What the row at hand showed.
@@ -54,6 +57,7 @@ impl Desk {
             cuts: Vec::new(),
             spans: Vec::new(),
             turns: Vec::new(),
+            player: None,
             finished: Finished::default(),
             counts: RuleCounts::default(),
             lost: record::Lost::default(),
@@ -65,6 +69,9 @@ impl Desk {
         self.counts = RuleCounts::default();
         self.lost = record::Lost::default();
         self.finished.clear();
+        if let Some(player) = &mut self.player {
+            player.start_row();
+        }
     }
 
     /// Looks for structural text in `ranges`, which are emptied where nothing has to be kept from
@@ -80,10 +87,15 @@ impl Desk {
             SpecialInContent::Parse => self.ranges.clear(),
             SpecialInContent::Reject => {
                 let reason = format!("content holds the control token {:?}", &text[start..end]);
-                return Err(Reject::new(Rule::SpecialTokenInContent, reason).into());
+                let reject = Reject::new(Rule::SpecialTokenInContent, reason);
+                return Err(reject.at_message(message_at(&self.rendered, start)).into());
             }
         }
-        self.counts.add(Rule::SpecialTokenInContent, count);
+        let message = message_at(&self.rendered, start);
+        let note = || format!("{:?}", &text[start..end]);
+        self.counts
+            .add_at(Rule::SpecialTokenInContent, message, note);
+        self.counts.add(Rule::SpecialTokenInContent, count - 1);
         Ok(())
     }
 
@@ -160,5 +172,15 @@ impl Desk {
     pub(super) fn ends_in_stop(&self, stop: &StopSet) -> bool {
         let last = self.encoding.ids.last();
         last.is_some_and(|id| stop.contains(*id))
+    }
+}
+
+/// The message that a byte of the render came from; 0 where the template wrote it.
+fn message_at(rendered: &Rendered, byte: usize) -> u32 {
+    let pieces = &rendered.pieces;
+    let index = pieces.partition_point(|piece| piece.end as usize <= byte);
+    match pieces.get(index).map(|piece| piece.origin) {
+        Some(Origin::Message { index, .. }) => index,
+        _ => 0,
     }
 }

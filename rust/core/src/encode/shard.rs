@@ -4,9 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use serde_json::{Value as Json, json};
 
 use super::chunk::{Made, Row, Setting};
 use super::record::Findings;
+use super::replay::Replayed;
 use super::{Encoder, Evidence, Output};
 use crate::batch::rows::{Rows as ArrowRows, Wanted};
 use crate::batch::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples};
@@ -48,6 +50,8 @@ pub struct ShardOptions {
     pub carry: Vec<String>,
     /// Rules on contents that are counted too.
     pub content: Option<Arc<ContentRules>>,
+    /// Samples are replayed against the inference prompt, which costs more than making them.
+    pub replays: bool,
 }
 
 impl ShardOptions {
@@ -64,6 +68,7 @@ impl ShardOptions {
             mixed: false,
             carry: Vec::new(),
             content: None,
+            replays: false,
         }
     }
 }
@@ -80,6 +85,7 @@ pub struct Shard {
     index: Batches<IndexRows>,
     rejects: Batches<RejectRows>,
     findings: Findings,
+    replayed: Replayed,
     empty: (Samples, IndexRows),
 }
 
@@ -105,6 +111,7 @@ impl Shard {
             index: Batches::new(index.clone(), BATCH_ROWS),
             rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
             findings: Findings::default(),
+            replayed: Replayed::default(),
             empty: (samples, index),
             reader,
             encoder,
@@ -177,6 +184,21 @@ impl Shard {
         &self.findings.evidence
     }
 
+    /// What a check wants to know of the rows so far: by rule the `rows` in which it was found,
+    /// the `evidence` with notes, and the `replay`.
+    pub fn checked(&self) -> Json {
+        let rows = self.findings.rows.iter();
+        let rows: serde_json::Map<_, _> = rows
+            .map(|(rule, rows)| (rule.name().to_owned(), rows.into()))
+            .collect();
+        let evidence = self.findings.evidence.iter().map(Evidence::to_json);
+        json!({
+            "rows": rows,
+            "evidence": evidence.collect::<Vec<_>>(),
+            "replay": self.replayed.to_json(),
+        })
+    }
+
     fn split_rows(&mut self, split: Result<()>, rows: &Rows, cancel: &Cancel) -> Result<Output> {
         let jobs = match self.options.chunk_rows {
             Some(size) => even(rows.len(), size.max(1)),
@@ -200,6 +222,7 @@ impl Shard {
             plan: &self.encoder.plan,
             reader: &self.reader,
             content: self.options.content.as_deref(),
+            replays: self.options.replays,
             cancel,
         };
         let parts = pool::map(self.options.threads, jobs, |job| {
@@ -222,6 +245,7 @@ impl Shard {
         self.index.append(&part.index, &mut output.index)?;
         self.rejects.append(&part.rejects, &mut output.rejects)?;
         self.findings.merge(&part.findings);
+        self.replayed.append(&part.replayed);
         output.rows += part.rows;
         output.rejected += part.rejected;
         output.made += part.count;

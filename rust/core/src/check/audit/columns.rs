@@ -46,6 +46,8 @@ pub(super) struct Columns {
     pub(super) positions: Option<Integers>,
     /// Boundaries of documents.
     pub(super) documents: Option<(Boundaries, Integers)>,
+    /// A label that stands for untrained besides the negative ones.
+    pub(super) ignore: Option<i32>,
     /// Number of rows.
     pub(super) rows: usize,
 }
@@ -62,12 +64,13 @@ const DOCUMENTS: &[(&str, Boundaries)] = &[
     ("seq_lens", Boundaries::Lengths),
     ("seq_start_id", Boundaries::Starts),
     ("cu_seqlens", Boundaries::Ends),
+    ("cu_seq_lens_q", Boundaries::Ends),
 ];
 
 impl Columns {
     /// Finds the columns of a batch. An error names what it has where `input_ids` is missing or a
     /// column has another type than a list of integers or booleans.
-    pub(super) fn of(batch: &RecordBatch) -> Result<Self> {
+    pub(super) fn of(batch: &RecordBatch, ignore: Option<i32>) -> Result<Self> {
         let find = |name: &str| -> Result<Option<Integers>> {
             batch
                 .column_by_name(name)
@@ -100,6 +103,7 @@ impl Columns {
             attention: find("attention_mask")?,
             positions: first(&["position_ids", "input_pos"])?,
             documents,
+            ignore,
             rows: batch.num_rows(),
         })
     }
@@ -181,6 +185,49 @@ impl Integers {
             Offsets::Large(offsets) => offsets[row] as usize..offsets[row + 1] as usize,
             Offsets::Fixed(size) => row * size..(row + 1) * size,
         }
+    }
+
+    /// Every value of the row is 1; looks at bytes and booleans only, which such columns hold.
+    pub(super) fn is_all_one(&self, row: usize) -> bool {
+        let range = self.range(row);
+        match &self.values {
+            Values::Other(array) if array.null_count() == 0 => match array.data_type() {
+                DataType::Int8 => {
+                    let values = array.as_primitive::<Int8Type>().values();
+                    values[range].iter().all(|value| *value == 1)
+                }
+                DataType::Boolean => {
+                    let length = range.len();
+                    array.as_boolean().slice(range.start, length).true_count() == length
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// The values of a row with -100 in place of `ignored`.
+    pub(super) fn row_without<'a>(
+        &'a self,
+        row: usize,
+        ignored: i32,
+        scratch: &'a mut Vec<i32>,
+    ) -> &'a [i32] {
+        if let Values::Int32(values) = &self.values {
+            scratch.clear();
+            scratch.extend_from_slice(&values[self.range(row)]);
+        } else {
+            self.row(row, scratch);
+        }
+        for value in scratch.iter_mut().filter(|value| **value == ignored) {
+            *value = IGNORED;
+        }
+        scratch
+    }
+
+    /// Number of values of a row.
+    pub(super) fn length(&self, row: usize) -> usize {
+        self.range(row).len()
     }
 
     /// The values of a row: the column's own memory where they are 32-bit, else `scratch`.

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::columns::IGNORED;
-use super::replay::Replay;
+use super::replay::{Position, Replay};
 use super::report::{Finding, Report};
+use super::scan::is_trained;
 use super::tally::{Evidence, Token};
 use crate::tokenizer::Tokenizer;
 
@@ -28,26 +28,18 @@ impl Report {
             "trained": self.trained,
             "labelled": self.labelled,
             "limit": self.limit,
-            "replay": replay_json(&self.replay),
+            "replay": self.replay.to_json(),
             "rules": rules,
         })
     }
 }
 
-/// Share of the replayed turns that are right, in all and by position.
-fn replay_json(replay: &Replay) -> Value {
-    let turns: u64 = replay.positions.iter().map(|position| position.turns).sum();
-    let right: u64 = replay.positions.iter().map(|position| position.right).sum();
-    let share = |right: u64, turns: u64| (turns > 0).then(|| right as f64 / turns as f64);
-    let by_turn: Vec<Value> = replay
-        .positions
-        .iter()
-        .filter(|position| position.turns > 0)
-        .map(|position| {
-            json!({"turns": position.turns, "rate": share(position.right, position.turns)})
-        })
-        .collect();
-    json!({"turns": turns, "rate": share(right, turns), "by_turn": by_turn})
+impl Replay {
+    /// Replayed turns and how many of them are right, by position.
+    pub fn to_json(&self) -> Value {
+        let position = |found: &Position| json!([found.turns, found.right]);
+        self.positions.iter().map(position).collect()
+    }
 }
 
 fn finding_json(finding: &Finding, rows: u64, tokenizer: Option<&Tokenizer>) -> Value {
@@ -91,6 +83,6 @@ fn token_json(token: Token, tokenizer: Option<&Tokenizer>) -> Value {
         "id": token.id,
         "text": text,
         "label": token.label,
-        "trained": token.label != IGNORED,
+        "trained": is_trained(token.label),
     })
 }

@@ -36,6 +36,7 @@ pub fn learn(
     if spaces_answers(&first) {
         vocabulary.set_spaces_answers();
     }
+    vocabulary.mark_aliens(tokenizer, template.source());
     vocabulary.learn_template(tokenizer, template.study(), Some(&first.text))?;
     if vocabulary.knows_headers() {
         return Ok(());

@@ -12,6 +12,7 @@ mod part;
 mod replay;
 mod report;
 mod row;
+mod scan;
 mod setup;
 mod tally;
 #[cfg(test)]
@@ -53,6 +54,8 @@ pub struct AuditOptions {
     pub evidence: usize,
     /// The length that rows were cut at; `None`: the longest row, where it looks like one.
     pub max_length: Option<u32>,
+    /// A label that stands for untrained besides -100.
+    pub ignore_label: Option<i32>,
     /// Ids that mark where a response starts, where the trainer searches for them.
     pub response_marker: Vec<i32>,
     /// Findings on tokenizer and template, for the report.
@@ -65,6 +68,7 @@ impl Default for AuditOptions {
             threads: 1,
             evidence: 5,
             max_length: None,
+            ignore_label: None,
             response_marker: Vec::new(),
             setup: Vec::new(),
         }
@@ -107,7 +111,8 @@ impl Audit {
     /// Checks the next batches. An error if a batch is not tokenized data; what is wrong with its
     /// rows is a finding.
     pub fn add(&mut self, batches: &[RecordBatch], cancel: &Cancel) -> Result<()> {
-        let columns: Vec<Columns> = batches.iter().map(Columns::of).collect::<Result<_>>()?;
+        let read = |batch| Columns::of(batch, self.options.ignore_label);
+        let columns: Vec<Columns> = batches.iter().map(read).collect::<Result<_>>()?;
         self.labelled |= columns.iter().any(Columns::has_labels);
         self.masked |= columns.iter().any(|columns| !columns.masks.is_empty());
         let pieces = cut(&columns, self.part.rows);
@@ -143,7 +148,7 @@ impl Audit {
 
     fn check_row(&self, row: &Row<'_>, part: &mut Part) {
         part.start_row(self.starts_inside(row));
-        let trained = row.labels.iter().filter(|label| **label != IGNORED).count();
+        let trained = scan::count_trained(row.labels);
         part.documents += row.documents.len() as u64;
         part.tokens += row.ids.len() as u64;
         part.trained += trained as u64;
@@ -193,20 +198,23 @@ impl Audit {
         row.packed && row.trains(first.start) && !begins
     }
 
-    /// Ids that no token has, labels that are another token's.
+    /// Ids that no token has, labels that are another token's or another tool's mark.
     fn check_tokens(&self, row: &Row<'_>, part: &mut Part) {
         let last = self.vocabulary.last_id();
-        let outside = |id: &i32| *id < 0 || *id > last;
-        if row.ids.iter().any(outside) {
-            let at = row.ids.iter().position(outside).unwrap_or(0);
+        let outside = |id: i32| (id < 0) | (id > last);
+        if let Some(at) = scan::find(row.ids, outside) {
             add_at(part, Rule::TokenIdOutOfRange, row, at, "");
         }
         if row.labels.len() == row.ids.len() && std::ptr::eq(row.labels, row.ids) {
             return;
         }
-        let differs = |(id, label): (&i32, &i32)| label != id && *label != IGNORED;
-        if row.ids.iter().zip(row.labels).any(differs) {
+        if scan::labels_differ(row.ids, row.labels) {
             check_labels(row, part);
+        }
+        let other = |label: i32| (label < 0) & (label != IGNORED);
+        if let Some(at) = scan::find(row.labels, other) {
+            let note = format!("the label {}", row.labels[at]);
+            add_at(part, Rule::OtherIgnoreLabel, row, at, &note);
         }
     }
 
@@ -227,10 +235,19 @@ fn check_labels(row: &Row<'_>, part: &mut Part) {
     let differs = |at: &usize| row.trains(*at) && row.labels[*at] != row.ids[*at];
     let at = (0..row.ids.len()).find(differs).unwrap_or(0);
     let trained = || (0..row.ids.len()).filter(|at| row.trains(*at));
+    let label = row.labels[at];
+    let one_value = trained()
+        .filter(|at| row.labels[*at] != row.ids[*at])
+        .all(|at| row.labels[at] == label);
     let shifted = trained().all(|at| row.ids.get(at + 1).is_none_or(|id| *id == row.labels[at]));
     if shifted {
         let note = "every label is the token after its place: the trainer shifts once more";
         add_at(part, Rule::MaskOffByOne, row, at, note);
+    } else if one_value && trained().any(|at| row.labels[at] != label) {
+        let note = format!(
+            "every label that differs is {label}: if it means untrained, add --ignore-label {label}"
+        );
+        add_at(part, Rule::LabelMismatch, row, at, &note);
     } else {
         add_at(part, Rule::LabelMismatch, row, at, "");
     }

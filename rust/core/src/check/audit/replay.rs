@@ -34,14 +34,16 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub(super) fn append(&mut self, later: &Self) {
+    /// Adds what later rows gave.
+    pub(crate) fn append(&mut self, later: &Self) {
         for (mine, theirs) in self.positions.iter_mut().zip(later.positions) {
             mine.turns += theirs.turns;
             mine.right += theirs.right;
         }
     }
 
-    fn add(&mut self, position: usize, right: bool) {
+    /// Adds a turn at this position.
+    pub(crate) fn add(&mut self, position: usize, right: bool) {
         let slot = &mut self.positions[position.min(TURNS - 1)];
         slot.turns += 1;
         slot.right += u64::from(right);

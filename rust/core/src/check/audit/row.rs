@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::columns::{Boundaries, Columns, IGNORED, Integers};
+use super::scan::{self, is_trained};
 use super::vocabulary::Vocabulary;
 
 /// Buffers of one worker thread.
@@ -61,17 +62,31 @@ impl<'a> Row<'a> {
             Some(column) => column.row(index, scratch),
             None => &[],
         };
-        let attention = optional(&columns.attention, &mut scratch.attention);
+        let attended = columns.attention.as_ref();
+        let whole = attended.is_some_and(|column| column.is_all_one(index));
+        let attention = match attended {
+            Some(column) if whole => {
+                let found = column.length(index);
+                require_length("attention_mask", ids, found)?;
+                &[]
+            }
+            Some(column) => column.row(index, &mut scratch.attention),
+            None => &[],
+        };
         let positions = optional(&columns.positions, &mut scratch.positions);
         same_length(
             "attention_mask",
             ids,
             attention,
-            columns.attention.is_some(),
+            attended.is_some() && !whole,
         )?;
         same_length("position_ids", ids, positions, columns.positions.is_some())?;
         let labels = read_labels(columns, index, ids, &mut scratch.labels, &mut scratch.other)?;
-        let extent = extent(ids, labels, attention, vocabulary);
+        let extent = if whole {
+            0..ids.len()
+        } else {
+            extent(ids, labels, attention, vocabulary)
+        };
         let lengths = columns.documents.as_ref();
         let starts = lengths.map(|(kind, column)| (*kind, column.row(index, &mut scratch.other)));
         find_documents(
@@ -98,7 +113,7 @@ impl<'a> Row<'a> {
     pub(super) fn trains(&self, position: usize) -> bool {
         self.labels
             .get(position)
-            .is_some_and(|label| *label != IGNORED)
+            .is_some_and(|label| is_trained(*label))
     }
 
     /// Number of tokens without padding.
@@ -124,14 +139,18 @@ fn same_length(
     found: &[i32],
     present: bool,
 ) -> Result<(), Mismatch> {
-    if present && found.len() != ids.len() {
-        return Err(Mismatch {
-            what,
-            ids: ids.len(),
-            found: found.len(),
-        });
+    if present {
+        return require_length(what, ids, found.len());
     }
     Ok(())
+}
+
+fn require_length(what: &'static str, ids: &[i32], found: usize) -> Result<(), Mismatch> {
+    if found == ids.len() {
+        return Ok(());
+    }
+    let ids = ids.len();
+    Err(Mismatch { what, ids, found })
 }
 
 /// The labels of a row: its own, else the ids where every mask trains them, else all ids.
@@ -143,7 +162,10 @@ fn read_labels<'a>(
     mask_scratch: &mut Vec<i32>,
 ) -> Result<&'a [i32], Mismatch> {
     if let Some(column) = &columns.labels {
-        let labels = column.row(index, scratch);
+        let labels = match columns.ignore {
+            Some(ignored) => column.row_without(index, ignored, scratch),
+            None => column.row(index, scratch),
+        };
         same_length("labels", ids, labels, true)?;
         return Ok(labels);
     }
@@ -175,7 +197,7 @@ fn apply_mask(labels: &mut [i32], mask: &[i32], shifted: bool) {
 /// The row without padding. Without an attention mask, untrained pad ids at the end are padding;
 /// where the pad id is a stop token, the first of them may be the terminator and stays.
 fn extent(ids: &[i32], labels: &[i32], attention: &[i32], known: &Vocabulary) -> Range<usize> {
-    let counts = |position: usize| attention[position] != 0 || labels[position] != IGNORED;
+    let counts = |position: usize| attention[position] != 0 || is_trained(labels[position]);
     if !attention.is_empty() {
         let first = (0..ids.len()).find(|position| counts(*position));
         let last = (0..ids.len()).rfind(|position| counts(*position));
@@ -184,7 +206,7 @@ fn extent(ids: &[i32], labels: &[i32], attention: &[i32], known: &Vocabulary) ->
     let Some(pad) = known.pad() else {
         return 0..ids.len();
     };
-    let pads = |position: usize| ids[position] == pad as i32 && labels[position] == IGNORED;
+    let pads = |position: usize| ids[position] == pad as i32 && !is_trained(labels[position]);
     let end = (0..ids.len())
         .rfind(|position| !pads(*position))
         .map_or(0, |last| last + 1);
@@ -214,7 +236,7 @@ fn find_documents(
         clip(out, &extent);
         return Ok(());
     }
-    let several = attention.iter().any(|number| *number > 1);
+    let several = scan::any(attention, |number| number > 1);
     if several {
         split_where(&extent, out, |at| attention[at] != attention[at - 1]);
     } else if positions.is_empty() {
@@ -277,11 +299,15 @@ fn split_where(extent: &Range<usize>, out: &mut Vec<Range<usize>>, starts: impl 
 
 fn find_marks(ids: &[i32], documents: &[Range<usize>], known: &Vocabulary, out: &mut Vec<u32>) {
     out.clear();
+    const CHUNK: usize = 16;
     for document in documents {
-        for position in document.clone() {
-            if known.is_mark(ids[position]) {
-                out.push(position as u32);
+        let mut at = document.start;
+        for chunk in ids[document.clone()].chunks(CHUNK) {
+            if known.marks(chunk) {
+                let marked = (at..).zip(chunk).filter(|(_, id)| known.is_mark(**id));
+                out.extend(marked.map(|(position, _)| position as u32));
             }
+            at += chunk.len();
         }
     }
 }

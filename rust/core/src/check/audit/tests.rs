@@ -39,7 +39,7 @@ fn with_headers() -> Vocabulary {
         vocabulary.add_header(Header {
             assistant,
             ids: vec![START, role],
-            spaced: true,
+            tail: vec![NEWLINE],
         });
     }
     vocabulary

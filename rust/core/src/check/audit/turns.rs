@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use super::columns::IGNORED;
 use super::part::Part;
 use super::row::Row;
+use super::scan::{self, is_trained};
 use super::tally::Evidence;
 use super::vocabulary::Vocabulary;
 use crate::check::Rule;
@@ -15,7 +15,9 @@ use crate::check::Rule;
 struct Segment {
     /// From its header.
     range: Range<usize>,
-    /// First token after the header.
+    /// One past the header, before the whitespace behind it.
+    header_end: usize,
+    /// First token after the header and that whitespace.
     content: usize,
     /// `None`: the role is not known.
     assistant: Option<bool>,
@@ -27,6 +29,7 @@ impl Segment {
     /// A segment without a header.
     fn whole(range: Range<usize>, assistant: Option<bool>) -> Self {
         Self {
+            header_end: range.start,
             content: range.start,
             range,
             assistant,
@@ -59,9 +62,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         part: &'b mut Part,
     ) -> Self {
         let range = row.documents[index].clone();
-        let all_trained = row.labels[range.clone()]
-            .iter()
-            .all(|label| *label != IGNORED);
+        let all_trained = !scan::any(&row.labels[range.clone()], |label| !is_trained(label));
         Self {
             vocabulary,
             row,
@@ -79,14 +80,13 @@ impl<'a, 'b> Turns<'a, 'b> {
     /// Applies the rules.
     pub(super) fn check(mut self) {
         self.check_start();
-        let trained = self.row.labels[self.range.clone()]
-            .iter()
-            .any(|label| *label != IGNORED);
+        let trained = scan::any(&self.row.labels[self.range.clone()], is_trained);
         if !trained {
             self.add(Rule::AllLabelsMasked, self.range.end.saturating_sub(1), "");
             return;
         }
         self.check_inner_bos();
+        self.check_aliens();
         for segment in self.segments() {
             self.message = segment.message;
             match segment.assistant {
@@ -172,6 +172,16 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
     }
 
+    /// A control token that no template printed came from the text of a message.
+    fn check_aliens(&mut self) {
+        let marks = self.row.marks_in(&self.range).iter();
+        let mut places = marks.map(|mark| *mark as usize);
+        if let Some(at) = places.find(|at| self.vocabulary.is_alien(self.row.ids[*at])) {
+            let note = "the template never prints this control token: a message's text became it";
+            self.add(Rule::ControlTokenInContent, at, note);
+        }
+    }
+
     /// The messages of the document; one segment of unknown role where no header is found.
     fn segments(&self) -> Vec<Segment> {
         let mut segments: Vec<Segment> = Vec::new();
@@ -206,11 +216,15 @@ impl<'a, 'b> Turns<'a, 'b> {
             .vocabulary
             .header_at(&self.row.ids[at..self.range.end])?;
         let end = at + header.ids.len();
-        let spaced =
-            header.spaced && end < self.range.end && self.vocabulary.is_space(self.row.ids[end]);
+        let rest = &self.row.ids[end..self.range.end];
+        let space = match &header.tail[..] {
+            tail if rest.starts_with(tail) => tail.len(),
+            _ => usize::from(rest.first().is_some_and(|id| self.vocabulary.is_space(*id))),
+        };
         Some(Segment {
             range: at..self.range.end,
-            content: end + usize::from(spaced),
+            header_end: end,
+            content: end + space,
             assistant: Some(header.assistant),
             message: Some(message),
         })
@@ -219,16 +233,12 @@ impl<'a, 'b> Turns<'a, 'b> {
     /// Trained runs that touch `range`, in full.
     fn runs(&self, range: &Range<usize>) -> Vec<Range<usize>> {
         let mut runs = Vec::new();
+        let labels = &self.row.labels[..range.end];
         let mut at = range.start;
-        while at < range.end {
-            if !self.row.trains(at) {
-                at += 1;
-                continue;
-            }
-            let start = at;
-            while at < range.end && self.row.trains(at) {
-                at += 1;
-            }
+        while let Some(skipped) = scan::find(&labels[at..], is_trained) {
+            let start = at + skipped;
+            let length = scan::find(&labels[start..], |label| !is_trained(label));
+            at = length.map_or(range.end, |length| start + length);
             runs.push(start..at);
         }
         runs
@@ -288,9 +298,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             self.turn += 1;
             return;
         }
-        if first.start < segment.content {
-            self.add(Rule::HeaderInLoss, first.start, "");
-        }
+        self.check_header(segment, first.start);
         if self
             .vocabulary
             .drifts(self.row.ids[segment.content.min(self.range.end - 1)])
@@ -300,6 +308,31 @@ impl<'a, 'b> Turns<'a, 'b> {
         let content = segment.content.max(first.start);
         self.check_run(&(content..last.end), &reach);
         self.turn += 1;
+    }
+
+    /// The whitespace behind a header is what the template prints there, as the server does, and
+    /// neither is trained.
+    fn check_header(&mut self, segment: &Segment, trained: usize) {
+        let end = segment.header_end;
+        let (header, rest) =
+            self.row.ids[segment.range.start..].split_at(end - segment.range.start);
+        let exact = self
+            .vocabulary
+            .tails(header)
+            .any(|tail| rest.starts_with(tail));
+        if trained < end || (exact && trained < segment.content) {
+            self.add(Rule::HeaderInLoss, trained, "");
+        }
+        let Some(id) = rest.first().copied().filter(|_| !exact && trained >= end) else {
+            return;
+        };
+        let merges = self.vocabulary.is_space(id) || self.vocabulary.leads(id);
+        if self.row.trains(end) && merges {
+            self.add(Rule::BoundaryMerge, end, "");
+        } else {
+            let note = "the template prints other whitespace between the header and the answer";
+            self.add(Rule::PromptParity, end, note);
+        }
     }
 
     fn check_untrained(&mut self, segment: &Segment) {
@@ -315,11 +348,13 @@ impl<'a, 'b> Turns<'a, 'b> {
     /// first stop token.
     fn is_shifted(&mut self, segment: &Segment, run: &Range<usize>, runs: usize) -> bool {
         let start = segment.content;
-        let Some(stop) = (start..self.range.end).find(|at| self.stops(*at)) else {
+        let marks = self.row.marks_in(&(start..self.range.end)).iter();
+        let Some(stop) = marks.map(|mark| *mark as usize).find(|at| self.stops(*at)) else {
             return false;
         };
-        let end = (run.end..self.range.end).find(|at| !self.row.trains(*at));
-        let run_end = end.unwrap_or(self.range.end);
+        let rest = &self.row.labels[run.end..self.range.end];
+        let end = scan::find(rest, |label| !is_trained(label));
+        let run_end = end.map_or(self.range.end, |length| run.end + length);
         let late = run.start == start + 1;
         let plain = late && !self.vocabulary.is_space(self.row.ids[start]) && !self.opens(start);
         let note = if runs != 1 || stop < start + 1 {
@@ -405,6 +440,9 @@ impl<'a, 'b> Turns<'a, 'b> {
 
     fn check_ended(&mut self, stop: usize, run: &Range<usize>, reach: &Range<usize>) {
         self.part.ends.add_ended();
+        if self.next_text(run.start, stop).is_none() {
+            self.add(Rule::EmptyAssistantTurn, stop, "");
+        }
         if stop + 1 < run.end {
             self.add(Rule::TrailingTokensTrained, stop + 1, "");
         }

@@ -20,6 +20,9 @@ const BOS: u8 = 16;
 /// The id decodes to text that starts with a space.
 const LEADING: u8 = 32;
 
+/// The id is a control token that the template never prints.
+const ALIEN: u8 = 64;
+
 /// A message is looked for at ids of these classes only.
 const MARKS: u8 = STOP | CONTROL | HEADER | BOS;
 
@@ -30,14 +33,25 @@ pub struct Header {
     pub assistant: bool,
     /// The ids, without whitespace at the end (which can merge with the content).
     pub ids: Vec<i32>,
-    /// Whitespace follows the ids before the content starts.
-    pub spaced: bool,
+    /// The whitespace that follows the ids before the content starts.
+    pub tail: Vec<i32>,
 }
+
+/// Names of the special tokens that may stand in a row whatever the template prints.
+const SPECIAL: [&str; 5] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "pad_token",
+    "sep_token",
+];
 
 /// The ids of one tokenizer and serving side, as the audit sees them.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     classes: Vec<u8>,
+    /// One bit for each id: whether it is of one of [`MARKS`].
+    marked: Vec<u64>,
     size: Option<u32>,
     stop: Vec<u32>,
     bos: Option<u32>,
@@ -161,14 +175,14 @@ impl Vocabulary {
         // BOS and whitespace belong to the sequence, not to the header.
         let outside = |id: &u32| self.is(*id as i32, SPACE | BOS);
         ids.drain(..ids.iter().take_while(|id| outside(id)).count());
-        let full = ids.len();
-        while ids.last().is_some_and(|id| self.is(*id as i32, SPACE)) {
-            ids.pop();
-        }
+        let spaces = ids.iter().rev();
+        let spaces = spaces.take_while(|id| self.is(**id as i32, SPACE)).count();
+        let mut ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
+        let tail = ids.split_off(ids.len() - spaces);
         self.add_header(Header {
             assistant,
-            spaced: ids.len() < full,
-            ids: ids.into_iter().map(|id| id as i32).collect(),
+            ids,
+            tail,
         });
         Ok(())
     }
@@ -179,6 +193,13 @@ impl Vocabulary {
             self.classes.resize(index + 1, 0);
         }
         self.classes[index] |= class;
+        if class & MARKS != 0 {
+            let word = index / 64;
+            if self.marked.len() <= word {
+                self.marked.resize(word + 1, 0);
+            }
+            self.marked[word] |= 1 << (index % 64);
+        }
     }
 
     fn is(&self, id: i32, classes: u8) -> bool {
@@ -223,7 +244,38 @@ impl Vocabulary {
 
     /// It is one of the few ids that the turn rules look at.
     pub fn is_mark(&self, id: i32) -> bool {
-        self.is(id, MARKS)
+        self.mark_bit(id) != 0
+    }
+
+    /// One of the ids is a mark.
+    pub(super) fn marks(&self, ids: &[i32]) -> bool {
+        let found = ids.iter();
+        found.fold(0, |found, id| found | self.mark_bit(*id)) != 0
+    }
+
+    fn mark_bit(&self, id: i32) -> u64 {
+        let word = self.marked.get(id as u32 as usize / 64);
+        word.copied().unwrap_or(0) >> (id as u32 % 64) & 1
+    }
+
+    /// It is a control token that the template never prints.
+    pub fn is_alien(&self, id: i32) -> bool {
+        self.is(id, ALIEN)
+    }
+
+    /// Marks the control tokens that a template's source does not name and that are none of the
+    /// tokenizer's special tokens: where one stands in a row, it came from the text of a message.
+    pub fn mark_aliens(&mut self, tokenizer: &Tokenizer, source: &str) {
+        let named: Vec<u32> = SPECIAL
+            .iter()
+            .filter_map(|name| tokenizer.special_id(name))
+            .collect();
+        for token in tokenizer.added_tokens() {
+            let known = named.contains(&token.id) || self.stops(token.id as i32);
+            if token.special && !known && !source.contains(&token.content) {
+                self.mark(token.id, ALIEN);
+            }
+        }
     }
 
     /// No token has it.
@@ -244,6 +296,17 @@ impl Vocabulary {
         self.headers
             .iter()
             .find(|header| ids.starts_with(&header.ids))
+    }
+
+    /// What the template prints between a header and the content, for every header of these ids.
+    pub(super) fn tails<'v>(&'v self, ids: &'v [i32]) -> impl Iterator<Item = &'v [i32]> {
+        let headers = self.headers.iter().filter(move |header| header.ids == ids);
+        headers.map(|header| &header.tail[..])
+    }
+
+    /// It decodes to text that starts with a space.
+    pub(super) fn leads(&self, id: i32) -> bool {
+        self.is(id, LEADING)
     }
 
     /// Role headers are known.

@@ -106,12 +106,12 @@ fn where_the_next_marker_is_the_stop_token_it_may_be_trained() {
     vocabulary.add_header(Header {
         assistant: false,
         ids: vec![user],
-        spaced: false,
+        tail: Vec::new(),
     });
     vocabulary.add_header(Header {
         assistant: true,
         ids: vec![model],
-        spaced: false,
+        tail: Vec::new(),
     });
     let ids = [user, 10, model, 20, user, 11, model, 21, user];
     assert_quiet(&row(vocabulary.clone(), &ids, "...xx..xx"));

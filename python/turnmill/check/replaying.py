@@ -1,0 +1,69 @@
+"""The replay: would a perfect model see the prompts of the data, and stop in the right place?
+
+For every trained turn the tokens before it are compared with the prompt that a server sends, and
+the first stop token that the server would see with the turn's last label. Where the conversations
+are known (raw data, turnmill's own output) the prompt is *rendered* by the template; where only
+tokens are known it is *decoded* from them and encoded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Positions = list[list[int]]
+"""Turns replayed and turns right, by position in the conversation; the last holds later ones."""
+
+
+@dataclass
+class Replay:
+    """Replayed turns."""
+
+    by: str
+    """``rendered`` or ``decoded``."""
+    positions: Positions = field(default_factory=list)
+    switched: dict[str, int] = field(default_factory=dict)
+    """Turns that are right only if the server switches reasoning so."""
+
+    def add(self, positions: Positions, switched: Mapping[str, int]) -> None:
+        """Adds what another part of the data gave."""
+        empty = [[0, 0] for _ in positions]
+        self.positions = [
+            [turns + more, right + more_right]
+            for (turns, right), (more, more_right) in zip(
+                self.positions or empty, positions, strict=True
+            )
+        ]
+        for setting, turns in switched.items():
+            self.switched[setting] = self.switched.get(setting, 0) + turns
+
+    @property
+    def turns(self) -> int:
+        """Turns replayed."""
+        return sum(turns for turns, _ in self.positions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rate in all and by turn; ``None`` where nothing could be replayed."""
+        right = sum(right for _, right in self.positions)
+        return {
+            "by": self.by,
+            "turns": self.turns,
+            "rate": right / self.turns if self.turns else None,
+            "by_turn": [
+                {"turns": turns, "rate": right / turns} for turns, right in self.positions if turns
+            ],
+            "switched": self.switched,
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user has to know of the server's settings."""
+        if not self.switched:
+            return []
+        plain = self.turns - sum(self.switched.values())
+        also = f", {plain:,} with the template's defaults" if plain else ""
+        return [
+            f"{turns:,} turns replay only if the server sets {setting}{also}"
+            for setting, turns in self.switched.items()
+        ]

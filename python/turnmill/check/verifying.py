@@ -1,0 +1,151 @@
+"""Verifies what turnmill wrote against its sources: made again, compared, replayed.
+
+The rows of every shard are read from the sources once more and encoded with the recipe of the run
+record. The ids and labels in the written files have to be the same, and every turn is replayed
+against the prompt that the template renders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from turnmill.check.findings import Findings
+from turnmill.check.replaying import Replay
+from turnmill.encoder import Encoder
+from turnmill.errors import TurnmillError
+from turnmill.prepare.inputs import find_inputs
+from turnmill.prepare.plan import ShardSpec, make_plan
+from turnmill.recipe import Recipe
+
+_COMPARED = ("input_ids", "labels")
+
+
+@dataclass
+class Verified:
+    """What a second run over the sources showed."""
+
+    replay: Replay = field(default_factory=lambda: Replay("rendered"))
+    places: list[dict[str, Any]] = field(default_factory=list)
+    """Turns whose prompt is not the server's."""
+    different: int = 0
+    """Samples that hold such a turn."""
+    changed: list[str] = field(default_factory=list)
+    """Where the written samples are not what the sources give."""
+
+    def added_to(self, findings: Findings, keep: int) -> Findings:
+        """With what was found."""
+        for note in self.changed:
+            findings = findings.with_note("stale-cache", note)
+        if self.different:
+            findings = findings.with_places("prompt-parity", self.different, self.places[:keep])
+        return findings
+
+
+def verify(
+    directory: Path, record: dict[str, Any], tokenizer: str, threads: int | None
+) -> Verified | str:
+    """Makes the samples of an output again; a sentence says why that cannot be done."""
+    names = [item["name"] for item in record.get("inputs", [])]
+    missing = [name for name in names if "://" not in name and not Path(name).exists()]
+    if missing or not names:
+        return f"the source {missing[0]} is not there" if missing else "no source is recorded"
+    try:
+        encoder = Encoder(_recipe(record, tokenizer))
+        plan = make_plan(find_inputs(names), encoder, threads=threads)
+    except (TurnmillError, OSError) as error:
+        return str(error)
+    written = {_shard_name(shard): shard for shard in record["shards"]}
+    if [spec.name for spec in plan.shards] != list(written):
+        return "the sources have changed since"
+    verified = Verified()
+    first = 0
+    for spec in plan.shards:
+        first = _verify_shard(
+            verified, spec, encoder, directory / written[spec.name]["data"], first
+        )
+    return verified
+
+
+def _recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
+    keys = {key: value for key, value in record["recipe"].items() if value is not None}
+    facts = record.get("facts", {})
+    keys.update(tokenizer=tokenizer, now=facts.get("now") or keys.get("now"))
+    if (facts.get("template") or {}).get("source"):
+        keys["template"] = facts["template"]["source"] if keys.get("template") else None
+    return Recipe(**keys)
+
+
+def _shard_name(shard: dict[str, Any]) -> str:
+    return str(shard["data"]).removeprefix("data-").rsplit(".", 1)[0]
+
+
+def _verify_shard(
+    verified: Verified, spec: ShardSpec, encoder: Encoder, path: Path, first: int
+) -> int:
+    """Verifies one shard; ``first`` is the number of its first sample, and so is the result."""
+    shard = encoder._core.open_shard(
+        "messages" if spec.schema == "auto" else spec.schema,
+        spec.input.name,
+        spec.input.format == "array",
+        spec.part.first_row,
+        spec.part.first_line,
+        None,
+        None,
+        spec.mixed,
+        checked=True,
+    )
+    written = _written(path)
+    samples: dict[int, int] = {}
+    at = indexed = 0
+    differs = False
+    for output in _outputs(spec, shard):
+        for batch in map(pa.record_batch, output.index):
+            for number, row in enumerate(batch["row"].to_pylist(), first + indexed):
+                samples.setdefault(row, number)
+            indexed += len(batch)
+        for batch in map(pa.record_batch, output.samples):
+            made = _compared(pa.Table.from_batches([batch]))
+            differs = differs or not made.equals(written.slice(at, len(made)))
+            at += len(made)
+    if differs or at != len(written):
+        note = f"{path.name} is not what {spec.input.name} gives with the recorded recipe"
+        verified.changed.append(note)
+    replay = json.loads(shard.checked())["replay"]
+    verified.replay.add(replay["positions"], replay["switched"])
+    verified.different += replay["different"]
+    for found in replay["differences"]:
+        verified.places.append(
+            {**found, "row": samples.get(found["row"]), "file": spec.input.name, "tokens": []}
+        )
+    return first + at
+
+
+def _outputs(spec: ShardSpec, shard: Any) -> Iterator[Any]:
+    if spec.input.columnar:
+        for batch, _ in spec.input.batches(spec.part):
+            yield shard.feed_batch(batch)
+    else:
+        for block, _ in spec.input.blocks(spec.part):
+            yield shard.feed_bytes(block)
+    yield shard.finish()
+
+
+def _written(path: Path) -> pa.Table:
+    if path.suffix == ".parquet":
+        return _compared(pq.read_table(path, memory_map=True))
+    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        return _compared(reader.read_all())
+
+
+def _compared(table: pa.Table) -> pa.Table:
+    """The columns that are compared, without the metadata that a container adds."""
+    names = [name for name in _COMPARED if name in table.column_names]
+    kept = table.select(names)
+    return pa.table({name: kept[name].cast(pa.list_(pa.int32())) for name in names})

@@ -1,0 +1,212 @@
+"""Caches as other trainers leave them: every set of columns, container and ignore value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import turnmill
+from turnmill import cli
+
+DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
+STOP = 2
+QUESTION = "<|im_start|>user\nHow are you?<|im_end|>\n<|im_start|>assistant\n"
+ANSWERS = ["Fine, thank you.<|im_end|>", "Well.<|im_end|>", "I go on and on"]
+"""The last one never ends."""
+
+
+def rows():
+    tokenizer = turnmill.Tokenizer(DEMO)
+    made = []
+    for answer in ANSWERS:
+        prompt, target = (tokenizer.encode(text).tolist() for text in (QUESTION, answer))
+        made.append((prompt + target, [-100] * len(prompt) + target))
+    return made
+
+
+def assert_one_endless(findings):
+    assert findings.rows == 3
+    assert [name for name, found in findings.rules.items() if found.severity == "error"] == [
+        "missing-terminator"
+    ]
+    found = findings.rules["missing-terminator"]
+    assert (found.count, found.rate) == (1, pytest.approx(1 / 3))
+    place = found.evidence[0]
+    assert (place["row"], place["turn"], place["message"]) == (2, 0, 1)
+
+
+def llama_factory(ids, labels):
+    mask = [1] * len(ids)
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels, "images": None}
+
+
+def axolotl(ids, labels):
+    return {
+        "input_ids": ids,
+        "labels": labels,
+        "attention_mask": [1] * len(ids),
+        "length": len(ids),
+        "position_ids": list(range(len(ids))),
+    }
+
+
+def trl(ids, labels):
+    return {
+        "messages": [{"role": "user", "content": "How are you?"}],
+        "input_ids": ids,
+        "assistant_masks": [int(label != -100) for label in labels],
+    }
+
+
+def trl_completion(ids, labels):
+    mask = [int(label != -100) for label in labels]
+    return {"prompt": "p", "completion": "c", "input_ids": ids, "completion_mask": mask}
+
+
+def megatron(ids, labels):
+    """The mask of the next token, as Megatron stores it."""
+    mask = [int(label != -100) for label in labels[1:]] + [0]
+    return {"input_ids": ids, "loss_mask": mask, "seq_start_id": [0]}
+
+
+SHAPES = [llama_factory, axolotl, trl, trl_completion, megatron]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_columns_of_each_trainer(shape, tmp_path):
+    dataset = datasets.Dataset.from_list([shape(*row) for row in rows()])
+    dataset.save_to_disk(str(tmp_path / "cache"))
+    for data in (dataset, tmp_path / "cache"):
+        assert_one_endless(turnmill.check(data, tokenizer=DEMO, max_length=999))
+
+
+def test_a_cache_of_data_sets_below_a_directory(tmp_path):
+    dataset = datasets.Dataset.from_list([axolotl(*row) for row in rows()])
+    dataset.save_to_disk(str(tmp_path / "last_run_prepared" / "0123abcd"))
+    assert_one_endless(
+        turnmill.check(tmp_path / "last_run_prepared", tokenizer=DEMO, max_length=999)
+    )
+
+
+def test_the_files_that_map_leaves(tmp_path):
+    made = rows()
+    plain = datasets.Dataset.from_dict({"row": [0, 1, 2]})
+    plain.map(
+        lambda row: llama_factory(*made[row["row"]]),
+        cache_file_name=str(tmp_path / "cache-0123.arrow"),
+    )
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"features": {}}, indent=2))
+    for data in (tmp_path / "cache-0123.arrow", tmp_path):
+        assert_one_endless(turnmill.check(data, tokenizer=DEMO, max_length=999))
+
+
+@pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.uint16(), pa.uint32()])
+@pytest.mark.parametrize("list_of", [pa.list_, pa.large_list])
+def test_every_width_of_ids(kind, list_of, tmp_path):
+    ids = pa.array([ids for ids, _ in rows()], list_of(kind))
+    labels = pa.array([labels for _, labels in rows()], list_of(pa.int64()))
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"input_ids": ids, "labels": labels}), path)
+    assert_one_endless(turnmill.check(path, tokenizer=DEMO, max_length=999))
+
+
+def with_ignored(value):
+    made = rows()
+    labels = [[value if label == -100 else label for label in labels] for _, labels in made]
+    return pa.table({"input_ids": [ids for ids, _ in made], "labels": labels})
+
+
+def test_another_negative_label_is_untrained_and_named():
+    findings = turnmill.check(with_ignored(-1), tokenizer=DEMO, max_length=999)
+    assert_one_endless(findings)
+    found = findings.rules["other-ignore-label"]
+    assert (found.rate, found.evidence[0]["note"]) == (1.0, "the label -1")
+    told = turnmill.check(with_ignored(-1), tokenizer=DEMO, max_length=999, ignore_label=-1)
+    assert_one_endless(told)
+    assert "other-ignore-label" not in told.rules
+
+
+def test_an_id_that_means_untrained_has_to_be_told(tmp_path, capsys):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(with_ignored(0), path)
+    words = ["check", str(path), "--tokenizer", str(DEMO), "--max-length", "999"]
+    assert cli.main(words) == 1
+    assert "add --ignore-label 0" in " ".join(capsys.readouterr().out.split())
+    assert cli.main([*words, "--ignore-label", "0", "--json"]) == 1
+    rules = json.loads(capsys.readouterr().out)["rules"]
+    assert [name for name in rules if rules[name]["severity"] == "error"] == ["missing-terminator"]
+
+
+def test_data_without_labels_says_so():
+    findings = turnmill.check(pa.table({"input_ids": [ids for ids, _ in rows()]}), tokenizer=DEMO)
+    assert any("no column says what is trained" in note for note in findings.facts["notes"])
+    assert "prompt-in-loss" in findings.rules
+
+
+def test_json_lines_with_a_broken_line(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps(llama_factory(*row)) for row in rows()]
+    path.write_text("\n".join([lines[0], "{broken", *lines[1:]]))
+    findings = turnmill.check(path, tokenizer=DEMO, max_length=999)
+    assert findings.rows == 3
+    assert "line 2" in findings.rules["invalid-json"].evidence[0]["note"]
+
+
+def test_raw_json_lines_whose_first_line_is_broken(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    row = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "A"}]}
+    path.write_text("{broken\n" + json.dumps(row) + "\n")
+    findings = turnmill.check(path, tokenizer=DEMO)
+    assert (findings.rows, findings.rules["invalid-json"].evidence[0]["line"]) == (2, 1)
+
+
+def test_a_torch_like_batch_needs_no_torch():
+    """What DataCollatorForSeq2Seq gives as numpy: padded rows, the pad token is the stop token."""
+    import numpy as np
+    from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(DEMO / "tokenizer.json"))
+    tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
+    features = [{"input_ids": ids, "labels": labels} for ids, labels in rows()[:2]]
+    collator = DataCollatorForSeq2Seq(tokenizer, return_tensors="np")
+    batch = collator(features)
+    assert batch["input_ids"].shape == batch["labels"].shape
+    findings = turnmill.check_batch(batch, DEMO)
+    assert (findings.ok, findings.rows, findings.facts["turns"]) == (True, 2, 2)
+    masked = dict(batch, labels=np.where(batch["input_ids"] == STOP, -100, batch["labels"]))
+    findings = turnmill.check_batch(masked, DEMO)
+    assert findings.rules["terminator-masked"].count == 2
+
+
+def packed():
+    (first, one), (second, two), _ = rows()
+    return first + second, one + two, [len(first), len(second)]
+
+
+@pytest.mark.parametrize("kind", ["position_ids", "seq_lengths", "cu_seqlens"])
+def test_a_packed_batch_keeps_its_boundaries(kind):
+    ids, labels, lengths = packed()
+    boundaries = {
+        "position_ids": [[at for length in lengths for at in range(length)]],
+        "seq_lengths": [lengths],
+        "cu_seqlens": [[0, lengths[0], sum(lengths)]],
+    }
+    batch = {"input_ids": [ids], "labels": [labels], kind: boundaries[kind]}
+    findings = turnmill.check_batch(batch, DEMO)
+    assert (findings.ok, findings.facts["documents"], findings.facts["turns"]) == (True, 2, 2)
+    labels = [-100 if id_ == STOP else label for id_, label in zip(ids, labels, strict=True)]
+    findings = turnmill.check_batch({**batch, "labels": [labels]}, DEMO)
+    place = findings.rules["terminator-masked"].evidence[1]
+    assert (place["row"], place["document"], place["turn"]) == (0, 1, 0)
+
+
+def test_the_flat_boundaries_of_a_flattened_batch():
+    """cu_seqlens as flash attention takes it: one vector beside one row."""
+    ids, labels, lengths = packed()
+    batch = {"input_ids": [ids], "labels": [labels], "cu_seqlens": [0, lengths[0], sum(lengths)]}
+    assert turnmill.check_batch(batch, DEMO).facts["documents"] == 2

@@ -1,0 +1,185 @@
+"""The replay: every trained turn stands behind the prompt that the server sends.
+
+The oracle is what a server does: transformers renders the conversation before a turn with the
+generation prompt, and tokenizers encodes it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import turnmill
+from fixtures import STOPS, rows, tokenizer_dir
+from oracle import Reference, frozen_clock, messages, sharegpt
+
+DEMO = Path(turnmill.__file__).parent / "demo"
+TOKENIZER = DEMO / "tokenizer"
+ROLES = {"user": "user", "assistant": "assistant"}
+
+
+def talk(*contents):
+    return {
+        "messages": [
+            {"role": "assistant" if place % 2 else "user", "content": content}
+            for place, content in enumerate(contents)
+        ]
+    }
+
+
+GOOD = talk("Hi", "Hello!", "Bye", "Bye.")
+LAST_ONLY = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}"
+    "{% if loop.last %}{{ '>' }}{% endif %}{{ m.content + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""Prints a mark before the last message of a conversation, and never before an earlier one."""
+
+
+def replay(data, **options):
+    return turnmill.check(data, tokenizer=TOKENIZER, **options).facts["replay"]
+
+
+def test_raw_conversations_are_replayed_from_rendered_prompts():
+    found = replay([GOOD, talk("Hi", "Hello!")])
+    assert (found["by"], found["turns"], found["rate"]) == ("rendered", 3, 1.0)
+    assert found["by_turn"] == [{"turns": 2, "rate": 1.0}, {"turns": 1, "rate": 1.0}]
+
+
+def test_a_template_that_looks_ahead_gives_a_rate_by_turn():
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, template=LAST_ONLY, history="as-rendered")
+    findings = turnmill.check([GOOD] * 4, tokenizer=TOKENIZER, recipe=recipe)
+    found = findings.facts["replay"]
+    # The prompt of every turn ends in a user's message that the template marks as the last one.
+    assert found["rate"] < 1.0
+    assert [at["turns"] for at in found["by_turn"]] == [4, 4]
+    assert "history-rewritten" in findings.rules
+
+
+def test_an_answer_that_merges_with_the_header_is_no_right_turn():
+    findings = turnmill.check([talk("Hi", "\nHello!")], tokenizer=TOKENIZER)
+    assert ("boundary-merge" in findings.rules) == (findings.facts["replay"]["rate"] < 1.0)
+    assert "prompt-parity" not in findings.rules
+
+
+@pytest.mark.parametrize("name", ["llama-3.2-instruct", "mistral-7b-instruct-v0.3", "qwen3"])
+def test_the_rate_is_that_of_the_reference(name):
+    some = rows("sharegpt_dev.jsonl.zst", 40)
+    recipe = turnmill.Recipe(
+        tokenizer=tokenizer_dir(name), stop=STOPS[name], now="2026-03-04T05:06:07",
+        special_in_content="parse",
+    )  # fmt: skip
+    found = turnmill.check(some, tokenizer=tokenizer_dir(name), recipe=recipe).facts["replay"]
+    expected = reference_turns(name, some, turnmill.Encoder(recipe))
+    assert [(at["turns"], round(at["turns"] * at["rate"])) for at in found["by_turn"]] == expected
+    assert found["turns"] > 40
+
+
+def reference_turns(name, some, encoder):
+    """Turns and right turns by position, the last for all later ones."""
+    reference = Reference(tokenizer_dir(name))
+    by_turn = {}
+    table = encoder.encode(some).table
+    for row, ids, labels in zip(
+        *(table[column].to_pylist() for column in ("row", "input_ids", "labels")), strict=True
+    ):
+        chat = sharegpt(some[row]).messages
+        starts = [
+            at
+            for at, label in enumerate(labels)
+            if label != -100 and (at == 0 or labels[at - 1] == -100)
+        ]
+        turns = [at for at, message in enumerate(chat) if message["role"] == "assistant"]
+        trained = [(position, turn) for position, turn in enumerate(turns) if turn]
+        for start, (position, turn) in zip(starts, trained, strict=True):
+            right = ids[:start] in prompts(reference, chat[:turn])
+            at = by_turn.setdefault(min(position, 7), [0, 0])
+            by_turn[min(position, 7)] = [at[0] + 1, at[1] + right]
+    return [tuple(by_turn[position]) for position in sorted(by_turn)]
+
+
+def prompts(reference, chat):
+    """What a server may send: the template's default, or reasoning switched off."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    found = []
+    for switch in ({}, {"enable_thinking": False}):
+        with frozen_clock():
+            texts, _ = render_jinja_template(
+                conversations=[chat],
+                chat_template=reference.template,
+                add_generation_prompt=True,
+                **switch,
+                **reference.tokens,
+            )
+        found += reference.encode(texts)
+    return found
+
+
+def test_thinking_that_the_server_has_to_switch_off_is_noted():
+    name = "qwen3"
+    findings = turnmill.check([GOOD], tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    found = findings.facts["replay"]
+    assert found["rate"] == 1.0
+    assert found["switched"] == {"enable_thinking=false": 1}
+    assert any("enable_thinking=false" in note for note in findings.facts["notes"])
+
+
+@pytest.fixture
+def written(tmp_path):
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in [GOOD, talk("Hi"), GOOD]))
+    turnmill.prepare(source, tmp_path / "out", turnmill.Recipe(tokenizer=TOKENIZER))
+    return source, tmp_path / "out"
+
+
+def test_turnmills_own_output_is_replayed_from_its_sources(written):
+    _, out = written
+    findings = turnmill.check(out)
+    found = findings.facts["replay"]
+    assert findings.ok
+    assert (found["by"], found["turns"], found["rate"]) == ("rendered", 4, 1.0)
+
+
+def test_without_its_sources_an_output_is_replayed_from_its_ids(written):
+    source, out = written
+    source.unlink()
+    findings = turnmill.check(out)
+    assert findings.ok
+    assert findings.facts["replay"]["by"] == "decoded"
+    assert "is not there" in findings.facts["notes"][-1]
+
+
+def test_sources_that_changed_are_not_taken_for_those_of_the_run(written):
+    source, out = written
+    source.write_text(source.read_text().replace("Hello!", "Hello."))
+    findings = turnmill.check(out)
+    assert findings.facts["replay"]["by"] == "decoded"
+    assert "have changed" in findings.facts["notes"][-1]
+
+
+def test_an_output_that_is_not_what_its_sources_give(written, tmp_path):
+    source, out = written
+    other = tmp_path / "other"
+    changed = tmp_path / "changed" / source.name
+    changed.parent.mkdir()
+    changed.write_text(source.read_text().replace("Hello!", "Hello."))
+    turnmill.prepare(changed, other, turnmill.Recipe(tokenizer=TOKENIZER))
+    record = json.loads((out / "turnmill.json").read_text())
+    theirs = json.loads((other / "turnmill.json").read_text())
+    mine, shard = record["shards"][0], theirs["shards"][0]
+    for kind in ("data", "index"):
+        shutil.copy(other / shard[kind], out / mine[kind])
+    mine["sha256"] = shard["sha256"]
+    (out / "turnmill.json").write_text(json.dumps(record))
+    findings = turnmill.check(out)
+    assert "gives with the recorded recipe" in findings.rules["stale-cache"].evidence[0]["note"]
+
+
+def test_messages_with_a_system_prompt_and_tools_replay():
+    row = {"messages": [{"role": "system", "content": "Be kind."}, *GOOD["messages"]]}
+    assert messages(row).messages[0]["role"] == "system"
+    assert replay([row])["rate"] == 1.0
