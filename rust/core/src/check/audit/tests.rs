@@ -38,6 +38,7 @@ fn with_headers() -> Vocabulary {
     for (role, assistant) in [(USER, false), (MODEL, true)] {
         vocabulary.add_header(Header {
             assistant,
+            system: false,
             ids: vec![START, role],
             tail: vec![NEWLINE],
         });

@@ -21,6 +21,7 @@ struct Segment {
     content: usize,
     /// `None`: the role is not known.
     assistant: Option<bool>,
+    system: bool,
     /// Number of the message.
     message: Option<u32>,
 }
@@ -33,6 +34,7 @@ impl Segment {
             content: range.start,
             range,
             assistant,
+            system: false,
             message: None,
         }
     }
@@ -87,8 +89,15 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
         self.check_inner_bos();
         self.check_aliens();
+        let mut after_turn = false;
         for segment in self.segments() {
             self.message = segment.message;
+            if segment.system && after_turn {
+                let note = "a system message behind an answer: rows that were packed and lost their \
+                            boundaries look like this";
+                self.add(Rule::RoleOrder, segment.range.start, note);
+            }
+            after_turn = segment.assistant == Some(true);
             match segment.assistant {
                 Some(true) => self.check_assistant(&segment),
                 Some(false) => self.check_other(&segment),
@@ -226,6 +235,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             header_end: end,
             content: end + space,
             assistant: Some(header.assistant),
+            system: header.system,
             message: Some(message),
         })
     }

@@ -31,6 +31,8 @@ const MARKS: u8 = STOP | CONTROL | HEADER | BOS;
 pub struct Header {
     /// What follows is an assistant turn.
     pub assistant: bool,
+    /// What follows is a system message.
+    pub system: bool,
     /// The ids, without whitespace at the end (which can merge with the content).
     pub ids: Vec<i32>,
     /// The whitespace that follows the ids before the content starts.
@@ -150,15 +152,15 @@ impl Vocabulary {
         first_render: Option<&str>,
     ) -> Result<()> {
         for (_, prompt) in &study.generation_prompts {
-            self.learn_header(tokenizer, prompt, true)?;
+            self.learn_header(tokenizer, prompt, "assistant")?;
         }
         for role in study.roles.iter().filter(|role| role.accepted) {
-            self.learn_header(tokenizer, &role.header, role.role == "assistant")?;
+            self.learn_header(tokenizer, &role.header, &role.role)?;
         }
         if !self.knows_headers() {
             // What ends a user message opens the answer, as [/INST] does.
             for role in study.roles.iter().filter(|role| role.role == "user") {
-                self.learn_header(tokenizer, &role.footer, true)?;
+                self.learn_header(tokenizer, &role.footer, "assistant")?;
             }
         }
         if let (Some(bos), Some(text)) = (self.bos, first_render) {
@@ -170,7 +172,7 @@ impl Vocabulary {
         Ok(())
     }
 
-    fn learn_header(&mut self, tokenizer: &Tokenizer, text: &str, assistant: bool) -> Result<()> {
+    fn learn_header(&mut self, tokenizer: &Tokenizer, text: &str, role: &str) -> Result<()> {
         let mut ids = tokenizer.encode(text, false)?;
         // BOS and whitespace belong to the sequence, not to the header.
         let outside = |id: &u32| self.is(*id as i32, SPACE | BOS);
@@ -180,7 +182,8 @@ impl Vocabulary {
         let mut ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
         let tail = ids.split_off(ids.len() - spaces);
         self.add_header(Header {
-            assistant,
+            assistant: role == "assistant",
+            system: role == "system",
             ids,
             tail,
         });

@@ -105,11 +105,13 @@ fn where_the_next_marker_is_the_stop_token_it_may_be_trained() {
     let mut vocabulary = Vocabulary::new(&[user as u32]);
     vocabulary.add_header(Header {
         assistant: false,
+        system: false,
         ids: vec![user],
         tail: Vec::new(),
     });
     vocabulary.add_header(Header {
         assistant: true,
+        system: false,
         ids: vec![model],
         tail: Vec::new(),
     });
