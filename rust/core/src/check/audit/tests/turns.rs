@@ -119,3 +119,59 @@ fn where_the_next_marker_is_the_stop_token_it_may_be_trained() {
     assert_quiet(&row(vocabulary.clone(), &ids, "...xx..xx"));
     assert_only(&row(vocabulary, &ids, "...x...xx"), Rule::TerminatorMasked);
 }
+
+/// ChatML rows: a question, then an answer whose ids and marks are given.
+fn answered(answer: &[i32], trained: &str) -> (Vec<i32>, String) {
+    let ask = [START, USER, NEWLINE, 10, STOP, NEWLINE, START, MODEL];
+    let ids = ask.iter().chain(answer).copied().collect();
+    (ids, ".".repeat(ask.len()) + trained)
+}
+
+#[test]
+fn a_turn_that_only_stops_is_empty() {
+    let (ids, trained) = answered(&[NEWLINE, STOP, NEWLINE], ".x.");
+    assert_only(
+        &row(with_headers(), &ids, &trained),
+        Rule::EmptyAssistantTurn,
+    );
+    let (ids, trained) = answered(&[NEWLINE, 20, STOP, NEWLINE], ".xx.");
+    assert_quiet(&row(with_headers(), &ids, &trained));
+    assert_only(&row(plain(), &[10, STOP], ".x"), Rule::EmptyAssistantTurn);
+}
+
+#[test]
+fn the_whitespace_behind_a_header_is_the_templates() {
+    // Two newlines where the template prints one.
+    let mut vocabulary = with_headers();
+    vocabulary.mark_space(30);
+    let (ids, trained) = answered(&[30, 20, STOP, NEWLINE], ".xx.");
+    assert_only(&row(vocabulary.clone(), &ids, &trained), Rule::PromptParity);
+    let (ids, trained) = answered(&[20, STOP, NEWLINE], "xx.");
+    assert_only(&row(vocabulary.clone(), &ids, &trained), Rule::PromptParity);
+    // The newline and the start of the answer are one token, which is trained.
+    let (ids, trained) = answered(&[30, 20, STOP, NEWLINE], "xxx.");
+    assert_only(
+        &row(vocabulary.clone(), &ids, &trained),
+        Rule::BoundaryMerge,
+    );
+    let (ids, trained) = answered(&[NEWLINE, 20, STOP, NEWLINE], "xxx.");
+    assert_only(&row(vocabulary, &ids, &trained), Rule::HeaderInLoss);
+}
+
+#[test]
+fn a_system_message_behind_an_answer() {
+    let mut vocabulary = with_headers();
+    vocabulary.add_header(Header {
+        assistant: false,
+        system: true,
+        ids: vec![START, 8],
+        tail: vec![NEWLINE],
+    });
+    let system = [START, 8, NEWLINE, 12, STOP, NEWLINE];
+    let (ids, trained) = answered(&[NEWLINE, 20, STOP, NEWLINE], ".xx.");
+    let first: Vec<i32> = system.iter().chain(&ids).copied().collect();
+    let marks = ".".repeat(system.len()) + &trained;
+    assert_quiet(&row(vocabulary.clone(), &first, &marks));
+    let twice: Vec<i32> = first.iter().chain(&first).copied().collect();
+    assert_only(&row(vocabulary, &twice, &marks.repeat(2)), Rule::RoleOrder);
+}
