@@ -113,8 +113,15 @@ def test_two_files_with_the_same_rows(rows, tmp_path):
 
 
 def test_a_stop_token_that_the_model_does_not_know(rows, stop):
-    assert "untrained-terminator-embedding" in check(rows, stop=[stop, stop + 5]).rules
-    assert "untrained-terminator-embedding" not in check(rows, stop=[stop]).rules
+    other = [
+        {name: [stop + 5 if id_ == stop else id_ for id_ in row[name]] for name in row}
+        for row in rows[:3]
+    ]
+    findings = check(other, stop=[stop, stop + 5])
+    assert findings.facts["terminators"] == [[stop + 5, 3]]
+    assert "lm_head" in findings.rules["untrained-terminator-embedding"].evidence[0]["note"]
+    # A stop token that ends no turn of the data needs no training.
+    assert "untrained-terminator-embedding" not in check(rows, stop=[stop, stop + 5]).rules
 
 
 def test_a_response_marker_that_occurs_nowhere(rows):

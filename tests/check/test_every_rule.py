@@ -324,8 +324,8 @@ CASES["unset-terminator"] = audits_of_stop = lambda _: (
 )
 CASES["terminator-not-atomic"] = audits_of_stop
 CASES["untrained-terminator-embedding"] = lambda _: (
+    audit([WORD, OTHER, WORD + 5], ".xx", {"stop": [STOP, WORD + 5]}),
     audit([WORD, OTHER, STOP], ".xx", {"stop": [STOP, WORD + 5]}),
-    audit([WORD, OTHER, STOP], ".xx", {"stop": [STOP]}),
 )
 
 

@@ -128,6 +128,16 @@ def test_thinking_that_the_server_has_to_switch_off_is_noted():
     assert any("enable_thinking=false" in note for note in findings.facts["notes"])
 
 
+@pytest.mark.parametrize(
+    ("prompt", "completion", "rate"), [("I sit", " there.", 1.0), ("I sit t", "here.", 0.0)]
+)
+def test_completions_are_replayed_from_their_prompts(prompt, completion, rate):
+    findings = turnmill.check([{"prompt": prompt, "completion": completion}], tokenizer=TOKENIZER)
+    assert (findings.facts["replay"]["turns"], findings.facts["replay"]["rate"]) == (1, rate)
+    assert ("boundary-merge" in findings.rules) == (rate < 1.0)
+    assert "prompt-parity" not in findings.rules
+
+
 @pytest.fixture
 def written(tmp_path):
     source = tmp_path / "rows.jsonl"

@@ -97,7 +97,8 @@ def _read_json(path: Path) -> dict[str, Any]:
 def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[int]) -> Findings:
     """A stop token that the model's own files do not stop on may be one it never learned."""
     own = set(_core.stop_set(tokenizer._core))
-    added = [stop for stop in stops if stop not in own]
+    ends = {id_ for id_, _ in findings.facts.get("terminators", [])}
+    added = [stop for stop in stops if stop not in own and stop in ends]
     if not own or not added:
         return findings
     names = [text.decode("utf-8", "replace") for text in tokenizer._token_bytes(added)]

@@ -75,7 +75,7 @@ def _inner_data_sets(directory: Path) -> list[Path]:
 
 def _columns(found: Input) -> list[str]:
     if not found.columnar:
-        first = next(iter(_json_rows(found)), {})
+        first: Any = next(iter(_json_rows(found)), {})
         return list(first) if isinstance(first, dict) else []
     if isinstance(found, MemoryInput):
         return list(getattr(found.rows, "column_names", []))

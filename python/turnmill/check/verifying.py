@@ -22,7 +22,7 @@ from turnmill.encoder import Encoder
 from turnmill.errors import TurnmillError
 from turnmill.prepare.inputs import find_inputs
 from turnmill.prepare.plan import ShardSpec, make_plan
-from turnmill.recipe import Recipe
+from turnmill.recipe import Input, Recipe
 
 _COMPARED = ("input_ids", "labels")
 
@@ -58,7 +58,8 @@ def verify(
         return f"the source {missing[0]} is not there" if missing else "no source is recorded"
     try:
         encoder = Encoder(_recipe(record, tokenizer))
-        plan = make_plan(find_inputs(names), encoder, threads=threads)
+        inputs = [_input(item) for item in record["inputs"]]
+        plan = make_plan(find_inputs(inputs), encoder, threads=threads)
     except (TurnmillError, OSError) as error:
         return str(error)
     written = {_shard_name(shard): shard for shard in record["shards"]}
@@ -82,6 +83,13 @@ def _recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
     return Recipe(**keys)
 
 
+def _input(item: dict[str, Any]) -> Input:
+    """An input as the run read it, with the keys that are its own."""
+    own = {key: item[key] for key in ("fields", "roles") if key in item}
+    schema = {} if item["schema"] == "auto" else {"schema": item["schema"]}
+    return Input(item["name"], **schema, **own)
+
+
 def _shard_name(shard: dict[str, Any]) -> str:
     return str(shard["data"]).removeprefix("data-").rsplit(".", 1)[0]
 
@@ -90,7 +98,7 @@ def _verify_shard(
     verified: Verified, spec: ShardSpec, encoder: Encoder, path: Path, first: int
 ) -> int:
     """Verifies one shard; ``first`` is the number of its first sample, and so is the result."""
-    shard = encoder._core.open_shard(
+    shard = encoder._for_input(spec.input.own_keys).open_shard(
         "messages" if spec.schema == "auto" else spec.schema,
         spec.input.name,
         spec.input.format == "array",

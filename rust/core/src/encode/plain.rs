@@ -70,7 +70,7 @@ impl Desk {
             allowance,
             &mut self.counts,
         )?;
-        Ok(())
+        self.replay_completion(plan, prompt)
     }
 
     fn encode_plain(&mut self, plan: &Plan, parts: &[&str]) -> Result<(), Refusal> {

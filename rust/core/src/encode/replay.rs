@@ -176,6 +176,16 @@ impl Desk {
         self.player = Some(player);
         played
     }
+
+    /// The same for a completion, whose prompt is a string.
+    pub(super) fn replay_completion(&mut self, plan: &Plan, prompt: &str) -> Result<(), Refusal> {
+        let Some(mut player) = self.player.take() else {
+            return Ok(());
+        };
+        let played = player.play_completion(plan, self, prompt);
+        self.player = Some(player);
+        played
+    }
 }
 
 impl Player {
@@ -222,6 +232,31 @@ impl Player {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn play_completion(&mut self, plan: &Plan, desk: &Desk, prompt: &str) -> Result<(), Refusal> {
+        let Some(turn) = desk.turns.first() else {
+            return Ok(());
+        };
+        let turn = Turn::of(desk, plan, *turn);
+        self.rendered.clear();
+        self.rendered.text.push_str(prompt);
+        self.ranges.clear();
+        if plan.recipe.special_in_content != SpecialInContent::Parse {
+            self.ranges.push((0, prompt.len() as u32));
+        }
+        self.encode(plan)?;
+        let ids = &mut self.encoding.ids;
+        ids.splice(0..0, plan.tokenizer.prefix().iter().copied());
+        let note = match turn.stops_elsewhere() {
+            None if ids == turn.before => None,
+            None => Some(turn.difference(ids, plan)),
+            found => found,
+        };
+        self.row.turns += 1;
+        self.row.replay.add(0, note.is_none());
+        self.row.difference = note.map(|note| (turn.message, note));
         Ok(())
     }
 
@@ -281,6 +316,12 @@ impl Player {
         if plan.recipe.special_in_content != SpecialInContent::Parse {
             structural::content_ranges(&self.rendered, &mut self.ranges);
         }
+        self.encode(plan)?;
+        Ok(Some(&self.encoding.ids))
+    }
+
+    /// Encodes the prompt at hand.
+    fn encode(&mut self, plan: &Plan) -> Result<(), Refusal> {
         let text = Input {
             text: &self.rendered.text,
             content: &self.ranges,
@@ -289,7 +330,7 @@ impl Player {
         };
         plan.backend
             .encode(&mut *self.scratch, &text, &mut self.encoding)?;
-        Ok(Some(&self.encoding.ids))
+        Ok(())
     }
 }
 

@@ -26,6 +26,7 @@ impl Report {
             "turns": self.turns,
             "tokens": self.tokens,
             "trained": self.trained,
+            "terminators": self.terminators,
             "labelled": self.labelled,
             "limit": self.limit,
             "replay": self.replay.to_json(),

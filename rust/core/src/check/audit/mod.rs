@@ -201,7 +201,8 @@ impl Audit {
     /// Ids that no token has, labels that are another token's or another tool's mark.
     fn check_tokens(&self, row: &Row<'_>, part: &mut Part) {
         let last = self.vocabulary.last_id();
-        let outside = |id: i32| (id < 0) | (id > last);
+        // A negative id is a large one without its sign.
+        let outside = |id: i32| id as u32 > last as u32;
         if let Some(at) = scan::find(row.ids, outside) {
             add_at(part, Rule::TokenIdOutOfRange, row, at, "");
         }
@@ -211,7 +212,7 @@ impl Audit {
         if scan::labels_differ(row.ids, row.labels) {
             check_labels(row, part);
         }
-        let other = |label: i32| (label < 0) & (label != IGNORED);
+        let other = |label: i32| label < 0 && label != IGNORED;
         if let Some(at) = scan::find(row.labels, other) {
             let note = format!("the label {}", row.labels[at]);
             add_at(part, Rule::OtherIgnoreLabel, row, at, &note);

@@ -29,6 +29,8 @@ pub(super) struct Part {
     pub(super) tokens: u64,
     /// Trained tokens.
     pub(super) trained: u64,
+    /// Stop ids that end trained turns, with the number of turns.
+    pub(super) terminators: Vec<(i32, u64)>,
     /// Replayed turns.
     pub(super) replay: Replay,
     /// Rows without a trained token.
@@ -51,6 +53,7 @@ impl Part {
             turns: 0,
             tokens: 0,
             trained: 0,
+            terminators: Vec::new(),
             replay: Replay::default(),
             rows_untrained: 0,
             rows_all_trained: 0,
@@ -72,6 +75,14 @@ impl Part {
             self.open = Some(Open { evidence, length });
         } else {
             self.ends.add_open(evidence, length, self.tally.keep());
+        }
+    }
+
+    /// Turns that end in this stop id.
+    pub(super) fn add_terminator(&mut self, id: i32, turns: u64) {
+        match self.terminators.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, count)) => *count += turns,
+            None => self.terminators.push((id, turns)),
         }
     }
 
@@ -100,6 +111,9 @@ impl Part {
         let keep = self.tally.keep();
         self.tally.append(later.tally);
         self.ends.append(later.ends, keep);
+        for (id, turns) in later.terminators {
+            self.add_terminator(id, turns);
+        }
         self.replay.append(&later.replay);
         self.rows += later.rows;
         self.documents += later.documents;

@@ -33,6 +33,8 @@ pub struct Report {
     pub tokens: u64,
     /// Trained tokens.
     pub trained: u64,
+    /// Stop ids that end trained turns, with the number of turns, the commonest first.
+    pub terminators: Vec<(i32, u64)>,
     /// A column says which tokens are trained.
     pub labelled: bool,
     /// The length at which rows were cut, told or found.
@@ -89,6 +91,7 @@ impl Report {
             turns: part.turns,
             tokens: part.tokens,
             trained: part.trained,
+            terminators: by_count(&part.terminators),
             labelled,
             limit: ends.limit,
             findings: findings(&part),
@@ -107,6 +110,12 @@ impl Report {
     pub fn get(&self, rule: Rule) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.rule == rule)
     }
+}
+
+fn by_count(terminators: &[(i32, u64)]) -> Vec<(i32, u64)> {
+    let mut sorted = terminators.to_vec();
+    sorted.sort_by_key(|(id, turns)| (std::cmp::Reverse(*turns), *id));
+    sorted
 }
 
 fn findings(part: &Part) -> Vec<Finding> {

@@ -297,12 +297,14 @@ fn split_where(extent: &Range<usize>, out: &mut Vec<Range<usize>>, starts: impl 
     }
 }
 
+/// Ids that are looked at together: few of them are marks.
+const MARKS_CHUNK: usize = 16;
+
 fn find_marks(ids: &[i32], documents: &[Range<usize>], known: &Vocabulary, out: &mut Vec<u32>) {
     out.clear();
-    const CHUNK: usize = 16;
     for document in documents {
         let mut at = document.start;
-        for chunk in ids[document.clone()].chunks(CHUNK) {
+        for chunk in ids[document.clone()].chunks(MARKS_CHUNK) {
             if known.marks(chunk) {
                 let marked = (at..).zip(chunk).filter(|(_, id)| known.is_mark(**id));
                 out.extend(marked.map(|(position, _)| position as u32));

@@ -450,6 +450,7 @@ impl<'a, 'b> Turns<'a, 'b> {
 
     fn check_ended(&mut self, stop: usize, run: &Range<usize>, reach: &Range<usize>) {
         self.part.ends.add_ended();
+        self.part.add_terminator(self.row.ids[stop], 1);
         if self.next_text(run.start, stop).is_none() {
             self.add(Rule::EmptyAssistantTurn, stop, "");
         }
