@@ -1,26 +1,37 @@
-//! Each stage alone over all rows of one file, on one core.
+//! Each stage alone over all rows of one file, on one core, and the whole path beside their sum.
 //!
-//! `cargo run --release -p turnmill-bench --bin stages -- FILE TOKENIZER [SCHEMA] [TEMPLATE]`
+//! `cargo run --release -p turnmill-bench --bin stages -- FILE TOKENIZER [SCHEMA] [TEMPLATE] [ROUNDS]`
 //!
-//! FILE is JSON Lines (or a JSON array), also as zstd; TOKENIZER a directory. A stage works on what
-//! the stage before it left in memory, so that nothing else is inside its time. MB are 10^6 bytes of
-//! message content as the model sees it (instruction, question, answer), the same for every stage.
+//! FILE is JSON Lines (or a JSON array), also as zstd; TOKENIZER a directory; TEMPLATE a file, or
+//! `-` for the tokenizer's own. A stage works on what the stage before it left in memory, so that
+//! nothing else is inside its time. MB are 10^6 bytes of message content as the model sees it
+//! (instruction, question, answer), the same for every stage; times are processor time of the
+//! thread, medians of the rounds.
 
 #![expect(
     clippy::print_stdout,
     reason = "the output of a bench is what it prints"
 )]
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use arrow_array::{Array, RecordBatch};
+use arrow_data::ArrayData;
+use cpu_time::ThreadTime;
 use turnmill_core::batch::{BATCH_ROWS, Batches, Part, Sample, Samples};
+use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::{Conversation, Reader, Record, Schema, SchemaOptions};
 use turnmill_core::check::RuleCounts;
-use turnmill_core::jsonl::{self, Rows, Splitter};
-use turnmill_core::label::{self, StopSet, TokenSpan};
-use turnmill_core::recipe::Column;
+use turnmill_core::check::contract::{self, Allowance, TrainedTurn};
+use turnmill_core::encode::{Encoder, ShardOptions};
+use turnmill_core::jsonl::{self, Layout, Rows, Splitter};
+use turnmill_core::label::{self, Ending, StopSet, TokenSpan};
+use turnmill_core::recipe::{Column, Recipe};
 use turnmill_core::template::{Options, RenderInput, Rendered, Span, Template};
 use turnmill_core::tokenizer::{Encoding, Input, Mark, Tokenizer};
 use turnmill_core::{Arena, Value};
@@ -28,74 +39,127 @@ use turnmill_core::{Arena, Value};
 type Failure = Box<dyn std::error::Error>;
 
 const ROUNDS: usize = 5;
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 4 << 20;
 
 fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
-    let usage = "usage: stages FILE TOKENIZER [SCHEMA] [TEMPLATE]";
-    let file = read(Path::new(&arguments.next().ok_or(usage)?))?;
-    let tokenizer = Tokenizer::load(Path::new(&arguments.next().ok_or(usage)?))?;
-    let schema = schema_of(arguments.next().as_deref().unwrap_or("messages"))?;
-    let source = match arguments.next() {
-        Some(path) => std::fs::read_to_string(path)?,
-        None => own_template(&tokenizer)?,
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [file, tokenizer, rest @ ..] = &arguments[..] else {
+        return Err("usage: stages FILE TOKENIZER [SCHEMA] [TEMPLATE] [ROUNDS]".into());
     };
-    let template = Template::new(&source, &options(&tokenizer))?;
-    let stop = StopSet::new(&stop_ids(&tokenizer));
-    run(&file, &tokenizer, schema, &template, &stop)
+    let template = rest.get(1).filter(|path| *path != "-");
+    let job = Job {
+        file: read(Path::new(file))?,
+        schema: schema_of(rest.first().map_or("messages", String::as_str))?,
+        recipe: recipe(tokenizer, template)?,
+        source: template.map(std::fs::read_to_string).transpose()?,
+        rounds: rest.get(2).map_or(Ok(ROUNDS), |rounds| rounds.parse())?,
+    };
+    job.run()
 }
 
-/// Times every stage and prints the table.
-fn run(
-    file: &[u8],
-    tokenizer: &Tokenizer,
+/// What is measured.
+struct Job {
+    file: Vec<u8>,
     schema: Schema,
-    template: &Template,
-    stop: &StopSet,
-) -> Result<(), Failure> {
-    let rows = split(file)?;
-    let arena = Arena::new();
-    let values: Vec<Value<'_>> = rows
-        .iter()
-        .filter_map(|row| Some(jsonl::parse(row.bytes, &arena).ok()?.value))
-        .collect();
-    let reader = Reader::new(&SchemaOptions::new(schema))?;
-    let conversations = conversations(&reader, &values, &arena);
-    let rendered = render_all(template, &conversations)?;
-    let encoded = encode_all(tokenizer, &rendered)?;
-    let labels = label_all(&encoded, stop);
+    recipe: Recipe,
+    source: Option<String>,
+    rounds: usize,
+}
 
-    let table = Table {
-        megabytes: content_bytes(&conversations) as f64 / 1e6,
-        rendered: rendered.iter().map(|row| row.rendered.len()).sum::<usize>() as f64 / 1e6,
-    };
-    table.header(conversations.len(), &encoded);
-    table.line("split", || split(file).map(drop))?;
-    table.line("parse", || {
-        parse(&rows);
-        Ok(())
-    })?;
-    table.line("schema", || {
+impl Job {
+    /// Times every stage and prints the table.
+    fn run(&self) -> Result<(), Failure> {
+        let tokenizer = Tokenizer::load(Path::new(&self.recipe.tokenizer))?;
+        let source = match &self.source {
+            Some(source) => source.clone(),
+            None => own_template(&tokenizer)?,
+        };
+        let template = Template::new(&source, &options(&tokenizer))?;
+        let stop = StopSet::new(&stop_ids(&tokenizer));
+        let rows = split(&self.file)?;
         let arena = Arena::new();
-        black_box(self::conversations(&reader, &values, &arena).len());
+        let values: Vec<Value<'_>> = rows
+            .iter()
+            .flat_map(Rows::iter)
+            .filter_map(|row| Some(jsonl::parse(row.bytes, &arena).ok()?.value))
+            .collect();
+        let reader = Reader::new(&SchemaOptions::new(self.schema))?;
+        let conversations = conversations(&reader, &values, &arena);
+        let texts = render_all(&template, &conversations)?;
+        let encoded = encode_all(&tokenizer, &texts)?;
+        let labelled = label_all(&encoded, &stop);
+
+        let mut table = Table {
+            rounds: self.rounds,
+            megabytes: content_bytes(&conversations) as f64 / 1e6,
+            rendered: texts.iter().map(|row| row.rendered.len()).sum::<usize>() as f64 / 1e6,
+            others: Duration::ZERO,
+        };
+        table.header(conversations.len(), &encoded);
+        table.stage("split", || split(&self.file).map(drop))?;
+        table.stage("parse", || {
+            parse(&rows);
+            Ok(())
+        })?;
+        table.stage("schema", || {
+            schema(&reader, &values);
+            Ok(())
+        })?;
+        table.stage("render", || {
+            render(&template, &conversations);
+            Ok(())
+        })?;
+        let tokenize = table.time(|| self::tokenize(&tokenizer, &texts))?;
+        table.line("tokenize", tokenize);
+        table.stage("label", || {
+            label(&encoded, &stop);
+            Ok(())
+        })?;
+        table.stage("contract", || check(&encoded, &labelled, &stop))?;
+        table.stage("batch", || {
+            batch(&encoded, &labelled, |batch| {
+                black_box(batch.num_rows());
+                Ok(())
+            })
+        })?;
+        let mut batches = Vec::new();
+        batch(&encoded, &labelled, |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        table.stage("write", || write(&batches))?;
+        table.line("all but tokenize", table.others);
+        table.line("sum", table.others + tokenize);
+        let encoder = Arc::new(Encoder::new(self.recipe.clone())?);
+        let whole = table.time(|| self.whole(&encoder))?;
+        table.line("whole path", whole);
+        table.line("  less tokenize", whole.saturating_sub(tokenize));
         Ok(())
-    })?;
-    table.line("render", || {
-        render(template, &conversations);
+    }
+
+    /// From bytes to record batches, as a run does it.
+    fn whole(&self, encoder: &Arc<Encoder>) -> Result<(), Failure> {
+        let mut shard = encoder.open_shard(ShardOptions {
+            array: Layout::detect(&self.file) == Some(Layout::Array),
+            threads: 1,
+            ..ShardOptions::new(self.schema, "bench")
+        })?;
+        let cancel = Cancel::default();
+        for block in self.file.chunks(BLOCK) {
+            black_box(shard.feed_bytes(block, &cancel)?.samples.len());
+        }
+        black_box(shard.finish(&cancel)?.samples.len());
         Ok(())
-    })?;
-    table.line("tokenize", || tokenize(tokenizer, &rendered))?;
-    table.line("label", || {
-        black_box(label_all(&encoded, stop).len());
-        Ok(())
-    })?;
-    table.line("batch", || batch(&encoded, &labels))
+    }
 }
 
 /// One line a stage: MB/s of message content, median of the rounds.
 struct Table {
+    rounds: usize,
     megabytes: f64,
     rendered: f64,
+    /// Sum of the stages without the tokenizer.
+    others: Duration,
 }
 
 impl Table {
@@ -106,31 +170,41 @@ impl Table {
             self.megabytes, self.rendered
         );
         println!(
-            "{:<10} {:>10} {:>14} {:>9}",
+            "{:<16} {:>10} {:>14} {:>9}",
             "stage", "MB/s", "rendered MB/s", "ms"
         );
     }
 
-    fn line(
-        &self,
-        stage: &str,
-        mut work: impl FnMut() -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let mut times = Vec::with_capacity(ROUNDS);
-        for _ in 0..ROUNDS {
-            let start = Instant::now();
+    fn time(&self, mut work: impl FnMut() -> Result<(), Failure>) -> Result<Duration, Failure> {
+        let mut times = Vec::with_capacity(self.rounds);
+        for _ in 0..self.rounds {
+            let start = ThreadTime::now();
             work()?;
             times.push(start.elapsed());
         }
         times.sort_unstable();
-        let median: Duration = times[ROUNDS / 2];
-        println!(
-            "{stage:<10} {:>10.1} {:>14.1} {:>9.1}",
-            self.megabytes / median.as_secs_f64(),
-            self.rendered / median.as_secs_f64(),
-            median.as_secs_f64() * 1e3
-        );
+        Ok(times[self.rounds / 2])
+    }
+
+    /// Times and prints a stage that is not the tokenizer's.
+    fn stage(
+        &mut self,
+        stage: &str,
+        work: impl FnMut() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let median = self.time(work)?;
+        self.others += median;
+        self.line(stage, median);
         Ok(())
+    }
+
+    fn line(&self, stage: &str, time: Duration) {
+        println!(
+            "{stage:<16} {:>10.1} {:>14.1} {:>9.1}",
+            self.megabytes / time.as_secs_f64(),
+            self.rendered / time.as_secs_f64(),
+            time.as_secs_f64() * 1e3
+        );
     }
 }
 
@@ -148,6 +222,14 @@ fn schema_of(name: &str) -> Result<Schema, Failure> {
         "sharegpt" => Schema::Sharegpt,
         "alpaca" => Schema::Alpaca,
         _ => return Err(format!("no schema `{name}`: messages, sharegpt, alpaca").into()),
+    })
+}
+
+fn recipe(tokenizer: &str, template: Option<&String>) -> Result<Recipe, Failure> {
+    Ok(Recipe {
+        tokenizer: tokenizer.to_owned(),
+        template: template.cloned(),
+        ..Recipe::from_json("{}")?
     })
 }
 
@@ -176,20 +258,33 @@ fn stop_ids(tokenizer: &Tokenizer) -> Vec<u32> {
     }
 }
 
-fn split(file: &[u8]) -> Result<Rows, Failure> {
+/// The rows of every block.
+fn split(file: &[u8]) -> Result<Vec<Rows>, Failure> {
     let mut splitter = Splitter::new();
-    let mut all = Rows::default();
+    let mut all = Vec::new();
+    let mut rows = Rows::default();
     for block in file.chunks(BLOCK) {
-        splitter.feed(block, &mut all)?;
+        splitter.feed(block, &mut rows)?;
+        all.push(std::mem::take(&mut rows));
     }
-    splitter.finish(&mut all)?;
+    splitter.finish(&mut rows)?;
+    all.push(rows);
     Ok(all)
 }
 
-fn parse(rows: &Rows) {
+fn parse(blocks: &[Rows]) {
     let mut arena = Arena::new();
-    for row in rows.iter() {
+    for row in blocks.iter().flat_map(Rows::iter) {
         black_box(jsonl::parse(row.bytes, &arena).is_ok());
+        arena.reset();
+    }
+}
+
+fn schema(reader: &Reader, values: &[Value<'_>]) {
+    let mut arena = Arena::new();
+    let mut counts = RuleCounts::default();
+    for value in values {
+        black_box(reader.read(*value, &arena, &mut counts).is_ok());
         arena.reset();
     }
 }
@@ -222,7 +317,7 @@ fn content_bytes(conversations: &[Conversation<'_>]) -> usize {
 /// What the tokenizer needs of a render.
 struct Text {
     rendered: String,
-    content: Vec<(u32, u32)>,
+    marks: Vec<u32>,
     spans: Vec<Span>,
 }
 
@@ -238,11 +333,12 @@ fn render_all(
         if template.render(&arena, &input, &mut out).is_err() {
             continue;
         }
-        let mut content = Vec::new();
-        out.content_ranges(&mut content);
+        let spans = out.spans.iter();
         texts.push(Text {
             rendered: out.text.clone(),
-            content,
+            marks: spans
+                .flat_map(|span| [span.start, span.content_end, span.end])
+                .collect(),
             spans: out.spans.clone(),
         });
     }
@@ -273,8 +369,7 @@ fn encode_all(tokenizer: &Tokenizer, texts: &[Text]) -> Result<Vec<Encoded>, Fai
     let mut encoding = Encoding::default();
     let mut rows = Vec::with_capacity(texts.len());
     for text in texts {
-        let marks = marks(&text.spans);
-        backend.encode(scratch.as_mut(), &input(text, &marks), &mut encoding)?;
+        backend.encode(scratch.as_mut(), &input(text), &mut encoding)?;
         rows.push(Encoded {
             ids: encoding.ids.clone(),
             spans: token_spans(&text.spans, &encoding.marks),
@@ -283,67 +378,108 @@ fn encode_all(tokenizer: &Tokenizer, texts: &[Text]) -> Result<Vec<Encoded>, Fai
     Ok(rows)
 }
 
+/// With a new cache, as a run has it.
 fn tokenize(tokenizer: &Tokenizer, texts: &[Text]) -> Result<(), Failure> {
     let backend = tokenizer.backend();
     let mut scratch = backend.scratch();
     let mut encoding = Encoding::default();
     for text in texts {
-        let marks = marks(&text.spans);
-        backend.encode(scratch.as_mut(), &input(text, &marks), &mut encoding)?;
+        backend.encode(scratch.as_mut(), &input(text), &mut encoding)?;
         black_box(encoding.ids.len());
     }
     Ok(())
 }
 
-fn input<'a>(text: &'a Text, marks: &'a [u32]) -> Input<'a> {
+fn input(text: &Text) -> Input<'_> {
     Input {
         text: &text.rendered,
-        content: &text.content,
+        content: &[],
         cuts: &[],
-        marks,
+        marks: &text.marks,
     }
 }
 
-fn marks(spans: &[Span]) -> Vec<u32> {
-    spans
-        .iter()
-        .flat_map(|span| [span.start, span.content_end, span.end])
-        .collect()
-}
-
 fn token_spans(spans: &[Span], marks: &[Mark]) -> Vec<TokenSpan> {
+    let last = |index: usize| {
+        let next = spans.get(index + 1);
+        next.is_none_or(|next| next.message != spans[index].message)
+    };
     spans
         .iter()
         .zip(marks.chunks_exact(3))
-        .map(|(span, at)| TokenSpan {
+        .enumerate()
+        .map(|(index, (span, at))| TokenSpan {
             message: span.message,
             start: at[0].token,
             content_end: at[1].token,
             end: at[2].token,
-            last: true,
+            last: last(index),
         })
         .collect()
 }
 
-fn label_all(rows: &[Encoded], stop: &StopSet) -> Vec<Vec<i32>> {
+/// Labels of a row and its trained turns.
+struct Labelled {
+    labels: Vec<i32>,
+    turns: Vec<TrainedTurn>,
+}
+
+fn label_all(rows: &[Encoded], stop: &StopSet) -> Vec<Labelled> {
     rows.iter()
         .map(|row| {
-            let mut labels = Vec::new();
-            label::reset(&mut labels, row.ids.len());
-            for span in &row.spans {
-                label::train(&row.ids, span, stop, &mut labels);
-            }
-            labels
+            let (mut labels, mut turns) = (Vec::new(), Vec::new());
+            label_row(row, stop, &mut labels, &mut turns);
+            Labelled { labels, turns }
         })
         .collect()
+}
+
+fn label(rows: &[Encoded], stop: &StopSet) {
+    let (mut labels, mut turns) = (Vec::new(), Vec::new());
+    for row in rows {
+        label_row(row, stop, &mut labels, &mut turns);
+        black_box(labels.len());
+    }
+}
+
+fn label_row(row: &Encoded, stop: &StopSet, labels: &mut Vec<i32>, turns: &mut Vec<TrainedTurn>) {
+    label::reset(labels, row.ids.len());
+    turns.clear();
+    let mut start = None;
+    for span in &row.spans {
+        let first = *start.get_or_insert(span.start);
+        if let Ending::Stopped { end, .. } = label::train(&row.ids, span, stop, labels) {
+            turns.push(TrainedTurn {
+                message: span.message,
+                start: first,
+                end,
+            });
+            start = None;
+        }
+    }
+}
+
+fn check(rows: &[Encoded], labelled: &[Labelled], stop: &StopSet) -> Result<(), Failure> {
+    let mut counts = RuleCounts::default();
+    for (row, Labelled { labels, turns }) in rows.iter().zip(labelled) {
+        let allowance = Allowance::default();
+        contract::check(&row.ids, labels, turns, stop, allowance, &mut counts)
+            .map_err(|reject| reject.reason)?;
+    }
+    black_box(counts);
+    Ok(())
 }
 
 /// Samples of every row, cut into Arrow batches.
-fn batch(rows: &[Encoded], labels: &[Vec<i32>]) -> Result<(), Failure> {
+fn batch(
+    rows: &[Encoded],
+    labelled: &[Labelled],
+    mut take: impl FnMut(RecordBatch) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let empty = Samples::new(Column::DEFAULT, "bench");
     let (mut batches, mut part, mut out) =
         (Batches::new(empty.clone(), BATCH_ROWS), empty, Vec::new());
-    for (row, labels) in rows.iter().zip(labels) {
+    for (row, Labelled { labels, .. }) in rows.iter().zip(labelled) {
         part.push(Sample {
             ids: &row.ids,
             labels,
@@ -352,10 +488,29 @@ fn batch(rows: &[Encoded], labels: &[Vec<i32>]) -> Result<(), Failure> {
         if part.len() == BATCH_ROWS {
             batches.append(&part, &mut out)?;
             part.clear();
+            out.drain(..).try_for_each(&mut take)?;
         }
     }
     batches.append(&part, &mut out)?;
     batches.finish(&mut out)?;
-    black_box(out.len());
+    out.drain(..).try_for_each(&mut take)
+}
+
+/// Writes the buffers of batches to a file that is gone afterwards.
+fn write(batches: &[RecordBatch]) -> Result<(), Failure> {
+    let path = std::env::temp_dir().join(format!("turnmill-stages-{}", std::process::id()));
+    let mut file = File::create(&path)?;
+    std::fs::remove_file(&path)?;
+    for column in batches.iter().flat_map(RecordBatch::columns) {
+        write_buffers(&column.to_data(), &mut file)?;
+    }
     Ok(())
+}
+
+fn write_buffers(array: &ArrayData, file: &mut File) -> std::io::Result<()> {
+    for buffer in array.buffers() {
+        file.write_all(buffer)?;
+    }
+    let mut children = array.child_data().iter();
+    children.try_for_each(|child| write_buffers(child, file))
 }
