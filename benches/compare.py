@@ -6,8 +6,8 @@ Usage::
     python benches/compare.py --input chats.jsonl --tokenizer DIR --template FILE
 
 Every measurement is a fresh process bound to the given cores; rounds are interleaved, so that a
-noisy minute hits every tool alike. The time runs from the loaded modules to the written data set,
-the loading of the tokenizer included. ``benches/README.md`` says what each contender does.
+noisy minute hits every tool alike. Start-up (interpreter, modules, tokenizer) and the run, from the
+file to the written data set, are timed apart. ``benches/README.md`` says what each contender does.
 """
 
 from __future__ import annotations
@@ -58,9 +58,13 @@ class Job:
     output: str
 
 
-def mask(job: Job) -> None:
+Run = Callable[[], object]
+"""What is left to do when everything is loaded."""
+
+
+def mask(job: Job) -> Run:
     """The incumbent's fastest correct path: batches, masks from the template's generation tags."""
-    from datasets import load_dataset
+    import datasets
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
@@ -83,18 +87,22 @@ def mask(job: Job) -> None:
             "labels": labels,
         }
 
-    data = load_dataset("json", data_files=job.data, split="train")
-    data.map(
-        encode,
-        batched=True,
-        remove_columns=data.column_names,
-        num_proc=job.cores if job.cores > 1 else None,
-    ).save_to_disk(job.output)
+    return lambda: mapped(datasets, job, encode, batched=True)
 
 
-def prefix(job: Job) -> None:
+def mapped(datasets: Any, job: Job, encode: Callable[..., Any], **options: Any) -> None:
+    """Loads the rows, maps them and saves the data set."""
+    datasets.disable_progress_bars()
+    data = datasets.load_dataset("json", data_files=job.data, split="train")
+    processes = job.cores if job.cores > 1 else None
+    data.map(encode, remove_columns=data.column_names, num_proc=processes, **options).save_to_disk(
+        job.output
+    )
+
+
+def prefix(job: Job) -> Run:
     """The path for templates without tags: each turn lies between two renders of prefixes."""
-    from datasets import load_dataset
+    import datasets
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
@@ -117,54 +125,58 @@ def prefix(job: Job) -> None:
                 labels[start:end] = ids[start:end]
         return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}
 
-    data = load_dataset("json", data_files=job.data, split="train")
-    data.map(
-        encode,
-        remove_columns=data.column_names,
-        num_proc=job.cores if job.cores > 1 else None,
-    ).save_to_disk(job.output)
+    return lambda: mapped(datasets, job, encode)
 
 
-def turnmill(job: Job) -> None:
+def turnmill(job: Job) -> Run:
     """The same with turnmill, which needs no more than its defaults."""
-    import turnmill
+    from turnmill import Encoder, Recipe
+    from turnmill.prepare.run import run_with
 
-    recipe = turnmill.Recipe(tokenizer=job.tokenizer, template=job.template, schema="messages")
-    turnmill.prepare([job.data], job.output, recipe, threads=job.cores)
+    recipe = Recipe(tokenizer=job.tokenizer, template=job.template, schema="messages")
+    encoder = Encoder(recipe)
+    keys, output = recipe.to_dict(), Path(job.output)
+    return lambda: run_with(encoder, keys, [job.data], output, threads=job.cores)
 
 
-CONTENDERS: dict[str, Callable[[Job], None]] = {
+CONTENDERS: dict[str, Callable[[Job], Run]] = {
     "transformers, mask": mask,
     "transformers, prefixes": prefix,
     "turnmill": turnmill,
 }
 
 
-def import_modules(contender: str) -> None:
-    """Imports what the contender needs, before the clock starts."""
-    if contender == "turnmill":
-        import turnmill  # noqa: F401
-    else:
-        import datasets
-        import transformers  # noqa: F401
+@dataclass(frozen=True)
+class Moment:
+    """A moment on both clocks."""
 
-        datasets.disable_progress_bars()
+    wall: float
+    processor: float
+    """Seconds of processor time of this process and its children since they started."""
+
+    @classmethod
+    def now(cls) -> Moment:
+        """Now."""
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return cls(time.perf_counter(), sum(use.ru_utime + use.ru_stime for use in used))
 
 
 def work(job: Job) -> None:
-    """The body of a measuring process: prints seconds, peak memory and what was written."""
+    """The body of a measuring process: prints times, peak memory and what was written."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job.cores])
-    import_modules(job.contender)
-    start = time.perf_counter()
-    CONTENDERS[job.contender](job)
-    seconds = time.perf_counter() - start
+    run = CONTENDERS[job.contender](job)
+    loaded = Moment.now()
+    run()
+    done = Moment.now()
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     rows, trained = written(job.output)
     print(
         json.dumps(
             {
-                "seconds": seconds,
+                "startup": loaded.processor,
+                "processor": done.processor - loaded.processor,
+                "wall": done.wall - loaded.wall,
                 "megabytes": max(own, children) / 1024,
                 "rows": rows,
                 "trained": trained,
@@ -279,47 +291,58 @@ def compare(path: Path, size: float, options: argparse.Namespace) -> list[dict[s
                 for name, measured in results.items():
                     job = Job(name, *files, cores=cores, output=str(scratch / "out"))
                     measured.append(measure(job, scratch))
-                    seconds = measured[-1]["seconds"]
+                    used = measured[-1]
                     print(
-                        f"round {number + 1}, {cores} cores, {name}: {seconds:.2f} s",
+                        f"round {number + 1}, {cores} cores, {name}: start-up "
+                        f"{used['startup']:.2f} s, run {used['processor']:.2f} s of processor "
+                        f"time, {used['wall']:.2f} s of wall time",
                         file=sys.stderr,
                     )
-            for name, measured in results.items():
-                seconds = statistics.median(result["seconds"] for result in measured)
-                records.append(
-                    {
-                        "contender": name,
-                        "cores": cores,
-                        "rate": size / seconds,
-                        "spread": max(r["seconds"] for r in measured)
-                        / min(r["seconds"] for r in measured),
-                        "memory": max(result["megabytes"] for result in measured),
-                        "rows": int(measured[0]["rows"]),
-                        "trained": int(measured[0]["trained"]),
-                    }
-                )
+            records += [record(name, cores, size, measured) for name, measured in results.items()]
     return records
+
+
+def record(name: str, cores: int, size: float, measured: list[dict[str, float]]) -> dict[str, Any]:
+    """Medians of the rounds of one contender. Rates are MB of message content a second."""
+
+    def median(seconds: Callable[[dict[str, float]], float]) -> float:
+        return statistics.median(map(seconds, measured))
+
+    runs = [result["processor"] for result in measured]
+    return {
+        "contender": name,
+        "cores": cores,
+        "rate": size / median(lambda result: result["processor"]),
+        "rate_with_startup": size / median(lambda result: result["processor"] + result["startup"]),
+        "rate_wall": size / median(lambda result: result["wall"]),
+        "spread": max(runs) / min(runs),
+        "memory": max(result["megabytes"] for result in measured),
+        "rows": int(measured[0]["rows"]),
+        "trained": int(measured[0]["trained"]),
+    }
 
 
 def table(title: str, size: float, records: list[dict[str, Any]]) -> str:
     """Records as a Markdown table; ratios are to the fastest other contender on as many cores."""
     lines = [
         f"\n### {title}, {size:.1f} MB of message content\n",
-        "| contender | cores | MB/s | ratio | slowest / fastest round | peak MB | rows | trained |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| contender | cores | MB/s of processor time | ratio | with start-up | ratio "
+        "| MB/s of wall time | ratio | slowest / fastest round | peak MB | rows | trained |",
+        "| --- |" + " ---: |" * 11,
     ]
     for record in records:
         others = [
-            other["rate"]
+            other
             for other in records
             if other["cores"] == record["cores"] and other["contender"] != "turnmill"
         ]
-        ratio = f"{record['rate'] / max(others):.1f}" if others else "-"
-        lines.append(
-            f"| {record['contender']} | {record['cores']} | {record['rate']:.2f} | {ratio} "
-            f"| {record['spread']:.2f} | {record['memory']:.0f} | {record['rows']} "
-            f"| {record['trained']} |"
-        )
+        cells = [record["contender"], str(record["cores"])]
+        for key in ("rate", "rate_with_startup", "rate_wall"):
+            best = max((other[key] for other in others), default=None)
+            cells += [f"{record[key]:.2f}", f"{record[key] / best:.1f}" if best else "-"]
+        cells += [f"{record['spread']:.2f}", f"{record['memory']:.0f}"]
+        cells += [str(record["rows"]), str(record["trained"])]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -122,6 +122,7 @@ def test_ranges_of_a_file_are_shards_and_lines_keep_their_numbers(
 ) -> None:
     monkeypatch.setattr(files, "PART_BYTES", 5000)
     monkeypatch.setattr(files, "BLOCK_BYTES", 700)
+    monkeypatch.setattr(files, "HASHED_BYTES", 700)
     lines = json_lines(400).splitlines()
     lines[100:100] = [b"", b"  ", b"{broken"]
     Path("a.jsonl").write_bytes(b"\n".join(lines))

@@ -96,7 +96,7 @@ impl Job {
             others: Duration::ZERO,
         };
         table.header(conversations.len(), &encoded);
-        table.stage("split", || split(&self.file).map(drop))?;
+        table.stage("split", || split_again(&self.file))?;
         table.stage("parse", || {
             parse(&rows);
             Ok(())
@@ -116,12 +116,7 @@ impl Job {
             Ok(())
         })?;
         table.stage("contract", || check(&encoded, &labelled, &stop))?;
-        table.stage("batch", || {
-            batch(&encoded, &labelled, |batch| {
-                black_box(batch.num_rows());
-                Ok(())
-            })
-        })?;
+        table.stage("batch", || batch_again(&encoded, &labelled))?;
         let mut batches = Vec::new();
         batch(&encoded, &labelled, |batch| {
             batches.push(batch);
@@ -138,6 +133,7 @@ impl Job {
     }
 
     /// From bytes to record batches, as a run does it.
+    #[inline(never)]
     fn whole(&self, encoder: &Arc<Encoder>) -> Result<(), Failure> {
         let mut shard = encoder.open_shard(ShardOptions {
             array: Layout::detect(&self.file) == Some(Layout::Array),
@@ -272,6 +268,13 @@ fn split(file: &[u8]) -> Result<Vec<Rows>, Failure> {
     Ok(all)
 }
 
+/// Stages are functions of their own, never inlined, so that `instructions.py` finds them by name.
+#[inline(never)]
+fn split_again(file: &[u8]) -> Result<(), Failure> {
+    split(file).map(drop)
+}
+
+#[inline(never)]
 fn parse(blocks: &[Rows]) {
     let mut arena = Arena::new();
     for row in blocks.iter().flat_map(Rows::iter) {
@@ -280,6 +283,7 @@ fn parse(blocks: &[Rows]) {
     }
 }
 
+#[inline(never)]
 fn schema(reader: &Reader, values: &[Value<'_>]) {
     let mut arena = Arena::new();
     let mut counts = RuleCounts::default();
@@ -348,6 +352,7 @@ fn render_all(
     Ok(texts)
 }
 
+#[inline(never)]
 fn render(template: &Template, conversations: &[Conversation<'_>]) {
     let (mut arena, mut out) = (Arena::new(), Rendered::default());
     for conversation in conversations {
@@ -379,6 +384,7 @@ fn encode_all(tokenizer: &Tokenizer, texts: &[Text]) -> Result<Vec<Encoded>, Fai
 }
 
 /// With a new cache, as a run has it.
+#[inline(never)]
 fn tokenize(tokenizer: &Tokenizer, texts: &[Text]) -> Result<(), Failure> {
     let backend = tokenizer.backend();
     let mut scratch = backend.scratch();
@@ -434,6 +440,7 @@ fn label_all(rows: &[Encoded], stop: &StopSet) -> Vec<Labelled> {
         .collect()
 }
 
+#[inline(never)]
 fn label(rows: &[Encoded], stop: &StopSet) {
     let (mut labels, mut turns) = (Vec::new(), Vec::new());
     for row in rows {
@@ -459,6 +466,7 @@ fn label_row(row: &Encoded, stop: &StopSet, labels: &mut Vec<i32>, turns: &mut V
     }
 }
 
+#[inline(never)]
 fn check(rows: &[Encoded], labelled: &[Labelled], stop: &StopSet) -> Result<(), Failure> {
     let mut counts = RuleCounts::default();
     for (row, Labelled { labels, turns }) in rows.iter().zip(labelled) {
@@ -496,7 +504,16 @@ fn batch(
     out.drain(..).try_for_each(&mut take)
 }
 
+#[inline(never)]
+fn batch_again(rows: &[Encoded], labelled: &[Labelled]) -> Result<(), Failure> {
+    batch(rows, labelled, |batch| {
+        black_box(batch.num_rows());
+        Ok(())
+    })
+}
+
 /// Writes the buffers of batches to a file that is gone afterwards.
+#[inline(never)]
 fn write(batches: &[RecordBatch]) -> Result<(), Failure> {
     let path = std::env::temp_dir().join(format!("turnmill-stages-{}", std::process::id()));
     let mut file = File::create(&path)?;

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 BLOCK_BYTES = 4 << 20
 """How much is read at a time."""
+HASHED_BYTES = 256 << 10
+"""How much is hashed at a time: as much as a core's cache holds."""
 PART_BYTES = 64 << 20
 """How much input becomes one shard; part of the format of an output, never a setting."""
 BATCH_ROWS = 1000
@@ -84,11 +86,13 @@ class FileInput:
         lines = self.format == "lines" and self.compression is None
         with _named(self.name), _open(self.name) as file:
             digest = hashlib.sha256()
-            cutter = _LineCutter() if lines else None
-            while not stopped.is_set() and (block := file.read(BLOCK_BYTES)):
-                digest.update(block)
+            # A file of one part starts at its first line: nothing has to be counted.
+            cutter = _LineCutter() if lines and file.size() > PART_BYTES else None
+            buffer = memoryview(bytearray(HASHED_BYTES))
+            while not stopped.is_set() and (length := file.readinto(buffer)):
+                digest.update(buffer[:length])
                 if cutter:
-                    cutter.add(block)
+                    cutter.add(bytes(buffer[:length]))
             size = file.tell()
         parts = cutter.parts() if cutter else self._whole_or_grouped(size)
         return digest.hexdigest(), parts
@@ -99,6 +103,8 @@ class FileInput:
                 return _group(_parquet_groups(self.name))
             if self.format == "arrow-file":
                 return _group(_arrow_batches(self.name))
+        if self.format == "lines" and self.compression is None:
+            return [Part(stop=size, size=size)]
         return [Part(size=size)]
 
     def blocks(self, part: Part) -> Iterator[Sized[bytes]]:
@@ -252,7 +258,9 @@ class _LineCutter:
         """Counts lines, and blank ones, which are no rows. ``_tail`` holds the open line."""
         end = text.rfind(b"\n") + 1
         if not end:
-            self._tail += text
+            open_line = self._tail + text
+            # That it is not blank is all that matters, however long it is.
+            self._tail = b"\n-" if open_line.strip() else open_line
             return
         self._lines += text.count(b"\n")
         self._blank += len(_BLANK_LINE.findall(self._tail + text[:end]))

@@ -104,6 +104,15 @@ impl Samples {
         })
     }
 
+    /// Room for a batch as long as the one that was taken: growing step by step would copy it.
+    fn make_room(&mut self) {
+        let tokens = self.ends.last().copied().unwrap_or(0);
+        self.ids.reserve(tokens);
+        if self.has(Column::Labels) {
+            self.labels.reserve(tokens);
+        }
+    }
+
     fn lengths(&self) -> Vec<i32> {
         (0..self.ends.len())
             .map(|row| (self.ends[row] - self.start_of(row)) as i32)
@@ -144,6 +153,7 @@ impl Part for Samples {
             .map(|column| Ok((column.name(), self.column(*column)?)))
             .collect();
         let batch = batch(arrays?, self.ends.len());
+        self.make_room();
         self.clear();
         batch
     }

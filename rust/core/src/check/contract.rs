@@ -5,7 +5,7 @@
 //! at least one id before the terminator is trained.
 
 use super::{Reject, Rule, RuleCounts};
-use crate::label::{IGNORED, StopSet};
+use crate::label::{self, IGNORED, StopSet};
 
 /// A trained turn in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn check_turn(
         let reason = "a stop token stands inside the turn";
         return reject(Rule::PrematureTerminator, reason);
     }
-    if inside_labels.iter().all(|label| *label == IGNORED) {
+    if label::is_masked(inside_labels) {
         counts.add_at(Rule::EmptyAssistantTurn, turn.message, String::new);
     }
     Ok(())
@@ -109,7 +109,7 @@ fn trained_stop(ids: &[u32], labels: &[i32], stop: &StopSet) -> bool {
 }
 
 fn nothing_trained(labels: &[i32], rule: Rule, turn: &TrainedTurn) -> Result<(), Reject> {
-    if labels.iter().all(|label| *label == IGNORED) {
+    if label::is_masked(labels) {
         return Ok(());
     }
     let reason = "a token outside the assistant turns is trained";

@@ -10,7 +10,7 @@ use super::structural;
 use super::{Refusal, record};
 use crate::check::contract::TrainedTurn;
 use crate::check::{Reject, Rule, RuleCounts};
-use crate::label::{IGNORED, StopSet, TokenSpan};
+use crate::label::{self, IGNORED, StopSet, TokenSpan};
 use crate::recipe::SpecialInContent;
 use crate::template::{Origin, Rendered};
 use crate::tokenizer::{Encoding, Input, Mark};
@@ -155,7 +155,7 @@ impl Desk {
 
     /// A sample must train something.
     pub(super) fn require_trained(&self) -> Result<(), Reject> {
-        if self.labels.iter().any(|label| *label != IGNORED) {
+        if !label::is_masked(&self.labels) {
             return Ok(());
         }
         let reason = "no turn of the row is trained";

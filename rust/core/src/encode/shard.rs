@@ -1,7 +1,7 @@
 //! Rows of one input, in blocks → record batches.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
@@ -23,6 +23,9 @@ use crate::{Result, pool};
 
 /// JSON text of one work item.
 const CHUNK_BYTES: usize = 128 << 10;
+
+/// Parts whose memory is kept for the next block.
+const SPARE_PARTS: usize = 64;
 
 /// Rows of one work item where there is no text to measure.
 const CHUNK_ROWS: usize = 64;
@@ -87,6 +90,8 @@ pub struct Shard {
     findings: Findings,
     replayed: Replayed,
     empty: (Samples, IndexRows),
+    /// Parts of the block before, whose memory serves again.
+    spare: Mutex<Vec<(Samples, IndexRows)>>,
 }
 
 impl Shard {
@@ -113,6 +118,7 @@ impl Shard {
             findings: Findings::default(),
             replayed: Replayed::default(),
             empty: (samples, index),
+            spare: Mutex::default(),
             reader,
             encoder,
             options,
@@ -226,7 +232,8 @@ impl Shard {
             cancel,
         };
         let parts = pool::map(self.options.threads, jobs, |job| {
-            let mut made = Made::new(self.empty.0.clone(), self.empty.1.clone());
+            let (samples, index) = self.spare_part();
+            let mut made = Made::new(samples, index);
             let mut worker = self.encoder.worker();
             let result = worker.run(&setting, job.clone().map(&row), &mut made);
             self.encoder.rest(worker);
@@ -234,10 +241,32 @@ impl Shard {
         })
         .map_err(|error| error.at_path(&self.options.path))?;
         let mut output = Output::default();
-        for part in &parts {
-            self.join(part, &mut output)?;
+        for part in parts {
+            self.join(&part, &mut output)?;
+            self.recycle(part);
         }
         Ok(output)
+    }
+
+    /// An empty part to fill.
+    fn spare_part(&self) -> (Samples, IndexRows) {
+        let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        spare.unwrap_or_else(|| self.empty.clone())
+    }
+
+    /// Keeps the memory of a part, unless it is unusually much.
+    fn recycle(&mut self, part: Made) {
+        let (mut samples, mut index) = (part.samples, part.index);
+        let is_usual = samples.tokens() <= CHUNK_BYTES;
+        let kept = self.spare.get_mut().map_or(0, |spare| spare.len());
+        if !is_usual || kept >= SPARE_PARTS {
+            return;
+        }
+        samples.clear();
+        index.clear();
+        if let Ok(spare) = self.spare.get_mut() {
+            spare.push((samples, index));
+        }
     }
 
     fn join(&mut self, part: &Made, output: &mut Output) -> Result<()> {

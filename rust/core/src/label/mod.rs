@@ -56,6 +56,14 @@ pub fn reset(labels: &mut Vec<i32>, tokens: usize) {
     labels.resize(tokens, IGNORED);
 }
 
+/// Whether no token is trained.
+pub fn is_masked(labels: &[i32]) -> bool {
+    // Whole blocks without an early exit, so that the compiler makes vector code of them.
+    let is_ignored = |all: bool, label: &i32| all & (*label == IGNORED);
+    let mut blocks = labels.chunks(64);
+    blocks.all(|block| block.iter().fold(true, is_ignored))
+}
+
 /// Trains one span: from its start through the first stop id after its content. Where no stop id
 /// stands inside, the token right behind the span ends the turn if it is a stop id (templates
 /// whose next role marker is the terminator).

@@ -35,8 +35,11 @@ impl StopSet {
     pub fn find(&self, ids: &[u32]) -> Option<usize> {
         match self.0[..] {
             [] => None,
-            [one] => ids.iter().position(|id| *id == one),
-            [one, two] => ids.iter().position(|id| *id == one || *id == two),
+            [one] => find_in_blocks(ids, |id| id == one),
+            [one, two] => find_in_blocks(ids, |id| (id == one) | (id == two)),
+            [one, two, three] => {
+                find_in_blocks(ids, |id| (id == one) | (id == two) | (id == three))
+            }
             _ => {
                 let (low, high) = self.bounds();
                 let near = |id: &u32| (low..=high).contains(id) && self.contains(*id);
@@ -49,6 +52,17 @@ impl StopSet {
         let low = self.0.iter().copied().min().unwrap_or(u32::MAX);
         (low, self.0.iter().copied().max().unwrap_or_default())
     }
+}
+
+/// The first place where `wanted` holds. Whole blocks without an early exit, so that the compiler
+/// makes vector code of them: stop ids are rare.
+fn find_in_blocks(ids: &[u32], wanted: impl Fn(u32) -> bool) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let holds = |block: &&[u32]| block.iter().fold(false, |found, id| found | wanted(*id));
+    let block = ids.chunks(BLOCK).position(|block| holds(&block))?;
+    let start = block * BLOCK;
+    let inside = ids[start..].iter().position(|id| wanted(*id))?;
+    Some(start + inside)
 }
 
 #[cfg(test)]
@@ -64,8 +78,18 @@ mod tests {
 
     #[test]
     fn find_agrees_with_contains_for_every_size() {
-        let ids: Vec<u32> = (0..20).collect();
-        for set in [&[][..], &[5], &[9, 4], &[19, 2, 11]] {
+        let ids: Vec<u32> = (0..200).collect();
+        for set in [
+            &[][..],
+            &[5],
+            &[63],
+            &[64],
+            &[200],
+            &[9, 4],
+            &[199, 150],
+            &[190, 128, 170],
+            &[199, 2, 11, 7],
+        ] {
             let stop = StopSet::new(set);
             let slow = ids.iter().position(|id| stop.contains(*id));
             assert_eq!(stop.find(&ids), slow);
