@@ -11,10 +11,10 @@ BIN := $(VENV)/bin
 # Cargo and maturin must agree on the interpreter, or each build undoes the other's PyO3.
 CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" cargo
 
-.PHONY: help dev build test test-full lint format check bench demo picture sdist clean
+.PHONY: help dev build test test-full lint format check bench instructions demo picture sdist clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -68,6 +68,10 @@ check: lint test ## What has to pass before a change lands
 bench: $(VENV)/.test ## turnmill against transformers + datasets on this machine; see benches/README.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
 	$(BIN)/python benches/compare.py
+
+instructions: | $(VENV)/pyvenv.cfg ## Count the instructions of each stage under callgrind; see benches/instructions.py
+	$(CARGO) build --release --quiet -p turnmill-bench --bin stages
+	$(BIN)/python benches/instructions.py target/release/stages
 
 demo: build ## Set everything up and run the main job on the data that the package carries
 	$(BIN)/turnmill demo

@@ -6,6 +6,7 @@ import doctest
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,23 @@ def test_importing_it_imports_nothing_heavy() -> None:
     script = f"import sys, turnmill; print([m for m in {LATE} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_a_run_imports_no_module_that_takes_long_and_is_not_needed(tmp_path: Path) -> None:
+    demo = Path(turnmill.__file__).parent / "demo"
+    rows = (demo / "data" / "messages.jsonl").read_text("utf-8")
+    Path(tmp_path, "rows.jsonl").write_text(rows + "{broken\n", "utf-8")
+    script = f"""
+import sys, turnmill
+recipe = turnmill.Recipe(tokenizer={str(demo / "tokenizer")!r})
+run = turnmill.prepare("rows.jsonl", "out", recipe, threads=1)
+assert run.rejected, "rejects have code of their own"
+print([m for m in ("pandas", "pyarrow.compute", "pyarrow.dataset") if m in sys.modules])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert run.stdout == "[]\n", run.stderr
 
 
 def test_a_debug_build_says_so() -> None:

@@ -5,7 +5,8 @@
 //!                                     add_generation_prompt, continue_final_message, kwargs,
 //!                                     special_tokens, now; gives text, spans, pieces or the error
 //! render bench TEMPLATE CONVERSATIONS [ROUNDS]    a template file and one JSON list of messages a
-//!                                     line; gives microseconds a row and MB of text a second
+//!                                     line; gives microseconds a row and MB of text a second, of
+//!                                     processor time
 //! ```
 #![expect(
     clippy::print_stdout,
@@ -16,8 +17,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, Write as _};
-use std::time::Instant;
 
+use cpu_time::ThreadTime;
 use turnmill_core::template::{LocalTime, Options, RenderInput, Rendered, Template};
 use turnmill_core::{Arena, Map, Value, jsonl};
 
@@ -187,7 +188,7 @@ fn bench(arguments: &[String]) {
     let mut out = Rendered::default();
     for _ in 0..rounds {
         let (mut bytes, mut failed) = (0, 0);
-        let start = Instant::now();
+        let start = ThreadTime::now();
         for row in &rows {
             arena.reset();
             let input = RenderInput {

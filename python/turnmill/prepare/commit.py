@@ -98,11 +98,13 @@ def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
     """Exact percentiles (the smallest length that at least so many per cent do not exceed)."""
     histogram = np.zeros(0, np.int64)
     for path in indexes:
-        lengths = store.read_table(path, ["length"])["length"].to_numpy()
-        if len(lengths):
-            counts = np.bincount(lengths, minlength=len(histogram))
-            counts[: len(histogram)] += histogram
-            histogram = counts
+        for chunk in store.read_table(path, ["length"])["length"].chunks:
+            # Not `to_numpy`, which imports pandas: a quarter of a second.
+            lengths = np.from_dlpack(chunk)
+            if len(lengths):
+                counts = np.bincount(lengths, minlength=len(histogram))
+                counts[: len(histogram)] += histogram
+                histogram = counts
     if not histogram.any():
         return {}
     below = np.cumsum(histogram)

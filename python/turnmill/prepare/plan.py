@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -104,13 +105,14 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int | None) -> 
         encoder: Detects schemas, and refuses inputs that need a decision first.
         threads: How many inputs are hashed at a time; at most 8.
     """
-    schemas = [schema_of(input_, encoder) for input_ in inputs]
+    # The inputs are hashed while their first rows are looked at.
+    with _surveys(inputs, threads) as surveys:
+        schemas = [schema_of(input_, encoder) for input_ in inputs]
+        surveyed = list(surveys)
     mixed = len(set(schemas) - {"auto"}) > 1
     planned: list[PlannedInput] = []
     seen: dict[str, int] = {}
-    for input_, schema, (digest, parts) in zip(
-        inputs, schemas, _surveys(inputs, threads), strict=True
-    ):
+    for input_, schema, (digest, parts) in zip(inputs, schemas, surveyed, strict=True):
         key = _unique(digest[:_KEY_LENGTH], seen)
         shards = tuple(
             ShardSpec(key, number, schema, part, input_, mixed) for number, part in enumerate(parts)
@@ -120,12 +122,15 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int | None) -> 
     return Plan(tuple(planned))
 
 
-def _surveys(inputs: list[Input], threads: int | None) -> Iterator[tuple[str, list[Part]]]:
-    """The survey of each input, several at a time; an interrupt ends them all."""
+@contextlib.contextmanager
+def _surveys(
+    inputs: list[Input], threads: int | None
+) -> Iterator[Iterator[tuple[str, list[Part]]]]:
+    """The survey of each input, several at a time; an error or an interrupt ends them all."""
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=min(threads or os.cpu_count() or 1, 8)) as pool:
         try:
-            yield from pool.map(lambda input_: input_.survey(stopped), inputs)
+            yield pool.map(lambda input_: input_.survey(stopped), inputs)
         finally:
             stopped.set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
@@ -183,9 +184,9 @@ def _write(sinks: Sinks, output: Output) -> None:
 
 def _count_codes(output: Output, codes: dict[str, int]) -> None:
     for batch in output.rejects:
-        for entry in pa.record_batch(batch)["code"].value_counts():
-            code = entry["values"].as_py()
-            codes[code] = codes.get(code, 0) + entry["counts"].as_py()
+        # Not `value_counts`, which imports pyarrow.compute.
+        for code, number in Counter(pa.record_batch(batch)["code"].to_pylist()).items():
+            codes[code] = codes.get(code, 0) + number
 
 
 class _End(Generic[T]):

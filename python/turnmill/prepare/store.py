@@ -130,7 +130,8 @@ def read_json(path: AnyPath) -> Any | None:
 def read_table(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     """The rows of a Parquet file."""
     with path.open("rb") as file:
-        return pq.read_table(file, columns=columns)
+        # Not `pq.read_table`, which imports pyarrow.dataset.
+        return pq.ParquetFile(file).read(columns=columns)
 
 
 def file_sha256(path: AnyPath) -> str:
