@@ -57,6 +57,10 @@ pub fn reset(labels: &mut Vec<i32>, tokens: usize) {
 }
 
 /// Whether no token is trained.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without a branch it becomes vector code"
+)]
 pub fn is_masked(labels: &[i32]) -> bool {
     // Whole blocks without an early exit, so that the compiler makes vector code of them.
     let is_ignored = |all: bool, label: &i32| all & (*label == IGNORED);

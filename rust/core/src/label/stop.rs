@@ -32,6 +32,10 @@ impl StopSet {
     }
 
     /// The first place in `ids` that holds a stop id.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "without a branch it becomes vector code"
+    )]
     pub fn find(&self, ids: &[u32]) -> Option<usize> {
         match self.0[..] {
             [] => None,
