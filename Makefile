@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Cargo and maturin must agree on the interpreter, or each build undoes the other's PyO3.
 CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" cargo
 
-.PHONY: help dev build test test-full lint format check bench instructions demo picture sdist clean
+.PHONY: help dev build test test-full lint format check bench instructions bench-tokens count-tokens demo picture sdist clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -72,6 +72,13 @@ bench: $(VENV)/.test ## turnmill against transformers + datasets on this machine
 instructions: | $(VENV)/pyvenv.cfg ## Count the instructions of each stage under callgrind; see benches/instructions.py
 	$(CARGO) build --release --quiet -p turnmill-bench --bin stages
 	$(BIN)/python benches/instructions.py target/release/stages
+
+bench-tokens: $(VENV)/.test ## Tokenization alone against its peers (hours); see benches/README.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	$(BIN)/python benches/tokenization.py
+
+count-tokens: $(VENV)/.test ## Instructions that encoding a byte takes, for comparisons; needs valgrind
+	$(BIN)/python benches/tokenization_instructions.py
 
 demo: build ## Set everything up and run the main job on the data that the package carries
 	$(BIN)/turnmill demo

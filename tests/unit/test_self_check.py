@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,35 @@ def test_a_difference_falls_back_loudly_and_gives_the_same_ids(
     assert [path.read_bytes() for path in data] == [
         path.read_bytes() for path in sorted((tmp_path / "good").glob("data-*"))
     ]
+
+
+def test_a_wrong_backend_is_found_before_the_first_row(
+    cache: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files change after the fast backend was built of them: it is a wrong one for them."""
+    directory = shutil.copytree(TOKENIZER, tmp_path / "tokenizer")
+    asked = _self_check.difference
+
+    def swap(fingerprint: str, version: str, compare: Any) -> str | None:
+        file = directory / "tokenizer.json"
+        content = json.loads(file.read_text("utf-8"))
+        vocab = content["model"]["vocab"]
+        vocab["H"], vocab["i"] = vocab["i"], vocab["H"]
+        file.write_text(json.dumps(content), "utf-8")
+        return asked(fingerprint, version, compare)
+
+    monkeypatch.setattr(_self_check, "difference", swap)
+    with pytest.warns(RuntimeWarning, match="instead of"):
+        run = turnmill.prepare(rows, tmp_path / "out", turnmill.Recipe(tokenizer=directory))
+    assert run.facts["tokenizer"]["backend"] == "reference"
+    (verdict,) = cache.iterdir()
+    assert "instead of" in json.loads(verdict.read_text())["difference"]
+
+
+def test_loading_and_encoding_text_make_no_check(cache: Path) -> None:
+    turnmill.Tokenizer(TOKENIZER).encode_batch(["Hi"])
+    turnmill.Encoder(recipe())
+    assert not cache.exists()
 
 
 @pytest.mark.parametrize("embed", [False, True])

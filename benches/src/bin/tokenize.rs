@@ -2,6 +2,8 @@
 //!
 //! `tokenize time TOKENIZER.json TEXTS [ROUNDS]` encodes the first half of the texts (cold), the
 //! second half (unseen) and that again `ROUNDS` times (hot).
+//! `tokenize count TOKENIZER.json TEXTS cold|unseen` encodes one of these inside a function of its own,
+//! `measured`, for a profiler that counts what is done in it.
 //! `tokenize worst MEGABYTES TEXTS TOKENIZER.json…` times single documents of that size which are
 //! hard to tokenize, beside the second half of the texts, and prints a table.
 //!
@@ -28,13 +30,11 @@ fn main() -> Result<()> {
     match arguments[..] {
         ["time", tokenizer, texts] => time(tokenizer, texts, 3),
         ["time", tokenizer, texts, rounds] => time(tokenizer, texts, rounds.parse()?),
+        ["count", tokenizer, texts, part @ ("cold" | "unseen")] => count(tokenizer, texts, part),
         ["worst", megabytes, texts, ref tokenizers @ ..] => {
             worst(megabytes.parse()?, texts, tokenizers)
         }
-        _ => Err(
-            "usage: tokenize time TOKENIZER TEXTS [ROUNDS] | worst MEGABYTES TEXTS TOKENIZER…"
-                .into(),
-        ),
+        _ => Err("usage: tokenize time|count|worst …, see the head of its source".into()),
     }
 }
 
@@ -113,23 +113,31 @@ fn time(tokenizer: &str, texts: &str, rounds: usize) -> Result<()> {
     println!("load {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
     let texts = Texts::read(texts)?;
     let [first, second] = texts.halves();
-    report("cold", cold(&mut bench, &texts.text, first)?, &bench);
-    report("unseen", unseen(&mut bench, &texts.text, second)?, &bench);
+    report("cold", bench.encode(&texts.text, first)?, &bench);
+    report("unseen", bench.encode(&texts.text, second)?, &bench);
     for _ in 0..rounds {
         report("hot", bench.encode(&texts.text, second)?, &bench);
     }
     Ok(())
 }
 
-/// A function of its own, so that a profiler can count its instructions alone.
-#[inline(never)]
-fn cold(bench: &mut Bench, text: &str, rows: &[usize]) -> Result<f64> {
-    bench.encode(text, rows)
+fn count(tokenizer: &str, texts: &str, part: &str) -> Result<()> {
+    let mut bench = Bench::load(tokenizer)?;
+    let texts = Texts::read(texts)?;
+    let [first, second] = texts.halves();
+    let rows = if part == "cold" {
+        first
+    } else {
+        bench.encode(&texts.text, first)?;
+        second
+    };
+    measured(&mut bench, &texts.text, rows)?;
+    println!("{} bytes", rows[rows.len() - 1] - rows[0]);
+    Ok(())
 }
 
-/// As [`cold`].
 #[inline(never)]
-fn unseen(bench: &mut Bench, text: &str, rows: &[usize]) -> Result<f64> {
+fn measured(bench: &mut Bench, text: &str, rows: &[usize]) -> Result<f64> {
     bench.encode(text, rows)
 }
 

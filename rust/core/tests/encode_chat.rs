@@ -394,6 +394,21 @@ fn the_fast_backend_agrees_with_the_reference_on_the_users_rows() {
     assert!(check.compared > 50, "{check:?}");
 }
 
+#[test]
+fn a_book_in_one_row_does_not_delay_the_run() {
+    let directory = directory();
+    let encoder = chatml(&directory, "");
+    let book = "长 story ".repeat(200_000);
+    let row = one_line(TWO_TURNS).replace("Hello", &book);
+    let check = encoder.self_check_bytes(row.as_bytes()).unwrap();
+    assert_eq!(check.difference, None);
+    assert!(
+        (100_000..600_000).contains(&check.compared),
+        "{}",
+        check.compared
+    );
+}
+
 /// Its files change behind the back of the encoder, which is thus a wrong one for them.
 #[test]
 fn a_wrong_encoder_is_found_and_the_reference_takes_its_place() {

@@ -38,7 +38,7 @@ impl Drop for Directory {
 }
 
 /// GPT-2's characters for bytes.
-fn byte_characters() -> Vec<String> {
+pub(crate) fn byte_characters() -> Vec<String> {
     let mut next = 0x100;
     (0..=255u32)
         .map(|byte| {

@@ -208,7 +208,11 @@ impl Encoder {
         let first = trace.start == base;
         let mut normalized = std::mem::take(&mut scratch.normalized);
         let changed = self.shared.normalizer.apply(text, first, &mut normalized);
-        let trace = if changed && (places.within(trace.end) || !content.is_empty()) {
+        let marked = places.within(trace.end);
+        // Without origins a changed text does not tell where in the input it ends.
+        let mut none = Places::none();
+        let places = if marked { places } else { &mut none };
+        let trace = if changed && (marked || !content.is_empty()) {
             trace.rewritten(self.shared.normalizer.origins(text, first))
         } else {
             trace.clone()

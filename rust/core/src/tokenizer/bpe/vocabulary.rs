@@ -58,6 +58,9 @@ impl<'a> Vocabulary<'a> {
             return Err(Unsupported::new("the vocabulary has ids above 16,777,215"));
         }
         let mut bytes = vec![Cow::Borrowed(&[][..]); size];
+        if let Some(id) = shared_id(&ids, size) {
+            return Err(Unsupported::new(format!("two tokens have the id {id}")));
+        }
         let letters = (spelling == Spelling::ByteLevel).then(byte_letters);
         for (text, &id) in &ids {
             bytes[id as usize] = match &letters {
@@ -161,6 +164,14 @@ impl Alphabet {
             }
         }
     }
+}
+
+/// An id that two tokens have.
+fn shared_id(ids: &FxHashMap<&str, u32>, size: usize) -> Option<u32> {
+    let mut taken = vec![false; size];
+    ids.values()
+        .copied()
+        .find(|&id| std::mem::replace(&mut taken[id as usize], true))
 }
 
 /// The letter of each byte (GPT-2's `bytes_to_unicode`).
