@@ -95,6 +95,9 @@ pub(super) fn hash(key: Key) -> u32 {
 pub(super) struct Image {
     buckets: Vec<Bucket>,
     mask: usize,
+    /// One bit for each hash, eight for each piece: most of what is asked for is not there, and
+    /// these, unlike the buckets, stay in the cache of the processor.
+    seen: Vec<u64>,
 }
 
 impl Image {
@@ -103,6 +106,7 @@ impl Image {
         let mut image = Self {
             buckets: large(Bucket::default(), size),
             mask: size - 1,
+            seen: vec![0; size.div_ceil(8)],
         };
         for entry in entries {
             image.insert(entry);
@@ -110,7 +114,16 @@ impl Image {
         image
     }
 
+    /// The word and the bit of a hash; other bits of it choose the bucket.
+    fn bit(&self, hash: u32) -> (usize, u64) {
+        let mixed = u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let word = (mixed >> 6) as usize & (self.seen.len() - 1);
+        (word, 1 << (mixed & 63))
+    }
+
     fn insert(&mut self, entry: &Entry) {
+        let (word, bit) = self.bit(hash(entry.key));
+        self.seen[word] |= bit;
         let mut at = hash(entry.key) as usize & self.mask;
         loop {
             for slot in &mut self.buckets[at].0 {
@@ -124,6 +137,10 @@ impl Image {
     }
 
     fn find(&self, key: Key, hash: u32) -> Option<&Entry> {
+        let (word, bit) = self.bit(hash);
+        if self.seen[word] & bit == 0 {
+            return None;
+        }
         let mut at = hash as usize & self.mask;
         loop {
             let Bucket([first, second]) = &self.buckets[at];

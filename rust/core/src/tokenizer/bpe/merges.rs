@@ -3,13 +3,11 @@
 
 use super::merging::Merging;
 use super::simd::large;
-use super::windows::Windows;
+use super::windows::{WINDOW, Windows};
 
 /// No such merge; also greater than every rank.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Up to this many symbols a linear search for the lowest rank is faster than a queue.
-const SHORT: usize = 32;
 /// Slots looked at together: one cache line.
 const BUCKET: usize = 4;
 /// A pair that merges, its rank, and what it merges into.
@@ -123,12 +121,11 @@ impl Merges {
     /// Merges `symbols` in place as far as the rules go. `piece` are their bytes, or empty if they
     /// are not bytes.
     pub(super) fn apply(&self, piece: &[u8], symbols: &mut Vec<u32>, merging: &mut Merging) {
-        if symbols.len() <= SHORT {
-            let left = self.apply_short(piece, symbols);
-            symbols.truncate(left);
+        if symbols.len() <= WINDOW {
+            merging.merge(self, piece, symbols);
+            merging.gather(symbols);
         } else {
-            let ids: Vec<u32> = Windows::new(self, piece, symbols, merging).ids().collect();
-            *symbols = ids;
+            *symbols = Windows::new(self, piece, symbols, merging).ids().collect();
             merging.trim();
         }
     }
@@ -151,66 +148,6 @@ impl Merges {
                 found(at, self.find(pair[0], pair[1]));
             }
         }
-    }
-
-    /// Merges at most [`SHORT`] symbols; returns how many are left at the front.
-    fn apply_short(&self, piece: &[u8], symbols: &mut [u32]) -> usize {
-        let count = symbols.len();
-        let mut pairs = Pairs {
-            ranks: [NONE; SHORT],
-            products: [0; SHORT],
-        };
-        self.neighbours(piece, symbols, |at, found| pairs.set(at, found));
-        let mut next: [u8; SHORT] = std::array::from_fn(|i| i as u8 + 1);
-        let mut before: [u8; SHORT] = std::array::from_fn(|i| (i as u8).wrapping_sub(1));
-        while let Some(at) = pairs.lowest(count) {
-            let gone = usize::from(next[at]);
-            let after = usize::from(next[gone]);
-            symbols[at] = pairs.products[at];
-            pairs.ranks[gone] = NONE;
-            pairs.ranks[at] = NONE;
-            next[at] = after as u8;
-            if after < count {
-                before[after] = at as u8;
-                pairs.set(at, self.find(symbols[at], symbols[after]));
-            }
-            if at > 0 {
-                let left = usize::from(before[at]);
-                pairs.set(left, self.find(symbols[left], symbols[at]));
-            }
-        }
-        let (mut kept, mut at) = (0, 0);
-        while at < count {
-            symbols[kept] = symbols[at];
-            kept += 1;
-            at = usize::from(next[at]);
-        }
-        kept
-    }
-}
-
-/// For each symbol of a short piece, the pair that it starts.
-struct Pairs {
-    ranks: [u32; SHORT],
-    products: [u32; SHORT],
-}
-
-impl Pairs {
-    #[inline]
-    fn set(&mut self, at: usize, (rank, product): (u32, u32)) {
-        self.ranks[at] = rank;
-        self.products[at] = product;
-    }
-
-    /// The leftmost of the pairs of lowest rank.
-    #[inline]
-    fn lowest(&self, count: usize) -> Option<usize> {
-        let ranks = &self.ranks[..count.next_multiple_of(8).min(SHORT)];
-        let lowest = ranks.iter().fold(NONE, |low, &rank| low.min(rank));
-        if lowest == NONE {
-            return None;
-        }
-        ranks.iter().position(|&rank| rank == lowest)
     }
 }
 
@@ -252,25 +189,6 @@ mod tests {
                 found += u32::from(merges.find(left, right).0 != NONE);
             }
             assert_eq!(found, number);
-        }
-    }
-
-    #[test]
-    fn long_pieces_merge_as_short_ones_do() {
-        let rules = rules();
-        let mut state = 7_u32;
-        for count in 2..=SHORT {
-            let mut symbols: Vec<u32> = (0..count)
-                .map(|_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (state >> 20) % 3
-                })
-                .collect();
-            let windows: Vec<u32> = Windows::new(&rules, &[], &symbols, &mut Merging::default())
-                .ids()
-                .collect();
-            rules.apply(&[], &mut symbols, &mut Merging::default());
-            assert_eq!(symbols, windows);
         }
     }
 }

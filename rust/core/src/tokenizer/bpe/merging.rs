@@ -25,7 +25,8 @@ impl Merging {
     /// Merges as far as the rules go. What is left lies at [`Merging::places`].
     pub(super) fn merge(&mut self, merges: &Merges, piece: &[u8], symbols: &mut [u32]) {
         match symbols.len() {
-            0..=64 => self.run::<2>(merges, piece, symbols),
+            0..=8 => self.run::<1>(merges, piece, symbols),
+            9..=64 => self.run::<2>(merges, piece, symbols),
             65..=512 => self.run::<3>(merges, piece, symbols),
             513..=32_768 => self.run::<5>(merges, piece, symbols),
             _ => self.run::<11>(merges, piece, symbols),
@@ -107,5 +108,15 @@ impl Merging {
             (next < count).then_some(next)
         };
         std::iter::successors((count > 0).then_some(0), next)
+    }
+
+    /// Leaves in `symbols` only what is left of them.
+    pub(super) fn gather(&self, symbols: &mut Vec<u32>) {
+        let mut left = 0;
+        for place in self.places(symbols.len()) {
+            symbols[left] = symbols[place];
+            left += 1;
+        }
+        symbols.truncate(left);
     }
 }
