@@ -4,7 +4,7 @@
 //!
 //! A block starts where a piece starts, so nothing has to be carried over from the block before.
 
-use super::simd::Classify;
+use super::simd::Vectors;
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
@@ -41,22 +41,24 @@ pub(super) struct Rules {
 }
 
 /// A text and how to split it.
-pub(super) struct Blocks<'t, Next, Contraction> {
+pub(super) struct Blocks<'t, V, Next, Contraction> {
     pub(super) text: &'t [u8],
     pub(super) rules: Rules,
-    pub(super) classify: Classify,
+    pub(super) vectors: V,
     /// The end of the piece that starts at a place.
     pub(super) next: Next,
     /// The end of the contraction that starts at a place.
     pub(super) contraction: Contraction,
 }
 
-impl<Next, Contraction> Blocks<'_, Next, Contraction>
+impl<V, Next, Contraction> Blocks<'_, V, Next, Contraction>
 where
+    V: Vectors,
     Next: Fn(usize) -> usize,
     Contraction: Fn(usize) -> Option<usize>,
 {
     /// Appends the end of every piece.
+    #[inline(always)]
     pub(super) fn split(&self, ends: &mut Vec<u32>) {
         let mut at = 0;
         while at < self.text.len() {
@@ -75,11 +77,12 @@ where
     }
 
     /// Appends the ends of pieces that the block at `at` tells; returns the last of them, or `at`.
+    #[inline(always)]
     fn block(&self, at: usize, ends: &mut Vec<u32>) -> usize {
         let rest = &self.text[at..];
         let masks = match rest.first_chunk::<BLOCK>() {
-            Some(block) => (self.classify)(block),
-            None => (self.classify)(&padded(rest)),
+            Some(block) => self.vectors.classify(block),
+            None => self.vectors.classify(&padded(rest)),
         };
         let size = rest.len().min(BLOCK);
         let last = rest.len() <= BLOCK && masks.high == 0;
@@ -90,19 +93,13 @@ where
         if self.rules.slash && masks.slash != 0 {
             limit = limit.min(((absorbed(&masks) << 1) & masks.slash).trailing_zeros() as usize);
         }
-        let done = last && limit == size;
-        let mut bits = starts & low(limit) & !1;
-        let mut end = at;
-        while bits != 0 {
-            end = at + bits.trailing_zeros() as usize;
-            ends.push(end as u32);
-            bits &= bits - 1;
+        let found = starts & low(limit) & !1;
+        self.vectors.push_places(found, at as u32, ends);
+        if last && limit == size {
+            ends.push(self.text.len() as u32);
+            return self.text.len();
         }
-        if done {
-            end = self.text.len();
-            ends.push(end as u32);
-        }
-        end
+        at + (BLOCK - 1).saturating_sub(found.leading_zeros() as usize)
     }
 
     /// Corrects the starts of pieces at contractions.
@@ -133,6 +130,7 @@ where
 }
 
 /// The lowest `count` bits.
+#[inline]
 fn low(count: usize) -> u64 {
     if count >= BLOCK {
         u64::MAX
@@ -148,12 +146,14 @@ fn padded(rest: &[u8]) -> [u8; BLOCK] {
     block
 }
 
+#[inline]
 fn punctuation(masks: &Masks) -> u64 {
     let letters = masks.upper | masks.lower;
     !(letters | masks.digit | masks.space | masks.control | masks.high)
 }
 
 /// Newlines directly behind punctuation: they belong to it.
+#[inline]
 fn absorbed(masks: &Masks) -> u64 {
     let first = masks.newline & (punctuation(masks) << 1);
     // The sum carries through each run of newlines that has its first bit in `first`.
@@ -162,7 +162,7 @@ fn absorbed(masks: &Masks) -> u64 {
 
 /// Where pieces start in a block that starts with one, and the place from which on that is not
 /// known. `last`: the text ends in this block, after `size` bytes.
-#[inline]
+#[inline(always)]
 fn starts(masks: &Masks, rules: Rules, size: usize, last: bool) -> (u64, usize) {
     let letters = masks.upper | masks.lower;
     let white = masks.space | masks.control;
@@ -178,7 +178,9 @@ fn starts(masks: &Masks, rules: Rules, size: usize, last: bool) -> (u64, usize) 
         0
     };
     let runs = white & !(white << 1) & !absorbed(masks);
-    let last_blanks = blank & !(white >> 1);
+    // What follows a blank at the end of a full block is not in it: more text, beyond the limit, or
+    // nothing, and then the blank ends the text together with those before it.
+    let last_blanks = blank & !(white >> 1) & low(BLOCK - 1);
     let after_newline = blank & (masks.newline << 1);
     let starts = signs
         | words
@@ -192,6 +194,7 @@ fn starts(masks: &Masks, rules: Rules, size: usize, last: bool) -> (u64, usize) 
 }
 
 /// Digits that start a piece.
+#[inline]
 fn digits(digit: u64, longest: usize) -> u64 {
     if longest == 1 || digit == 0 {
         return digit;
@@ -207,7 +210,7 @@ fn digits(digit: u64, longest: usize) -> u64 {
 }
 
 /// The first place of which the block does not tell whether a piece starts there.
-#[inline]
+#[inline(always)]
 fn limit(masks: &Masks, blank: u64, after_newline: u64, size: usize, last: bool) -> usize {
     let top = size.min(masks.high.trailing_zeros() as usize);
     let mut limit = if last { top } else { top.saturating_sub(1) };

@@ -59,7 +59,7 @@ const KEEP: [u128; 17] = {
 };
 
 /// The key of `text[start..end]`, which has 1 to [`MAX_BYTES`] bytes.
-#[inline]
+#[inline(always)]
 pub(super) fn key(text: &[u8], start: usize, end: usize) -> Key {
     let length = end - start;
     let bytes = match text
@@ -81,7 +81,7 @@ fn last_key(piece: &[u8]) -> u128 {
 }
 
 /// Spreads a key over 32 bits.
-#[inline]
+#[inline(always)]
 pub(super) fn hash(key: Key) -> u32 {
     let low = key as u64 ^ 0x9E37_79B9_7F4A_7C15;
     let high = (key >> 64) as u64 ^ 0xD6E8_FEB8_6659_FD93;
@@ -161,33 +161,31 @@ impl Image {
 /// A thread's table: two pieces for each hash, the newer pushes out the older.
 #[derive(Debug)]
 pub(super) struct Own {
-    buckets: Vec<Bucket>,
+    buckets: Box<[Bucket; OWN_BUCKETS]>,
 }
 
 impl Own {
     pub(super) fn new() -> Self {
-        Self {
-            buckets: large(Bucket::default(), OWN_BUCKETS),
-        }
+        let buckets = large(Bucket::default(), OWN_BUCKETS).into_boxed_slice();
+        let Ok(buckets) = buckets.try_into() else {
+            unreachable!("the table has that many buckets")
+        };
+        Self { buckets }
     }
 
     /// Starts to load what `get` will read.
-    #[inline]
+    #[inline(always)]
     pub(super) fn prefetch(&self, hash: u32) {
-        prefetch(&self.buckets, hash as usize % OWN_BUCKETS);
+        prefetch(&self.buckets[..], hash as usize % OWN_BUCKETS);
     }
 
     /// The entry of a piece met before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, key: Key, hash: u32) -> Option<&Entry> {
-        let Bucket([first, second]) = &self.buckets[hash as usize % OWN_BUCKETS];
-        if first.key == key {
-            Some(first)
-        } else if second.key == key {
-            Some(second)
-        } else {
-            None
-        }
+        let Bucket(entries) = &self.buckets[hash as usize % OWN_BUCKETS];
+        // Which of the two it is, nobody can foresee: choose without a branch.
+        let entry = &entries[usize::from(entries[0].key != key)];
+        (entry.key == key).then_some(entry)
     }
 
     /// Takes over the shared entry of a piece, if the vocabulary has it.

@@ -2,7 +2,7 @@
 //! alternative by alternative, on UTF-8 bytes.
 
 use super::blocks::{Blocks, Rules};
-use super::simd::Classify;
+use super::simd::Vectors;
 use super::unicode::{CLASSES, Classes, decode};
 use super::unicode::{
     HAN, IDEOGRAPH_OR_KANA, LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, PUNCTUATION, SPACE,
@@ -53,7 +53,8 @@ pub(super) enum Grammar {
 
 impl Grammar {
     /// Appends the end of every piece of `text`, in order; the pieces cover it.
-    pub(super) fn split(self, text: &str, classify: Classify, ends: &mut Vec<u32>) {
+    #[inline(always)]
+    pub(super) fn split(self, text: &str, vectors: impl Vectors, ends: &mut Vec<u32>) {
         let scan = Scan {
             text: text.as_bytes(),
             end: text.len(),
@@ -74,7 +75,7 @@ impl Grammar {
                     digits: words.digits,
                     slash: false,
                 };
-                scan.blocks(classify, rules, ends, |at| scan.word(at, words));
+                scan.blocks(vectors, rules, ends, |at| scan.word(at, words));
             }
             Self::CasedWords(words) => {
                 let rules = Rules {
@@ -83,7 +84,7 @@ impl Grammar {
                     digits: words.digits,
                     slash: words.slash,
                 };
-                scan.blocks(classify, rules, ends, |at| scan.cased_word(at, words));
+                scan.blocks(vectors, rules, ends, |at| scan.cased_word(at, words));
             }
             Self::DeepSeek => scan.deepseek(ends),
             Self::Whole => ends.extend((!text.is_empty()).then_some(text.len() as u32)),
@@ -117,9 +118,10 @@ impl Scan<'_> {
         }
     }
 
+    #[inline(always)]
     fn blocks(
         self,
-        classify: Classify,
+        vectors: impl Vectors,
         rules: Rules,
         ends: &mut Vec<u32>,
         next: impl Fn(usize) -> usize,
@@ -128,7 +130,7 @@ impl Scan<'_> {
         Blocks {
             text: self.text,
             rules,
-            classify,
+            vectors,
             next,
             contraction,
         }
@@ -461,7 +463,7 @@ impl CasedRun {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::{classify, classify_portable};
+    use super::super::simd::{Processor, Task};
     use super::*;
 
     /// Texts of bits that the patterns treat differently, drawn by a simple generator.
@@ -552,6 +554,19 @@ mod tests {
         ends
     }
 
+    struct Splitting<'a>(Grammar, &'a str);
+
+    impl Task for Splitting<'_> {
+        type Output = Vec<u32>;
+
+        #[inline(always)]
+        fn run(self, vectors: impl Vectors) -> Vec<u32> {
+            let mut ends = Vec::new();
+            self.0.split(self.1, vectors, &mut ends);
+            ends
+        }
+    }
+
     #[test]
     fn blocks_split_as_the_scanners_do() {
         let mut seed = 1;
@@ -559,10 +574,25 @@ mod tests {
             let text = soup(&mut seed, round % 90);
             for grammar in grammars() {
                 let expected = scanned(grammar, &text);
-                for classify in [classify(), classify_portable] {
-                    let mut ends = Vec::new();
-                    grammar.split(&text, classify, &mut ends);
-                    assert_eq!(ends, expected, "{grammar:?} {text:?}");
+                for processor in Processor::known() {
+                    let ends = processor.run(Splitting(grammar, &text));
+                    assert_eq!(ends, expected, "{processor:?} {grammar:?} {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn white_space_at_the_end_of_a_full_block_is_not_the_end_of_a_word() {
+        for length in 1..200 {
+            for tail in ["\n      ", "      ", "\n \n  ", " ", "\n"] {
+                let text = "a".repeat(length) + tail;
+                for grammar in grammars() {
+                    let expected = scanned(grammar, &text);
+                    for processor in Processor::known() {
+                        let ends = processor.run(Splitting(grammar, &text));
+                        assert_eq!(ends, expected, "{processor:?} {grammar:?} {text:?}");
+                    }
                 }
             }
         }

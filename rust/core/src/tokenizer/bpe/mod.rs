@@ -3,6 +3,11 @@
 //! text → added tokens ([`added`](super::added)) → rewritten text (`normalize`) → pieces (`grammar`)
 //! → parts of pieces (`joins`) → ids (`cache`, else `merges`).
 
+#![expect(
+    clippy::inline_always,
+    reason = "what runs for every byte has to become part of the function that enables vector instructions"
+)]
+
 mod blocks;
 mod cache;
 mod definition;

@@ -3,14 +3,14 @@
 use rustc_hash::FxHashMap;
 
 use super::Unsupported;
-use super::cache::{Entry, Image, Key, MAX_BYTES, Own, hash, key};
+use super::cache::{self, Entry, Image, Key, MAX_BYTES, Own};
 use super::definition::Model;
 use super::joins::Joins;
 use super::long::{self, LongPieces};
 use super::merges::Merges;
 use super::merging::Merging;
 use super::plan::Split;
-use super::simd::{Classify, classify};
+use super::simd::{Processor, Task, Vectors};
 use super::unicode::decode;
 use super::vocabulary::{Alphabet, Vocabulary};
 
@@ -23,11 +23,14 @@ const PART: u32 = 1 << 31;
 /// Marks its key where the two must be told apart.
 const PART_KEY: Key = 1 << 127;
 
+/// The key of pieces that are too long for one; no entry has it.
+const LONG: Key = Key::MAX;
+
 /// Everything that is shared: splits, merges, and the vocabulary's cache.
 #[derive(Debug)]
 pub(super) struct Pieces {
     split: Split,
-    classify: Classify,
+    processor: Processor,
     joins: Joins,
     alphabet: Alphabet,
     merges: Merges,
@@ -47,7 +50,8 @@ pub(super) struct Work {
     own: Own,
     ends: Vec<u32>,
     parts: Vec<u32>,
-    keys: Box<[(Key, u32); CHUNK]>,
+    keys: Box<[Key; CHUNK]>,
+    hashes: Box<[u32; CHUNK]>,
     /// The ids of a chunk, each entry of the cache being written whole.
     out: Box<[u32; CHUNK * 4]>,
     symbols: Vec<u32>,
@@ -61,7 +65,8 @@ impl Work {
             own: Own::new(),
             ends: Vec::new(),
             parts: Vec::new(),
-            keys: Box::new([(0, 0); CHUNK]),
+            keys: Box::new([0; CHUNK]),
+            hashes: Box::new([0; CHUNK]),
             out: Box::new([0; CHUNK * 4]),
             symbols: Vec::new(),
             long_pieces: LongPieces::new(),
@@ -87,7 +92,7 @@ impl Pieces {
         };
         let mut pieces = Self {
             split,
-            classify: classify(),
+            processor: Processor::detect(),
             joins: Joins::new(tokens().map(|(bytes, _)| &**bytes)),
             alphabet: vocabulary.alphabet.clone(),
             merges,
@@ -109,7 +114,7 @@ impl Pieces {
                 symbols.push(id);
             }
             if bytes.len() <= MAX_BYTES {
-                entries.extend(Entry::new(key(bytes, 0, bytes.len()), &symbols));
+                entries.extend(Entry::new(cache::key(bytes, 0, bytes.len()), &symbols));
             } else if symbols == [id] {
                 pieces.long.insert((&**bytes).into(), id);
             }
@@ -126,8 +131,26 @@ impl Pieces {
         ids: &mut Vec<u32>,
     ) -> Result<usize, String> {
         let first = ids.len();
+        let pieces = self;
+        self.processor.run(Encode {
+            pieces,
+            work,
+            text,
+            ids,
+        })?;
+        Ok(first)
+    }
+
+    #[inline(always)]
+    fn encode_with(
+        &self,
+        vectors: impl Vectors,
+        work: &mut Work,
+        text: &str,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), String> {
         work.ends.clear();
-        self.split.split(text, self.classify, &mut work.ends)?;
+        self.split.split(text, vectors, &mut work.ends)?;
         if self.cut_ascii || text.bytes().fold(0, u8::max) >= 0xE0 {
             self.cut(text.as_bytes(), work);
             std::mem::swap(&mut work.ends, &mut work.parts);
@@ -138,10 +161,11 @@ impl Pieces {
             start = self.chunk(work, text, start, chunk, ids);
         }
         work.ends = ends;
-        Ok(first)
+        Ok(())
     }
 
     /// Cuts every piece of `work.ends` where no token lies across, into `work.parts`.
+    #[inline(always)]
     fn cut(&self, text: &[u8], work: &mut Work) {
         work.parts.clear();
         let mut start = 0;
@@ -165,51 +189,54 @@ impl Pieces {
     }
 
     /// Encodes the pieces from `start` on that end at `ends`; returns the last end.
+    #[inline(always)]
     fn chunk(
         &self,
         work: &mut Work,
         text: &str,
-        mut start: usize,
+        start: usize,
         ends: &[u32],
         ids: &mut Vec<u32>,
     ) -> usize {
-        let bytes = text.as_bytes();
-        let begin = start;
-        for (slot, &end) in work.keys.iter_mut().zip(ends) {
-            let part = end & PART != 0;
+        self.ask(work, text.as_bytes(), start, ends);
+        let (mut at, mut filled) = (start, 0);
+        for (i, &end) in ends.iter().enumerate().take(CHUNK) {
+            let (key, hash) = (work.keys[i], work.hashes[i]);
             let end = (end & !PART) as usize;
-            if end - start <= MAX_BYTES {
-                let mut key = key(bytes, start, end);
-                if part && self.whole_differs {
-                    key |= PART_KEY;
-                }
-                let hash = hash(key);
-                work.own.prefetch(hash);
-                *slot = (key, hash);
-            } else {
-                *slot = (0, 0);
-            }
-            start = end;
-        }
-        let mut filled = 0;
-        start = begin;
-        for (i, &end) in ends.iter().enumerate() {
-            let (key, hash) = work.keys[i];
-            let (part, end) = (end & PART != 0, (end & !PART) as usize);
-            if key != 0
-                && let Some(entry) = work.own.get(key, hash)
-            {
+            if let Some(entry) = work.own.get(key, hash) {
                 work.out[filled..filled + 4].copy_from_slice(&entry.ids);
                 filled += entry.count();
             } else {
                 ids.extend_from_slice(&work.out[..filled]);
                 filled = 0;
-                self.miss(work, &text[start..end], (key, hash), part, ids);
+                let part = ends[i] & PART != 0;
+                self.miss(work, &text[at..end], (key, hash), part, ids);
+            }
+            at = end;
+        }
+        ids.extend_from_slice(&work.out[..filled]);
+        at
+    }
+
+    /// Makes the keys of pieces and asks for the lines of the cache that they lie in.
+    #[inline(always)]
+    fn ask(&self, work: &mut Work, text: &[u8], mut start: usize, ends: &[u32]) {
+        let slots = work.keys.iter_mut().zip(&mut work.hashes[..]);
+        for ((key, hash), &end) in slots.zip(ends) {
+            let part = end & PART != 0;
+            let end = (end & !PART) as usize;
+            if end - start <= MAX_BYTES {
+                *key = cache::key(text, start, end);
+                if part && self.whole_differs {
+                    *key |= PART_KEY;
+                }
+                *hash = cache::hash(*key);
+                work.own.prefetch(*hash);
+            } else {
+                (*key, *hash) = (LONG, 0);
             }
             start = end;
         }
-        ids.extend_from_slice(&work.out[..filled]);
-        start
     }
 
     /// Appends the ids of a piece that the thread does not remember, and remembers it.
@@ -222,14 +249,14 @@ impl Pieces {
         part: bool,
         ids: &mut Vec<u32>,
     ) {
-        if key != 0
+        if key != LONG
             && let Some(entry) = work.own.adopt(&self.image, key, hash)
         {
             ids.extend_from_slice(&entry.ids[..entry.count()]);
             return;
         }
         let tag = part && self.whole_differs;
-        if key == 0
+        if key == LONG
             && !tag
             && let Some(&id) = self.long.get(piece.as_bytes())
         {
@@ -243,7 +270,9 @@ impl Pieces {
         }
         self.merge(piece, &mut work.symbols, &mut work.long);
         ids.extend_from_slice(&work.symbols);
-        let entry = (key != 0).then(|| Entry::new(key, &work.symbols)).flatten();
+        let entry = (key != LONG)
+            .then(|| Entry::new(key, &work.symbols))
+            .flatten();
         if let Some(entry) = entry {
             work.own.insert(entry, hash);
         } else if remembered {
@@ -261,6 +290,24 @@ impl Pieces {
         symbols.clear();
         self.alphabet.symbols(piece, symbols);
         self.merges.apply(piece.as_bytes(), symbols, long);
+    }
+}
+
+/// What [`Pieces::encode`] does, for one set of instructions.
+struct Encode<'a> {
+    pieces: &'a Pieces,
+    work: &'a mut Work,
+    text: &'a str,
+    ids: &'a mut Vec<u32>,
+}
+
+impl Task for Encode<'_> {
+    type Output = Result<(), String>;
+
+    #[inline(always)]
+    fn run(self, vectors: impl Vectors) -> Self::Output {
+        self.pieces
+            .encode_with(vectors, self.work, self.text, self.ids)
     }
 }
 

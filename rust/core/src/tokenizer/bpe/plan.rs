@@ -10,7 +10,7 @@ use super::Unsupported;
 use super::definition::{Definition, Model};
 use super::grammar::{CasedWords, Grammar, Words};
 use super::normalize::{MARKER, Prefix, Rewrite};
-use super::simd::Classify;
+use super::simd::Vectors;
 use super::vocabulary::Spelling;
 
 /// What is done to a text, in this order.
@@ -35,14 +35,15 @@ pub(super) enum Split {
 
 impl Split {
     /// Appends the end of every piece of `text`, in order.
+    #[inline(always)]
     pub(super) fn split(
         &self,
         text: &str,
-        classify: Classify,
+        vectors: impl Vectors,
         ends: &mut Vec<u32>,
     ) -> Result<(), String> {
         match self {
-            Self::Known(grammar) => grammar.split(text, classify, ends),
+            Self::Known(grammar) => grammar.split(text, vectors, ends),
             Self::Reference(splitter) => {
                 let mut pieces = PreTokenizedString::from(text);
                 splitter
