@@ -12,6 +12,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -56,6 +57,8 @@ def kinds(tmp_path: Path) -> dict[str, Any]:
         "batch": table.to_batches()[0],
         "reader": table.to_reader(max_chunksize=2),
         "polars": pl.DataFrame(DOCUMENTS),
+        "pandas": pd.DataFrame(DOCUMENTS),
+        "iterator": iter(DOCUMENTS),
         "dataset": datasets.Dataset.from_list(DOCUMENTS),
         "shuffled dataset": datasets.Dataset.from_list(DOCUMENTS[::-1]).select([2, 1, 0]),
         "lines": str(lines),
@@ -67,7 +70,8 @@ def kinds(tmp_path: Path) -> dict[str, Any]:
 
 
 KINDS = [
-    *("tuple", "table", "chunked table", "batch", "reader", "polars", "dataset"),
+    *("tuple", "iterator", "table", "chunked table", "batch", "reader", "polars", "pandas"),
+    "dataset",
     *("shuffled dataset", "lines", "array", "parquet", "large strings", "string view"),
 ]
 
@@ -80,6 +84,28 @@ def test_every_kind_of_rows_gives_the_same(
     encoded = encoder.encode(kinds(tmp_path)[kind])
     assert encoded.table.equals(expected.table)
     assert encoded.rejects.equals(expected.rejects)
+
+
+@pytest.mark.parametrize(
+    ("rows", "what", "hint"),
+    [
+        (DOCUMENTS[0], "one dict is no list of rows", "give [row]"),
+        (5, "an object of type int is no input", "a list of dicts"),
+        (pd.Series([1]), "an object of type Series holds no rows", "an Arrow table"),
+        (
+            [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}],
+            "the rows fit no schema; keys of the first: role, content",
+            'a row is a whole conversation, such as {"messages": [...]}',
+        ),
+    ],
+)
+def test_what_holds_no_rows_says_what_does(
+    encoder: turnmill.Encoder, rows: Any, what: str, hint: str
+) -> None:
+    with pytest.raises(turnmill.DataError) as raised:
+        encoder.encode(rows)
+    assert str(raised.value).startswith(what)
+    assert hint in str(raised.value.hint)
 
 
 def test_several_inputs_are_numbered_on(encoder: turnmill.Encoder, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _items(given: Any) -> Sequence[Any]:
     if isinstance(given, Iterable):
         items = list(given)
         return [items] if is_in_memory(items) else items
-    message = f"a {type(given).__name__} is no input"
+    message = f"an object of type {type(given).__name__} is no input"
     raise DataError(message, code="no-input", hint="give paths, a list of dicts, or an Arrow table")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -131,14 +132,15 @@ def _table(rows: Any) -> pa.Table:
     if isinstance(rows, pa.RecordBatchReader):
         return rows.read_all()
     if hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__arrow_c_array__"):
-        return pa.table(rows)
-    message = f"a {type(rows).__name__} holds no rows that turnmill can read"
+        with contextlib.suppress(pa.ArrowInvalid, TypeError):  # one column is no table
+            return pa.table(rows)
+    message = f"an object of type {type(rows).__name__} holds no rows that turnmill can read"
     raise DataError(message, code="no-input", hint="give a list of dicts or an Arrow table")
 
 
 def _json_line(row: Any, name: str, number: int) -> str:
     if not isinstance(row, Mapping):
-        message = f"a row is a {type(row).__name__}, not a dict"
+        message = f"the row is of type {type(row).__name__}, not a dict"
         raise DataError(message, code="schema-mismatch", path=name, row=number)
     try:
         return json.dumps(row) + "\n"

@@ -85,7 +85,14 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
             format!("the rows fit no schema; keys of the first: {keys}")
         }
     };
-    Error::new(ErrorKind::Data, "unknown-schema", what).hint(
+    let error = Error::new(ErrorKind::Data, "unknown-schema", what);
+    if keys.is_some_and(|row| row.get("role").is_some() && row.get("content").is_some()) {
+        return error.hint(
+            "these look like messages: a row is a whole conversation, such as \
+             {\"messages\": [...]}",
+        );
+    }
+    error.hint(
         "name it with --schema, and the keys that differ with --fields, such as \
          --schema prompt-completion --fields prompt=question,completion=answer",
     )
