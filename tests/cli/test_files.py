@@ -253,7 +253,12 @@ def test_settings_for_trainers_neither_cut_nor_tokenize_anew() -> None:
     assert "max_length=None, packing=False" in trl.lines[1]
     assert axolotl.lines == ("datasets:", "  - path: out", f"sequence_len: {max(expected(50))}")
     assert llama_factory.lines == ("tokenized_path: out",)
-    trl, _, llama_factory = run(rows(50), "parquet", format="parquet").next_steps
+    trl, axolotl, llama_factory = run(rows(50), "parquet", format="parquet").next_steps
+    assert "    data_files: parquet/data-*.parquet" in axolotl.lines
+    loaded = datasets.load_dataset(
+        "parquet", data_files="parquet/data-*.parquet", split="train", cache_dir="cache"
+    )
+    assert loaded["length"] == expected(50)
     assert 'load_dataset("parquet", data_files="parquet/data-*.parquet"' in trl.lines[0]
     assert "without --format parquet" in llama_factory.lines[0]
 

@@ -119,7 +119,7 @@ CLOSING = """\
 rows in                  40
   written                40  100 %
 
-read as  prompt-completion (prompt-completion.jsonl)
+read as  prompt-completion: prompt-completion.jsonl
 samples  40 in 1 shard
 tokens   1,104, 41 % trained (448)
 length   min 17  p25 22  median 30  p75 32  p90 32  p99 37  max 37
@@ -147,6 +147,14 @@ def test_the_closing_table(capsys: pytest.CaptureFixture[str]) -> None:
     said = re.sub(r"(?m)^(time +).*$", r"\1TIME", capsys.readouterr().err)
     assert re.sub(r" +", " ", said).startswith(re.sub(r" +", " ", CLOSING))
     assert said.endswith(NEXT)
+
+
+def test_trainers_that_need_every_column_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["prepare", "data/text.jsonl", "-o", "out", "--tokenizer", "model"]
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert said.count("columns: labels, attention_mask are missing") == 2
+    assert "tokenized_path" not in said
 
 
 def test_show_finds_the_same_row_before_and_after(capsys: pytest.CaptureFixture[str]) -> None:

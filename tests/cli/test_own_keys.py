@@ -48,7 +48,7 @@ def test_each_input_is_read_its_own_way() -> None:
     assert read[0]["roles"] == {"adviser": "assistant", "client": "user"}
     assert read[0]["fields"]["messages"] == "dialog"
     assert "roles" not in read[1]
-    assert "read as  messages (2 inputs), text (both.jsonl)" in str(run)
+    assert "read as  messages: 2 inputs\n         text: both.jsonl\n" in str(run)
 
 
 def test_the_samples_are_those_of_the_same_rows_in_plain_words() -> None:

@@ -303,9 +303,8 @@ def test_an_array_without_rows_is_no_fault_beside_others() -> None:
     Path("a.json").write_text("[]")
     assert prepare_says("a.json").startswith("error: the input holds no rows\n  at a.json\n")
     Path("b.jsonl").write_bytes(lines(3))
-    assert "read as  no rows (a.json), messages (b.jsonl)" in prepare_says(
-        "a.json", "b.jsonl", code=0
-    )
+    said = prepare_says("a.json", "b.jsonl", code=0)
+    assert "read as  no rows: a.json\n         messages: b.jsonl\n" in said
 
 
 @pytest.mark.parametrize(

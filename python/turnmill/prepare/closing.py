@@ -47,7 +47,7 @@ def _samples(run: Run, talk: Terminal) -> list[str]:
     reused = f", {run.shards_reused} of them kept from before" if run.shards_reused else ""
     speed = run.bytes_read / 1e6 / run.seconds if run.seconds else 0.0
     cells = [
-        ("read as", _schemas(run.inputs)),
+        *_schemas(run.inputs),
         ("samples", f"{count(tally.samples)} in {count(run.shards)} {_shards(run)}{reused}"),
         (
             "tokens",
@@ -66,16 +66,17 @@ def _samples(run: Run, talk: Terminal) -> list[str]:
     return table(cells)
 
 
-def _schemas(inputs: list[dict[str, Any]]) -> str:
+def _schemas(inputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Each schema with the one file, or the number of files, that has it."""
     names: dict[str, list[str]] = {}
     for read in inputs:
         names.setdefault(read["schema"], []).append(read["name"].rpartition("/")[2])
-    return ", ".join(
-        f"{'no rows' if schema == 'auto' else schema} "
-        f"({found[0] if len(found) == 1 else f'{len(found)} inputs'})"
+    lines = [
+        f"{'no rows' if schema == 'auto' else schema}: "
+        f"{found[0] if len(found) == 1 else f'{len(found)} inputs'}"
         for schema, found in names.items()
-    )
+    ]
+    return [("" if i else "read as", line) for i, line in enumerate(lines)]
 
 
 def _terminator(facts: dict[str, Any]) -> str:

@@ -42,6 +42,14 @@ def shard_files(name: str, format_: str) -> ShardFiles:
     )
 
 
+def column_names(data: AnyPath) -> list[str]:
+    """The columns of a data file."""
+    with data.open("rb") as file:
+        if data.suffix == ".parquet":
+            return list(pq.read_schema(file).names)
+        return list(pa.ipc.open_stream(file).schema.names)
+
+
 @dataclass
 class Sink:
     """Takes the batches of one kind and writes them to one file. Empty until the first batch."""

@@ -24,7 +24,7 @@ from turnmill.prepare.commit import (
 )
 from turnmill.prepare.inputs import find_inputs
 from turnmill.prepare.next_lines import NextStep, next_steps
-from turnmill.prepare.outputs import STAGING
+from turnmill.prepare.outputs import STAGING, column_names, shard_files
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.prices import Prices
 from turnmill.prepare.progress import ProgressCount, Watcher
@@ -55,6 +55,8 @@ class Run:
     inputs: list[dict[str, Any]]
     """Each input with its name, format and the schema it was read as."""
     format: str
+    columns: list[str]
+    """The columns of the data files."""
     seconds: float
     """Time of this run; a resumed run counts its own share only."""
     bytes_read: int
@@ -83,7 +85,8 @@ class Run:
     @property
     def next_steps(self) -> list[NextStep]:
         """Settings for trainers."""
-        return next_steps(str(self.output), self.totals.lengths.get(100, 0), self.format)
+        longest = self.totals.lengths.get(100, 0)
+        return next_steps(str(self.output), longest, self.format, self.columns)
 
     def __str__(self) -> str:
         from turnmill._terminal import terminal
@@ -155,10 +158,20 @@ def run_with(
             output / "run.json",
             circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
         )
-    read = [planned.to_dict() for planned in plan.inputs]
-    shards = len(plan.shards)
-    history = prices.add_up([planned.history for planned in plan.inputs])
-    return Run(output, totals, made["facts"], read, format_, seconds, size, shards, reused, history)
+    first = shard_files(plan.shards[0].name, format_).data
+    return Run(
+        output,
+        totals,
+        made["facts"],
+        [planned.to_dict() for planned in plan.inputs],
+        format_,
+        column_names(output / first),
+        seconds,
+        size,
+        len(plan.shards),
+        reused,
+        prices.add_up([planned.history for planned in plan.inputs]),
+    )
 
 
 def _run_shards(
