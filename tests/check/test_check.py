@@ -161,6 +161,17 @@ def test_the_command_line(rows, tmp_path, capsys):
     assert "missing-terminator" in capsys.readouterr().out
 
 
+def test_a_rule_that_does_not_exist_is_wrong_usage(rows, tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(rows[0]))
+    words = ["check", str(path), "--tokenizer", str(DEMO)]
+    assert cli.main(["check", "--explain", "missing-teminator"]) == 2
+    assert cli.main([*words, "--max-rate", "missing-teminator=1%"]) == 2
+    assert capsys.readouterr().err.count("did you mean missing-terminator?") == 2
+    assert cli.main([*words, "--max-rate", "missing-terminator=x"]) == 2
+    assert cli.main([*words, "--quiet"]) == 0
+
+
 def test_explain_has_one_source(capsys):
     assert cli.main(["check", "--explain", "pad-equals-terminator"]) == 0
     out = capsys.readouterr().out

@@ -92,3 +92,32 @@ def test_one_token_over_is_rejected_or_ends_the_run(tmp_path, whole):
 @pytest.mark.parametrize("policy", ["whole-turns", "oldest-turns"])
 def test_no_answer_is_cut_where_nothing_fits(policy):
     assert rejects(5, policy) == ["overlong-sample"]
+
+
+def samples(row, **recipe) -> list[dict]:
+    """The samples of a row in memory."""
+    encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=DEMO, **recipe))
+    return encoder.encode([row]).table.to_pylist()
+
+
+@pytest.mark.parametrize("policy", ["whole-turns", "oldest-turns"])
+def test_no_limit_makes_an_end_that_the_data_does_not_have(policy):
+    """Whatever fits, each trained turn is a whole answer of the row with its own terminator."""
+    (whole,) = samples(CHAT)
+    complete = set(answers(whole))
+    for limit in range(1, whole["length"] + 1):
+        for sample in samples(CHAT, max_length=limit, over_length=policy):
+            assert sample["length"] <= limit
+            assert set(answers(sample)) <= complete
+
+
+def test_a_document_is_split_without_a_loss_and_ends_once():
+    text = {"text": "To be, or not to be, that is the question. " * 5}
+    (whole,) = samples(text)
+    assert whole["input_ids"][-1] == STOP
+    length = len(whole["input_ids"])
+    for limit in (length, length - 1, length // 2, 7, 1):
+        parts = [sample["input_ids"] for sample in samples(text, max_length=limit)]
+        assert [id_ for part in parts for id_ in part] == whole["input_ids"]
+        assert all(len(part) == limit for part in parts[:-1])
+        assert sum(part.count(STOP) for part in parts) == 1

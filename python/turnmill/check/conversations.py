@@ -74,6 +74,7 @@ class _Seen:
             [],
         )
         self._rows = 0
+        self._rejected = 0
         self._counts: dict[str, int] = {}
         self._rows_of: dict[str, int] = {}
         self._replay = Replay("rendered")
@@ -132,6 +133,7 @@ class _Seen:
                 }
                 self._place(reject["code"], place)
         self._rows += output.rows
+        self._rejected += output.rejected
 
     def _wants_more(self, rejects: pa.RecordBatch) -> bool:
         codes = rejects["code"].unique().to_pylist()
@@ -161,6 +163,7 @@ class _Seen:
         facts = {
             **audited.facts,
             "samples": audited.rows,
+            "rejected": self._rejected,
             "stop": self._stops,
             "notes": [*self._notes, *self._replay.notes],
             "replay": self._replay.to_dict(),

@@ -70,7 +70,9 @@ def _summary(findings: Findings) -> str:
     facts = findings.facts
     parts = [f"{count(findings.rows)} rows"]
     documents = facts.get("documents", findings.rows)
-    if "samples" in facts and facts["samples"] != findings.rows:
+    if facts.get("rejected"):
+        parts.append(f"{count(facts['rejected'])} of which prepare leaves out")
+    if "samples" in facts:
         parts.append(f"{count(facts['samples'])} samples")
     elif documents != findings.rows:
         parts.append(f"{count(documents)} documents")
@@ -95,29 +97,18 @@ def _replay(replay: dict[str, Any] | None, out: Terminal) -> Iterator[str]:
     if not replay or replay["rate"] is None:
         return
     right = share(replay["rate"] * replay["turns"], replay["turns"])
-    how = {
-        "rendered": "prompts rendered by the template",
-        "decoded": "prompts decoded from the ids",
-    }[replay["by"]]
-    text = (
-        f"replay: {right} of {count(replay['turns'])} turns stand behind the server's prompt and "
-    )
-    text += f"end where it stops ({how})"
-    if len({at["rate"] for at in replay["by_turn"]}) > 1:
-        turns = enumerate(replay["by_turn"], 1)
-        text += "; " + ", ".join(f"turn {turn} {share(at['rate'], 1)}" for turn, at in turns)
+    how = {"rendered": "rendered by the template", "decoded": "decoded from the ids"}[replay["by"]]
+    text = f"replay: {right} of {count(replay['turns'])} turns have the server's prompt and end"
+    text += f" where it stops (prompts {how})"
+    rates = [share(at["rate"], 1) for at in replay["by_turn"]]
+    if len(set(rates)) > 1:
+        text += f"; by turn {', '.join(rates)}"
     yield from wrap(text, out.width, indent="  ")
 
 
 def _table(ordered: list[Finding], rows: int, out: Terminal) -> Iterator[str]:
     cells = [
-        (
-            finding.severity,
-            finding.rule,
-            share(finding.rate * rows, rows) if rows else "",
-            count(finding.count),
-            rule(finding.rule).meaning,
-        )
+        (finding.severity, finding.rule, *_amount(finding, rows), rule(finding.rule).meaning)
         for finding in ordered
     ]
     head, *lines = table(
@@ -128,6 +119,13 @@ def _table(ordered: list[Finding], rows: int, out: Terminal) -> Iterator[str]:
         severity = finding.severity
         shown = clip(line, out.width)
         yield shown.replace(severity, out.style(severity, _COLOURS[severity], "bold"), 1)
+
+
+def _amount(finding: Finding, rows: int) -> tuple[str, str]:
+    """The share of rows and the count; a finding on the data as a whole has none."""
+    if finding.evidence and finding.evidence[0].get("row") is None:
+        return "all", "" if finding.count == 1 else count(finding.count)
+    return share(finding.rate * rows, rows) if rows else "", count(finding.count)
 
 
 def _details(finding: Finding, out: Terminal) -> Iterator[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from turnmill._terminal import Terminal, terminal, wrap
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+
+if TYPE_CHECKING:
+    from turnmill.check.findings import Rule
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
 
@@ -97,6 +101,8 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
     recipe = recipe_from(arguments, _RECIPE_GROUPS)
     from turnmill.check import check
 
+    for name, _ in arguments.max_rate or []:
+        _known_rule(name)
     findings = check(
         arguments.data[0] if len(arguments.data) == 1 else arguments.data,
         tokenizer=recipe.tokenizer or None,
@@ -136,14 +142,23 @@ def _template_source(given: str | None) -> str | None:
     return Template(given).source
 
 
+def _known_rule(name: str) -> Rule:
+    from turnmill.check.findings import rule
+    from turnmill.errors import DataError
+
+    try:
+        return rule(name)
+    except DataError as error:
+        raise UsageError(str(error), error.hint) from None
+
+
 def _explain(name: str, *, as_json: bool) -> None:
     from turnmill.check.document import page
-    from turnmill.check.findings import rule
 
     if name == "all":
         print(page(), end="")
         return
-    found = rule(name)
+    found = _known_rule(name)
     if as_json:
         print(json.dumps(vars(found), ensure_ascii=False))
         return
