@@ -68,9 +68,8 @@ def verify(
     verified = Verified()
     first = 0
     for spec in plan.shards:
-        first = _verify_shard(
-            verified, spec, encoder, directory / written[spec.name]["data"], first
-        )
+        path = directory / written[spec.name]["data"]
+        first = _verify_shard(verified, spec, encoder, path, first, threads)
     return verified
 
 
@@ -95,7 +94,12 @@ def _shard_name(shard: dict[str, Any]) -> str:
 
 
 def _verify_shard(
-    verified: Verified, spec: ShardSpec, encoder: Encoder, path: Path, first: int
+    verified: Verified,
+    spec: ShardSpec,
+    encoder: Encoder,
+    path: Path,
+    first: int,
+    threads: int | None,
 ) -> int:
     """Verifies one shard; ``first`` is the number of its first sample, and so is the result."""
     shard = encoder._for_input(spec.input.own_keys).open_shard(
@@ -104,7 +108,7 @@ def _verify_shard(
         spec.input.format == "array",
         spec.part.first_row,
         spec.part.first_line,
-        None,
+        threads,
         None,
         spec.mixed,
         checked=True,
@@ -112,7 +116,7 @@ def _verify_shard(
     written = _written(path)
     samples: dict[int, int] = {}
     at = indexed = 0
-    differs = False
+    differs: int | None = None
     for output in _outputs(spec, shard):
         for batch in map(pa.record_batch, output.index):
             for number, row in enumerate(batch["row"].to_pylist(), first + indexed):
@@ -120,11 +124,14 @@ def _verify_shard(
             indexed += len(batch)
         for batch in map(pa.record_batch, output.samples):
             made = _compared(pa.Table.from_batches([batch]))
-            differs = differs or not made.equals(written.slice(at, len(made)))
+            if differs is None and not made.equals(written.slice(at, len(made))):
+                differs = first + at + _first_difference(made, written.slice(at, len(made)))
             at += len(made)
-    if differs or at != len(written):
-        note = f"{path.name} is not what {spec.input.name} gives with the recorded recipe"
-        verified.changed.append(note)
+    if differs is not None or at != len(written):
+        where = "" if differs is None else f", from sample {differs} on"
+        verified.changed.append(
+            f"{path.name} is not what {spec.input.name} gives with the recorded recipe{where}"
+        )
     replay = json.loads(shard.checked())["replay"]
     verified.replay.add(replay["positions"], replay["switched"])
     verified.different += replay["different"]
@@ -133,6 +140,12 @@ def _verify_shard(
             {**found, "row": samples.get(found["row"]), "file": spec.input.name, "tokens": []}
         )
     return first + at
+
+
+def _first_difference(made: pa.Table, written: pa.Table) -> int:
+    rows = range(min(len(made), len(written)))
+    differing = (row for row in rows if not made.slice(row, 1).equals(written.slice(row, 1)))
+    return next(differing, len(rows))
 
 
 def _outputs(spec: ShardSpec, shard: Any) -> Iterator[Any]:
