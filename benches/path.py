@@ -131,7 +131,8 @@ def work(options: argparse.Namespace) -> None:
 def content_megabytes(path: Path) -> float:
     """MB (10^6 bytes of UTF-8) of message content."""
     text = path.read_text("utf-8")
-    rows = json.loads(text) if path.suffix == ".json" else map(json.loads, text.splitlines())
+    lines = filter(None, text.split("\n"))
+    rows = json.loads(text) if path.suffix == ".json" else map(json.loads, lines)
     return sum(_content(row) for row in rows) / 1e6
 
 

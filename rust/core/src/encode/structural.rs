@@ -10,7 +10,13 @@ use crate::tokenizer::{AddedToken, Tokenizer};
 /// The structural tokens of a run, ready to be looked for.
 pub(super) struct Structural {
     ids: Vec<u32>,
+    search: Search,
+}
+
+/// A search for structural texts in content.
+struct Search {
     matcher: Option<AhoCorasick>,
+    signs: Option<Signs>,
 }
 
 impl Structural {
@@ -38,14 +44,9 @@ impl Structural {
             .filter(|token| is_structural(token) && (token.special || !written(token)))
             .collect();
         let texts: Vec<&str> = tokens.iter().map(|token| &token.content[..]).collect();
-        let matcher = AhoCorasickBuilder::new()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&texts)
-            .ok()
-            .filter(|_| !texts.is_empty());
         Self {
             ids: tokens.iter().map(|token| token.id).collect(),
-            matcher,
+            search: Search::new(&texts),
         }
     }
 
@@ -60,6 +61,26 @@ impl Structural {
         text: &str,
         content: &[(u32, u32)],
     ) -> Option<(u64, (usize, usize))> {
+        let signs = self.search.signs.as_ref();
+        if signs.is_some_and(|signs| !signs.are_in(text.as_bytes(), content)) {
+            return None;
+        }
+        self.search.find(text, content)
+    }
+}
+
+impl Search {
+    fn new(texts: &[&str]) -> Self {
+        let matcher = AhoCorasickBuilder::new()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(texts);
+        Self {
+            matcher: matcher.ok().filter(|_| !texts.is_empty()),
+            signs: Signs::of(texts),
+        }
+    }
+
+    fn find(&self, text: &str, content: &[(u32, u32)]) -> Option<(u64, (usize, usize))> {
         let matcher = self.matcher.as_ref()?;
         let mut count = 0;
         let mut first = (0, 0);
@@ -79,6 +100,67 @@ impl Structural {
             }
         }
         (count > 0).then_some((count, first))
+    }
+}
+
+/// Cheap signs that a structural text may touch content. Most rows show none, and the search, which
+/// stops at every token of the frame, is not made.
+struct Signs {
+    /// First bytes of the texts.
+    firsts: Vec<u8>,
+    /// Their first two bytes.
+    starts: Vec<[u8; 2]>,
+    /// Bytes with which a text can cross into what follows: all but its last.
+    inner: [bool; 256],
+}
+
+impl Signs {
+    /// Of texts of two bytes and more that start with at most three different bytes.
+    fn of(texts: &[&str]) -> Option<Self> {
+        let mut signs = Self {
+            firsts: Vec::new(),
+            starts: Vec::new(),
+            inner: [false; 256],
+        };
+        for text in texts {
+            let [first, second, ..] = *text.as_bytes() else {
+                return None;
+            };
+            signs.firsts.push(first);
+            signs.starts.push([first, second]);
+            let (_, inner) = text.as_bytes().split_last()?;
+            inner
+                .iter()
+                .for_each(|byte| signs.inner[usize::from(*byte)] = true);
+        }
+        signs.firsts.sort_unstable();
+        signs.firsts.dedup();
+        signs.starts.sort_unstable();
+        signs.starts.dedup();
+        (signs.firsts.len() <= 3).then_some(signs)
+    }
+
+    fn are_in(&self, text: &[u8], content: &[(u32, u32)]) -> bool {
+        content.iter().any(|(start, end)| {
+            let (start, end) = (*start as usize, *end as usize);
+            let enters = start > 0 && self.inner[usize::from(text[start - 1])];
+            enters || self.start_in(text, start, end)
+        })
+    }
+
+    fn start_in(&self, text: &[u8], start: usize, end: usize) -> bool {
+        let starts = |at: usize| {
+            let pair = text.get(start + at..start + at + 2);
+            pair.is_some_and(|pair| self.starts.iter().any(|known| known == pair))
+        };
+        let inside = &text[start..end];
+        match self.firsts[..] {
+            [] => false,
+            [one] => memchr::memchr_iter(one, inside).any(starts),
+            [one, two] => memchr::memchr2_iter(one, two, inside).any(starts),
+            [one, two, three] => memchr::memchr3_iter(one, two, three, inside).any(starts),
+            _ => true,
+        }
     }
 }
 
@@ -150,6 +232,27 @@ fn is_plain_name(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::template::Piece;
+
+    /// Every text of seven characters over a few, with content from the third to the fifth.
+    #[test]
+    fn a_search_is_left_out_only_where_it_finds_nothing() {
+        const CHARACTERS: &[char] = &['<', '[', 'a', '>', ' '];
+        let search = Search::new(&["<a>", "<a", "[<a", ">>"]);
+        let signs = search.signs.as_ref().unwrap();
+        let (mut found, mut left_out) = (0, 0);
+        for number in 0..CHARACTERS.len().pow(7) {
+            let digit = |place| number / CHARACTERS.len().pow(place) % CHARACTERS.len();
+            let text: String = (0..7).map(|place| CHARACTERS[digit(place)]).collect();
+            let content = [(2, 5)];
+            if search.find(&text, &content).is_some() {
+                assert!(signs.are_in(text.as_bytes(), &content), "{text}");
+                found += 1;
+            } else {
+                left_out += usize::from(!signs.are_in(text.as_bytes(), &content));
+            }
+        }
+        assert!(found > 10_000 && left_out > 10_000);
+    }
 
     #[test]
     fn role_names_are_frame_and_other_text_of_the_row_is_content() {
