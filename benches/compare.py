@@ -168,8 +168,7 @@ def work(job: Job) -> None:
     loaded = Moment.now()
     run()
     done = Moment.now()
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     rows, trained = written(job.output)
     print(
         json.dumps(
@@ -177,12 +176,19 @@ def work(job: Job) -> None:
                 "startup": loaded.processor,
                 "processor": done.processor - loaded.processor,
                 "wall": done.wall - loaded.wall,
-                "megabytes": max(own, children) / 1024,
+                "megabytes": max(peak_megabytes(), children),
                 "rows": rows,
                 "trained": trained,
             }
         )
     )
+
+
+def peak_megabytes() -> float:
+    """Most resident memory so far; ``ru_maxrss`` would count the parent's before the exec too."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def written(output: str) -> tuple[int, int]:
