@@ -129,9 +129,9 @@ impl Signs {
             signs.firsts.push(first);
             signs.starts.push([first, second]);
             let (_, inner) = text.as_bytes().split_last()?;
-            inner
-                .iter()
-                .for_each(|byte| signs.inner[usize::from(*byte)] = true);
+            for byte in inner {
+                signs.inner[usize::from(*byte)] = true;
+            }
         }
         signs.firsts.sort_unstable();
         signs.firsts.dedup();
