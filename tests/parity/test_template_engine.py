@@ -6,6 +6,7 @@ text where transformers renders, an error where it raises, the same spans where 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 import fixtures
 import turnmill
-from conversations import CONVERSATIONS, TOOLS
+from conversations import CONVERSATIONS, TOOLS, call
 from oracle import NOW, frozen_clock
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
@@ -93,6 +94,57 @@ def test_a_shared_template_renders_as_in_transformers(name: str) -> None:
                 if "endgeneration" in source:
                     assert found.spans.tolist() == expected[1], case
     assert rendered > 0 or name == NEVER_RENDERS
+
+
+LINES = Path(__file__).with_name("constructs.txt").read_text("utf-8").splitlines()
+"""A template a line: every filter, test, method and statement that templates of the hub use."""
+
+CHAT = [
+    {"role": "system", "content": "Sys é"},
+    {"role": "user", "content": "Hi there\nfoo  bar "},
+    {
+        "role": "assistant",
+        "content": "Yo ünï",
+        "tool_calls": [call("f", {"b": 1, "a": [1.5, None, True], "c": {"z": 'é"<>'}})],
+    },
+    {"role": "tool", "content": "42", "name": "f"},
+    {"role": "assistant", "content": None, "x": 3},
+]
+
+LAYOUTS = (
+    "{{ 1\n + 2 }}\n{% set x = [\n1,\n2,\n] %}{{ x }}",
+    "{% for m in messages -%}\n  {%- if m.role == 'user' %}\n U{{ m.content }}\n  "
+    "{% elif m.role == 'tool' -%}\n T\n  {%- else +%}\n E\n {%- endif %}\n{%- endfor %}\n\n",
+    "   {%+ set x = 1 %}  \n{{ x }}  \n\t{% if x %}\t\n\ty\n\t{% endif %}\t\n"
+    "{# c #}\n z{#- c -#}  w\n\n",
+    "{% raw -%}\n {{ a }}\n{%- endraw %}\n b {% raw %}{%{% endraw %}",
+    "# for x in y\n## comment\n{{ 'a' }}\r\n b\rc\n",
+    "{{ (true)|round(1) }}{{ 15|round(-1) }}{{ 7.5 is odd }}{{ 7.5 // 0.1 }}{{ -4.0 % 2 }}",
+    "{{ ('ab'|safe)[::-1] + '<' }}{{ ('a'|safe) * 2 + '<' }}{{ ('a'|e)|list }}",
+    "{{ ('a'|safe).center(3) + '<' }}{{ ('a'|safe).replace('a', '<') }}{{ nope|last }}",
+    "{% filter length %}a{% endfilter %}",
+    "{{ 3|indent }}",
+    "{{ 12345678|truncate(3) }}",
+    "{{ {'b': 1, 'a': {'d': 2, 'c': 3}}|pprint }}",
+    "{% macro f() %}{% generation %}{{ varargs }}{{ kwargs }}{% endgeneration %}{% endmacro %}"
+    "{{ f() }}",
+    "{{ " + "(" * 60 + "1" + ")" * 60 + " }}",
+    "{% if true %}" * 40 + "x" + "{% endif %}" * 40,
+)
+
+
+@pytest.mark.parametrize("source", [*LINES, *LAYOUTS])
+def test_an_idiom_means_what_it_means_in_jinja2(source: str) -> None:
+    expected = reference(source, CHAT)
+    try:
+        found = ours(turnmill.Template(source, special_tokens=TOKENS, now=NOW), CHAT)
+    except turnmill.TemplateError:
+        found = None
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.text == expected[0]
 
 
 @pytest.mark.parametrize("source", CONSTRUCTS)

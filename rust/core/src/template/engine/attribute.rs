@@ -268,5 +268,5 @@ fn slice_text<'r>(
     for at in indices(parts, length) {
         out.push_text(text.slice(offsets[at], offsets[at + 1], arena));
     }
-    out.finish()
+    out.finish().like(text)
 }

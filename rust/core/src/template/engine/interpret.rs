@@ -11,7 +11,7 @@ use super::program::{
     ForLoop, Load, MacroFunction, Node, Program, Scope, Slot, Step, StepKind, Target,
 };
 use super::raise::{Raise, Raised};
-use super::value::{Frame, Loop, Macro, Val};
+use super::value::{Absent, Frame, Loop, Macro, Val};
 use crate::value::{Arena, Map};
 
 /// What a render is given.
@@ -343,6 +343,12 @@ impl<'r> Interpreter<'r> {
         let (flow, text) = self.capture(|run| run.run_scope(scope, frame))?;
         if flow == Flow::Normal {
             let value = self.filter_text(filter, text, frame)?;
+            // jinja2 joins what blocks give, and joins strings only.
+            if !value.is_str() {
+                let found = value.type_name();
+                let what = format!("sequence item: expected str instance, {found} found");
+                return Err(Raise::new(what));
+            }
             self.write_value(value)?;
         }
         Ok(flow)
@@ -379,6 +385,20 @@ impl<'r> Interpreter<'r> {
             });
         }
         let frame = self.frame(function.slots, Some(outer));
+        // In transformers the block is a call block: what it reads of a macro is its own.
+        let own = [
+            (function.varargs, Val::Tuple(&[])),
+            (function.kwargs, Val::Map(&[])),
+            (
+                function.caller,
+                Val::Undefined("No caller defined", Absent::Hint),
+            ),
+        ];
+        for (slot, value) in own {
+            if let Some(slot) = slot {
+                frame.slots[slot as usize].set(value);
+            }
+        }
         let loops = std::mem::take(&mut self.open_loops);
         self.run_scope(&function.scope, frame)?;
         self.open_loops = loops;

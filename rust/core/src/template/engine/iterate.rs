@@ -88,7 +88,12 @@ impl<'r> Source<'r> {
                 let character = text.chars[*at..].chars().next()?;
                 let start = *at;
                 *at += character.len_utf8();
-                Some(text.slice(start, *at, arena).val(arena))
+                // Characters of a `Markup` are plain strings.
+                let plain = Text {
+                    safe: false,
+                    ..text.slice(start, *at, arena)
+                };
+                Some(plain.val(arena))
             }
             Self::Range(start, stop, step) => {
                 let is_over = if *step > 0 {

@@ -146,6 +146,25 @@ fn as_index(value: Val<'_>) -> Option<i64> {
 }
 
 /// `sequence * number`, either way round; none if that is not what it is.
+/// Python's `divmod` of floats: the rest has the sign of the divisor, a zero too.
+fn divmod(a: f64, b: f64) -> (f64, f64) {
+    let mut rest = a % b;
+    let mut whole = (a - rest) / b;
+    if rest == 0.0 {
+        rest = 0.0_f64.copysign(b);
+    } else if (rest < 0.0) != (b < 0.0) {
+        rest += b;
+        whole -= 1.0;
+    }
+    let floor = whole.floor();
+    let whole = match whole {
+        0.0 => 0.0_f64.copysign(a / b),
+        _ if whole - floor > 0.5 => floor + 1.0,
+        _ => floor,
+    };
+    (whole, rest)
+}
+
 fn repeat<'r>(
     left: Val<'r>,
     right: Val<'r>,
@@ -171,7 +190,7 @@ fn repeat<'r>(
         for _ in 0..count {
             out.push_text(text);
         }
-        return Ok(Some(out.finish().val(arena)));
+        return Ok(Some(out.finish().like(text).val(arena)));
     }
     let (Val::List(_) | Val::DataList(..) | Val::Tuple(_)) = value else {
         return Ok(None);
@@ -264,15 +283,8 @@ fn floats<'r>(operator: BinaryOperator, a: f64, b: f64) -> Raised<Val<'r>> {
         BinaryOperator::Sub => a - b,
         BinaryOperator::Mul => a * b,
         BinaryOperator::Div => a / b,
-        BinaryOperator::FloorDiv => (a / b).floor(),
-        BinaryOperator::Mod => {
-            let rest = a % b;
-            if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
-                rest + b
-            } else {
-                rest
-            }
-        }
+        BinaryOperator::FloorDiv => divmod(a, b).0,
+        BinaryOperator::Mod => divmod(a, b).1,
         BinaryOperator::Pow if a == 0.0 && b < 0.0 => {
             return Err(Raise::new("0.0 cannot be raised to a negative power"));
         }

@@ -42,6 +42,7 @@ pub(crate) fn call<'r>(
             let [old, new, count] = given.positional_only("replace")?;
             let old = text_arg(old, "replace", arena)?;
             let new = text_arg(new, "replace", arena)?;
+            let new = if text.safe { escape(new, arena) } else { new };
             let count = count.map_or(Ok(-1), integer)?;
             Ok(replace(text, old.chars, new, count, arena).val(arena))
         }
@@ -373,10 +374,7 @@ fn join<'r>(separator: Text<'r>, parts: Val<'r>, arena: &'r Arena) -> Raised<Val
 
 /// The string, `Markup` where `model` is.
 fn safe_like<'r>(model: Text<'_>, out: TextBuilder<'r>) -> Text<'r> {
-    Text {
-        safe: model.safe,
-        ..out.finish()
-    }
+    out.finish().like(model)
 }
 
 fn partition<'r>(
@@ -442,7 +440,7 @@ fn pad<'r>(text: Text<'r>, method: Method, given: Given<'r>, arena: &'r Arena) -
     out.push(&fill.repeat(left), plain);
     out.push_text(text.slice(signed, text.chars.len(), arena));
     out.push(&fill.repeat(right), plain);
-    Ok(out.finish().val(arena))
+    Ok(out.finish().like(text).val(arena))
 }
 
 fn expand_tabs<'r>(text: Text<'r>, size: i64, arena: &'r Arena) -> Val<'r> {

@@ -123,15 +123,14 @@ impl Test {
         Ok(match self {
             Self::Odd | Self::Even => {
                 super::operators::defined(value)?;
-                let rest = match value {
-                    Val::Float(number) => number.rem_euclid(2.0) as i64,
-                    _ => integer(value)
-                        .map_err(|_| {
-                            Raise::new("not all arguments converted during string formatting")
-                        })?
-                        .rem_euclid(2),
-                };
-                rest == i64::from(self == Self::Odd)
+                let wanted = i64::from(self == Self::Odd);
+                if let Val::Float(number) = value {
+                    return Ok(number.rem_euclid(2.0) == wanted as f64);
+                }
+                let number = integer(value).map_err(|_| {
+                    Raise::new("not all arguments converted during string formatting")
+                })?;
+                number.rem_euclid(2) == wanted
             }
             Self::Defined => !value.is_undefined(),
             Self::Undefined => value.is_undefined(),

@@ -46,6 +46,14 @@ impl<'r> Text<'r> {
         }
     }
 
+    /// The text as safe as `model`, of which it was made.
+    pub(crate) fn like(self, model: Text<'_>) -> Self {
+        Self {
+            safe: model.safe,
+            ..self
+        }
+    }
+
     /// The bytes from `start` to `end`, which are character boundaries.
     pub(crate) fn slice(self, start: usize, end: usize, arena: &'r Arena) -> Self {
         let chars = &self.chars[start..end];

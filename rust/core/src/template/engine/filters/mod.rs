@@ -1,5 +1,6 @@
 //! Filters: what stands behind `|`.
 
+mod pretty;
 mod sequence;
 mod simple;
 mod text;

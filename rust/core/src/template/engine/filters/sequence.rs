@@ -58,7 +58,9 @@ fn last<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
     if matches!(value, Val::Sequence(sequence) if sequence.kind == SequenceKind::Generator) {
         return Err(Raise::new("'generator' object is not reversible"));
     }
-    super::super::operators::defined(value)?;
+    if value.is_str() && value.byte_len() > 0 {
+        return super::super::attribute::slice(value, [Some(Val::Int(-1)), None, None], arena);
+    }
     let all = items(value, arena)?;
     Ok(all.last().copied().unwrap_or(Val::Undefined(
         "No last item, sequence was empty.",

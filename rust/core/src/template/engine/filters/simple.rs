@@ -2,7 +2,7 @@
 
 use super::super::args::{Given, integer, required};
 use super::super::ast::BinaryOperator;
-use super::super::display::{repr_of, str_of};
+use super::super::display::str_of;
 use super::super::interpret::Interpreter;
 use super::super::iterate::items;
 use super::super::methods::{Method, tuples, view};
@@ -11,7 +11,7 @@ use super::super::operators::{as_float, defined, signed};
 use super::super::raise::{Raise, Raised};
 use super::super::tojson::{Layout, dumps};
 use super::super::value::{SequenceKind, Val};
-use super::{Filter, sequence, text};
+use super::{Filter, pretty, sequence, text};
 use crate::value::Arena;
 
 /// `value | filter(…)`.
@@ -75,7 +75,7 @@ pub(crate) fn call<'r>(
             "the filter 'random' is not supported: renders must not differ",
         )),
         F::FileSizeFormat => text::file_size(value, given, arena),
-        F::PPrint => Ok(repr_of(value, arena).val(arena)),
+        F::PPrint => pretty::print(value, arena),
         F::DictSort
         | F::First
         | F::Last
@@ -183,6 +183,8 @@ fn round<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'
     match method {
         "common" => Ok(match value {
             Val::Int(_) if precision >= 0 => value,
+            Val::Bool(flag) if precision >= 0 => Val::Int(i64::from(flag)),
+            Val::Int(_) | Val::Bool(_) => Val::Int(round_tens(integer(value)?, precision)),
             _ if precision == 0 => Val::Float(number.round_ties_even()),
             _ if precision > 0 => Val::Float(round_digits(number, precision as usize)),
             _ => Val::Float((number * power).round_ties_even() / power),
@@ -191,6 +193,17 @@ fn round<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'
         "floor" => Ok(Val::Float((number * power).floor() / power)),
         _ => Err(Raise::new("method must be common, ceil or floor")),
     }
+}
+
+/// Rounds to tens, hundreds and so on, a half to the even one.
+fn round_tens(number: i64, precision: i64) -> i64 {
+    let digits = u32::try_from(-precision).unwrap_or(u32::MAX);
+    let Some(unit) = 10_i64.checked_pow(digits) else {
+        return 0;
+    };
+    let (whole, rest) = (number.div_euclid(unit), number.rem_euclid(unit));
+    let up = rest * 2 > unit || (rest * 2 == unit && whole % 2 != 0);
+    (whole + i64::from(up)).saturating_mul(unit)
 }
 
 /// Python rounds the exact binary value to decimal digits, as printing does.

@@ -153,6 +153,12 @@ fn indent<'r>(
 ) -> Raised<Val<'r>> {
     let arena = run.arena;
     defined(value)?;
+    if !value.is_str() {
+        let found = value.type_name();
+        return Err(Raise::new(format!(
+            "unsupported operand type(s) for +=: '{found}' and 'str'"
+        )));
+    }
     let [width, first, blank] = given.bind("indent", ["width", "first", "blank"])?;
     let width = width.unwrap_or(Val::Int(4));
     let indention = if let Some(text) = width.text(arena) {
@@ -182,7 +188,7 @@ fn indent<'r>(
         out.push_text(line);
     }
     run.check_length(out.len())?;
-    Ok(out.finish().val(arena))
+    Ok(out.finish().like(text).val(arena))
 }
 
 fn truncate<'r>(
@@ -206,8 +212,18 @@ fn truncate<'r>(
             "expected length >= {end_length}, got {length}"
         )));
     }
-    if text.chars.chars().count() as i64 <= length + leeway {
+    let own_length = if value.is_str() {
+        text.chars.chars().count() as i64
+    } else {
+        super::super::iterate::length(value, arena)?
+    };
+    if own_length <= length + leeway {
         return Ok(value);
+    }
+    if !value.is_str() {
+        let found = value.type_name();
+        let what = format!("can only concatenate {found} (not \"str\") to {found}");
+        return Err(Raise::new(what));
     }
     let cut = byte_at(text.chars, (length - end_length) as usize);
     let mut kept = text.slice(0, cut, arena);

@@ -1,0 +1,62 @@
+//! The filter `pprint`: Python's `pprint.pformat` of what fits in one line.
+
+use super::super::display::repr_of;
+use super::super::raise::{Raise, Raised};
+use super::super::tag::Tag;
+use super::super::value::Val;
+use crate::value::{Arena, Value};
+
+/// The width at which `pprint` breaks lines.
+const WIDTH: usize = 80;
+
+/// The value as Python prints it, the keys of every dict in order.
+pub(super) fn print<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let printed = repr_of(sorted(value, arena)?, arena);
+    if printed.chars.chars().count() > WIDTH {
+        return Err(Raise::new(
+            "the filter 'pprint' is not supported for values that take several lines",
+        ));
+    }
+    Ok(printed.val(arena))
+}
+
+/// The value with the keys of its dicts in order; an error where keys are not all strings.
+fn sorted<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    let each = |items: &[Val<'r>]| -> Raised<&'r [Val<'r>]> {
+        let sorted: Vec<_> = items
+            .iter()
+            .map(|item| sorted(*item, arena))
+            .collect::<Raised<_>>()?;
+        Ok(arena.alloc_slice_copy(&sorted))
+    };
+    Ok(match value {
+        Val::List(items) => Val::List(each(items)?),
+        Val::Tuple(items) => Val::Tuple(each(items)?),
+        Val::DataList(items, tag) => {
+            let items: Vec<_> = items.iter().map(|item| Val::data(*item, tag)).collect();
+            Val::List(each(&items)?)
+        }
+        Val::Map(entries) => dict(entries.to_vec(), arena)?,
+        Val::DataMap(entries, tag) => {
+            let pair = |(key, item): &(&'r str, Value<'r>)| {
+                let key = Val::str(key, Tag::TEMPLATE);
+                (key, Val::data(*item, tag))
+            };
+            dict(entries.iter().map(pair).collect(), arena)?
+        }
+        _ => value,
+    })
+}
+
+fn dict<'r>(mut entries: Vec<(Val<'r>, Val<'r>)>, arena: &'r Arena) -> Raised<Val<'r>> {
+    if entries.len() > 1 && entries.iter().any(|(key, _)| !key.is_str()) {
+        return Err(Raise::new(
+            "the filter 'pprint' is not supported for dicts whose keys are not all strings",
+        ));
+    }
+    entries.sort_by_key(|(key, _)| key.chars(arena));
+    for (_, item) in &mut entries {
+        *item = sorted(*item, arena)?;
+    }
+    Ok(Val::Map(arena.alloc_slice_copy(&entries)))
+}
