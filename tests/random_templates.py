@@ -264,7 +264,7 @@ class Grammar:
             "|urlencode",
             "|escape",
             ".rstrip('\\n x')",
-            "|wordcount",
+            "|string",
             "|title",
             "|upper|lower",
             "|list|join('|')",

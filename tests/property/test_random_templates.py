@@ -52,6 +52,6 @@ def test_random_templates_mean_what_they_mean_in_jinja2() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(3))
 def test_many_random_templates_mean_what_they_mean_in_jinja2(part: int) -> None:
     assert compare(range(1_000 * (part + 1), 1_000 * (part + 2))) > 400
