@@ -52,6 +52,5 @@ def test_random_templates_mean_what_they_mean_in_jinja2() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("part", range(3))
-def test_many_random_templates_mean_what_they_mean_in_jinja2(part: int) -> None:
-    assert compare(range(1_000 * (part + 1), 1_000 * (part + 2))) > 400
+def test_many_random_templates_mean_what_they_mean_in_jinja2() -> None:
+    assert compare(range(250, 2_000)) > 1_000

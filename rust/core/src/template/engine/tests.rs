@@ -125,7 +125,8 @@ impl Test {
                 super::operators::defined(value)?;
                 let wanted = i64::from(self == Self::Odd);
                 if let Val::Float(number) = value {
-                    return Ok(number.rem_euclid(2.0) == wanted as f64);
+                    // A number with a fraction is neither.
+                    return Ok(number.fract() == 0.0 && number.rem_euclid(2.0) as i64 == wanted);
                 }
                 let number = integer(value).map_err(|_| {
                     Raise::new("not all arguments converted during string formatting")
