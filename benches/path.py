@@ -151,19 +151,21 @@ def report(rounds: list[dict[str, dict[str, float]]], size: float) -> str:
 
     start, warm, whole = (median(part, "cpu") for part in ("cold", "warm", "whole"))
     steady, raw = whole - warm, median("raw", "cpu")
+    wall = median("whole", "wall") - median("warm", "wall")
     threads = [key for key in rounds[0]["whole"] if key not in {"wall", "cpu", "faults"}]
     lines = [
         f"{size:.1f} MB of message content, {median('raw', 'bytes') / 1e6:.1f} MB rendered",
         f"start-up, modules included          {start:8.3f} s",
         f"start-up of a second run            {warm:8.3f} s",
         f"the run                             {whole:8.3f} s {size / whole:8.1f} MB/s",
-        *(f"  {name:<12}                      {median('whole', name):8.3f} s" for name in threads),
+        *(f"  {name:<34}{median('whole', name):8.3f} s" for name in threads),
         f"steady: the run less start-up       {steady:8.3f} s {size / steady:8.1f} MB/s",
         f"raw tokenization of the same text   {raw:8.3f} s {size / raw:8.1f} MB/s",
         f"steady less raw tokenization        {steady - raw:8.3f} s"
         f" {size / (steady - raw):8.1f} MB/s",
         f"whole path against raw tokenization {100 * raw / steady:8.0f} %",
-        f"cores in use (cpu / wall)           {whole / median('whole', 'wall'):8.2f}",
+        f"wall time of the steady part        {wall:8.3f} s {size / wall:8.1f} MB/s",
+        f"cores in use (processor / wall)     {steady / wall:8.2f}",
         f"page faults {median('whole', 'faults'):.0f}, peak memory {median('peak', 'MB'):.0f} MB",
     ]
     return "\n".join(lines)

@@ -39,6 +39,7 @@ _COMPRESSED: tuple[tuple[bytes, Compression], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
 _REPLACE = "replace the file and run the same command again: finished shards are kept"
+_BLANKS = b" \t\r"
 _BLANK_LINE = re.compile(rb"\n(?=[ \t\r]*\n)")
 
 
@@ -237,7 +238,8 @@ class _LineCutter:
         self._offset = 0
         self._lines = 0
         self._blank = 0
-        self._tail = b"\n"
+        self._open = b""
+        """The line that has not ended yet."""
 
     def add(self, block: bytes) -> None:
         goal = len(self._starts) * PART_BYTES
@@ -255,16 +257,15 @@ class _LineCutter:
         self._starts.append(Part(offset, -1, self._lines - self._blank, self._lines + 1))
 
     def _count(self, text: bytes) -> None:
-        """Counts lines, and blank ones, which are no rows. ``_tail`` holds the open line."""
-        end = text.rfind(b"\n") + 1
-        if not end:
-            open_line = self._tail + text
-            # That it is not blank is all that matters, however long it is.
-            self._tail = b"\n-" if open_line.strip() else open_line
+        """Counts lines, and blank ones, which are no rows."""
+        first = text.find(b"\n")
+        if first < 0:
+            self._open = _shortened(self._open + text)
             return
         self._lines += text.count(b"\n")
-        self._blank += len(_BLANK_LINE.findall(self._tail + text[:end]))
-        self._tail = b"\n" + text[end:]
+        self._blank += not (self._open + text[:first]).strip(_BLANKS)
+        self._blank += len(_BLANK_LINE.findall(text))
+        self._open = _shortened(text[text.rfind(b"\n") + 1 :])
 
     def parts(self) -> list[Part]:
         starts = [part for part in self._starts if part.start < self._offset] or [Part()]
@@ -273,6 +274,11 @@ class _LineCutter:
             Part(part.start, stop, part.first_row, part.first_line, stop - part.start)
             for part, stop in zip(starts, stops, strict=True)
         ]
+
+
+def _shortened(line: bytes) -> bytes:
+    """That it is not blank is all that matters of a line, however long it is."""
+    return b"-" if line.strip(_BLANKS) else line
 
 
 def _group(sizes: Iterator[tuple[int, int]]) -> list[Part]:
