@@ -38,6 +38,12 @@ impl LongPieces {
         }
     }
 
+    /// The memory that pieces take.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.text.capacity() + 4 * self.ids.capacity()
+    }
+
     /// The slot of a piece, or the free one where it belongs.
     fn slot(&self, piece: &[u8], hash: u64) -> usize {
         let mut at = (hash >> 32) as usize % SLOTS;

@@ -84,6 +84,9 @@ struct Shared {
     lengths: Vec<u32>,
 }
 
+/// Rewritten text whose memory a thread keeps.
+const KEPT_BYTES: usize = 1 << 20;
+
 /// Memory of one thread: its cache and its buffers. For any encoder, but of one at a time.
 #[derive(Debug)]
 struct Scratch {
@@ -243,6 +246,8 @@ impl Encoder {
                 },
             ),
         };
+        normalized.clear();
+        normalized.shrink_to(KEPT_BYTES);
         scratch.normalized = normalized;
         done
     }
@@ -273,6 +278,8 @@ impl Encoder {
         } else if marked {
             places.walk(ids, start, &self.shared.lengths, trace);
         }
+        rewritten.clear();
+        rewritten.shrink_to(KEPT_BYTES);
         scratch.rewritten = rewritten;
         Ok(())
     }
@@ -335,5 +342,52 @@ impl Backend for Encoder {
         }
         places.finish(ids.len());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Of `▁`, twenty letters and bytes; `ab` is the only merge.
+    fn encoder() -> Encoder {
+        let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>"));
+        let letters = ('a'..='t').map(String::from);
+        let tokens = bytes
+            .chain(letters)
+            .chain(["▁".to_owned(), "ab".to_owned()]);
+        let vocab: serde_json::Map<_, _> = tokens.zip((0..).map(|id| json!(id))).collect();
+        let mark = json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"});
+        let model = json!({"type": "BPE", "byte_fallback": true, "vocab": vocab,
+            "merges": ["a b"]});
+        let file = json!({"normalizer": mark, "model": model}).to_string();
+        Encoder::new(file.as_bytes(), &[]).unwrap()
+    }
+
+    #[test]
+    fn a_hostile_text_changes_no_ids_and_leaves_no_memory_behind() {
+        let encoder = encoder();
+        let mut scratch = encoder.scratch();
+        let mut ids = |text: &str| {
+            let (mut ids, mut ends) = (Vec::new(), Vec::new());
+            let offsets = [0, text.len()];
+            encoder
+                .encode_batch_flat(&mut *scratch, text, &offsets, &mut ids, &mut ends)
+                .unwrap();
+            ids
+        };
+        let plain = "abba cab 的 abracadabra";
+        let before = ids(plain);
+        assert_eq!(ids(&"ab".repeat(1 << 20)).len(), 1 << 20);
+        let unlike = (0..200_000)
+            .map(|n| format!("{n:x}▁的"))
+            .collect::<String>();
+        ids(&unlike);
+        assert_eq!(ids(plain), before);
+        let scratch = own_scratch(&mut *scratch).unwrap();
+        assert!(scratch.work.bytes() < 24 << 20, "{}", scratch.work.bytes());
+        assert!(scratch.normalized.capacity() <= KEPT_BYTES);
+        assert!(scratch.rewritten.capacity() <= KEPT_BYTES);
     }
 }

@@ -16,8 +16,8 @@ use super::vocabulary::{Alphabet, Vocabulary};
 
 /// Pieces whose cache lines are asked for before the first of them is read.
 const CHUNK: usize = 256;
-/// Symbols whose memory a thread keeps.
-const KEPT_SYMBOLS: usize = 1 << 15;
+/// Ends and symbols whose memory a thread keeps; a piece may be as long as a text.
+const KEPT: usize = 1 << 18;
 /// Marks, among the ends, a part that is not a whole piece.
 const PART: u32 = 1 << 31;
 /// Marks its key where the two must be told apart.
@@ -71,6 +71,23 @@ impl Work {
             symbols: Vec::new(),
             long_pieces: LongPieces::new(),
             long: Merging::default(),
+        }
+    }
+
+    /// The memory that texts have made it take, beside what it starts with.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let buffers = [&self.ends, &self.parts, &self.symbols];
+        let own: usize = buffers.iter().map(|buffer| 4 * buffer.capacity()).sum();
+        own + self.long_pieces.bytes()
+    }
+
+    /// Gives memory back that only a rare text needs.
+    fn trim(&mut self) {
+        for buffer in [&mut self.ends, &mut self.parts, &mut self.symbols] {
+            if buffer.capacity() > KEPT {
+                *buffer = Vec::new();
+            }
         }
     }
 }
@@ -161,6 +178,7 @@ impl Pieces {
             start = self.chunk(work, text, start, chunk, ids);
         }
         work.ends = ends;
+        work.trim();
         Ok(())
     }
 
@@ -278,10 +296,6 @@ impl Pieces {
         } else if remembered {
             work.long_pieces
                 .insert(piece.as_bytes(), tag, &work.symbols);
-        } else {
-            // A piece may be as long as a text.
-            work.symbols.clear();
-            work.symbols.shrink_to(KEPT_SYMBOLS);
         }
     }
 
