@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use turnmill_bench::hostile;
 use turnmill_core::tokenizer::bpe::Encoder;
-use turnmill_core::tokenizer::{Backend, Tokenizer};
+use turnmill_core::tokenizer::{Backend, Rows, Tokenizer};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -73,8 +73,7 @@ impl Texts {
 struct Bench {
     encoder: Encoder,
     scratch: Box<dyn Any + Send>,
-    ids: Vec<u32>,
-    ends: Vec<i64>,
+    rows: Rows,
 }
 
 impl Bench {
@@ -83,19 +82,19 @@ impl Bench {
         Ok(Self {
             scratch: encoder.scratch(),
             encoder,
-            ids: Vec::new(),
-            ends: Vec::new(),
+            rows: Rows::default(),
         })
     }
 
     /// Nanoseconds a byte.
     fn encode(&mut self, text: &str, rows: &[usize]) -> Result<f64> {
-        self.ids.clear();
-        self.ends.clear();
+        self.rows.ids.clear();
+        self.rows.ends.clear();
         let scratch = &mut *self.scratch;
+        let texts: Vec<&str> = rows.windows(2).map(|row| &text[row[0]..row[1]]).collect();
         let started = processor_nanoseconds()?;
         self.encoder
-            .encode_batch_flat(scratch, text, rows, &mut self.ids, &mut self.ends)?;
+            .encode_rows(scratch, &texts, (&[], &[]), &mut self.rows)?;
         let spent = processor_nanoseconds()? - started;
         Ok(spent / (rows[rows.len() - 1] - rows[0]).max(1) as f64)
     }
@@ -142,7 +141,7 @@ fn measured(bench: &mut Bench, text: &str, rows: &[usize]) -> Result<f64> {
 }
 
 fn report(name: &str, nanoseconds: f64, bench: &Bench) {
-    let ids = bench.ids.len();
+    let ids = bench.rows.ids.len();
     println!(
         "{name} {:.1} MB/s, {nanoseconds:.2} ns a byte, {ids} ids",
         1e3 / nanoseconds

@@ -13,7 +13,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 use turnmill_core::cancel::Cancel;
 use turnmill_core::check::{Reject, Rule};
-use turnmill_core::tokenizer::{Encoding, Input};
+use turnmill_core::tokenizer::Rows;
 use turnmill_core::{Error, ErrorKind, Result, pool, tokenizer};
 
 use crate::{capsule, detach, errors, flat};
@@ -127,12 +127,6 @@ impl Tokenizer {
     }
 }
 
-/// Ids of consecutive texts, and the number of ids of each.
-struct Encoded {
-    ids: Vec<u32>,
-    lengths: Vec<usize>,
-}
-
 impl Tokenizer {
     /// The tokenizer itself.
     pub(crate) fn core(&self) -> &Arc<tokenizer::Tokenizer> {
@@ -145,44 +139,28 @@ impl Tokenizer {
         add_special_tokens: bool,
         threads: usize,
         cancel: &Cancel,
-    ) -> Result<Vec<Encoded>> {
+    ) -> Result<Vec<Rows>> {
         pool::map(threads, &items(texts), |item| {
             cancel.check()?;
             self.encode_all(item, add_special_tokens)
         })
     }
 
-    fn encode_all(&self, texts: &[&str], add_special_tokens: bool) -> Result<Encoded> {
+    fn encode_all(&self, texts: &[&str], add_special_tokens: bool) -> Result<Rows> {
         let tokenizer = &*self.inner;
-        let (prefix, suffix) = if add_special_tokens {
+        let frame = if add_special_tokens {
             (tokenizer.prefix(), tokenizer.suffix())
         } else {
             (&[][..], &[][..])
         };
+        texts.iter().try_for_each(|text| check_size(text))?;
         let mut scratch = self.take_scratch();
-        let mut encoding = Encoding::default();
-        let mut encoded = Encoded {
-            ids: Vec::new(),
-            lengths: Vec::with_capacity(texts.len()),
-        };
-        for text in texts {
-            let input = Input {
-                text: check_size(text)?,
-                content: &[],
-                cuts: &[],
-                marks: &[],
-            };
-            tokenizer
-                .backend()
-                .encode(&mut *scratch, &input, &mut encoding)?;
-            encoded.ids.extend(prefix);
-            encoded.ids.extend(&encoding.ids);
-            encoded.ids.extend(suffix);
-            let length = prefix.len() + encoding.ids.len() + suffix.len();
-            encoded.lengths.push(length);
-        }
+        let mut rows = Rows::default();
+        tokenizer
+            .backend()
+            .encode_rows(&mut *scratch, texts, frame, &mut rows)?;
         self.give_scratch(scratch);
-        Ok(encoded)
+        Ok(rows)
     }
 
     /// A lock that is taken (by a thread that a fork did not copy, at worst) is not waited for.
@@ -199,9 +177,9 @@ impl Tokenizer {
 }
 
 /// Offsets inside a text are 32 bits wide.
-fn check_size(text: &str) -> Result<&str> {
+fn check_size(text: &str) -> Result<()> {
     if u32::try_from(text.len()).is_ok() {
-        return Ok(text);
+        return Ok(());
     }
     Err(Error::new(
         ErrorKind::Data,
@@ -227,12 +205,12 @@ fn items<'t, 's>(texts: &'t [&'s str]) -> Vec<&'t [&'s str]> {
     items
 }
 
-fn row_offsets(parts: &[Encoded]) -> Vec<i64> {
+fn row_offsets(parts: &[Rows]) -> Vec<i64> {
     let mut offsets = vec![0];
-    let mut end = 0;
-    for length in parts.iter().flat_map(|part| &part.lengths) {
-        end += *length as i64;
-        offsets.push(end);
+    let mut start = 0;
+    for part in parts {
+        offsets.extend(part.ends.iter().map(|end| (start + end) as i64));
+        start += part.ids.len();
     }
     offsets
 }

@@ -53,6 +53,15 @@ pub struct Encoding {
     pub marks: Vec<Mark>,
 }
 
+/// Ids of many texts, one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// How many ids there are up to the end of each text.
+    pub ends: Vec<usize>,
+}
+
 /// An encoder of text. Implementations are shared between threads; what a thread changes lives in
 /// its scratch.
 pub trait Backend: Send + Sync {
@@ -71,6 +80,32 @@ pub trait Backend: Send + Sync {
         input: &Input<'_>,
         encoding: &mut Encoding,
     ) -> Result<()>;
+
+    /// Appends the ids of whole texts, each between a prefix and a suffix; control tokens are
+    /// parsed. Faster than one call of [`encode`](Self::encode) for each, where texts are short.
+    fn encode_rows(
+        &self,
+        scratch: &mut dyn Any,
+        texts: &[&str],
+        (prefix, suffix): (&[u32], &[u32]),
+        rows: &mut Rows,
+    ) -> Result<()> {
+        let mut encoding = Encoding::default();
+        for text in texts {
+            let input = Input {
+                text,
+                content: &[],
+                cuts: &[],
+                marks: &[],
+            };
+            self.encode(scratch, &input, &mut encoding)?;
+            for part in [prefix, &encoding.ids, suffix] {
+                rows.ids.extend_from_slice(part);
+            }
+            rows.ends.push(rows.ids.len());
+        }
+        Ok(())
+    }
 }
 
 /// A tokenizer with the files that stand beside it. Shared between threads.

@@ -6,40 +6,50 @@ use super::simd::{large, prefetch};
 /// Longest piece that is remembered here, in bytes.
 pub(super) const MAX_BYTES: usize = 15;
 /// Most ids of a piece that is remembered here.
-pub(super) const MAX_IDS: usize = 3;
+pub(super) const MAX_IDS: usize = 4;
 
 /// Entries of a thread's own table: 2 MiB of them would not fit the second-level cache of any
 /// processor, 8 MiB hold the words of a large corpus.
 const OWN_BUCKETS: usize = 1 << 17;
 
-/// The bytes of a piece in the low lanes, its length in the highest; 0 is no piece.
+/// The bytes of a piece in the low lanes, its length in the low bits of the highest; 0 is no piece.
 pub(super) type Key = u128;
 
-/// A piece and its ids; the last lane counts them.
+/// A piece and its ids.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(super) struct Entry {
+    /// The key, and in bits that no key uses how many ids there are.
     key: Key,
-    pub(super) ids: [u32; 4],
+    pub(super) ids: [u32; MAX_IDS],
 }
 
+const COUNT_SHIFT: u32 = 124;
+const COUNT: Key = 7 << COUNT_SHIFT;
+
 impl Entry {
-    /// Of at most [`MAX_IDS`] ids.
+    /// `None` if there are more than [`MAX_IDS`] ids.
     pub(super) fn new(key: Key, ids: &[u32]) -> Option<Self> {
         let mut entry = Self {
-            key,
-            ids: [0, 0, 0, ids.len() as u32],
+            key: key | (ids.len() as Key) << COUNT_SHIFT,
+            ids: [0; MAX_IDS],
         };
-        entry
-            .ids
-            .get_mut(..ids.len().min(4))?
-            .copy_from_slice(ids.get(..ids.len().min(4))?);
-        (ids.len() <= MAX_IDS).then_some(entry)
+        entry.ids.get_mut(..ids.len())?.copy_from_slice(ids);
+        Some(entry)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&self) -> usize {
-        self.ids[3] as usize
+        (self.key >> COUNT_SHIFT) as usize & 7
+    }
+
+    #[inline(always)]
+    fn is_of(&self, key: Key) -> bool {
+        (self.key ^ key) & !COUNT == 0
+    }
+
+    fn key(&self) -> Key {
+        self.key & !COUNT
     }
 }
 
@@ -78,6 +88,11 @@ fn last_key(piece: &[u8]) -> u128 {
     let mut bytes = [0; 16];
     bytes[..piece.len()].copy_from_slice(piece);
     u128::from_le_bytes(bytes)
+}
+
+/// The piece of a key: its bytes, and how many of them.
+pub(super) fn piece(key: Key) -> ([u8; 16], usize) {
+    (key.to_le_bytes(), (key >> 120) as usize % 16)
 }
 
 /// Spreads a key over 32 bits.
@@ -122,18 +137,26 @@ impl Image {
     }
 
     fn insert(&mut self, entry: &Entry) {
-        let (word, bit) = self.bit(hash(entry.key));
+        let hash = hash(entry.key());
+        let (word, bit) = self.bit(hash);
         self.seen[word] |= bit;
-        let mut at = hash(entry.key) as usize & self.mask;
+        let mut at = hash as usize & self.mask;
         loop {
             for slot in &mut self.buckets[at].0 {
-                if slot.key == 0 || slot.key == entry.key {
+                if slot.key == 0 || slot.is_of(entry.key()) {
                     *slot = *entry;
                     return;
                 }
             }
             at = (at + 1) & self.mask;
         }
+    }
+
+    /// Starts to load what `find` will read.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u32) {
+        prefetch(&self.seen, self.bit(hash).0);
+        prefetch(&self.buckets, hash as usize & self.mask);
     }
 
     fn find(&self, key: Key, hash: u32) -> Option<&Entry> {
@@ -144,10 +167,10 @@ impl Image {
         let mut at = hash as usize & self.mask;
         loop {
             let Bucket([first, second]) = &self.buckets[at];
-            if first.key == key {
+            if first.is_of(key) {
                 return Some(first);
             }
-            if second.key == key {
+            if second.is_of(key) {
                 return Some(second);
             }
             if second.key == 0 {
@@ -184,8 +207,8 @@ impl Own {
     pub(super) fn get(&self, key: Key, hash: u32) -> Option<&Entry> {
         let Bucket(entries) = &self.buckets[hash as usize % OWN_BUCKETS];
         // Which of the two it is, nobody can foresee: choose without a branch.
-        let entry = &entries[usize::from(entries[0].key != key)];
-        (entry.key == key).then_some(entry)
+        let entry = &entries[usize::from(!entries[0].is_of(key))];
+        entry.is_of(key).then_some(entry)
     }
 
     /// Takes over the shared entry of a piece, if the vocabulary has it.
@@ -214,6 +237,8 @@ mod tests {
         assert_ne!(key(text, 7, 10), key(text, 7, 11));
         assert_ne!(key(text, 7, 11), key(text, 7, 12));
         assert_eq!(key(text, 13, 28), key(&text[13..28], 0, 15));
+        let (bytes, length) = piece(key(text, 3, 7));
+        assert_eq!(&bytes[..length], b"abc\0");
     }
 
     #[test]
@@ -236,11 +261,11 @@ mod tests {
         let image = Image::new(&entries);
         for entry in &entries {
             assert_eq!(
-                image.find(entry.key, hash(entry.key)).unwrap().ids,
+                image.find(entry.key(), hash(entry.key())).unwrap().ids,
                 entry.ids
             );
         }
         assert!(image.find(1, hash(1)).is_none());
-        assert!(Entry::new(1, &[1, 2, 3, 4]).is_none());
+        assert!(Entry::new(1, &[1, 2, 3, 4, 5]).is_none());
     }
 }

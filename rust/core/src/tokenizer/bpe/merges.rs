@@ -2,7 +2,7 @@
 //! equals.
 
 use super::merging::Merging;
-use super::simd::large;
+use super::simd::{large, prefetch};
 use super::windows::{WINDOW, Windows};
 
 /// No such merge; also greater than every rank.
@@ -116,6 +116,14 @@ impl Merges {
             }
             bucket = (bucket + 1) & self.mask;
         }
+    }
+
+    /// Starts to load what `find` will read.
+    #[inline]
+    pub(super) fn ask(&self, left: u32, right: u32) {
+        let pair = pack(left, right);
+        prefetch(&self.seen, self.bit(pair) / 64);
+        prefetch(&self.buckets, self.home(pair));
     }
 
     /// Merges `symbols` in place as far as the rules go. `piece` are their bytes, or empty if they

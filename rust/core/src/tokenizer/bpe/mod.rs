@@ -8,9 +8,11 @@
     reason = "what runs for every byte has to become part of the function that enables vector instructions"
 )]
 
+mod abreast;
 mod blocks;
 mod cache;
 mod definition;
+mod gaps;
 mod grammar;
 mod joins;
 mod long;
@@ -31,7 +33,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::added::{Splitter, assign_ids};
-use super::{AddedToken, Backend, Encoding, Input};
+use super::{AddedToken, Backend, Encoding, Input, Rows};
 use crate::error::{Error, ErrorKind, Result};
 use definition::Definition;
 use normalize::Rewrite;
@@ -149,28 +151,18 @@ impl Encoder {
         &self.shared.added
     }
 
-    /// Encodes `rows` texts, laid end to end in `text`: row `i` is `text[offsets[i]..offsets[i +
-    /// 1]]`. Appends their ids to `ids` and the end of each row's ids to `ends`.
-    pub fn encode_batch_flat(
+    /// Appends the ids of one text of many, up to pieces that wait to be merged with others.
+    fn row(
         &self,
-        scratch: &mut dyn Any,
+        scratch: &mut Scratch,
         text: &str,
-        offsets: &[usize],
-        ids: &mut Vec<u32>,
-        ends: &mut Vec<i64>,
+        (prefix, suffix): (&[u32], &[u32]),
+        rows: &mut Rows,
     ) -> Result<()> {
-        let scratch = own_scratch(scratch)?;
-        for row in offsets.windows(2) {
-            let row = text.get(row[0]..row[1]).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Data,
-                    "bad-offsets",
-                    "a row does not lie in the text",
-                )
-            })?;
-            self.part(scratch, row, 0, &[], ids, &mut Places::none())?;
-            ends.push(ids.len() as i64);
-        }
+        rows.ids.extend_from_slice(prefix);
+        self.part(scratch, text, 0, &[], &mut rows.ids, &mut Places::none())?;
+        rows.ids.extend_from_slice(suffix);
+        scratch.work.end_row(rows.ids.len());
         Ok(())
     }
 
@@ -272,6 +264,10 @@ impl Encoder {
             ids,
         );
         let start = result.map_err(|what| Error::new(ErrorKind::Tokenizer, "bad-split", what))?;
+        if !places.all_found() {
+            // What follows has to know how many ids there are.
+            self.shared.pieces.settle(&mut scratch.work, ids);
+        }
         if marked && changed {
             let trace = trace.rewritten(self.shared.pre_tokenizer.origins(text, first));
             places.walk(ids, start, &self.shared.lengths, &trace);
@@ -323,6 +319,7 @@ impl Backend for Encoder {
         encoding: &mut Encoding,
     ) -> Result<()> {
         let scratch = own_scratch(scratch)?;
+        scratch.work.start();
         let Encoding { ids, marks } = encoding;
         ids.clear();
         marks.clear();
@@ -340,7 +337,26 @@ impl Backend for Encoder {
             self.part(scratch, part, start, input.content, ids, &mut places)?;
             start = cut;
         }
+        self.shared.pieces.settle(&mut scratch.work, ids);
         places.finish(ids.len());
+        Ok(())
+    }
+
+    fn encode_rows(
+        &self,
+        scratch: &mut dyn Any,
+        texts: &[&str],
+        frame: (&[u32], &[u32]),
+        rows: &mut Rows,
+    ) -> Result<()> {
+        let scratch = own_scratch(scratch)?;
+        scratch.work.start();
+        for text in texts {
+            self.row(scratch, text, frame, rows)?;
+        }
+        let pieces = &self.shared.pieces;
+        pieces.settle(&mut scratch.work, &mut rows.ids);
+        scratch.work.take_ends(&mut rows.ends);
         Ok(())
     }
 }
@@ -370,12 +386,12 @@ mod tests {
         let encoder = encoder();
         let mut scratch = encoder.scratch();
         let mut ids = |text: &str| {
-            let (mut ids, mut ends) = (Vec::new(), Vec::new());
-            let offsets = [0, text.len()];
+            let mut rows = Rows::default();
             encoder
-                .encode_batch_flat(&mut *scratch, text, &offsets, &mut ids, &mut ends)
+                .encode_rows(&mut *scratch, &[text], (&[], &[]), &mut rows)
                 .unwrap();
-            ids
+            assert_eq!(rows.ends, [rows.ids.len()]);
+            rows.ids
         };
         let plain = "abba cab 的 abracadabra";
         let before = ids(plain);

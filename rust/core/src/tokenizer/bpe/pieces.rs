@@ -3,8 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::Unsupported;
+use super::abreast::{self, ABREAST, Line};
 use super::cache::{self, Entry, Image, Key, MAX_BYTES, Own};
 use super::definition::Model;
+use super::gaps::Gaps;
 use super::joins::Joins;
 use super::long::{self, LongPieces};
 use super::merges::Merges;
@@ -16,6 +18,8 @@ use super::vocabulary::{Alphabet, Vocabulary};
 
 /// Pieces whose cache lines are asked for before the first of them is read.
 const CHUNK: usize = 256;
+/// Pieces and rows that wait to be settled.
+const WAITING: usize = 64;
 /// Ends and symbols whose memory a thread keeps; a piece may be as long as a text.
 const KEPT: usize = 1 << 18;
 /// Marks, among the ends, a part that is not a whole piece.
@@ -49,11 +53,14 @@ pub(super) struct Pieces {
 pub(super) struct Work {
     own: Own,
     ends: Vec<u32>,
-    parts: Vec<u32>,
     keys: Box<[Key; CHUNK]>,
     hashes: Box<[u32; CHUNK]>,
     /// The ids of a chunk, each entry of the cache being written whole.
     out: Box<[u32; CHUNK * 4]>,
+    gaps: Gaps,
+    /// Ends of rows without gaps.
+    row_ends: Vec<usize>,
+    lines: Box<[Line; ABREAST]>,
     symbols: Vec<u32>,
     long_pieces: LongPieces,
     long: Merging,
@@ -64,10 +71,12 @@ impl Work {
         Self {
             own: Own::new(),
             ends: Vec::new(),
-            parts: Vec::new(),
             keys: Box::new([0; CHUNK]),
             hashes: Box::new([0; CHUNK]),
             out: Box::new([0; CHUNK * 4]),
+            gaps: Gaps::default(),
+            row_ends: Vec::new(),
+            lines: Box::new([Line::EMPTY; ABREAST]),
             symbols: Vec::new(),
             long_pieces: LongPieces::new(),
             long: Merging::default(),
@@ -77,18 +86,37 @@ impl Work {
     /// The memory that texts have made it take, beside what it starts with.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        let buffers = [&self.ends, &self.parts, &self.symbols];
+        let buffers = [&self.ends, &self.symbols];
         let own: usize = buffers.iter().map(|buffer| 4 * buffer.capacity()).sum();
-        own + self.long_pieces.bytes()
+        own + self.long_pieces.bytes() + self.gaps.bytes()
     }
 
     /// Gives memory back that only a rare text needs.
     fn trim(&mut self) {
-        for buffer in [&mut self.ends, &mut self.parts, &mut self.symbols] {
+        for buffer in [&mut self.ends, &mut self.symbols] {
             if buffer.capacity() > KEPT {
                 *buffer = Vec::new();
             }
         }
+    }
+}
+
+impl Work {
+    /// Forgets what an error has left.
+    pub(super) fn start(&mut self) {
+        self.gaps.clear();
+        self.row_ends.clear();
+    }
+
+    /// A row ends after so many ids.
+    #[inline]
+    pub(super) fn end_row(&mut self, at: usize) {
+        self.gaps.end_row(at);
+    }
+
+    /// Moves the ends of the rows that are settled.
+    pub(super) fn take_ends(&mut self, ends: &mut Vec<usize>) {
+        ends.append(&mut self.row_ends);
     }
 }
 
@@ -168,46 +196,58 @@ impl Pieces {
     ) -> Result<(), String> {
         work.ends.clear();
         self.split.split(text, vectors, &mut work.ends)?;
-        if self.cut_ascii || text.bytes().fold(0, u8::max) >= 0xE0 {
-            self.cut(text.as_bytes(), work);
-            std::mem::swap(&mut work.ends, &mut work.parts);
-        }
         let ends = std::mem::take(&mut work.ends);
-        let mut start = 0;
-        for chunk in ends.chunks(CHUNK) {
-            start = self.chunk(work, text, start, chunk, ids);
+        if self.cut_ascii || text.bytes().fold(0, u8::max) >= 0xE0 {
+            self.cut(work, text, &ends, ids);
+        } else {
+            let mut start = 0;
+            for chunk in ends.chunks(CHUNK) {
+                start = self.chunk(work, text, start, chunk, ids);
+            }
         }
         work.ends = ends;
         work.trim();
         Ok(())
     }
 
-    /// Cuts every piece of `work.ends` where no token lies across, into `work.parts`.
+    /// Encodes pieces, each cut where no token lies across.
     #[inline(always)]
-    fn cut(&self, text: &[u8], work: &mut Work) {
-        work.parts.clear();
-        let mut start = 0;
-        for &end in &work.ends {
-            let (mut left, length) = decode(text, start);
+    fn cut(&self, work: &mut Work, text: &str, ends: &[u32], ids: &mut Vec<u32>) {
+        let bytes = text.as_bytes();
+        let mut parts = [0; CHUNK];
+        let (mut count, mut start, mut done) = (0, 0, 0);
+        for &end in ends {
+            let (mut left, length) = decode(bytes, start);
             let mut at = start + length;
             let mut mark = 0;
             while at < end as usize {
-                let (right, length) = decode(text, at);
+                let (right, length) = decode(bytes, at);
                 let narrow = !self.cut_ascii && left < 0x800 && right < 0x800;
-                if !narrow && !self.joins.joined(text, at, left, right) {
-                    mark = PART;
-                    work.parts.push(at as u32 | mark);
+                let apart = !narrow && !self.joins.joined(bytes, at, left, right);
+                // Without a branch: half of the borders are cut, and nobody foresees which.
+                parts[count] = at as u32 | PART;
+                count += usize::from(apart);
+                mark |= u32::from(apart) * PART;
+                if count == CHUNK {
+                    done = self.chunk(work, text, done, &parts, ids);
+                    count = 0;
                 }
                 left = right;
                 at += length;
             }
-            work.parts.push(end | mark);
+            parts[count] = end | mark;
+            count += 1;
+            if count == CHUNK {
+                done = self.chunk(work, text, done, &parts, ids);
+                count = 0;
+            }
             start = end as usize;
         }
+        self.chunk(work, text, done, &parts[..count], ids);
     }
 
     /// Encodes the pieces from `start` on that end at `ends`; returns the last end.
-    #[inline(always)]
+    #[inline]
     fn chunk(
         &self,
         work: &mut Work,
@@ -224,15 +264,21 @@ impl Pieces {
             if let Some(entry) = work.own.get(key, hash) {
                 work.out[filled..filled + 4].copy_from_slice(&entry.ids);
                 filled += entry.count();
-            } else {
+            } else if key == LONG {
                 ids.extend_from_slice(&work.out[..filled]);
                 filled = 0;
                 let part = ends[i] & PART != 0;
-                self.miss(work, &text[at..end], (key, hash), part, ids);
+                self.long_piece(work, &text[at..end], part, ids);
+            } else {
+                self.image.prefetch(hash);
+                work.gaps.push(ids.len() + filled, key, hash);
             }
             at = end;
         }
         ids.extend_from_slice(&work.out[..filled]);
+        if work.gaps.len() >= WAITING {
+            self.settle(work, ids);
+        }
         at
     }
 
@@ -257,27 +303,11 @@ impl Pieces {
         }
     }
 
-    /// Appends the ids of a piece that the thread does not remember, and remembers it.
+    /// Appends the ids of a piece that is too long for the cache.
     #[inline(never)]
-    fn miss(
-        &self,
-        work: &mut Work,
-        piece: &str,
-        (key, hash): (Key, u32),
-        part: bool,
-        ids: &mut Vec<u32>,
-    ) {
-        if key != LONG
-            && let Some(entry) = work.own.adopt(&self.image, key, hash)
-        {
-            ids.extend_from_slice(&entry.ids[..entry.count()]);
-            return;
-        }
+    fn long_piece(&self, work: &mut Work, piece: &str, part: bool, ids: &mut Vec<u32>) {
         let tag = part && self.whole_differs;
-        if key == LONG
-            && !tag
-            && let Some(&id) = self.long.get(piece.as_bytes())
-        {
+        if !tag && let Some(&id) = self.long.get(piece.as_bytes()) {
             ids.push(id);
             return;
         }
@@ -288,14 +318,74 @@ impl Pieces {
         }
         self.merge(piece, &mut work.symbols, &mut work.long);
         ids.extend_from_slice(&work.symbols);
-        let entry = (key != LONG)
-            .then(|| Entry::new(key, &work.symbols))
-            .flatten();
-        if let Some(entry) = entry {
-            work.own.insert(entry, hash);
-        } else if remembered {
+        if remembered {
             work.long_pieces
                 .insert(piece.as_bytes(), tag, &work.symbols);
+        }
+    }
+
+    /// Fills the gaps among `ids`.
+    #[inline]
+    pub(super) fn settle(&self, work: &mut Work, ids: &mut Vec<u32>) {
+        if work.gaps.len() > 0 {
+            self.fill(work);
+            work.gaps.close(ids, &mut work.row_ends);
+        }
+    }
+
+    /// Finds the ids of the pieces that wait.
+    #[inline(never)]
+    fn fill(&self, work: &mut Work) {
+        let mut waiting = [0; ABREAST];
+        let mut count = 0;
+        for number in 0..work.gaps.len() {
+            if self.recall(work, number) {
+                continue;
+            }
+            waiting[count] = number;
+            let (bytes, length) = cache::piece(work.gaps.get(number).key);
+            let bytes = &bytes[..length];
+            work.symbols.clear();
+            self.alphabet.symbols_of(bytes, &mut work.symbols);
+            work.lines[count] = Line::new(&self.merges, bytes, &work.symbols);
+            count += 1;
+            if count == ABREAST {
+                self.merge_abreast(work, &waiting[..count]);
+                count = 0;
+            }
+        }
+        self.merge_abreast(work, &waiting[..count]);
+    }
+
+    /// Fills the gap of a piece that somebody knows; says `false` if it has to be merged.
+    #[inline]
+    fn recall(&self, work: &mut Work, number: usize) -> bool {
+        let gap = work.gaps.get(number);
+        if gap.is_end() {
+            return true;
+        }
+        if let Some(entry) = work.own.get(gap.key, gap.hash) {
+            work.gaps.fill(number, &entry.ids[..entry.count()]);
+            return true;
+        }
+        if let Some(entry) = work.own.adopt(&self.image, gap.key, gap.hash) {
+            work.gaps.fill(number, &entry.ids[..entry.count()]);
+            return true;
+        }
+        false
+    }
+
+    /// Merges the pieces of the first lines, fills their gaps, and remembers them.
+    fn merge_abreast(&self, work: &mut Work, waiting: &[usize]) {
+        abreast::merge(&self.merges, &mut work.lines[..waiting.len()]);
+        for (&number, line) in waiting.iter().zip(&work.lines[..]) {
+            let gap = work.gaps.get(number);
+            work.symbols.clear();
+            work.symbols.extend(line.symbols());
+            work.gaps.fill(number, &work.symbols);
+            if let Some(entry) = Entry::new(gap.key, &work.symbols) {
+                work.own.insert(entry, gap.hash);
+            }
         }
     }
 

@@ -79,6 +79,12 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// No mark is left to find.
+    #[inline]
+    pub(super) fn all_found(&self) -> bool {
+        self.marks.is_empty()
+    }
+
     /// A mark that is not yet found lies before `end`.
     #[inline]
     pub(super) fn within(&self, end: usize) -> bool {

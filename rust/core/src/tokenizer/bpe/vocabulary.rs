@@ -146,6 +146,17 @@ impl Alphabet {
         }
     }
 
+    /// Appends the first symbols of a piece, given as bytes of UTF-8.
+    #[inline]
+    pub(super) fn symbols_of(&self, piece: &[u8], symbols: &mut Vec<u32>) {
+        match self {
+            Self::Bytes(ids) => symbols.extend(piece.iter().map(|&byte| ids[usize::from(byte)])),
+            Self::Characters { .. } => {
+                self.symbols(std::str::from_utf8(piece).unwrap_or_default(), symbols);
+            }
+        }
+    }
+
     /// Appends the first symbols of a piece.
     #[inline]
     pub(super) fn symbols(&self, piece: &str, symbols: &mut Vec<u32>) {
