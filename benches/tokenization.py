@@ -30,6 +30,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,11 @@ def fixture(name: str) -> str:
         return str(stream.read().decode())
 
 
+def rows(name: str) -> Iterator[Any]:
+    """The rows of a JSON Lines file of the fixtures."""
+    return (json.loads(line) for line in fixture(name).split("\n") if line)
+
+
 def alpaca(name: str) -> Iterator[tuple[str, str]]:
     """Questions and answers."""
     for row in json.loads(fixture(name)):
@@ -208,13 +214,11 @@ def code() -> Iterator[str]:
 
 def mixed() -> Iterator[str]:
     """Chats in many languages, Chinese counselling, sums."""
-    for line in fixture("sharegpt_dev.jsonl.zst").splitlines():
-        for message in json.loads(line)["conversations"]:
-            yield message["value"]
-    for line in fixture("smilechat_zh_dev.jsonl.zst").splitlines()[:2000]:
-        yield from (value for value in strings(json.loads(line)) if len(value) > 60)
-    for line in fixture("gsm8k_train.jsonl.zst").splitlines():
-        row = json.loads(line)
+    for row in rows("sharegpt_dev.jsonl.zst"):
+        yield from (message["value"] for message in row["conversations"])
+    for row in islice(rows("smilechat_zh_dev.jsonl.zst"), 2000):
+        yield from (value for value in strings(row) if len(value) > 60)
+    for row in rows("gsm8k_train.jsonl.zst"):
         yield f"{row['question']}\n{row['answer']}"
 
 
