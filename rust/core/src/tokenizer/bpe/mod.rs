@@ -208,7 +208,7 @@ impl Encoder {
         let first = trace.start == base;
         let mut normalized = std::mem::take(&mut scratch.normalized);
         let changed = self.shared.normalizer.apply(text, first, &mut normalized);
-        let marked = places.within(trace.end);
+        let (marked, tracked) = (places.within(trace.end), !places.all_found());
         // Without origins a changed text does not tell where in the input it ends.
         let mut none = Places::none();
         let places = if marked { places } else { &mut none };
@@ -238,6 +238,10 @@ impl Encoder {
                 },
             ),
         };
+        if tracked {
+            // A mark behind this text has to know how many ids the text has.
+            self.shared.pieces.settle(&mut scratch.work, ids);
+        }
         normalized.clear();
         normalized.shrink_to(KEPT_BYTES);
         scratch.normalized = normalized;
@@ -368,6 +372,10 @@ mod tests {
 
     /// Of `▁`, twenty letters and bytes; `ab` is the only merge.
     fn encoder() -> Encoder {
+        encoder_with(&[])
+    }
+
+    fn encoder_with(added: &[AddedToken]) -> Encoder {
         let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>"));
         let letters = ('a'..='t').map(String::from);
         let tokens = bytes
@@ -378,7 +386,7 @@ mod tests {
         let model = json!({"type": "BPE", "byte_fallback": true, "vocab": vocab,
             "merges": ["a b"]});
         let file = json!({"normalizer": mark, "model": model}).to_string();
-        Encoder::new(file.as_bytes(), &[]).unwrap()
+        Encoder::new(file.as_bytes(), added).unwrap()
     }
 
     #[test]
@@ -403,5 +411,42 @@ mod tests {
         assert!(scratch.work.bytes() < 24 << 20, "{}", scratch.work.bytes());
         assert!(scratch.normalized.capacity() <= KEPT_BYTES);
         assert!(scratch.rewritten.capacity() <= KEPT_BYTES);
+    }
+
+    #[test]
+    fn a_mark_is_found_alone_as_among_others() {
+        let token = AddedToken {
+            id: 0,
+            content: "<x>".to_owned(),
+            single_word: false,
+            lstrip: false,
+            rstrip: false,
+            normalized: false,
+            special: true,
+        };
+        let encoder = encoder_with(&[token]);
+        let text = "abc<x>dba<x>cab 的<x>";
+        let marks: Vec<u32> = (0..=text.len() as u32).collect();
+        let encoded = |marks: &[u32]| {
+            let (content, cuts) = (&[][..], &[][..]);
+            let mut encoding = Encoding::default();
+            let input = Input {
+                text,
+                content,
+                cuts,
+                marks,
+            };
+            let mut scratch = encoder.scratch();
+            encoder
+                .encode(&mut *scratch, &input, &mut encoding)
+                .unwrap();
+            encoding
+        };
+        let all = encoded(&marks);
+        for (mark, found) in marks.iter().zip(&all.marks) {
+            let alone = encoded(&[*mark]);
+            assert_eq!(alone.ids, all.ids);
+            assert_eq!(alone.marks, [*found], "{mark}");
+        }
     }
 }
