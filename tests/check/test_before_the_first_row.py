@@ -81,6 +81,15 @@ def test_a_stop_set_without_the_templates_terminator(model, name, eos, flags, en
     assert last_label(directory, stop=flags) == ends
 
 
+def test_no_template_is_named_that_ends_in_no_stop_token(model):
+    """Llama's own terminator, and with it every built-in one that it has, is not served."""
+    directory = model(LLAMA, [128001, 128008])
+    for template in (None, "llama-3.1"):
+        hint = refusal(directory, template=template).hint
+        assert "--stop" in hint
+        assert "--template" not in hint
+
+
 def test_a_check_of_conversations_stops_in_the_same_place(model):
     with pytest.raises(TurnmillError) as raised:
         turnmill.check([ROW], tokenizer=model("qwen3", 151643))

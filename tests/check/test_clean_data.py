@@ -1,9 +1,8 @@
 """Published data raises no error that is not real; docs/check.md lists those that are.
 
 Real are rows that the template refuses as transformers does (`template-error`), tool calls
-that it does not print (`turn-lost`), and Phi-3, whose tokenizer puts a space token before the
-answer that a server's prompt does not hold, and Mistral, whose template leaves the system message
-out of whole conversations (both `prompt-parity`).
+that it does not print (`turn-lost`), rows without an answer (`no-assistant-turn`), and Mistral,
+whose template leaves the system message out of whole conversations (`prompt-parity`).
 """
 
 from __future__ import annotations
@@ -38,11 +37,17 @@ SETS = {
     "identity": ("llamafactory/identity.json", {}),
     "c4": ("llamafactory/c4_demo.jsonl", {}),
 }
-ROW_RULES = {"template-error", "turn-lost"}
+ROW_RULES = {"template-error", "turn-lost", "no-assistant-turn"}
 """Rules that leave a row out: raw data shows them, what was prepared of it does not."""
-OTHER_PROMPTS = {"phi-3-mini", "mistral-7b-instruct-v0.3"}
+OTHER_PROMPTS = {"mistral-7b-instruct-v0.3"}
 """Mistral's template prints a system message only in a prompt, never in a whole conversation."""
-QUICK = [("sharegpt", "llama-3.2-instruct"), ("glaive", "qwen3"), ("tau-bench", "qwen3")]
+QUICK = [
+    ("sharegpt", "llama-3.2-instruct"),
+    ("glaive", "qwen3"),
+    ("tau-bench", "qwen3"),
+    # Its tokenizer puts a space before each answer, which the model has to write.
+    ("alpaca-zh", "phi-3-mini"),
+]
 
 
 def errors(findings):
@@ -61,7 +66,8 @@ def assert_clean(name, tokenizer, count, place):
     raw = turnmill.check(source, tokenizer=tokenizer_dir(tokenizer), recipe=recipe)
     assert errors(raw) <= ROW_RULES | real
     replay = raw.facts["replay"]["rate"]
-    if not real:
+    # Questions of GSM8K run into their answers: a token of both is in no prompt.
+    if not real and "boundary-merge" not in raw.rules:
         assert replay in {1.0, None}
     if raw.facts["rejected"] == raw.rows:
         return

@@ -338,9 +338,12 @@ def eos_flag_ignored(place: Path) -> tuple[Findings, Findings]:
 
 @case("pad-equals-terminator")
 def pad_equals_terminator(place: Path) -> tuple[Findings, Findings]:
-    made = [copied(place / name, pad_token=name) for name in ("<|im_end|>", "<think>")]
-    row = [WORD, OTHER, STOP, STOP]
-    broken, good = (audit(row, ".xx.", {"tokenizer": model}) for model in made)
+    """A near miss: the server stops on that pad token as well, but no turn ends in it."""
+    pads = ("<|im_end|>", "<|endoftext|>")
+    broken, good = (
+        audit([WORD, OTHER, STOP, STOP], ".xx.", {"tokenizer": copied(place / pad, pad_token=pad)})
+        for pad in pads
+    )
     return broken, good
 
 

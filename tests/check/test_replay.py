@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 import turnmill
 from fixtures import STOPS, rows, tokenizer_dir
@@ -117,6 +118,41 @@ def prompts(reference, chat):
             )
         found += reference.encode(texts)
     return found
+
+
+@pytest.mark.parametrize("answer", ["你好，我是。", "1. Yes", "Yes"])
+def test_a_space_that_the_tokenizer_writes_is_the_answers(answer):
+    """Phi-3 puts a token ``▁`` before such answers. The prompt has it not, the model writes it.
+
+    Where the answer is one token with its space, that is no space which the row lacks.
+    """
+    name = "phi-3-mini"
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    findings = turnmill.check([talk("Hi", answer)], tokenizer=recipe.tokenizer, recipe=recipe)
+    assert findings.facts["replay"]["rate"] == 1.0
+    assert not {"prompt-parity", "prefix-space-drift", "boundary-merge"} & findings.rules.keys()
+    sample = turnmill.Encoder(recipe).encode([talk("Hi", answer)]).table.to_pylist()[0]
+    reference = Tokenizer.from_file(str(tokenizer_dir(name) / "tokenizer.json"))
+    assert (
+        sample["input_ids"]
+        == reference.encode(
+            f"<|user|>\nHi<|end|>\n<|assistant|>\n{answer}<|end|>\n<|endoftext|>",
+            add_special_tokens=False,
+        ).ids
+    )
+    prompt = reference.encode("<|user|>\nHi<|end|>\n<|assistant|>\n", add_special_tokens=False).ids
+    assert all(label == -100 for label in sample["labels"][: len(prompt)])
+    assert sample["labels"][len(prompt)] == sample["input_ids"][len(prompt)]
+
+
+def test_a_space_that_a_control_token_swallows_is_named_with_its_message():
+    """Phi-3's ``<|assistant|>`` takes the newline behind it and the answer's own first space."""
+    name = "phi-3-mini"
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    data = [talk("Hi", "Hello"), talk("Hi", "Hello", "Bye", " Bye")]
+    found = turnmill.check(data, tokenizer=recipe.tokenizer, recipe=recipe).rules["boundary-merge"]
+    place = found.evidence[0]
+    assert (found.count, place["row"], place["message"]) == (1, 1, 3)
 
 
 def test_thinking_that_the_server_has_to_switch_off_is_noted():

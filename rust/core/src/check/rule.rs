@@ -89,7 +89,7 @@ rules! {
     TruncatedTerminator "truncated-terminator" Error "The row was cut at the limit and lost its stop token";
     UnsetTerminator "unset-terminator" Error "No stop token is known, or it is the unknown token";
     EosFlagIgnored "eos-flag-ignored" Error "The tokenizer ignores its flag to add a stop token";
-    PadEqualsTerminator "pad-equals-terminator" Warning "The pad token is a stop token: collators that mask by id unlearn it";
+    PadEqualsTerminator "pad-equals-terminator" Warning "The pad token ends turns: collators that mask by id unlearn it";
     WrongTerminator "wrong-terminator" Error "The turn ends in a token that the serving side does not stop on";
     DuplicateTerminator "duplicate-terminator" Error "Two stop tokens stand in a row";
     PrematureTerminator "premature-terminator" Error "A stop token stands inside a trained turn";

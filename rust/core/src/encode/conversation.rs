@@ -185,7 +185,8 @@ impl Desk {
                 last: is_last_span(&self.rendered.spans, index),
             };
             if self.mark(span.start).straddles {
-                self.counts.add(Rule::BoundaryMerge, 1);
+                let rule = Rule::BoundaryMerge;
+                self.counts.add_at(rule, span.message, String::new);
             }
             self.spans.push(token_span);
         }
@@ -198,7 +199,8 @@ impl Desk {
             let weight = policy.weight(span.message);
             if weight <= 0.0 {
                 if span.last && policy.loses(span.message) {
-                    self.counts.add(Rule::UntrainedAssistantTurn, 1);
+                    let rule = Rule::UntrainedAssistantTurn;
+                    self.counts.add_at(rule, span.message, String::new);
                 }
                 continue;
             }
@@ -249,7 +251,8 @@ impl Desk {
                 end: span.end,
             };
             label::mask(&mut self.labels, hole);
-            self.counts.add(Rule::UntrainedAssistantTurn, 1);
+            let rule = Rule::UntrainedAssistantTurn;
+            self.counts.add_at(rule, span.message, String::new);
             return Ok(());
         }
         let text = &self.rendered.text;

@@ -2,6 +2,7 @@
 //! row, or an id that is inserted.
 
 use super::probe;
+use crate::check::audit;
 use crate::label::StopSet;
 use crate::recipe::{Eos, Recipe};
 use crate::template::{Template, builtin};
@@ -27,6 +28,8 @@ pub(super) enum TurnEnd {
     Insert(u32),
 }
 
+const ONE_TURN: &str = r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#;
+
 /// Probes the template.
 pub(super) fn find(
     recipe: &Recipe,
@@ -36,8 +39,6 @@ pub(super) fn find(
 ) -> Result<TurnEnd> {
     const TWO_TURNS: &str = r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
         {"role":"user","content":"Bye"},{"role":"assistant","content":"Yes"}]"#;
-    const ONE_TURN: &str =
-        r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#;
     let probed = probe::render(template, TWO_TURNS).or_else(|| probe::render(template, ONE_TURN));
     let Some(rendered) = probed else {
         // A template for special conversations only: the rows will tell.
@@ -149,36 +150,49 @@ impl Segment {
                 pieces.join(", ")
             ),
         )
-        .hint(format!(
-            "{}; or add the token to the tokenizer and train its embedding",
-            other_template(recipe, tokenizer, stop)
+        .hint(either(
+            other_template(recipe, tokenizer, stop),
+            "add the token to the tokenizer and train its embedding",
         ))
     }
 }
 
-/// How to come to a template whose terminator the tokenizer has.
-fn other_template(recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> String {
-    if recipe.template.is_some() && !tokenizer.templates().is_empty() {
-        return "leave --template out: the tokenizer has a chat template of its own".to_owned();
+/// Templates whose turns end in one of the stop tokens, as a hint; none where there is no such.
+fn other_template(recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Option<String> {
+    let own = tokenizer.templates().choose(false);
+    let fits = |source: &str| stops_turns(source, tokenizer, stop);
+    if recipe.template.is_some() && own.is_some_and(fits) {
+        let hint = "leave --template out: the tokenizer has a chat template of its own";
+        return Some(hint.to_owned());
     }
-    let stops_on = |text: &str| {
-        let id = tokenizer.token_to_id(text);
-        id.is_some_and(|id| stop.contains(id))
-    };
     let names: Vec<String> = builtin::ALL
         .iter()
-        .filter(|builtin| builtin.stop_tokens.iter().any(|text| stops_on(text)))
+        .filter(|builtin| !builtin.stop_tokens.is_empty() && fits(builtin.source))
         .map(|builtin| format!("--template {}", builtin.name))
         .collect();
-    if names.is_empty() {
-        return "choose a template that ends turns with the tokenizer's own eos, such as \
-                --template alpaca"
-            .to_owned();
+    if !names.is_empty() {
+        return Some(format!(
+            "choose a template whose terminator the tokenizer has: {}",
+            names.join(" or ")
+        ));
     }
-    format!(
-        "choose a template whose terminator the tokenizer has: {}",
-        names.join(" or ")
-    )
+    let plain = builtin::find("alpaca").filter(|builtin| fits(builtin.source))?;
+    Some(format!(
+        "choose a template that ends turns with the tokenizer's own eos, such as --template {}",
+        plain.name
+    ))
+}
+
+/// Whether turns of a template end in a stop token, and in no other control token before it.
+fn stops_turns(source: &str, tokenizer: &Tokenizer, stop: &StopSet) -> bool {
+    let last = || {
+        let template = audit::compile(tokenizer, source).ok()?;
+        let rendered = probe::render(&template, ONE_TURN)?;
+        let span = rendered.spans.last()?;
+        Segment::of(&rendered.text, span.content_end, span.end, tokenizer).ok()
+    };
+    last()
+        .is_some_and(|segment| segment.stops(stop) && segment.overshoots(tokenizer, stop).is_none())
 }
 
 /// What fine-tuning must train where the model never learned its terminator.
@@ -200,12 +214,25 @@ fn wrong_terminator(id: u32, recipe: &Recipe, tokenizer: &Tokenizer, stop: &Stop
             listed(stop, tokenizer)
         ),
     )
-    .hint(format!(
-        "if the model is served with it, say so: {}; and serve with eos_token_id {ids:?} in \
-         generation_config.json (prepare writes it to serving/); {TRAIN_TOO}; or {}",
-        flags.join(" "),
+    .hint(either(
+        Some(format!(
+            "if the model is served with it, say so: {}; and serve with eos_token_id {ids:?} in \
+             generation_config.json (prepare writes it to serving/); {TRAIN_TOO}",
+            flags.join(" ")
+        )),
         other_template(recipe, tokenizer, stop)
+            .as_deref()
+            .unwrap_or_default(),
     ))
+}
+
+/// Two ways out, of which one may be missing.
+fn either(first: Option<String>, second: &str) -> String {
+    match first {
+        Some(first) if !second.is_empty() => format!("{first}; or {second}"),
+        Some(first) => first,
+        None => second.to_owned(),
+    }
 }
 
 fn listed(stop: &StopSet, tokenizer: &Tokenizer) -> String {

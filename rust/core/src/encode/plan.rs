@@ -124,10 +124,12 @@ impl Plan {
             TurnEnd::Template { .. } => {
                 let study = self.templates.as_ref()?.choose(false).study();
                 let added = self.tokenizer.added_tokens().iter();
+                let at = |text: &str| study.final_terminator.find(text);
                 added
                     .filter(|token| self.stop.contains(token.id))
-                    .find(|token| study.final_terminator.contains(&token.content))
-                    .map(|token| token.id)
+                    .filter_map(|token| Some((at(&token.content)?, token.id)))
+                    .min()
+                    .map(|(_, id)| id)
                     .or_else(|| self.stop.ids().first().copied())
             }
         }
@@ -171,10 +173,10 @@ impl Plan {
             );
         }
         if let Some(pad) = self.tokenizer.special_id("pad_token")
-            && self.stop.contains(pad)
+            && self.terminator() == Some(pad)
         {
             notes.push(format!(
-                "the pad token {:?} is a stop token: a collator that masks labels by pad id \
+                "the pad token {:?} ends turns: a collator that masks labels by pad id \
                  unlearns it; the labels written here do not depend on it",
                 text(pad)
             ));

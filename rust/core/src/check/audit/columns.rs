@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
@@ -252,6 +252,9 @@ impl Values {
             )),
             DataType::Boolean => Ok(Self::Other(array.clone())),
             kind if kind.is_integer() => Ok(Self::Other(array.clone())),
+            DataType::Float32 | DataType::Float64 if name != "input_ids" && name != "tokens" => {
+                Ok(Self::Other(array.clone()))
+            }
             other => Err(not_integers(name, other)),
         }
     }
@@ -275,6 +278,14 @@ fn convert(array: &ArrayRef, range: Range<usize>, out: &mut Vec<i32>) {
         DataType::UInt16 => append(array.as_primitive::<UInt16Type>(), range, out),
         DataType::UInt32 => append(array.as_primitive::<UInt32Type>(), range, out),
         DataType::UInt64 => append(array.as_primitive::<UInt64Type>(), range, out),
+        DataType::Float32 => {
+            let values = array.as_primitive::<Float32Type>().values();
+            out.extend(values[range].iter().map(|value| whole(f64::from(*value))));
+        }
+        DataType::Float64 => {
+            let values = array.as_primitive::<Float64Type>().values();
+            out.extend(values[range].iter().map(|value| whole(*value)));
+        }
         _ => append_booleans(array.as_boolean(), range, out),
     }
 }
@@ -298,6 +309,11 @@ where
             }
         }
     }
+}
+
+/// A mask of floats trains whatever has any weight.
+fn whole(value: f64) -> i32 {
+    value.ceil() as i32
 }
 
 fn append_booleans(array: &BooleanArray, range: Range<usize>, out: &mut Vec<i32>) {

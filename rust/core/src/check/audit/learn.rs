@@ -2,7 +2,7 @@
 
 use super::vocabulary::Vocabulary;
 use crate::template::{Options, RenderInput, Rendered, Template};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Encoding, Input, Tokenizer};
 use crate::value::{Arena, Map, Value};
 use crate::{Error, ErrorKind, Result};
 
@@ -33,7 +33,7 @@ pub fn learn(
     template: &Template,
 ) -> Result<()> {
     let first = render_exchange(template)?;
-    if spaces_answers(&first) {
+    if spaces_answers(&first) || encodes_a_space(vocabulary, tokenizer, &first.text)? {
         vocabulary.set_spaces_answers();
     }
     vocabulary.mark_aliens(tokenizer, template.source());
@@ -76,4 +76,23 @@ fn spaces_answers(rendered: &Rendered) -> bool {
         .text
         .rfind("four")
         .is_none_or(|at| rendered.text[..at].ends_with(' '))
+}
+
+/// The answer's first token starts with a space that the template does not print: the tokenizer
+/// puts one before every text that follows a control token, at the server too.
+fn encodes_a_space(vocabulary: &Vocabulary, tokenizer: &Tokenizer, text: &str) -> Result<bool> {
+    let Some(at) = text.rfind("four") else {
+        return Ok(false);
+    };
+    let input = Input {
+        text,
+        content: &[],
+        cuts: &[],
+        marks: &[at as u32],
+    };
+    let (backend, mut encoding) = (tokenizer.backend(), Encoding::default());
+    backend.encode(&mut *backend.scratch(), &input, &mut encoding)?;
+    let first = encoding.marks[0].token as usize;
+    let id = encoding.ids.get(first);
+    Ok(id.is_some_and(|id| vocabulary.leads(*id as i32)))
 }

@@ -145,6 +145,9 @@ fn name_filled_windows(entry: &mut Entry, limit: Option<u32>) {
 
 /// Findings on the tokenizer and the stop set, not on a row.
 fn add_setup(part: &mut Part, vocabulary: &Vocabulary, setup: &[(Rule, String)]) {
+    let pad = vocabulary
+        .pad()
+        .filter(|pad| may_end_turns(*pad, part, vocabulary));
     let mut add = |rule: Rule, note: String| {
         let evidence = Evidence {
             note,
@@ -163,15 +166,18 @@ fn add_setup(part: &mut Part, vocabulary: &Vocabulary, setup: &[(Rule, String)])
             "no stop token is known: give --stop".to_owned(),
         );
     }
-    if let Some(pad) = vocabulary
-        .pad()
-        .filter(|pad| vocabulary.stop().contains(pad))
-    {
+    if let Some(pad) = pad {
         add(
             Rule::PadEqualsTerminator,
-            format!("the pad token {pad} is in the stop set"),
+            format!("the pad token {pad} ends turns"),
         );
     }
+}
+
+/// A stop token that ends turns; where none ends, any stop token may be the one that should.
+fn may_end_turns(id: u32, part: &Part, vocabulary: &Vocabulary) -> bool {
+    let mut ends = part.terminators.iter().map(|(end, _)| *end);
+    vocabulary.stop().contains(&id) && (ends.len() == 0 || ends.any(|end| end == id as i32))
 }
 
 /// A mask that is the same everywhere was made by a template that marks no turns.
