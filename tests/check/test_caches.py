@@ -154,7 +154,62 @@ def test_json_lines_with_a_broken_line(tmp_path):
     path.write_text("\n".join([lines[0], "{broken", *lines[1:]]))
     findings = turnmill.check(path, tokenizer=DEMO, max_length=999)
     assert findings.rows == 3
-    assert "line 2" in findings.rules["invalid-json"].evidence[0]["note"]
+    place = findings.rules["invalid-json"].evidence[0]
+    assert (place["row"], place["line"]) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ('{"input_ids": "abc", "labels": [1]}', "`input_ids` is no list of integers"),
+        ('{"input_ids": [1, "2"], "labels": [1, 2]}', "`input_ids` is no list of integers"),
+        ('{"input_ids": [1], "labels": 1}', "`labels` is no list of integers"),
+        ("[1, 2]", "the row is no object"),
+    ],
+)
+def test_json_that_is_no_tokenized_row_is_named_and_ends_nothing(tmp_path, line, note):
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps(llama_factory(*row)) for row in rows()]
+    path.write_text("\n".join([lines[0], line, *lines[1:]]))
+    findings = turnmill.check(path, tokenizer=DEMO, max_length=999)
+    assert findings.rows == 4
+    found = findings.rules["schema-mismatch"]
+    place = found.evidence[0]
+    assert (found.count, found.rate) == (1, 0.25)
+    assert (place["row"], place["line"], place["note"]) == (1, 2, note)
+
+
+def test_rows_are_counted_in_their_file(tmp_path):
+    """Also in a split of a `datasets` directory."""
+    good = [{"input_ids": ids, "labels": labels} for ids, labels in rows()[:2]]
+    bad = {name: good[1][name][:-1] for name in ("input_ids", "labels")}
+    pq.write_table(pa.Table.from_pylist(good), tmp_path / "one.parquet")
+    pq.write_table(pa.Table.from_pylist([good[0], bad]), tmp_path / "two.parquet")
+    files = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    splits = datasets.DatasetDict(
+        train=datasets.Dataset.from_list(good), test=datasets.Dataset.from_list([good[0], bad])
+    )
+    splits.save_to_disk(str(tmp_path / "splits"))
+    for data, name in [
+        (files, str(files[1])),
+        (splits, "test"),
+        (tmp_path / "splits", str(tmp_path / "splits" / "test")),
+    ]:
+        findings = turnmill.check(data, tokenizer=DEMO, max_length=999)
+        place = findings.rules["missing-terminator"].evidence[0]
+        assert (place["row"], place["file"]) == (1, name)
+        assert findings.rows == 4
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
+def test_data_without_rows_is_not_ok(tmp_path, name, capsys):
+    path = tmp_path / name
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table({"input_ids": pa.array([], pa.list_(pa.int32()))}), path)
+    else:
+        path.write_text("")
+    assert cli.main(["check", str(path), "--tokenizer", str(DEMO)]) == 1
+    assert "no rows" in capsys.readouterr().err
 
 
 def test_raw_json_lines_whose_first_line_is_broken(tmp_path):

@@ -6,19 +6,22 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from turnmill import _core
 from turnmill.check.findings import Findings
 from turnmill.errors import TokenizerError
 from turnmill.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from turnmill.check.serving import Served
+
 Later = Callable[[Findings], Findings]
 """Adds findings that were made before there was a report."""
 
 
 def stop_set(
-    tokenizer: Tokenizer, served: Tokenizer | None, given: Iterable[str | int] | None
+    tokenizer: Tokenizer, served: Served | None, given: Iterable[str | int] | None
 ) -> tuple[list[int], Later]:
     """The ids that end a turn, and what is wrong with how they are set.
 
@@ -27,9 +30,16 @@ def stop_set(
     """
     notes: list[tuple[str, str]] = []
     if given is None:
-        stops = list(_core.stop_set((served or tokenizer)._core))
+        stops = list(served.stops if served else _core.stop_set(tokenizer._core))
     else:
         stops = [id_ for word in given for id_ in _stop_id(tokenizer, word, notes)]
+    nameless = [
+        stop for stop, text in zip(stops, _texts(tokenizer, stops), strict=True) if not text
+    ]
+    if nameless:
+        notes.append(
+            ("unset-terminator", f"the tokenizer has no token of the stop id {nameless[0]}")
+        )
     unknown = dict(tokenizer._core.special_tokens()).get("unk_token")
     unknown_id = tokenizer.token_to_id(unknown) if unknown else None
     if unknown_id is not None and stops == [unknown_id]:
@@ -59,14 +69,18 @@ def _stop_id(tokenizer: Tokenizer, word: str | int, notes: list[tuple[str, str]]
         return pieces
     if not pieces:
         raise TokenizerError(f"the stop token {word!r} is empty", code="unset-terminator")
-    texts = [text.decode("utf-8", "replace") for text in tokenizer._token_bytes(pieces)]
+    texts = _texts(tokenizer, pieces)
     notes.append(("terminator-not-atomic", f"{word!r} is {len(pieces)} tokens: {texts}"))
     return []
 
 
+def _texts(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
+    return [text.decode("utf-8", "replace") for text in tokenizer._token_bytes(ids)]
+
+
 def _ignored_flag(tokenizer: Tokenizer) -> str | None:
     """``add_eos_token`` is set and the tokenizer adds none."""
-    config = _read_json(_directory(tokenizer) / "tokenizer_config.json")
+    config = read_json(_directory(tokenizer) / "tokenizer_config.json")
     if not config.get("add_eos_token"):
         return None
     without, with_ = (tokenizer.encode("a", add_special_tokens=on).tolist() for on in (False, True))
@@ -78,7 +92,7 @@ def _ignored_flag(tokenizer: Tokenizer) -> str | None:
 
 def names_stops(tokenizer: Tokenizer) -> bool:
     """A ``generation_config.json`` says what the model stops on."""
-    config = _read_json(_directory(tokenizer) / "generation_config.json")
+    config = read_json(_directory(tokenizer) / "generation_config.json")
     return config.get("eos_token_id") is not None
 
 
@@ -87,7 +101,8 @@ def _directory(tokenizer: Tokenizer) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; an empty one where there is no such file."""
     if not path.is_file():
         return {}
     value = json.loads(path.read_text("utf-8"))
@@ -101,9 +116,9 @@ def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[in
     added = [stop for stop in stops if stop not in own and stop in ends]
     if not own or not added:
         return findings
-    names = [text.decode("utf-8", "replace") for text in tokenizer._token_bytes(added)]
+    names = ", ".join(_texts(tokenizer, added))
     note = (
-        f"the model's files stop on {sorted(own)}, not on {', '.join(names)} {added}: if it never"
+        f"the model's files stop on {sorted(own)}, not on {names} {added}: if it never"
         " learned that, train embeddings and head too"
         ' (LoRA: modules_to_save = ["embed_tokens", "lm_head"])'
     )
@@ -111,16 +126,17 @@ def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[in
 
 
 def with_serving(
-    findings: Findings, tokenizer: Tokenizer, served: Tokenizer, template: str | None
+    findings: Findings, tokenizer: Tokenizer, served: Served, template: str | None
 ) -> Findings:
-    """Compares the data's tokenizer and template with those of the model that will be served."""
-    data_stops, served_stops = _core.stop_set(tokenizer._core), _core.stop_set(served._core)
-    missing = [stop for stop in data_stops if stop not in served_stops]
-    findings = findings.with_facts(serving_stop=list(served_stops))
-    if missing and not set(data_stops) & set(served_stops):
-        note = f"the data's tokenizer stops on {data_stops}, the server on {served_stops}"
+    """Compares what ends turns, and the template, with those of the model that will be served."""
+    findings = findings.with_facts(serving_stop=served.stops)
+    ends = [id_ for id_, _ in findings.facts.get("terminators", [])]
+    missing = [id_ for id_ in ends if id_ not in served.stops]
+    if missing:
+        names = ", ".join(_texts(tokenizer, missing))
+        note = f"turns end in {names} {missing}, the server stops on {served.stops} only"
         findings = findings.with_note("wrong-terminator", note)
-    ours, theirs = template or chat_template(tokenizer), chat_template(served)
+    ours, theirs = template or chat_template(tokenizer), served.template
     if ours is not None and theirs is not None and ours != theirs:
         note = (
             f"the server's chat template is another one: {_short_hash(theirs)}, "
@@ -132,11 +148,15 @@ def with_serving(
 
 def chat_template(tokenizer: Tokenizer) -> str | None:
     """The chat template of a tokenizer's directory, as source."""
-    directory = _directory(tokenizer)
+    return template_in(_directory(tokenizer))
+
+
+def template_in(directory: Path) -> str | None:
+    """The chat template of a directory, as source."""
     file = directory / "chat_template.jinja"
     if file.is_file():
         return file.read_text("utf-8")
-    value = _read_json(directory / "tokenizer_config.json").get("chat_template")
+    value = read_json(directory / "tokenizer_config.json").get("chat_template")
     if isinstance(value, list):
         named = {item.get("name"): item.get("template") for item in value}
         value = named.get("default")

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from turnmill import _core
+from turnmill.check import comparing
 from turnmill.check.findings import Finding, Findings, rule
 from turnmill.check.replaying import Replay
+from turnmill.check.serving import Served, served_by
 from turnmill.prepare.files import Part
 from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.memory import MemoryInput
 from turnmill.prepare.plan import schema_of
 from turnmill.recipe import Recipe
+from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from turnmill.check.running import Settings
@@ -31,20 +34,27 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
     """
     from turnmill.encoder import Encoder
 
-    encoder = Encoder(_recipe(settings))
+    served = None if settings.serving is None else served_by(settings.serving)
+    encoder = Encoder(_recipe(settings, served))
     seen = _Seen(encoder, settings)
     for found in find_inputs(data):
         seen.add(found)
-    return seen.findings()
+    findings = seen.findings()
+    if served is None:
+        return findings
+    source = (encoder._facts().get("template") or {}).get("source")
+    return comparing.with_serving(findings, Tokenizer(encoder._path), served, source)
 
 
-def _recipe(settings: Settings) -> Recipe:
+def _recipe(settings: Settings, served: Served | None) -> Recipe:
     recipe = settings.recipe or Recipe()
     if settings.tokenizer is not None:
         path = getattr(settings.tokenizer, "path", settings.tokenizer)
         recipe = replace(recipe, tokenizer=path)
     if settings.stop:
         recipe = replace(recipe, stop=settings.stop)
+    elif served is not None and recipe.stop == "auto":
+        recipe = replace(recipe, stop=served.stops)
     if settings.template:
         recipe = replace(recipe, template=settings.template)
     # The audit reads ids and labels; an unfinished run must not stop it.
@@ -81,7 +91,8 @@ class _Seen:
         self._different = 0
         self._differences: list[dict[str, Any]] = []
         self._places: dict[str, list[dict[str, Any]]] = {}
-        self._sample_rows: list[Any] = []
+        self._sample_rows: list[tuple[str, int]] = []
+        """The input of each sample and its row there."""
 
     def add(self, found: Input) -> None:
         """Encodes one input."""
@@ -97,35 +108,30 @@ class _Seen:
             False,
             checked=True,
         )
-        before = self._rows
         for output in _outputs(found, shard):
-            self._take(output, found.name, before)
+            self._take(output, found.name)
         for name, count in shard.counts().items():
             self._counts[name] = self._counts.get(name, 0) + count
         checked = json.loads(shard.checked())
         for name, rows in checked["rows"].items():
             self._rows_of[name] = self._rows_of.get(name, 0) + rows
         for place in checked["evidence"]:
-            name, row = place.pop("rule"), place.pop("row")
-            self._place(name, {"row": before + row, **place, "file": found.name})
+            self._place(place.pop("rule"), {**place, "file": found.name})
         replay = checked["replay"]
         self._replay.add(replay["positions"], replay["switched"])
         self._different += replay["different"]
-        self._differences += [
-            {**place, "row": before + place["row"], "file": found.name}
-            for place in replay["differences"]
-        ]
+        self._differences += [{**place, "file": found.name} for place in replay["differences"]]
 
-    def _take(self, output: Any, path: str, before: int) -> None:
+    def _take(self, output: Any, path: str) -> None:
         samples = [pa.record_batch(batch) for batch in output.samples]
         if samples:
             self._audit.add(pa.Table.from_batches(samples))
         for batch in map(pa.record_batch, output.index):
-            self._sample_rows += [before + row for row in batch["row"].to_pylist()]
+            self._sample_rows += [(path, row) for row in batch["row"].to_pylist()]
         for batch in map(pa.record_batch, output.rejects):
             for reject in batch.to_pylist() if self._wants_more(batch) else []:
                 place = {
-                    "row": before + reject["row"],
+                    "row": reject["row"],
                     "line": reject["line"],
                     "message": reject["turn"],
                     "file": path,
@@ -141,7 +147,8 @@ class _Seen:
 
     def _place(self, name: str, place: dict[str, Any]) -> None:
         places = self._places.setdefault(name, [])
-        if any(old["row"] == place["row"] for old in places):
+        where = (place["file"], place["row"])
+        if any((old["file"], old["row"]) == where for old in places):
             return
         if len(places) < self._keep:
             places.append({"turn": None, "note": "", "tokens": [], **place})
@@ -179,7 +186,7 @@ class _Seen:
         for finding in audited.rules.values():
             for place in finding.evidence:
                 if place["row"] is not None:
-                    place["row"] = self._sample_rows[place["row"]]
+                    place["file"], place["row"] = self._sample_rows[place["row"]]
         return audited
 
 

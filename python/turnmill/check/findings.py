@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -115,22 +117,37 @@ class Findings:
         """With a finding in so many rows, unless the rule fired there already."""
         if name in self.rules:
             return self
-        rate = rows / self.rows if self.rows else 0.0
-        evidence = [{"turn": None, "tokens": [], **place} for place in places]
+        rate = min(rows / self.rows, 1.0) if self.rows else 1.0
+        empty: dict[str, Any] = {"turn": None, "message": None, "note": "", "tokens": []}
+        evidence = [{**empty, **place} for place in places]
         new = Finding(name, rule(name).severity, rows, rate, evidence)
         return self._with_rules({**self.rules, name: new})
+
+    def by_source(self, rows_of: Mapping[str, int]) -> Findings:
+        """With rows counted in the source that holds them, in place of all data."""
+        ends = list(itertools.accumulate(rows_of.values()))
+        for finding in self.rules.values():
+            for place in finding.evidence:
+                if place["row"] is not None:
+                    number = bisect.bisect_right(ends, place["row"])
+                    place["row"] -= ends[number - 1] if number else 0
+                    place["file"] = list(rows_of)[number]
+        return self
 
     def with_facts(self, **facts: Any) -> Findings:
         """With more facts."""
         return replace(self, facts={**self.facts, **facts})
 
     def merged(self, other: Findings, keep: int) -> Findings:
-        """With what another look at the same rows found."""
+        """With what another look at the same rows found, and with the tokens that it shows."""
         found = dict(self.rules)
         for name, theirs in other.rules.items():
             mine = found.get(name)
             if mine is None or theirs.count > mine.count:
                 found[name] = replace(theirs, evidence=theirs.evidence[:keep])
+            else:
+                shown = [_with_tokens(place, theirs.evidence) for place in mine.evidence]
+                found[name] = replace(mine, evidence=shown)
         return replace(self._with_rules(found), facts={**other.facts, **self.facts})
 
     def _with_rules(self, found: dict[str, Finding]) -> Findings:
@@ -166,6 +183,15 @@ class Findings:
         from turnmill._terminal import terminal
 
         return self.draw(terminal(sys.stdout, colour=False))
+
+
+def _with_tokens(place: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
+    """A place without tokens, with those of the same message as another look shows it."""
+    where = ("file", "row", "message")
+    for other in others:
+        if not place["tokens"] and all(place.get(key) == other.get(key) for key in where):
+            return {**place, "turn": other["turn"], "tokens": other["tokens"]}
+    return place
 
 
 _SHOWN_APART = {"rows", "ok", "rules"}

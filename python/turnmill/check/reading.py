@@ -38,28 +38,38 @@ class Source:
 
     input: Input
     tokenized: bool
+    name: str
+    """What its rows are counted in: its file, or the `datasets` directory that holds it."""
 
 
 def find_sources(data: Any) -> list[Source]:
     """Every input that ``data`` names; the splits of a ``datasets`` directory one by one."""
-    inputs = [found for item in _splits(data) for found in find_inputs(item)]
-    return [Source(found, any(name in _columns(found) for name in IDS)) for found in inputs]
+    return [
+        Source(found, any(column in _columns(found) for column in IDS), name or found.name)
+        for name, item in _data_sets(data)
+        for found in find_inputs(item)
+    ]
 
 
-def _splits(data: Any) -> list[Any]:
+def _data_sets(data: Any) -> list[tuple[str | None, Any]]:
+    """What is counted as one, by its name; none where each input is."""
     if isinstance(data, str | os.PathLike):
-        names = Path(data, "dataset_dict.json")
+        directory = Path(data)
+        names = directory / "dataset_dict.json"
         if names.is_file():
-            return [Path(data, split) for split in json.loads(names.read_text("utf-8"))["splits"]]
-        record = Path(data, "turnmill.json")
-        if record.is_file():
-            shards = json.loads(record.read_text("utf-8"))["shards"]
-            return [path for shard in shards if (path := Path(data, shard["data"])).is_file()]
-        if inner := _inner_data_sets(Path(data)):
-            return inner
+            splits = json.loads(names.read_text("utf-8"))["splits"]
+            return [(str(directory / split), directory / split) for split in splits]
+        if (directory / "turnmill.json").is_file():
+            shards = json.loads((directory / "turnmill.json").read_text("utf-8"))["shards"]
+            paths = [directory / shard["data"] for shard in shards]
+            return [(str(directory), path) for path in paths if path.is_file()]
+        if inner := _inner_data_sets(directory):
+            return [(str(found), found) for found in inner]
+        if (directory / "state.json").is_file():
+            return [(str(directory), directory)]
     if type(data).__name__ in {"DatasetDict", "IterableDatasetDict"}:
-        return list(data.values())
-    return [data]
+        return list(data.items())
+    return [(None, data)]
 
 
 def _inner_data_sets(directory: Path) -> list[Path]:
@@ -172,19 +182,63 @@ def _json(text: bytes) -> Any:
         return None
 
 
-def broken_lines(found: Input) -> list[int]:
-    """The numbers, from 1, of the lines of a JSON Lines file that are no JSON."""
-    if found.columnar or isinstance(found, MemoryInput) or found.format == "array":
-        return []
-    numbered = enumerate(_lines(found), 1)
-    return [number for number, line in numbered if line.strip() and _json(line) is None]
+def broken_rows(found: Input) -> Iterator[dict[str, Any]]:
+    """Places in JSON that hold no row of tokenized data, each with its ``rule``."""
+    if found.columnar:
+        return
+    row = 0
+    for line, value in _numbered(found):
+        if value is None:
+            yield {"rule": "invalid-json", "row": None, "line": line, "file": found.name}
+            continue
+        if note := _misfit(value):
+            place = {"rule": "schema-mismatch", "row": row, "line": line, "file": found.name}
+            yield {**place, "note": note}
+        row += 1
+
+
+def _numbered(found: Input) -> Iterator[tuple[int | None, Any]]:
+    """The values of a JSON input with their lines from 1; ``None`` where there is no JSON."""
+    if isinstance(found, MemoryInput):
+        yield from ((None, row) for row in found.rows)
+    elif found.format == "array":
+        rows = _json(b"".join(block for block, _ in found.blocks(Part())))
+        yield from ((None, row) for row in ([None] if rows is None else rows))
+    else:
+        numbered = enumerate(_lines(found), 1)
+        yield from ((number, _json(line)) for number, line in numbered if line.strip())
+
+
+def _misfit(row: Any) -> str | None:
+    """Why a JSON value is no row."""
+    if not isinstance(row, dict):
+        return "the row is no object"
+    values = ((name, row.get(name)) for name in COLUMNS)
+    odd = [name for name, value in values if value is not None and _integers(value) is None]
+    return f"`{odd[0]}` is no list of integers" if odd else None
+
+
+def _integers(value: Any) -> list[int | None] | None:
+    """A list of integers; booleans count as such."""
+    if not isinstance(value, list):
+        return None
+    if all(type(item) is int and -(1 << 63) <= item < 1 << 63 for item in value):
+        return value
+    if all(item is None or isinstance(item, bool) for item in value):
+        return [item if item is None else int(item) for item in value]
+    if all(item is None or type(item) is int for item in value):
+        return [item if item is not None and abs(item) < 1 << 31 else None for item in value]
+    return None
 
 
 def _json_batches(found: Input, wanted: list[str]) -> Iterator[pa.RecordBatch]:
-    rows = _json_rows(found)
+    rows = (row if isinstance(row, dict) else {} for row in _json_rows(found))
     while some := list(itertools.islice(rows, _JSON_ROWS)):
         names = [name for name in wanted if any(name in row for row in some)]
-        yield pa.record_batch({name: [row.get(name) for row in some] for name in names})
+        columns = {name: [_integers(row.get(name)) for row in some] for name in names}
+        yield pa.record_batch(
+            {name: pa.array(rows, pa.list_(pa.int64())) for name, rows in columns.items()}
+        )
 
 
 class Twins:

@@ -16,11 +16,12 @@ from turnmill.check.reading import (
     Source,
     Twins,
     batches,
-    broken_lines,
+    broken_rows,
     feeds,
     find_sources,
 )
 from turnmill.check.replaying import Replay
+from turnmill.check.serving import served_by
 from turnmill.errors import DataError, TokenizerError
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
@@ -60,11 +61,14 @@ def run(data: Any, settings: Settings) -> Findings:
     if len(kinds) > 1:
         message = "some inputs are tokenized and some are conversations"
         raise DataError(message, code="schema-mismatch", hint="check them one after the other")
-    if not kinds.pop():
+    if kinds.pop():
+        findings = check_tokenized(sources, settings)
+    else:
         from turnmill.check.conversations import check_conversations
 
-        return check_conversations(data, settings)
-    findings = check_tokenized(sources, settings)
+        findings = check_conversations(data, settings)
+    if not findings.rows and not findings.rules.keys() & {"invalid-json", "schema-mismatch"}:
+        raise DataError("there are no rows to check", code="no-input", path=sources[0].name)
     return findings if record is None else _with_sources(findings, Path(data), record, settings)
 
 
@@ -128,9 +132,7 @@ def _tokenizer(settings: Settings) -> Tokenizer:
 def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
     """Checks tokenized inputs as one data set."""
     tokenizer = _tokenizer(settings)
-    served = None
-    if settings.serving is not None:
-        served = Tokenizer(locate_tokenizer(settings.serving))
+    served = None if settings.serving is None else served_by(settings.serving)
     stops, findings_of = comparing.stop_set(tokenizer, served, settings.stop)
     audit = _core.Audit(
         tokenizer._core,
@@ -144,9 +146,12 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
     )
     twins = Twins()
     columns: dict[str, None] = {}
+    rows_of: dict[str, int] = {}
     for source in sources:
+        rows_of.setdefault(source.name, 0)
         for number, table in enumerate(feeds(batches(source.input))):
             columns.update(dict.fromkeys(table.column_names))
+            rows_of[source.name] += len(table)
             audit.add(table)
             if number == 0 and len(sources) > 1:
                 twins.see(source.input.name, table)
@@ -159,10 +164,9 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
         replay=replay.to_dict(),
         notes=_notes(tokenizer, settings, audit.note, labelled=report["labelled"]),
     )
-    for source in sources:
-        if lines := broken_lines(source.input):
-            note = f"{source.input.name}: line {lines[0]} and {len(lines) - 1} more are no JSON"
-            findings = findings.with_note("invalid-json", note)
+    if len(rows_of) > 1:
+        findings = findings.by_source(rows_of)
+    findings = _with_broken_rows(findings, sources, settings.evidence)
     for note in twins.notes:
         findings = findings.with_note("cache-key-collision", note)
     findings = findings_of(findings)
@@ -170,6 +174,17 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
         findings = comparing.with_untrained_stop(findings, tokenizer, stops)
     if served is not None:
         findings = comparing.with_serving(findings, tokenizer, served, settings.template)
+    return findings
+
+
+def _with_broken_rows(findings: Findings, sources: list[Source], keep: int) -> Findings:
+    """What is no row at all."""
+    broken: dict[str, list[dict[str, Any]]] = {}
+    for source in sources:
+        for place in broken_rows(source.input):
+            broken.setdefault(place.pop("rule"), []).append(place)
+    for name, places in broken.items():
+        findings = findings.with_places(name, len(places), places[:keep])
     return findings
 
 

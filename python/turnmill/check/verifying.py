@@ -136,9 +136,10 @@ def _verify_shard(
     verified.replay.add(replay["positions"], replay["switched"])
     verified.different += replay["different"]
     for found in replay["differences"]:
-        verified.places.append(
-            {**found, "row": samples.get(found["row"]), "file": spec.input.name, "tokens": []}
-        )
+        at_line = f"line {found['line']}" if found["line"] else f"row {found['row']}"
+        note = f"{found['note']}; made from {at_line} of {spec.input.name}"
+        row = samples.get(found["row"])
+        verified.places.append({"row": row, "message": found["message"], "note": note})
     return first + at
 
 
