@@ -79,8 +79,9 @@ def test_int64_large_lists_and_masks_read_the_same(rows):
     ids = pa.array([row["input_ids"] for row in rows], pa.large_list(pa.int64()))
     mask = [[label != -100 for label in row["labels"]] for row in rows]
     for name in ("loss_mask", "completion_mask", "assistant_masks"):
-        for kind in (pa.bool_(), pa.int8(), pa.uint8()):
-            column = pa.array(mask, pa.list_(pa.bool_())).cast(pa.list_(kind))
+        for kind in (pa.bool_(), pa.int8(), pa.uint8(), pa.float32(), pa.float64()):
+            column = pa.array(mask, pa.list_(pa.bool_())).cast(pa.list_(pa.int8()))
+            column = column.cast(pa.list_(kind))
             assert_one_missing(check(pa.table({"input_ids": ids, name: column})))
 
 
@@ -170,6 +171,26 @@ def test_a_rule_that_does_not_exist_is_wrong_usage(rows, tmp_path, capsys):
     assert capsys.readouterr().err.count("did you mean missing-terminator?") == 2
     assert cli.main([*words, "--max-rate", "missing-terminator=x"]) == 2
     assert cli.main([*words, "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("value", ["x", "-3", "1.5"])
+def test_evidence_is_a_number(value, tmp_path, capsys):
+    command = ["check", str(tmp_path), "--tokenizer", str(DEMO), f"--evidence={value}"]
+    assert cli.main(command) == 2
+    assert "--evidence takes a whole number" in capsys.readouterr().err
+
+
+def test_no_evidence_may_be_wanted(rows, tmp_path, capsys):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    command = ["check", str(path), "--tokenizer", str(DEMO), "--evidence", "0", "--json"]
+    assert cli.main(command) == 1
+    assert json.loads(capsys.readouterr().out)["rules"]["missing-terminator"]["evidence"] == []
+
+
+def test_explain_all_as_json(capsys):
+    assert cli.main(["check", "--explain", "all", "--json"]) == 0
+    assert [rule["name"] for rule in json.loads(capsys.readouterr().out)] == list(rules())
 
 
 def test_explain_has_one_source(capsys):

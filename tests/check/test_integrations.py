@@ -46,6 +46,45 @@ def test_a_warning_lets_it_start(capsys):
     assert "terminator-masked" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"attention_mask": np.ones((1, 1, 9, 9), dtype=bool)},
+        {"position_ids": np.zeros((3, 1, 9), dtype=int)},
+        {"attention_mask": np.ones((1, 9), dtype=np.float32)},
+        {"pixel_values": np.zeros((1, 3, 4, 4))},
+    ],
+)
+def test_columns_of_other_shapes_hide_nothing(column):
+    length = batch(masked=False)["input_ids"].shape[1]
+    column = {name: values[..., :length] for name, values in column.items()}
+    assert turnmill.check_batch({**batch(masked=False), **column}, DEMO).ok
+    findings = turnmill.check_batch({**batch(masked=True), **column}, DEMO)
+    assert findings.rules["terminator-masked"].count == 1
+
+
+def test_a_list_of_rows_is_a_batch():
+    rows = [
+        {name: values[0].tolist() for name, values in batch(masked=masked).items()}
+        for masked in (False, True)
+    ]
+    findings = turnmill.check_batch(rows, DEMO)
+    assert findings.rules["terminator-masked"].evidence[0]["row"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "no batch"),
+        ({}, "holds nothing"),
+        ({"input_ids": [[1], [2]], "labels": [[1]]}, "different numbers of rows"),
+    ],
+)
+def test_what_is_no_batch(given, message):
+    with pytest.raises(DataError, match=message):
+        turnmill.check_batch(given, DEMO)
+
+
 def test_it_answers_every_event_of_a_trainer_callback():
     callback = FirstBatchCheck(DEMO)
     control = object()

@@ -15,28 +15,48 @@ from turnmill.errors import DataError
 def table_of(batch: Any) -> pa.Table:
     """The known columns of a batch, one list for each row.
 
+    Columns of other shapes, such as attention masks of four dimensions, are left out.
+
     Raises:
-        DataError: The batch has no ``input_ids``.
+        DataError: The batch has no ``input_ids``, or columns of different numbers of rows.
     """
     if not isinstance(batch, Mapping) and hasattr(batch, "data"):
         batch = batch.data
-    columns = {name: _rows(batch[name]) for name in COLUMNS if name in batch}
+    if isinstance(batch, list | tuple) and batch and isinstance(batch[0], Mapping):
+        batch = {name: [row.get(name) for row in batch] for name in batch[0]}
+    if not isinstance(batch, Mapping):
+        message = f"an object of type {type(batch).__name__} is no batch"
+        raise DataError(message, code="schema-mismatch", hint="give a dict with input_ids")
+    found = {name: _rows(batch[name]) for name in COLUMNS if name in batch}
+    columns = {name: rows for name, rows in found.items() if rows is not None}
     if not any(name in columns for name in IDS):
-        message = f"the batch has no input_ids: it holds {', '.join(map(str, batch))}"
-        raise DataError(message, code="schema-mismatch")
+        holds = ", ".join(map(str, batch)) or "nothing"
+        raise DataError(f"the batch has no input_ids: it holds {holds}", code="schema-mismatch")
+    if len({len(rows) for rows in columns.values()}) > 1:
+        sizes = ", ".join(f"{name} {len(rows)}" for name, rows in columns.items())
+        raise DataError(
+            f"the columns have different numbers of rows: {sizes}", code="length-mismatch"
+        )
     return pa.table(columns)
 
 
 def _rows(values: Any) -> Any:
     """A tensor or nested list as a column of lists; one row where it has one dimension."""
     if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
+        values = values.detach().cpu()
+        # numpy knows no bfloat16.
+        values = (values.float() if values.is_floating_point() else values).numpy()
     try:
         array = np.asarray(values)
     except ValueError:
-        return pa.array([np.asarray(row) for row in values])
+        return pa.array([_integers(np.asarray(row)) for row in values])
     if array.dtype == object:
-        return pa.array([np.asarray(row) for row in values])
+        return pa.array([_integers(np.asarray(row)) for row in values])
     if array.ndim == 1:
         array = array[np.newaxis]
-    return pa.array(list(array))
+    return pa.array(list(_integers(array))) if array.ndim == 2 else None
+
+
+def _integers(array: np.ndarray) -> np.ndarray:
+    """Masks that are floats: what has any weight is trained."""
+    return np.ceil(array).astype(np.int64) if array.dtype.kind == "f" else array

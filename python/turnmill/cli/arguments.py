@@ -197,13 +197,17 @@ def _read(flag: Flag, arguments: Arguments) -> None:
         )
     if flag.read is None:
         return
+    read = [_read_value(flag, item) for item in value] if flag.many else _read_value(flag, value)
+    setattr(arguments, key, read)
+
+
+def _read_value(flag: Flag, text: str) -> Any:
     try:
-        read = [flag.read(item) for item in value] if flag.many else flag.read(value)
+        return flag.read(text) if flag.read else text
     except ValueError as error:
         raise UsageError(
-            f"`{flag.name}` cannot be `{value}`", f"{flag.name} takes {error}"
+            f"`{flag.name}` cannot be `{text}`", f"{flag.name} takes {error}"
         ) from None
-    setattr(arguments, key, read)
 
 
 def positive(text: str) -> int:

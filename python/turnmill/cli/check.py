@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from turnmill._terminal import Terminal, terminal, wrap
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
+from turnmill.cli.arguments import (
+    GENERAL,
+    Arguments,
+    Flag,
+    Group,
+    Parser,
+    UsageError,
+    position,
+    positive,
+)
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
 
 if TYPE_CHECKING:
@@ -75,7 +84,9 @@ def parser() -> Parser:
                         many=True,
                         read=_max_rate,
                     ),
-                    Flag("--evidence", "places kept for each rule (default: 5)", "N"),
+                    Flag(
+                        "--evidence", "places kept for each rule (default: 5)", "N", read=position
+                    ),
                     Flag("--explain", "cause and cure of a rule, or of all", "RULE|all"),
                     Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
                     Flag("--threads", "threads to work with (default: all)", "N", read=positive),
@@ -114,7 +125,7 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         ignore_label=arguments.ignore_label,
         recipe=recipe,
         max_rates=dict(arguments.max_rate or []),
-        evidence=int(arguments.evidence or 5),
+        evidence=5 if arguments.evidence is None else arguments.evidence,
         threads=arguments.threads,
     )
     if arguments.json:
@@ -154,9 +165,11 @@ def _known_rule(name: str) -> Rule:
 
 def _explain(name: str, *, as_json: bool) -> None:
     from turnmill.check.document import page
+    from turnmill.check.findings import rules
 
     if name == "all":
-        print(page(), end="")
+        every = [vars(found) for found in rules().values()]
+        print(json.dumps(every, ensure_ascii=False) if as_json else page().rstrip("\n"))
         return
     found = _known_rule(name)
     if as_json:
