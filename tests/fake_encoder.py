@@ -87,6 +87,12 @@ class FakeShard:
             self._row_done(row, None, output)
         return self._flush(output)
 
+    def feed_rows(self, rows: list[Any], /) -> Output:
+        output = Output()
+        for row in rows:
+            self._row_done(row, None, output)
+        return self._flush(output)
+
     def finish(self) -> Output:
         output = Output()
         if self._array:
@@ -174,8 +180,11 @@ class FakeEncoder:
     def _inspect_bytes(self, _data: bytes, **_rest: Any) -> str:
         return "messages"
 
-    def _history_prices(self, _path: str) -> None:
+    def _history_prices(self, _path: str, _own_keys: str) -> None:
         return None
+
+    def _inspect_rows(self, _rows: list[Any], **_rest: Any) -> str:
+        return "messages"
 
     def _inspect_batch(self, _batch: pa.RecordBatch, **_rest: Any) -> str:
         return "messages"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import pyarrow as pa
 
 from turnmill.encoder import Encoded
 from turnmill.errors import RecipeError
-from turnmill.recipe import Input
 
 if TYPE_CHECKING:
     from turnmill import _core
@@ -25,9 +23,10 @@ def encode(encoder: Encoder, rows: Any, *, threads: int | None, schema: str = "a
     """Encodes rows of any kind; see `Encoder.encode`."""
     collected = _Collected()
     from turnmill.prepare.inputs import listed
+    from turnmill.prepare.memory import is_in_memory
 
     rows = listed(rows)
-    if _is_rows(rows):
+    if isinstance(rows, list | tuple) and (not rows or is_in_memory(rows)):
         _encode_rows(encoder, list(rows), collected, threads, schema)
     else:
         _encode_inputs(encoder, rows, collected, threads, schema)
@@ -65,7 +64,7 @@ class _Collected:
         self.counts: dict[str, int] = {}
         self.rows = 0
 
-    def add(self, output: _core.Output) -> None:
+    def add(self, output: Any) -> None:
         self.samples += map(pa.record_batch, output.samples)
         self.index += map(pa.record_batch, output.index)
         self.rejects += map(pa.record_batch, output.rejects)
@@ -84,19 +83,6 @@ class _Collected:
         return Encoded(table, rejects.select(["row", "code", "reason", "turn"]), self.counts)
 
 
-def _is_rows(rows: Any) -> bool:
-    """Whether it is a list of rows rather than of inputs; a bad row does not make it one."""
-    if not isinstance(rows, list | tuple):
-        return False
-    return not rows or not all(_is_input(item) for item in rows)
-
-
-def _is_input(item: Any) -> bool:
-    kinds = (str, os.PathLike, list, tuple, Input)
-    arrow = hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__")
-    return isinstance(item, kinds) or arrow or type(item).__module__.startswith("datasets.")
-
-
 def _encode_rows(
     encoder: Encoder, rows: list[Any], collected: _Collected, threads: int | None, schema: str
 ) -> None:
@@ -113,9 +99,8 @@ def _encode_rows(
 def _encode_inputs(
     encoder: Encoder, rows: Any, collected: _Collected, threads: int | None, schema: str
 ) -> None:
-    from turnmill.prepare.files import Part
+    from turnmill.prepare.feeding import feed, pieces, whole
     from turnmill.prepare.inputs import find_inputs
-    from turnmill.prepare.memory import MemoryInput
     from turnmill.prepare.plan import schema_of
 
     inputs = find_inputs(rows)
@@ -132,13 +117,8 @@ def _encode_inputs(
             mixed=mixed,
             own_keys=input_.own_keys,
         )
-        part = Part(0, len(input_.rows) if isinstance(input_, MemoryInput) else -1)
-        if input_.columnar:
-            for batch, _ in input_.batches(part):
-                collected.add(shard.feed_batch(batch))
-        else:
-            for block, _ in input_.blocks(part):
-                collected.add(shard.feed_bytes(block))
+        for piece, _, _ in pieces(input_, whole(input_)):
+            collected.add(feed(shard, piece))
         collected.finish(shard)
 
 
@@ -146,7 +126,7 @@ def _inspect(encoder: Encoder, rows: Any) -> str:
     if isinstance(rows, pa.Table):
         first = next(batch for batch in rows.to_batches() if batch.num_rows)
         return encoder._inspect_batch(first, path="memory")
-    return encoder._core.inspect_rows(rows[:_INSPECTED_ROWS])[0]
+    return encoder._core.inspect_rows(rows[:_INSPECTED_ROWS], "memory")[0]
 
 
 def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:

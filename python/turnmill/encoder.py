@@ -91,7 +91,7 @@ class Encoder:
         self._checked = False
         self._files = _read_files(self._path) if embed else None
         self._schemas: dict[tuple[str, ...], str] = {}
-        self._prices: dict[str, str | None] = {}
+        self._prices: dict[tuple[str, str], str | None] = {}
 
     def encode(self, rows: Any, *, threads: int | None = None) -> Encoded:
         """Encodes rows; one that cannot be used is listed among the rejects.
@@ -130,23 +130,32 @@ class Encoder:
     def _inspect_bytes(self, data: bytes, *, path: str, own_keys: str = "{}") -> str:
         """The schema of an input that starts with these bytes of JSON."""
         core = self._for_input(own_keys)
-        schema, self._prices[path] = core.inspect_bytes(data, path)
+        schema, self._prices[path, own_keys] = core.inspect_bytes(data, path)
         self._self_check(core, lambda: core.self_check_bytes(data))
+        return schema
+
+    def _inspect_rows(self, rows: list[Any], *, path: str, own_keys: str = "{}") -> str:
+        """The schema of an input that starts with these dicts."""
+        from turnmill.prepare.memory import json_line
+
+        core = self._for_input(own_keys)
+        schema, self._prices[path, own_keys] = core.inspect_rows(rows, path)
+        self._self_check(core, lambda: core.self_check_bytes(b"".join(map(json_line, rows))))
         return schema
 
     def _inspect_batch(self, batch: pa.RecordBatch, *, path: str, own_keys: str = "{}") -> str:
         """The schema of an input that starts with this batch."""
         core = self._for_input(own_keys)
-        schema, self._prices[path] = core.inspect_batch(batch, path)
+        schema, self._prices[path, own_keys] = core.inspect_batch(batch, path)
         self._self_check(core, lambda: core.self_check_batch(batch))
         return schema
 
-    def _history_prices(self, path: str) -> dict[str, Any] | None:
+    def _history_prices(self, path: str, own_keys: str = "{}") -> dict[str, Any] | None:
         """What each choice of `history` costs on the first rows of an input that was inspected.
 
         Nothing where the template shows earlier turns as inference did, or the recipe chooses.
         """
-        prices = self._prices.get(path)
+        prices = self._prices.get((path, own_keys))
         return None if prices is None else dict(json.loads(prices))
 
     def _for_input(self, own_keys: str) -> _core.Encoder:

@@ -212,10 +212,11 @@ def test_an_input_that_does_not_exist() -> None:
 
 
 def _obey_permissions() -> None:
-    """Takes from root the right to write everywhere (CAP_DAC_OVERRIDE), from the next exec on."""
+    """Takes from root the right to write and read everywhere, from the next exec on."""
     if os.getuid() == 0:
-        drop_from_bounding_set, dac_override = 24, 1
-        ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
+        drop_from_bounding_set, dac_override, dac_read_search = 24, 1, 2
+        for right in (dac_override, dac_read_search):
+            ctypes.CDLL(None).prctl(drop_from_bounding_set, right, 0, 0, 0)
 
 
 def test_an_output_directory_that_cannot_be_written() -> None:
@@ -228,6 +229,40 @@ def test_an_output_directory_that_cannot_be_written() -> None:
         "  at closed/out\n"
         "hint: give another directory with -o, or make closed writable\n"
     )
+
+
+def test_an_input_that_cannot_be_read() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    Path("a.jsonl").chmod(0)
+    assert prepare_says("a.jsonl", before=_obey_permissions) == (
+        "error: permission denied\n"
+        "  at a.jsonl\n"
+        "hint: make the file readable for the user who runs this\n"
+    )
+
+
+def test_a_directory_in_the_input_that_cannot_be_read() -> None:
+    Path("data/closed").mkdir(parents=True)
+    Path("data/a.jsonl").write_bytes(lines(3))
+    Path("data/closed").chmod(0)
+    assert prepare_says("data", before=_obey_permissions) == (
+        "error: permission denied\n"
+        "  at data/closed\n"
+        "hint: make it readable for the user who runs this\n"
+    )
+
+
+def test_a_damaged_receipt_makes_its_shard_anew() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    prepare_says("a.jsonl", code=0)
+    (receipt,) = Path("out/.turnmill").glob("receipt-*.json")
+    for damaged in ("{", "[]", "{}"):
+        receipt.write_text(damaged)
+        assert "kept from before" not in prepare_says("a.jsonl", code=0)
+    Path("out/.turnmill/plan.json").write_text("{")
+    said = prepare_says("a.jsonl")
+    assert said.startswith("error: the file is damaged: ")
+    assert "  at out/.turnmill/plan.json\n" in said
 
 
 def test_an_output_that_is_a_file() -> None:
@@ -367,7 +402,27 @@ def test_too_many_rejects_stop_a_run_early() -> None:
     assert "rows were rejected" in said.splitlines()[0]
     assert "more than max_rejects allows (5 %)" in said.splitlines()[0]
     assert "no-assistant-turn" in said
+    assert said.endswith("hint: every rejected row with its reason: out/rejects.parquet\n")
+    import pyarrow.parquet as pq
+
+    rejects = pq.read_table("out/rejects.parquet")
+    assert rejects["line"].to_pylist()[:3] == [6, 7, 8]
+    assert f"{len(rejects):,} of {len(rejects) + 5:,} rows were rejected" in said
+    assert not list(Path("out").glob("data-*"))
     assert nothing_looks_finished()
+
+
+def test_an_early_stop_lists_the_rejects_of_finished_shards_too() -> None:
+    alone = {"messages": [{"role": "user", "content": "Alone"}]}
+    Path("a.jsonl").write_bytes(lines(5) + lines(4000, alone))
+    Path("b.jsonl").write_bytes(lines(9000, alone))
+    prepare_says("a.jsonl", "b.jsonl")
+    import pyarrow.parquet as pq
+
+    rejects = pq.read_table("out/rejects.parquet")
+    assert set(rejects["source"].to_pylist()) == {"a.jsonl", "b.jsonl"}
+    assert len(rejects) == 13_000
+    assert "13,000" in prepare_says("a.jsonl", "b.jsonl", "--max-rejects", "100%", code=0)
 
 
 def test_ctrl_c_ends_a_run_within_a_second_and_the_run_goes_on_later() -> None:

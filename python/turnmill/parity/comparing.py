@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from turnmill.parity.reference import Reference, Theirs
 from turnmill.parity.result import UNEXPLAINED, Difference, Kind, Parity
 from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.plan import schema_of
-from turnmill.prepare.rows import PickedRow, rows_of
+from turnmill.prepare.rows import EncodedRow, PickedRow, encode_row, rows_of
 
 if TYPE_CHECKING:
     from turnmill.recipe import Recipe
@@ -58,15 +58,6 @@ def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
     return found
 
 
-@dataclasses.dataclass
-class _Made:
-    """What turnmill makes of one row."""
-
-    samples: list[dict[str, Any]]
-    rejects: list[dict[str, Any]]
-    counts: dict[str, int]
-
-
 class _Side:
     """Both sides, and what was found."""
 
@@ -92,7 +83,7 @@ class _Side:
             return
         if row.differs("render", ours["text"], theirs.text, UNEXPLAINED):
             return
-        made = self._made(self._encoder, input_, schema, picked)
+        made = encode_row(picked, self._encoder, input_, schema)
         if self._same_ids(row, made, theirs, ours["text"]) and theirs.mask is not None:
             variant = lambda key: self._variant_mask(key, input_, schema, picked)  # noqa: E731
             self._same_mask(row, made, theirs, ours["weights"], variant)
@@ -113,7 +104,7 @@ class _Side:
             f"raises {theirs}" if isinstance(theirs, str) else "renders",
         )
 
-    def _same_ids(self, row: _Row, made: _Made, theirs: Theirs, text: str) -> bool:
+    def _same_ids(self, row: _Row, made: EncodedRow, theirs: Theirs, text: str) -> bool:
         plain = self._tokenizer.encode(text).tolist()
         if plain != theirs.ids:
             rebuilt = plain == self._reference.encode_with_file(text)
@@ -130,7 +121,7 @@ class _Side:
             return False
         return not row.differs("ids", ids[0], theirs.ids, self._cause(made), self._token_text)
 
-    def _cause(self, made: _Made) -> str:
+    def _cause(self, made: EncodedRow) -> str:
         """The rules that the row was counted under; else the key that cuts elsewhere."""
         rules = [rule for rule in _IDS_RULES if made.counts.get(rule)]
         if self._encoder.recipe.boundary == "apart":
@@ -138,7 +129,7 @@ class _Side:
         return " + ".join(rules) or UNEXPLAINED
 
     def _same_mask(
-        self, row: _Row, made: _Made, theirs: Theirs, weights: list[float | None], variant: Any
+        self, row: _Row, made: EncodedRow, theirs: Theirs, weights: list[float | None], variant: Any
     ) -> None:
         (sample,) = made.samples
         assert theirs.mask is not None
@@ -177,27 +168,8 @@ class _Side:
         encoder_ = self._variants[setting]
         if encoder_ is None:
             return None
-        samples = self._made(encoder_, input_, schema, picked).samples
+        samples = encode_row(picked, encoder_, input_, schema).samples
         return _trained(samples[0]) if len(samples) == 1 else None
-
-    def _made(self, encoder: Encoder, input_: Input, schema: str, picked: PickedRow) -> _Made:
-        shard = encoder._open_shard(
-            schema=schema,
-            path=input_.name,
-            array=False,
-            first_row=picked.row,
-            first_line=picked.line or 1,
-            threads=1,
-        )
-        if isinstance(picked.data, bytes):
-            outputs = [shard.feed_bytes(picked.data + b"\n"), shard.finish()]
-        else:
-            outputs = [shard.feed_batch(picked.data), shard.finish()]
-        return _Made(
-            list(_rows(batch for output in outputs for batch in output.samples)),
-            list(_rows(batch for output in outputs for batch in output.rejects)),
-            shard.counts(),
-        )
 
     def _token_text(self, ids: Sequence[int]) -> str:
         pieces = self._tokenizer._token_bytes(list(ids))
@@ -240,13 +212,10 @@ def _json(picked: PickedRow) -> bytes:
     """A row as JSON text."""
     if isinstance(picked.data, bytes):
         return picked.data
+    if not isinstance(picked.data, pa.RecordBatch):
+        return json.dumps(picked.data, default=repr).encode()
     (row,) = _core._read_batch(picked.data)
     return json.dumps(row).encode()
-
-
-def _rows(batches: Iterator[Any]) -> Iterator[dict[str, Any]]:
-    for batch in batches:
-        yield from pa.record_batch(batch).to_pylist()
 
 
 def _trained(sample: dict[str, Any]) -> list[int]:

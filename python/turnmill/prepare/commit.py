@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from turnmill.errors import DataError
 from turnmill.prepare import store
 from turnmill.prepare.outputs import STAGING, ShardFiles, shard_files
 from turnmill.prepare.plan import Plan, ShardSpec
@@ -56,11 +57,19 @@ class Totals:
 def finished(spec: ShardSpec, output: AnyPath, format_: str) -> Receipt | None:
     """The receipt of a shard that an earlier run finished, if its files are there and whole."""
     files = shard_files(spec.name, format_)
-    value = store.read_json(output / files.receipt)
-    if value is None or value["identity"] != json.loads(json.dumps(spec.identity())):
+    receipt = read_receipt(output / files.receipt)
+    if receipt is None or receipt.identity != json.loads(json.dumps(spec.identity())):
         return None
-    receipt = Receipt.from_dict(value)
     return receipt if _whole(output, files, receipt) else None
+
+
+def read_receipt(path: AnyPath) -> Receipt | None:
+    """A receipt; ``None`` where there is none, or a damaged one."""
+    try:
+        value = store.read_json(path)
+        return None if value is None else Receipt.from_dict(value)
+    except (DataError, TypeError, KeyError):
+        return None
 
 
 def _whole(output: AnyPath, files: ShardFiles, receipt: Receipt) -> bool:
@@ -159,12 +168,14 @@ def _state(data_files: list[str], digest: str) -> dict[str, Any]:
 
 
 def merge_rejects(output: AnyPath, format_: str, plan: Plan) -> None:
-    """Makes one list of the rejects of all shards, for runs too that end in nothing."""
-    files = [shard_files(spec.name, format_) for spec in plan.shards]
+    """Makes one list of the rejects of all shards that ran, for runs too that end in nothing."""
+    files = [output / shard_files(spec.name, format_).rejects for spec in plan.shards]
     with store.whole_file(output / "rejects.parquet") as target:
         writer = None
-        for shard in files:
-            table = store.read_table(output / shard.rejects)
+        for path in files:
+            if not path.exists():
+                continue
+            table = store.read_table(path)
             if writer is None:
                 writer = pq.ParquetWriter(target, table.schema, compression="zstd")
             if table.num_rows:

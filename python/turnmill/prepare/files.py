@@ -334,7 +334,10 @@ def _named(path: str) -> Iterator[None]:
     except OSError as error:
         if error.errno is None or error.filename is not None:
             raise
-        raise OSError(error.errno, os.strerror(error.errno), path) from error
+        named = OSError(error.errno, os.strerror(error.errno), path)
+        if isinstance(named, PermissionError):
+            named.add_note("hint: make the file readable for the user who runs this")
+        raise named from error
     except pa.ArrowInvalid as error:
         message = f"the file cannot be read: {error}"
         raise DataError(message, code="broken-input", path=path) from error

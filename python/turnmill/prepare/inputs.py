@@ -68,8 +68,17 @@ def _inputs(item: Any, position: int) -> Sequence[Input]:
             dataclasses.replace(found, own_keys=own_keys) for found in _inputs(item.path, position)
         ]
     if isinstance(item, str | os.PathLike):
-        return _files(os.fspath(item))
+        return _readable_files(os.fspath(item))
     return [MemoryInput.of(listed(item), position)]
+
+
+def _readable_files(path: str) -> list[FileInput]:
+    try:
+        return _files(path)
+    except PermissionError as error:
+        if not getattr(error, "__notes__", None):
+            error.add_note("hint: make it readable for the user who runs this")
+        raise
 
 
 def listed(rows: Any) -> Any:
@@ -88,6 +97,8 @@ def _items(given: Any) -> Sequence[Any]:
 
 
 def _files(path: str) -> list[FileInput]:
+    if not path:
+        raise DataError("the name of an input is empty", code="no-input")
     if "://" in path:
         return _remote_files(path)
     if Path(path).is_dir():
@@ -101,17 +112,30 @@ def _matches(pattern: str) -> list[FileInput]:
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
     if not found:
         raise _missing(pattern, "no file matches")
-    return [file for path in found for file in _files(path)]
+    # What an earlier run wrote among its inputs is none of them.
+    inputs = [path for path in found if not _is_of_output(path)]
+    if not inputs:
+        raise _tokenized(pattern)
+    return [file for path in inputs for file in _files(path)]
+
+
+def _is_of_output(path: str) -> bool:
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links
+    return any((place / STAGING).is_dir() for place in (whole, *whole.parents))
+
+
+def _tokenized(path: str) -> DataError:
+    return DataError(
+        "the directory is an output of turnmill, tokenized already",
+        code="tokenized-input",
+        path=path,
+        hint="give the conversations it was made from; `turnmill show` looks at outputs",
+    )
 
 
 def _directory(path: str) -> list[FileInput]:
     if Path(path, STAGING).is_dir():
-        raise DataError(
-            "the directory is an output of turnmill, tokenized already",
-            code="tokenized-input",
-            path=path,
-            hint="give the conversations it was made from; `turnmill show` looks at outputs",
-        )
+        raise _tokenized(path)
     state = read_json(Path(path, "state.json"))
     if isinstance(state, dict) and "_data_files" in state:
         return _datasets_directory(path, state)
@@ -121,16 +145,7 @@ def _directory(path: str) -> list[FileInput]:
         raise DataError(
             message, code="several-splits", path=path, hint=f"give {Path(path, splits[0])}"
         )
-    found = sorted(
-        file
-        for file in Path(path).rglob("*")
-        if file.name.endswith(SUFFIXES)
-        and file.name not in _DESCRIBING
-        and not _hidden(file.relative_to(path))
-        and file.is_file()
-    )
-    outputs = {staging.parent for staging in Path(path).rglob(STAGING)}
-    found = [file for file in found if outputs.isdisjoint(file.parents)]
+    found = sorted(_data_files(path))
     if not found:
         raise DataError(
             "the directory holds no data files",
@@ -139,6 +154,23 @@ def _directory(path: str) -> list[FileInput]:
             hint=f"turnmill reads {_FORMATS}; name files of other endings one by one",
         )
     return [_file(str(file)) for file in found]
+
+
+def _data_files(directory: str) -> Iterator[Path]:
+    """Files to read below a directory; what cannot be read is an error, never left out."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, inner, names in os.walk(directory, onerror=refuse):
+        if STAGING in inner:
+            inner.clear()
+            continue
+        inner[:] = [name for name in inner if not _hidden(Path(name))]
+        for name in names:
+            known = name.endswith(SUFFIXES) and name not in _DESCRIBING
+            if known and not _hidden(Path(name)):
+                yield Path(place, name)
 
 
 def _hidden(path: Path) -> bool:
@@ -159,7 +191,32 @@ def _datasets_directory(path: str, state: dict[str, Any]) -> list[FileInput]:
 def _file(path: str) -> FileInput:
     if not Path(path).exists():
         raise _missing(path, "no such file")
+    if not Path(path).is_file():
+        raise DataError(
+            "the input is a pipe or a device, which can be read only once",
+            code="no-file",
+            path=path,
+            hint="write it to a file first",
+        )
+    require_utf8(path)
     return read_kind(path)
+
+
+def require_utf8(path: str) -> None:
+    """Refuses a name that the index and the run record could not hold.
+
+    Raises:
+        DataError: The name is not UTF-8.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            "the name of the file is not UTF-8",
+            code="name-not-utf8",
+            path=os.fsencode(path).decode("utf-8", "backslashreplace"),
+            hint="rename it, or give it through a symbolic link",
+        ) from None
 
 
 def _missing(path: str, what: str) -> FileNotFoundError:
@@ -194,10 +251,15 @@ def _remote_files(uri: str) -> list[FileInput]:
     if info.type == fs.FileType.NotFound:
         raise FileNotFoundError(2, "no such file", uri)
     selector = fs.FileSelector(root, recursive=True)
-    paths = sorted(i.path for i in filesystem.get_file_info(selector) if i.is_file)
+    found = filesystem.get_file_info(selector)
+    files = [info.path for info in found if info.is_file]
+    outputs = {path.partition(f"/{STAGING}/")[0] for path in files if f"/{STAGING}/" in path}
+    paths = sorted(path for path in files if not path.startswith(tuple(f"{o}/" for o in outputs)))
     paths = [path for path in paths if not _hidden(Path(path.removeprefix(root)))]
     prefix = base[: len(base) - len(root)] if base.endswith(root) else f"{scheme}://"
     wanted = [path for path in paths if _remote_match(path, uri, prefix)]
+    if not wanted and root.rstrip("/") in outputs:
+        raise _tokenized(uri)
     if not wanted:
         raise FileNotFoundError(2, "no file matches", uri)
     return [read_kind(prefix + path) for path in wanted]
@@ -208,4 +270,4 @@ def _remote_match(path: str, uri: str, prefix: str) -> bool:
 
     if "*" in uri:
         return fnmatch.fnmatchcase(prefix + path, uri)
-    return path.endswith(SUFFIXES)
+    return path.endswith(SUFFIXES) and Path(path).name not in _DESCRIBING

@@ -66,16 +66,19 @@ def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place)
         raise DataError("raw data has no samples yet", code="no-such-row", hint="use --row")
     inputs = find_inputs(data)
     stops = frozenset(stop["id"] for stop in encoder._facts()["stop"])
+    schemas: dict[Input, str] = {}
     views = []
     for input_, picked in _wanted(inputs, place):
-        samples, rejects = encode_row(picked, _shard(encoder, input_, picked))
-        reject = (rejects[0]["code"], rejects[0]["reason"]) if rejects else None
+        if input_ not in schemas:
+            schemas[input_] = schema_of(input_, encoder)
+        made = encode_row(picked, encoder, input_, schemas[input_])
+        reject = (made.rejects[0]["code"], made.rejects[0]["reason"]) if made.rejects else None
         views.append(
             RowView(
                 input_.name,
                 picked.row,
                 picked.line,
-                tuple(sample_view(i, s, stops, token_bytes) for i, s in enumerate(samples)),
+                tuple(sample_view(i, s, stops, token_bytes) for i, s in enumerate(made.samples)),
                 reject,
                 _raw_text(picked) if reject else "",
             )
@@ -85,24 +88,12 @@ def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place)
     return views
 
 
-def _shard(encoder: Encoder, input_: Input, picked: PickedRow) -> Any:
-    return encoder._open_shard(
-        schema=schema_of(input_, encoder),
-        path=input_.name,
-        array=False,
-        first_row=picked.row,
-        first_line=picked.line or 1,
-        threads=1,
-        own_keys=input_.own_keys,
-    )
-
-
 def _wanted(inputs: list[Input], place: Place) -> Iterator[tuple[Input, PickedRow]]:
     if place.source is not None:
         file, number = place.split_source()
-        input_ = _by_name(inputs, file)
         yield from (
             (input_, picked)
+            for input_ in _by_name(inputs, file)
             for picked in rows_of(input_)
             if number == (picked.row if picked.line is None else picked.line)
         )
@@ -116,9 +107,9 @@ def _wanted(inputs: list[Input], place: Place) -> Iterator[tuple[Input, PickedRo
         yield from islice(every, place.n)
 
 
-def _by_name(inputs: list[Input], file: str) -> Input:
+def _by_name(inputs: list[Input], file: str) -> list[Input]:
     name = _matching([input_.name for input_ in inputs], file)
-    return next(input_ for input_ in inputs if input_.name == name)
+    return [input_ for input_ in inputs if input_.name == name]
 
 
 def _matching(names: list[str], file: str) -> str:
@@ -135,7 +126,9 @@ def _matching(names: list[str], file: str) -> str:
 def _raw_text(picked: PickedRow) -> str:
     if isinstance(picked.data, bytes):
         return picked.data[: 4 * _RAW_SHOWN].decode("utf-8", "replace")[:_RAW_SHOWN]
-    return str(pa.Table.from_batches([picked.data]).to_pylist()[0])[:_RAW_SHOWN]
+    if isinstance(picked.data, pa.RecordBatch):
+        return str(pa.Table.from_batches([picked.data]).to_pylist()[0])[:_RAW_SHOWN]
+    return str(picked.data)[:_RAW_SHOWN]
 
 
 def written(
@@ -163,13 +156,13 @@ def _written_rows(output: Output, place: Place) -> list[WrittenRow]:
         source = _matching(output.sources, file)
         planned = next(p for p in output.record["inputs"] if p["name"] == source)
         if planned["format"] in {"lines", "array"}:
-            return [output.find(source, line=number)]
-        return [output.find(source, row=number)]
+            return output.find(source, line=number)
+        return output.find(source, row=number)
     if place.row is not None:
         if len(set(output.sources)) > 1:
             message = f"the output has {len(output.sources)} inputs, and each has a row {place.row}"
             raise DataError(message, code="no-such-row", hint="say which with --source FILE:LINE")
-        return [output.find(output.sources[0], row=place.row)]
+        return output.find(output.sources[0], row=place.row)
     return list(output.first_rows(place.n))
 
 

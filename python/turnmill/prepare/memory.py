@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
+import os
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,15 +16,18 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.prepare.files import BATCH_ROWS, BLOCK_BYTES, Part, Sized
+from turnmill.prepare.files import BATCH_ROWS, Part, Sized
+from turnmill.recipe import Input as GivenInput
 
 PART_ROWS = 100_000
 """How many rows in memory become one shard."""
+_FED_ROWS = 2000
+"""Rows that are handed over at a time."""
 
 
 @dataclass(frozen=True)
 class MemoryInput:
-    """Rows in memory, as JSON (from dicts) or as an Arrow table."""
+    """Rows in memory: dicts, or an Arrow table."""
 
     name: str
     format: Literal["dicts", "table", "dataset"]
@@ -50,45 +56,36 @@ class MemoryInput:
 
     @property
     def columnar(self) -> bool:
-        """Whether parts are read as record batches rather than as JSON bytes."""
+        """Whether parts are read as record batches."""
         return self.format != "dicts"
 
     def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
         """The SHA-256 of the rows and their parts; ends early once ``stopped`` is set."""
         digest = hashlib.sha256(self.format.encode())
-        whole = Part(0, len(self.rows))
+        parts = []
+        for start in range(0, max(1, len(self.rows)), PART_ROWS):
+            part = Part(start, min(start + PART_ROWS, len(self.rows)), start)
+            size = 0
+            for text, amount in self._texts(part):
+                if stopped.is_set():
+                    break
+                digest.update(text)
+                size += amount
+            parts.append(dataclasses.replace(part, size=size))
+        return digest.hexdigest(), parts
+
+    def _texts(self, part: Part) -> Iterator[Sized[Any]]:
+        """What tells the rows of a part from any others."""
         if self.columnar:
-            for batch, _ in self.batches(whole):
-                if stopped.is_set():
-                    break
-                digest.update(batch.serialize())
-        else:
-            for block, _ in self.blocks(whole):
-                if stopped.is_set():
-                    break
-                digest.update(block)
-        starts = range(0, max(1, len(self.rows)), PART_ROWS)
-        return digest.hexdigest(), [
-            Part(start, stop := min(start + PART_ROWS, len(self.rows)), start, 1, stop - start)
-            for start in starts
-        ]
+            return ((batch.serialize(), amount) for batch, amount in self.batches(part))
+        lines = (json_line(row) for row in self.rows[part.start : part.stop])
+        return ((line, len(line)) for line in lines)
 
-    def blocks(self, part: Part) -> Iterator[Sized[bytes]]:
-        """A part of a list of dicts as JSON Lines.
-
-        Raises:
-            DataError: A row is no mapping or holds what JSON cannot say.
-        """
-        lines: list[str] = []
-        held = 0
-        for row in range(part.start, part.stop):
-            line = _json_line(self.rows[row], self.name, row)
-            lines.append(line)
-            held += len(line)
-            if held > BLOCK_BYTES:
-                yield "".join(lines).encode(), len(lines)
-                lines, held = [], 0
-        yield "".join(lines).encode(), len(lines)
+    def dicts(self, part: Part) -> Iterator[Sized[list[Any]]]:
+        """A part of a list of dicts."""
+        for start in range(part.start, part.stop, _FED_ROWS):
+            rows = self.rows[start : min(start + _FED_ROWS, part.stop)]
+            yield list(rows), part.size * len(rows) // (part.stop - part.start)
 
     def batches(self, part: Part) -> Iterator[Sized[pa.RecordBatch]]:
         """A part of a table or dataset as record batches of 1,000 rows."""
@@ -101,14 +98,22 @@ class MemoryInput:
 
 
 def is_in_memory(given: Any) -> bool:
-    """Whether ``given`` is one input in memory, rather than a list of inputs."""
+    """Whether ``given`` is one input in memory, rather than a list of inputs.
+
+    A list is rows unless each of its items could be an input: a bad row does not make it one.
+    """
     if isinstance(given, list | tuple):
-        return bool(given) and all(isinstance(row, Mapping) for row in given)
-    return (
-        _is_dataset(given)
-        or hasattr(given, "__arrow_c_stream__")
-        or hasattr(given, "__arrow_c_array__")
-    )
+        return not all(_is_input(item) for item in given)
+    return _is_dataset(given) or _is_arrow(given)
+
+
+def _is_input(item: Any) -> bool:
+    kinds = (str, os.PathLike, list, tuple, GivenInput)
+    return isinstance(item, kinds) or _is_arrow(item) or _is_dataset(item)
+
+
+def _is_arrow(rows: Any) -> bool:
+    return hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__arrow_c_array__")
 
 
 def _is_dataset(rows: Any) -> bool:
@@ -131,25 +136,21 @@ def _table(rows: Any) -> pa.Table:
         return pa.Table.from_batches([rows])
     if isinstance(rows, pa.RecordBatchReader):
         return rows.read_all()
-    if hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__arrow_c_array__"):
+    if _is_arrow(rows):
         with contextlib.suppress(pa.ArrowInvalid, TypeError):  # one column is no table
             return pa.table(rows)
     message = f"an object of type {type(rows).__name__} holds no rows that turnmill can read"
     raise DataError(message, code="no-input", hint="give a list of dicts or an Arrow table")
 
 
-def _json_line(row: Any, name: str, number: int) -> str:
-    if not isinstance(row, Mapping):
-        message = f"the row is of type {type(row).__name__}, not a dict"
-        raise DataError(message, code="schema-mismatch", path=name, row=number)
+def json_line(row: Any) -> bytes:
+    """A row as a line of JSON, to tell it from others; for a row that has none, noise."""
     try:
-        return json.dumps(row) + "\n"
-    except (TypeError, ValueError) as error:
-        message = f"the row cannot be written as JSON: {error}"
-        raise DataError(
-            message,
-            code="type-coerced-content",
-            path=name,
-            row=number,
-            hint="use strings, numbers, lists and dicts only",
-        ) from error
+        return json.dumps(row, default=_shown).encode() + b"\n"
+    except Exception:  # noqa: BLE001 - a cycle, or whatever the objects in a row raise
+        return json.dumps(secrets.token_hex()).encode() + b"\n"
+
+
+def _shown(value: Any) -> Any:
+    """A numpy value as numbers, for ``repr`` leaves most of a long array out."""
+    return value.tolist() if type(value).__module__ == "numpy" else repr(value)

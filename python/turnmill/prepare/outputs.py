@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from turnmill.errors import DataError
 from turnmill.prepare.remote import AnyPath
 from turnmill.prepare.store import HashingFile, whole_file
 
@@ -150,26 +151,38 @@ class Sinks:
         }
 
 
+class TooManyRejectsError(DataError):
+    """More rows are rejected than ``max_rejects`` allows."""
+
+
 @contextlib.contextmanager
 def open_sinks(
     directory: AnyPath, files: ShardFiles, *, source: str, format_: str
 ) -> Iterator[Sinks]:
-    """Opens the files of a shard; all appear when the block ends without an error."""
-    with (
-        whole_file(directory / files.rejects) as rejects,
-        whole_file(directory / files.index) as index,
-        whole_file(directory / files.data) as data,
-    ):
-        samples = (
-            Sink(data, None, "arrow")
-            if format_ == "arrow"
-            else Sink(data, None, "parquet-data", PARQUET_GROUP_BATCHES)
-        )
-        sinks = Sinks(
-            samples,
-            Sink(index, source, group_batches=PARQUET_GROUP_BATCHES),
-            Sink(rejects, source, group_batches=PARQUET_GROUP_BATCHES),
-        )
-        yield sinks
-        for sink in (sinks.samples, sinks.index, sinks.rejects):
-            sink.close()
+    """Opens the files of a shard; all appear when the block ends without an error.
+
+    Where it ends in `TooManyRejectsError` the rejects appear alone: they say why.
+    """
+    stopped = None
+    with whole_file(directory / files.rejects) as file:
+        rejects = Sink(file, source, group_batches=PARQUET_GROUP_BATCHES)
+        try:
+            with (
+                whole_file(directory / files.index) as index,
+                whole_file(directory / files.data) as data,
+            ):
+                sinks = Sinks(
+                    Sink(data, None, "arrow")
+                    if format_ == "arrow"
+                    else Sink(data, None, "parquet-data", PARQUET_GROUP_BATCHES),
+                    Sink(index, source, group_batches=PARQUET_GROUP_BATCHES),
+                    rejects,
+                )
+                yield sinks
+                sinks.samples.close()
+                sinks.index.close()
+        except TooManyRejectsError as error:
+            stopped = error
+        rejects.close()
+    if stopped is not None:
+        raise stopped

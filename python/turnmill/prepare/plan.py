@@ -14,13 +14,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from turnmill import _core
 from turnmill.errors import DataError
-from turnmill.prepare.files import Part
+from turnmill.prepare.files import FileInput, Part
 from turnmill.prepare.inputs import Input
+from turnmill.prepare.memory import MemoryInput
 from turnmill.prepare.prices import Prices
 from turnmill.prepare.protocol import Encoder
 
 _KEY_LENGTH = 16
+_FIRST_DICTS = 1000
 
 
 @dataclass(frozen=True)
@@ -109,15 +112,19 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int | None) -> 
     with _surveys(inputs, threads) as surveys:
         schemas = [schema_of(input_, encoder) for input_ in inputs]
         surveyed = list(surveys)
-    mixed = len(set(schemas) - {"auto"}) > 1
+    known = [schema for schema in schemas if schema != "auto"]
+    mixed = len(set(known)) > 1
     planned: list[PlannedInput] = []
     seen: dict[str, int] = {}
     for input_, schema, (digest, parts) in zip(inputs, schemas, surveyed, strict=True):
         key = _unique(digest[:_KEY_LENGTH], seen)
+        # An input without rows gets the columns of the others, for they become one data set.
+        read_as = schema if schema != "auto" or not known else known[0]
         shards = tuple(
-            ShardSpec(key, number, schema, part, input_, mixed) for number, part in enumerate(parts)
+            ShardSpec(key, number, read_as, part, input_, mixed)
+            for number, part in enumerate(parts)
         )
-        prices = encoder._history_prices(input_.name)
+        prices = encoder._history_prices(input_.name, input_.own_keys)
         planned.append(PlannedInput(input_, key, schema, shards, prices))
     return Plan(tuple(planned))
 
@@ -147,15 +154,31 @@ def schema_of(input_: Input, encoder: Encoder) -> str:
         batches = input_.batches(Part(0, _first_batches(input_)))
         first = next((batch for batch, _ in batches if batch.num_rows), None)
         return "auto" if first is None else _of_batch(first, input_, encoder)
-    for block, _ in input_.blocks(Part(0, _first_rows(input_))):
-        if not block.strip():
-            continue
-        try:
-            return encoder._inspect_bytes(block, path=input_.name, own_keys=input_.own_keys)
-        except DataError as error:
-            if error.code != "no-rows":
-                raise
+    if isinstance(input_, MemoryInput):
+        return _of_dicts(list(input_.rows[:_FIRST_DICTS]), input_, encoder)
+    head = _head(input_)
+    if not head.strip():
+        return "auto"
+    try:
+        return encoder._inspect_bytes(head, path=input_.name, own_keys=input_.own_keys)
+    except DataError as error:
+        if error.code != "no-rows":
+            raise
     return "auto"
+
+
+def _head(input_: FileInput) -> bytes:
+    """The first blocks of a file of JSON, as many as hold a whole row."""
+    splitter = _core.Splitter(input_.format == "array")
+    head = bytearray()
+    for block, _ in input_.blocks(Part()):
+        head += block
+        try:
+            if splitter.feed(block):
+                break
+        except DataError:
+            break  # said again, with its place, by whoever reads the head
+    return bytes(head)
 
 
 def _of_batch(batch: pa.RecordBatch, input_: Input, encoder: Encoder) -> str:
@@ -166,5 +189,7 @@ def _first_batches(input_: Input) -> int:
     return min(1000, len(input_.rows)) if input_.format in {"table", "dataset"} else -1
 
 
-def _first_rows(input_: Input) -> int:
-    return min(1000, len(input_.rows)) if input_.format == "dicts" else -1
+def _of_dicts(rows: list[Any], input_: Input, encoder: Encoder) -> str:
+    if not rows:
+        return "auto"
+    return encoder._inspect_rows(rows, path=input_.name, own_keys=input_.own_keys)

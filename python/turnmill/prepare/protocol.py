@@ -62,6 +62,9 @@ class ShardEncoder(Protocol):
     def feed_batch(self, batch: Any, /) -> Output:
         """Encodes the rows of an Arrow record batch."""
 
+    def feed_rows(self, rows: list[Any], /) -> Output:
+        """Encodes rows given as dicts; what is no dict is rejected."""
+
     def finish(self) -> Output:
         """Encodes what was carried and gives the last batches."""
 
@@ -81,10 +84,13 @@ class Encoder(Protocol):
         ``own_keys`` are the recipe keys of this input alone, as JSON.
         """
 
+    def _inspect_rows(self, rows: list[Any], *, path: str, own_keys: str) -> str:
+        """The schema of an input that starts with these dicts."""
+
     def _inspect_batch(self, batch: pa.RecordBatch, *, path: str, own_keys: str) -> str:
         """The schema of an input that starts with this batch."""
 
-    def _history_prices(self, path: str) -> dict[str, Any] | None:
+    def _history_prices(self, path: str, own_keys: str) -> dict[str, Any] | None:
         """What each choice of ``history`` costs on the first rows of an inspected input."""
 
     def _open_shard(

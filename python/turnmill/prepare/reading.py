@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 from turnmill.errors import DataError
 from turnmill.prepare.outputs import STAGING
 from turnmill.prepare.remote import AnyPath, output_path
-from turnmill.prepare.store import read_table
+from turnmill.prepare.store import read_json, read_table
 
 
 def is_output(path: str | os.PathLike[str]) -> bool:
@@ -59,7 +58,7 @@ class Output:
     def open(cls, path: str | os.PathLike[str]) -> Output:
         """Opens the directory; it must be finished."""
         place = output_path(path)
-        return cls(place, json.loads((place / "turnmill.json").read_text("utf-8")))
+        return cls(place, read_json(place / "turnmill.json") or {})
 
     @property
     def sources(self) -> list[str]:
@@ -94,24 +93,27 @@ class Output:
         message = f"there is no sample {number:,}: the data set has {total:,}, counted from 0"
         raise DataError(message, code="no-such-row", path=str(self.path))
 
-    def find(self, source: str, *, row: int | None = None, line: int | None = None) -> WrittenRow:
+    def find(
+        self, source: str, *, row: int | None = None, line: int | None = None
+    ) -> list[WrittenRow]:
         """What became of a row of ``source``, by its row (from 0) or its line (from 1).
+
+        An input that was given twice, with other fields perhaps, has the row twice.
 
         Raises:
             DataError: The output knows no such row.
         """
         wanted = pc.field("row") == row if line is None else pc.field("line") == line
+        found = []
         for shard in self.record["shards"]:
-            if shard["source"] != source:
-                continue
-            index = self._index(shard)
-            found = index.filter(wanted)
-            if found.num_rows:
-                return self._written(shard, index, wanted)
+            index = self._index(shard) if shard["source"] == source else None
+            if index is not None and index.filter(wanted).num_rows:
+                found.append(self._written(shard, index, wanted))
         rejects = read_table(self.path / "rejects.parquet")
         rejects = rejects.filter((pc.field("source") == source) & wanted)
-        for reject in rejects.to_pylist():
-            return WrittenRow(source, reject["row"], reject["line"], [], reject)
+        found += [WrittenRow(source, r["row"], r["line"], [], r) for r in rejects.to_pylist()]
+        if found:
+            return found
         place = f"line {line}" if line is not None else f"row {row}"
         message = f"{place} of {source} is neither among the samples nor among the rejects"
         hint = "lines count from 1 and rows from 0; blank lines are no rows"
@@ -128,14 +130,17 @@ class Output:
         return WrittenRow(first["source"], first["row"], first["line"], samples)
 
     def _samples(self, shard: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
-        path = self.path / shard["data"]
-        if path.suffix == ".parquet":
-            table = read_table(path)
-        else:
-            with _mapped(path) as file:
-                table = pa.ipc.open_stream(file).read_all()
-        rows: list[dict[str, Any]] = table.take(numbers).to_pylist()
+        rows: list[dict[str, Any]]
+        rows = data_table(self.path / shard["data"]).take(numbers).to_pylist()
         return rows
+
+
+def data_table(path: AnyPath) -> pa.Table:
+    """The samples of a data file."""
+    if path.suffix == ".parquet":
+        return read_table(path)
+    with _mapped(path) as file:
+        return pa.ipc.open_stream(file).read_all()
 
 
 def _mapped(path: AnyPath) -> Any:

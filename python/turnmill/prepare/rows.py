@@ -2,112 +2,100 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from turnmill.errors import DataError
-from turnmill.prepare.files import Part
+from turnmill import _core
+from turnmill.prepare.feeding import whole
+from turnmill.prepare.files import FileInput, Part
 from turnmill.prepare.inputs import Input
+from turnmill.prepare.memory import MemoryInput
 
 
 @dataclass(frozen=True)
 class PickedRow:
-    """One input row, as a line of JSON or a record batch of one row."""
+    """One input row: JSON text, a dict, or a record batch of one row."""
 
     row: int
     line: int | None
-    data: bytes | pa.RecordBatch
+    data: Any
+    array: bool = False
+    """Whether it is an element of a JSON array, which may go over several lines."""
+
+
+@dataclass(frozen=True)
+class EncodedRow:
+    """What became of one row."""
+
+    samples: list[dict[str, Any]]
+    rejects: list[dict[str, Any]]
+    counts: dict[str, int]
+    """How often each rule was counted."""
 
 
 def rows_of(input_: Input) -> Iterator[PickedRow]:
-    """Every row of an input, in order.
+    """Every row of an input, in order, cut as a run cuts them.
 
     Raises:
         DataError: A JSON array does not end, or is none.
     """
     if input_.columnar:
         return _columnar_rows(input_)
-    if input_.format == "array":
-        return _array_rows(input_)
-    return _line_rows(input_)
-
-
-def _part(input_: Input) -> Part:
-    if input_.format in {"dicts", "table", "dataset"}:
-        return Part(0, len(input_.rows))
-    return Part()
+    if isinstance(input_, MemoryInput):
+        return (PickedRow(row, None, data) for row, data in enumerate(input_.rows))
+    return _text_rows(input_)
 
 
 def _columnar_rows(input_: Input) -> Iterator[PickedRow]:
     row = 0
-    for batch, _ in input_.batches(_part(input_)):
+    for batch, _ in input_.batches(whole(input_)):
         for i in range(batch.num_rows):
             yield PickedRow(row, None, batch.slice(i, 1))
             row += 1
 
 
-def _line_rows(input_: Input) -> Iterator[PickedRow]:
-    has_lines = input_.format == "lines"
-    row = 0
-    for number, line in enumerate(_lines(input_), 1):
-        if line.strip():
-            yield PickedRow(row, number if has_lines else None, line)
-            row += 1
+def _text_rows(input_: FileInput) -> Iterator[PickedRow]:
+    array = input_.format == "array"
+    splitter = _core.Splitter(array)
+    for block, _ in input_.blocks(Part()):
+        yield from (PickedRow(*found, array=array) for found in splitter.feed(block))
+    yield from (PickedRow(*found, array=array) for found in splitter.finish())
 
 
-def _lines(input_: Input) -> Iterator[bytes]:
-    rest = b""
-    for block, _ in input_.blocks(_part(input_)):
-        *lines, rest = (rest + block).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
-
-
-def _array_rows(input_: Input) -> Iterator[PickedRow]:
-    text = b"".join(block for block, _ in input_.blocks(Part())).decode("utf-8-sig", "replace")
-    decoder = json.JSONDecoder()
-    position, row = text.index("[") + 1, 0
-    line, counted = 1, 0
-    while (position := _skip(text, position)) < len(text) and text[position] != "]":
-        line, counted = line + text.count("\n", counted, position), position
-        end = _element_end(decoder, text, position, input_.name, line, row)
-        yield PickedRow(row, line, text[position:end].replace("\n", " ").encode())
-        position, row = end, row + 1
-
-
-def _skip(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\r\n,":
-        position += 1
-    return position
-
-
-def _element_end(
-    decoder: json.JSONDecoder, text: str, position: int, path: str, line: int, row: int
-) -> int:
-    try:
-        _, end = decoder.raw_decode(text, position)
-    except ValueError as error:
-        message = f"the JSON array is broken: {error}"
-        raise DataError(message, code="invalid-json", path=path, line=line, row=row) from error
-    return end
-
-
-def encode_row(picked: PickedRow, shard: Any) -> tuple[list[Any], list[Any]]:
-    """The samples and the rejects of one row, as Arrow tables' rows.
+def encode_row(picked: PickedRow, encoder: Any, input_: Input, schema: str) -> EncodedRow:
+    """What a run would make of one row.
 
     Args:
         picked: The row.
-        shard: A shard encoder opened for it alone.
+        encoder: Made from the recipe.
+        input_: The input it is of.
+        schema: The schema of that input.
     """
-    if isinstance(picked.data, bytes):
-        outputs = [shard.feed_bytes(picked.data + b"\n"), shard.finish()]
-    else:
-        outputs = [shard.feed_batch(picked.data), shard.finish()]
-    samples = [row for o in outputs for b in o.samples for row in pa.record_batch(b).to_pylist()]
-    rejects = [row for o in outputs for b in o.rejects for row in pa.record_batch(b).to_pylist()]
-    return samples, rejects
+    # A row of lines is fed behind a line end: at the start of a file a byte order mark is dropped.
+    lines = isinstance(picked.data, bytes) and not picked.array
+    shard = encoder._open_shard(
+        schema=schema,
+        path=input_.name,
+        array=picked.array,
+        first_row=picked.row,
+        first_line=(picked.line or 1) - lines,
+        threads=1,
+        own_keys=input_.own_keys,
+    )
+    outputs = [_feed(shard, picked), shard.finish()]
+    return EncodedRow(
+        [row for o in outputs for b in o.samples for row in pa.record_batch(b).to_pylist()],
+        [row for o in outputs for b in o.rejects for row in pa.record_batch(b).to_pylist()],
+        shard.counts(),
+    )
+
+
+def _feed(shard: Any, picked: PickedRow) -> Any:
+    if isinstance(picked.data, pa.RecordBatch):
+        return shard.feed_batch(picked.data)
+    if not isinstance(picked.data, bytes):
+        return shard.feed_rows([picked.data])
+    return shard.feed_bytes(b"[%b]" % picked.data if picked.array else b"\n%b\n" % picked.data)

@@ -21,10 +21,11 @@ from turnmill.prepare.commit import (
     finished,
     merge_counts,
     merge_rejects,
+    read_receipt,
 )
 from turnmill.prepare.inputs import find_inputs
 from turnmill.prepare.next_lines import NextStep, next_steps
-from turnmill.prepare.outputs import STAGING, column_names, shard_files
+from turnmill.prepare.outputs import STAGING, TooManyRejectsError, column_names, shard_files
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.prices import Prices
 from turnmill.prepare.progress import ProgressCount, Watcher
@@ -146,7 +147,11 @@ def run_with(
             limit.look(count.tally, rejected)
 
         settings = ShardSettings(output, format_, threads, chunk_rows(), watch)
-        receipts, reused = _run_shards(plan, encoder, settings, count, limit)
+        try:
+            receipts, reused = _run_shards(plan, encoder, settings, count, limit)
+        except TooManyRejectsError:
+            merge_rejects(output, format_, plan)
+            raise
         totals = add_up(output, format_, plan, receipts)
         merge_rejects(output, format_, plan)
         _refuse_nothing(totals, [planned.input.name for planned in plan.inputs], output)
@@ -211,14 +216,14 @@ class _RejectLimit:
             self.looked = True
             rules = dict.fromkeys([*self.finished, *rejected])
             so_far = {r: self.finished.get(r, 0) + rejected.get(r, 0) for r in rules}
-            self._judge(tally, so_far, "")
+            self._judge(tally, so_far)
 
     def check(self, tally: Tally, rejected: dict[str, int]) -> None:
-        """Looks at the end, when all rejects are listed."""
-        self._judge(tally, rejected, _listed(self.output))
+        """Looks at the end."""
+        self._judge(tally, rejected)
 
-    def _judge(self, tally: Tally, rejected: dict[str, int], listed: str) -> None:
-        """Raises a DataError when the share of rejects is above the limit."""
+    def _judge(self, tally: Tally, rejected: dict[str, int]) -> None:
+        """Raises an error when the share of rejects is above the limit."""
         if self.limit is None or tally.rejected <= self.limit * tally.rows:
             return
         percent = 100 * tally.rejected / tally.rows
@@ -226,7 +231,8 @@ class _RejectLimit:
             f"{tally.rejected:,} of {tally.rows:,} rows were rejected ({percent:.3g} %), "
             f"more than max_rejects allows ({100 * self.limit:.3g} %)"
         )
-        raise DataError(message, code="too-many-rejects", hint=advice(rejected) + listed)
+        hint = advice(rejected) + _listed(self.output)
+        raise TooManyRejectsError(message, code="too-many-rejects", hint=hint)
 
 
 def _refuse_nothing(totals: Totals, inputs: list[str], output: AnyPath) -> None:
@@ -276,8 +282,8 @@ def _held(
 
 def _holds_nothing(output: AnyPath) -> bool:
     """Whether no sample was ever written: a run that failed at once is no work to be kept."""
-    receipts = (store.read_json(path) for path in (output / STAGING).glob("receipt-*.json"))
-    return not any(receipt["tally"]["samples"] for receipt in receipts if receipt)
+    receipts = (read_receipt(path) for path in (output / STAGING).glob("receipt-*.json"))
+    return not any(receipt.tally.samples for receipt in receipts if receipt)
 
 
 def _default_format(output: AnyPath) -> str:

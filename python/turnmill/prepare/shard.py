@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from turnmill.prepare import store
-from turnmill.prepare.outputs import Sinks, open_sinks, shard_files
+from turnmill.prepare.feeding import feed, pieces
+from turnmill.prepare.outputs import Sinks, TooManyRejectsError, open_sinks, shard_files
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.protocol import Encoder, Output, ShardEncoder
 from turnmill.prepare.remote import AnyPath
@@ -104,6 +105,9 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
 
     Returns:
         The receipt, as written beside the files.
+
+    Raises:
+        TooManyRejectsError: The watch said so; of the files the rejects so far are there.
     """
     files = shard_files(spec.name, settings.format)
     shard = encoder._open_shard(
@@ -119,18 +123,24 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
     )
     total = Tally()
     codes: dict[str, int] = {}
-    with (
-        open_sinks(
-            settings.output, files, source=spec.input.name, format_=settings.format
-        ) as sinks,
-        _Behind[Output](lambda output: _write(sinks, output)) as behind,
-    ):
-        for output, size, amount in _outputs(spec, shard):
-            tally = _tally(output, size)
-            total.add(tally)
-            _count_codes(output, codes)
-            behind.put(output)
-            settings.watch(tally, amount, codes)
+    with open_sinks(
+        settings.output, files, source=spec.input.name, format_=settings.format
+    ) as sinks:
+        with _Behind[Output](lambda output: _write(sinks, output)) as behind:
+            stopped = None
+            for output, size, amount in _outputs(spec, shard):
+                tally = _tally(output, size)
+                total.add(tally)
+                _count_codes(output, codes)
+                behind.put(output)
+                try:
+                    settings.watch(tally, amount, codes)
+                except TooManyRejectsError as error:
+                    stopped = error
+                    behind.put(shard.finish())
+                    break
+        if stopped is not None:
+            raise stopped
     total.samples = sinks.samples.rows
     receipt = Receipt(
         identity=spec.identity(),
@@ -155,12 +165,8 @@ def _evidence(shard: ShardEncoder) -> dict[str, list[dict[str, int | None]]]:
 
 def _outputs(spec: ShardSpec, shard: ShardEncoder) -> Iterator[tuple[Output, int, int]]:
     """Each output with the bytes that were read for it and how much of the part they are."""
-    if spec.input.columnar:
-        for batch, amount in _prefetched(spec.input.batches(spec.part)):
-            yield shard.feed_batch(batch), batch.nbytes, amount
-    else:
-        for block, amount in _prefetched(spec.input.blocks(spec.part)):
-            yield shard.feed_bytes(block), len(block), amount
+    for piece, size, amount in _prefetched(pieces(spec.input, spec.part)):
+        yield feed(shard, piece), size, amount
     yield shard.finish(), 0, 0
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from turnmill.errors import TurnmillError
+from turnmill.errors import DataError, TurnmillError
 from turnmill.prepare.remote import AnyPath, RemotePath
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -120,11 +120,22 @@ def write_json(path: AnyPath, value: Any) -> str:
 
 
 def read_json(path: AnyPath) -> Any | None:
-    """The value of a JSON file, or ``None`` where there is no such file."""
+    """The value of a JSON file, or ``None`` where there is no such file.
+
+    Raises:
+        DataError: The file is damaged.
+    """
     try:
         return json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except ValueError as error:
+        raise DataError(
+            f"the file is damaged: {error}",
+            code="broken-output",
+            path=str(path),
+            hint="remove the directory it is in, or give another one",
+        ) from error
 
 
 def read_table(path: AnyPath, columns: list[str] | None = None) -> pa.Table:

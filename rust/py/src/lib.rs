@@ -14,6 +14,7 @@ mod errors;
 mod flat;
 mod read;
 mod shard;
+mod split;
 mod template;
 mod tokenizer;
 
@@ -36,6 +37,8 @@ mod _core {
     use crate::encoder::Encoder;
     #[pymodule_export]
     use crate::shard::{Output, Shard};
+    #[pymodule_export]
+    use crate::split::Splitter;
     #[pymodule_export]
     use crate::template::Template;
     #[pymodule_export]
