@@ -136,3 +136,14 @@ def test_show_reads_it_back() -> None:
     assert shown.samples == raw[0].samples
     (rejected,) = turnmill.show(OUT, source="messages.jsonl:12")
     assert rejected.reject is not None
+
+
+def test_check_verifies_it() -> None:
+    recipe = turnmill.Recipe(tokenizer=DEMO / "tokenizer", max_rejects=1.0)
+    for output in (OUT, "out"):
+        turnmill.prepare(DEMO / "data" / "messages.jsonl", output, recipe)
+    remote, local = turnmill.check(OUT).to_dict(), turnmill.check("out").to_dict()
+    assert remote == local
+    index = next(name for name in stored() if name.startswith("index-"))
+    MemoryFileSystem().pipe(f"/bucket/some/out/{index}", stored()[index] + b" ")
+    assert not turnmill.check(OUT).ok

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from turnmill import _core
 from turnmill.check.findings import Findings
 from turnmill.errors import TokenizerError
+from turnmill.prepare.remote import AnyPath
+from turnmill.prepare.store import file_sha256
 from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -168,7 +170,7 @@ def _short_hash(text: str) -> str:
 
 
 def with_record(
-    findings: Findings, directory: Path, record: dict[str, Any], tokenizer: Tokenizer
+    findings: Findings, directory: AnyPath, record: dict[str, Any], tokenizer: Tokenizer
 ) -> Findings:
     """Verifies a directory that turnmill wrote against its run record, from its files."""
     made_with = record.get("facts", {}).get("tokenizer", {}).get("hash")
@@ -185,7 +187,7 @@ def with_record(
     return findings
 
 
-def _with_shard(findings: Findings, directory: Path, shard: dict[str, Any]) -> Findings:
+def _with_shard(findings: Findings, directory: AnyPath, shard: dict[str, Any]) -> Findings:
     for key in ("data", "index"):
         name, expected = shard.get(key), shard.get("sha256", {}).get(key)
         if not name:
@@ -193,11 +195,6 @@ def _with_shard(findings: Findings, directory: Path, shard: dict[str, Any]) -> F
         path = directory / str(name)
         if not path.is_file():
             findings = findings.with_note("broken-input", f"{name} is missing")
-        elif expected and _file_hash(path) != expected:
+        elif expected and file_sha256(path) != expected:
             findings = findings.with_note("stale-cache", f"{name} was changed after it was written")
     return findings
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

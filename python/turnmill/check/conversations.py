@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,8 @@ from turnmill.check import comparing
 from turnmill.check.findings import Finding, Findings, rule
 from turnmill.check.replaying import Replay
 from turnmill.check.serving import Served, served_by
-from turnmill.prepare.files import Part
+from turnmill.prepare.feeding import outputs, whole
 from turnmill.prepare.inputs import Input, find_inputs
-from turnmill.prepare.memory import MemoryInput
 from turnmill.prepare.plan import schema_of
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
@@ -108,7 +106,7 @@ class _Seen:
             False,
             checked=True,
         )
-        for output in _outputs(found, shard):
+        for output in outputs(shard, found, whole(found)):
             self._take(output, found.name)
         for name, count in shard.counts().items():
             self._counts[name] = self._counts.get(name, 0) + count
@@ -188,16 +186,3 @@ class _Seen:
                 if place["row"] is not None:
                     place["file"], place["row"] = self._sample_rows[place["row"]]
         return audited
-
-
-def _outputs(found: Input, shard: _core.Shard) -> Iterator[Any]:
-    if isinstance(found, MemoryInput) and found.format == "dicts":
-        yield shard.feed_rows(list(found.rows))
-    elif found.columnar:
-        whole = Part(0, len(found.rows)) if isinstance(found, MemoryInput) else Part()
-        for batch, _ in found.batches(whole):
-            yield shard.feed_batch(batch)
-    else:
-        for block, _ in found.blocks(Part()):
-            yield shard.feed_bytes(block)
-    yield shard.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from turnmill._terminal import clip, columns_of, count, share, table, wrap
+from turnmill._terminal import clip, columns_of, count, share, table, visible, wrap
 from turnmill.check.findings import Finding, Findings, rule
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def draw(findings: Findings, out: Terminal) -> Iterator[str]:
     yield from wrap(_settings(findings), out.width, indent="  ")
     yield from _replay(findings.facts.get("replay"), out)
     for note in findings.facts.get("notes", []):
-        yield from wrap(f"note: {note}", out.width, indent="      ")
+        yield from wrap(visible(f"note: {note}"), out.width, indent="      ")
     if not ordered:
         return
     yield ""
@@ -144,9 +144,9 @@ def _place(place: dict[str, Any], out: Terminal) -> Iterator[str]:
         if place.get(name) is not None and (name != "document" or place[name])
     ]
     if place.get("file"):
-        words.append(f"of {place['file']}")
+        words.append(f"of {visible(place['file'])}")
     if place.get("note"):
-        words.append(str(place["note"]))
+        words.append(visible(str(place["note"])))
     for line in wrap(", ".join(words), out.width - 2, indent="  "):
         yield f"  {line}"
     tokens = [_token(token) for token in place.get("tokens", [])]

@@ -16,6 +16,8 @@ import pyarrow as pa
 from turnmill.prepare.files import FileInput, Part
 from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.memory import MemoryInput
+from turnmill.prepare.remote import output_path
+from turnmill.prepare.store import read_json
 
 IDS = ("input_ids", "tokens")
 COLUMNS = (
@@ -54,19 +56,17 @@ def find_sources(data: Any) -> list[Source]:
 def _data_sets(data: Any) -> list[tuple[str | None, Any]]:
     """What is counted as one, by its name; none where each input is."""
     if isinstance(data, str | os.PathLike):
-        directory = Path(data)
-        names = directory / "dataset_dict.json"
-        if names.is_file():
-            splits = json.loads(names.read_text("utf-8"))["splits"]
-            return [(str(directory / split), directory / split) for split in splits]
-        if (directory / "turnmill.json").is_file():
-            shards = json.loads((directory / "turnmill.json").read_text("utf-8"))["shards"]
-            paths = [directory / shard["data"] for shard in shards]
-            return [(str(directory), path) for path in paths if path.is_file()]
-        if inner := _inner_data_sets(directory):
-            return [(str(found), found) for found in inner]
-        if (directory / "state.json").is_file():
-            return [(str(directory), directory)]
+        place = output_path(data)
+        if names := read_json(place / "dataset_dict.json"):
+            return [(str(place / split), str(place / split)) for split in names["splits"]]
+        if record := read_json(place / "turnmill.json"):
+            paths = [place / shard["data"] for shard in record["shards"]]
+            return [(str(place), str(path)) for path in paths if path.is_file()]
+        if isinstance(place, Path):
+            if inner := _inner_data_sets(place):
+                return [(str(found), found) for found in inner]
+            if (place / "state.json").is_file():
+                return [(str(place), place)]
     if type(data).__name__ in {"DatasetDict", "IterableDatasetDict"}:
         return list(data.items())
     return [(None, data)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from turnmill import _core
@@ -23,6 +22,8 @@ from turnmill.check.reading import (
 from turnmill.check.replaying import Replay
 from turnmill.check.serving import served_by
 from turnmill.errors import DataError, TokenizerError
+from turnmill.prepare.remote import AnyPath, output_path
+from turnmill.prepare.store import read_json
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
 
@@ -69,11 +70,13 @@ def run(data: Any, settings: Settings) -> Findings:
         findings = check_conversations(data, settings)
     if not findings.rows and not findings.rules.keys() & {"invalid-json", "schema-mismatch"}:
         raise DataError("there are no rows to check", code="no-input", path=sources[0].name)
-    return findings if record is None else _with_sources(findings, Path(data), record, settings)
+    if record is None:
+        return findings
+    return _with_sources(findings, output_path(data), record, settings)
 
 
 def _with_sources(
-    findings: Findings, directory: Path, record: dict[str, Any], settings: Settings
+    findings: Findings, directory: AnyPath, record: dict[str, Any], settings: Settings
 ) -> Findings:
     """What turnmill wrote, against its run record and against the sources it was made of."""
     from turnmill.check.verifying import verify
@@ -95,9 +98,9 @@ def _with_sources(
 
 def _run_record(data: Any) -> dict[str, Any] | None:
     """The run record of a directory that turnmill wrote."""
-    if not isinstance(data, str | os.PathLike) or not Path(data, "turnmill.json").is_file():
+    if not isinstance(data, str | os.PathLike):
         return None
-    record: dict[str, Any] = json.loads(Path(data, "turnmill.json").read_text("utf-8"))
+    record: dict[str, Any] | None = read_json(output_path(data) / "turnmill.json")
     return record
 
 

@@ -8,20 +8,21 @@ against the prompt that the template renders.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from turnmill.check.findings import Findings
 from turnmill.check.replaying import Replay
 from turnmill.encoder import Encoder
 from turnmill.errors import TurnmillError
+from turnmill.prepare.feeding import outputs
 from turnmill.prepare.inputs import find_inputs
 from turnmill.prepare.plan import ShardSpec, make_plan
+from turnmill.prepare.reading import data_table
+from turnmill.prepare.remote import AnyPath
 from turnmill.recipe import Input, Recipe
 
 _COMPARED = ("input_ids", "labels")
@@ -49,7 +50,7 @@ class Verified:
 
 
 def verify(
-    directory: Path, record: dict[str, Any], tokenizer: str, threads: int | None
+    directory: AnyPath, record: dict[str, Any], tokenizer: str, threads: int | None
 ) -> Verified | str:
     """Makes the samples of an output again; a sentence says why that cannot be done."""
     names = [item["name"] for item in record.get("inputs", [])]
@@ -97,7 +98,7 @@ def _verify_shard(
     verified: Verified,
     spec: ShardSpec,
     encoder: Encoder,
-    path: Path,
+    path: AnyPath,
     first: int,
     threads: int | None,
 ) -> int:
@@ -113,11 +114,11 @@ def _verify_shard(
         spec.mixed,
         checked=True,
     )
-    written = _written(path)
+    written = _compared(data_table(path))
     samples: dict[int, int] = {}
     at = indexed = 0
     differs: int | None = None
-    for output in _outputs(spec, shard):
+    for output in outputs(shard, spec.input, spec.part):
         for batch in map(pa.record_batch, output.index):
             for number, row in enumerate(batch["row"].to_pylist(), first + indexed):
                 samples.setdefault(row, number)
@@ -147,23 +148,6 @@ def _first_difference(made: pa.Table, written: pa.Table) -> int:
     rows = range(min(len(made), len(written)))
     differing = (row for row in rows if not made.slice(row, 1).equals(written.slice(row, 1)))
     return next(differing, len(rows))
-
-
-def _outputs(spec: ShardSpec, shard: Any) -> Iterator[Any]:
-    if spec.input.columnar:
-        for batch, _ in spec.input.batches(spec.part):
-            yield shard.feed_batch(batch)
-    else:
-        for block, _ in spec.input.blocks(spec.part):
-            yield shard.feed_bytes(block)
-    yield shard.finish()
-
-
-def _written(path: Path) -> pa.Table:
-    if path.suffix == ".parquet":
-        return _compared(pq.read_table(path, memory_map=True))
-    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
-        return _compared(reader.read_all())
 
 
 def _compared(table: pa.Table) -> pa.Table:
