@@ -6,7 +6,9 @@ switches it on; a stream that is no terminal gets none.
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -61,7 +63,8 @@ def terminal(stream: TextIO | None = None, *, colour: bool | None = None) -> Ter
         stream: Where the text goes.
         colour: Forces colour on or off; by default the environment and the stream decide.
     """
-    stream = sys.stderr if stream is None else stream
+    # A process may be started with its streams closed.
+    stream = stream or sys.stderr or io.StringIO()
     live = stream.isatty() and os.environ.get("TERM") != "dumb"
     if colour is None:
         colour = _colour_by_environment(live=live)
@@ -73,6 +76,20 @@ def _colour_by_environment(*, live: bool) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return live or bool(os.environ.get("FORCE_COLOR"))
+
+
+# Text from strangers must not reach the terminal as control codes.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """``text`` with control characters as their pictures or numbers."""
+    return _CONTROL.sub(_picture, text.replace("\r\n", "\n"))
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return chr(0x2400 + code) if code < 0x20 else f"\\u{code:04x}"
 
 
 def columns_of(text: str) -> int:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import filecmp
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import fixtures
 import turnmill
+from turnmill.prepare import files
 
 DEMO = fixtures.ROOT / "python" / "turnmill" / "demo"
 TOKENIZER = str(DEMO / "tokenizer")
@@ -44,6 +48,39 @@ def test_any_number_of_threads_writes_the_same_bytes(tmp_path: Path, threads: in
     turnmill.prepare(INPUTS, tmp_path / "one", recipe(), threads=1)
     turnmill.prepare(INPUTS, tmp_path / "many", recipe(), threads=threads)
     assert_same_bytes(tmp_path / "one", tmp_path / "many")
+
+
+def every_form(folder: Path) -> list[str]:
+    """The demo data as files of every form, with rows that are rejected."""
+    lines = Path(INPUTS[0]).read_bytes()
+    # Single lines of the demo data are broken on purpose.
+    rows = [json.loads(line) for line in lines.splitlines()[:10]]
+    table = pa.Table.from_pylist(rows[:5])
+    (folder / "a.jsonl.gz").write_bytes(gzip.compress(lines, mtime=0))
+    (folder / "b.jsonl.zst").write_bytes(pa.Codec("zstd").compress(lines, asbytes=True))
+    (folder / "c.json").write_text(json.dumps(rows, indent=1))
+    (folder / "d.jsonl").write_bytes(lines)
+    pq.write_table(table, folder / "e.parquet", row_group_size=2)
+    with pa.ipc.new_file(folder / "f.arrow", table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return [*sorted(map(str, folder.iterdir())), *INPUTS[1:]]
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+def test_inputs_of_every_form_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(files, "PART_BYTES", 3000)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 4096)
+    (tmp_path / "data").mkdir()
+    inputs = every_form(tmp_path / "data")
+    for threads, rows in ((1, 3), (2, 10_000), (7, 3), (7, 10_000)):
+        monkeypatch.setenv("TURNMILL_CHUNK_ROWS", str(rows))
+        output = tmp_path / f"{threads}-{rows}"
+        run = turnmill.prepare(inputs, output, recipe(format=form), threads=threads)
+        assert run.shards > len(inputs)
+        assert run.rejected
+        assert_same_bytes(tmp_path / "1-3", output)
 
 
 def shard(threads: int, chunk_rows: int | None, block: int) -> dict[str, pa.Table]:

@@ -15,6 +15,7 @@ from typing import Protocol
 from turnmill._terminal import Terminal, table, terminal
 from turnmill.cli.arguments import Arguments, Parser, UsageError, nearest
 from turnmill.cli.failure import report
+from turnmill.cli.standard_output import flush, prepare_streams
 
 # The one place where a verb is registered: its name, its module, and one line for the overview.
 VERBS: dict[str, tuple[str, str]] = {
@@ -39,9 +40,12 @@ class Verb(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    prepare_streams()
     talk = terminal()
     try:
-        return _dispatch(argv, talk)
+        code = _dispatch(argv, talk)
+        flush()
+        return code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - said in one place
         return report(error, talk)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from turnmill._terminal import Terminal, terminal, wrap
@@ -19,6 +17,7 @@ from turnmill.cli.arguments import (
     positive,
 )
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+from turnmill.cli.standard_output import print_json
 
 if TYPE_CHECKING:
     from turnmill.check.findings import Rule
@@ -129,8 +128,7 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         threads=arguments.threads,
     )
     if arguments.json:
-        json.dump(findings.to_dict(), sys.stdout, ensure_ascii=False)
-        print()
+        print_json(findings.to_dict())
     elif not arguments.quiet:
         print(findings.draw(terminal(sys.stdout)))
     return 0 if findings.ok else 1
@@ -138,10 +136,11 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
 
 def _recorded_tokenizer(data: list[str]) -> str | None:
     """The tokenizer of a directory that turnmill wrote."""
-    record = Path(data[0], "turnmill.json")
-    if len(data) != 1 or not record.is_file():
-        return None
-    tokenizer: str | None = json.loads(record.read_text("utf-8"))["recipe"].get("tokenizer")
+    from turnmill.prepare.remote import output_path
+    from turnmill.prepare.store import read_json
+
+    record = read_json(output_path(data[0]) / "turnmill.json") if len(data) == 1 else None
+    tokenizer: str | None = record["recipe"].get("tokenizer") if record else None
     return tokenizer
 
 
@@ -173,7 +172,7 @@ def _explain(name: str, *, as_json: bool) -> None:
         return
     found = _known_rule(name)
     if as_json:
-        print(json.dumps(vars(found), ensure_ascii=False))
+        print_json(vars(found))
         return
     out = terminal(sys.stdout)
     print(f"{out.style(found.name, 'bold')} ({found.severity})")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from turnmill._environment import traceback
-from turnmill._terminal import Terminal
+from turnmill._terminal import Terminal, visible
 from turnmill.cli.arguments import UsageError
+from turnmill.cli.standard_output import give_up
 from turnmill.errors import DataError, InternalError, TurnmillError
 
 DONE = 0
@@ -23,19 +23,19 @@ def report(error: BaseException, talk: Terminal) -> int:
     """Says what went wrong, where, and what to do; gives the exit code."""
     if isinstance(error, KeyboardInterrupt):
         return _interrupted(error, talk)
+    give_up()
     if isinstance(error, BrokenPipeError):
-        _silence_broken_pipe()
         return DATA
     if traceback():
         raise error
     what, place, hint = describe(error)
-    first, *more = what.split("\n")
+    first, *more = visible(what).split("\n")
     talk.write(talk.style("error", "bold", "red") + ": " + first)
     for line in more:
         talk.write(line)
     if place:
-        talk.write("  at " + talk.style(place, "cyan"))
-    for line in hint.split("\n") if hint else []:
+        talk.write("  at " + talk.style(visible(place), "cyan"))
+    for line in visible(hint).split("\n") if hint else []:
         talk.write(talk.style("hint", "bold", "cyan") + ": " + line)
     return exit_code(error)
 
@@ -93,10 +93,3 @@ def _interrupted(error: KeyboardInterrupt, talk: Terminal) -> int:
     if hint:
         talk.write(talk.style("hint", "bold", "cyan") + ": " + hint)
     return INTERRUPTED
-
-
-def _silence_broken_pipe() -> None:
-    """The reader of standard output is gone; the interpreter must not complain at its end."""
-    import sys
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
 _ROWS = 1000
@@ -59,8 +59,7 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         rows=None if arguments.all else arguments.rows or _ROWS,
     )
     if arguments.json:
-        json.dump(found.to_dict(), sys.stdout, ensure_ascii=False)
-        print()
+        print_json(found.to_dict())
     elif not arguments.quiet:
         print(found.draw(terminal(sys.stdout)))
     return 0 if found.ok else 1

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
 from turnmill.cli.recipe_flags import DATA, LATER, MODEL, OUTPUT, TRAINING, recipe_from
+from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING, OUTPUT)
 _ALL_KEYS = (*_RECIPE_GROUPS, LATER)
@@ -54,7 +52,7 @@ def run(arguments: Arguments, talk: Terminal) -> int:
     inputs = arguments.input or recipe.inputs
     if not inputs:
         raise UsageError("no input is named", "name files or directories before the options")
-    if arguments.output is None:
+    if not arguments.output:
         raise UsageError("no output directory is named", "add -o DIR")
     from turnmill import prepare
     from turnmill.cli.progress_line import ProgressLine
@@ -80,6 +78,5 @@ def run(arguments: Arguments, talk: Terminal) -> int:
         for text in closing(result, talk):
             talk.write(text)
     if arguments.json:
-        json.dump(result.to_dict(), sys.stdout, ensure_ascii=False)
-        print()
+        print_json(result.to_dict())
     return 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
 
@@ -65,8 +65,7 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
     else:
         shown = show(arguments.data, recipe=recipe_from(arguments, _RECIPE_GROUPS), **place)
     if arguments.json:
-        json.dump([row.to_dict() for row in shown], sys.stdout, ensure_ascii=False)
-        print()
+        print_json([row.to_dict() for row in shown])
     else:
         print(shown.draw(terminal(sys.stdout)))
     return 0
@@ -85,8 +84,7 @@ def _show_template(arguments: Arguments) -> int:
     template = Template(**_template_and_tokens(arguments), now=arguments.now)
     study = template.study()
     if arguments.json:
-        json.dump({"name": template.name, **study}, sys.stdout, ensure_ascii=False)
-        print()
+        print_json({"name": template.name, **study})
     else:
         print(draw_study(template.name, study, terminal(sys.stdout)))
     return 0

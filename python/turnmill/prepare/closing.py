@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from turnmill._terminal import Terminal, count, duration, share, short_count, table, wrap
+from turnmill._terminal import Terminal, count, duration, share, short_count, table, visible, wrap
 from turnmill.prepare.prices import in_words
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _schemas(inputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Each schema with the one file, or the number of files, that has it."""
     names: dict[str, list[str]] = {}
     for read in inputs:
-        names.setdefault(read["schema"], []).append(read["name"].rpartition("/")[2])
+        names.setdefault(read["schema"], []).append(visible(read["name"].rpartition("/")[2]))
     lines = [
         f"{'no rows' if schema == 'auto' else schema}: "
         f"{found[0] if len(found) == 1 else f'{len(found)} inputs'}"

@@ -6,19 +6,15 @@ text stands between ``⟦`` and ``⟧`` and a terminator has a ``■`` behind it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from turnmill._terminal import Terminal, count, share, wrap
+from turnmill._terminal import Terminal, count, share, visible, wrap
 from turnmill.prepare.views import Piece, RowView, SampleView
 
 OPEN, CLOSE, END = "⟦", "⟧", "■"
 _STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}
 _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
 """Characters of a long piece that stay at its start and its end."""
-
-# Text from strangers must not reach the terminal as control codes.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def draw(rows: Sequence[RowView], out: Terminal, *, full: bool = False) -> list[str]:
@@ -65,19 +61,20 @@ def _ending(sample: SampleView, out: Terminal) -> str:
     if not ends:
         return out.style("no terminator", "bold", "red")
     turns = "1 turn ends" if len(ends) == 1 else f"{len(ends)} turns end"
-    return f"{turns} in {_visible(' '.join(dict.fromkeys(ends)))}"
+    return f"{turns} in {visible(' '.join(dict.fromkeys(ends)))}"
 
 
 def _rule(title: str, facts: list[str], out: Terminal) -> str:
-    return f"{out.style('── ' + title, 'bold', 'cyan')} · {' · '.join(facts)}"
+    place, *others = facts
+    return f"{out.style('── ' + title, 'bold', 'cyan')} · {' · '.join([visible(place), *others])}"
 
 
 def _rejected(row: RowView, out: Terminal) -> list[str]:
     code, reason = row.reject or ("", "")
     title = out.style(f"rejected: {code}", "bold", "yellow")
-    lines = [_rule(f"row {row.row}", [row.place, title], out), *wrap(reason, out.width)]
+    lines = [_rule(f"row {row.row}", [row.place, title], out), *wrap(visible(reason), out.width)]
     if row.raw:
-        lines += [out.style(line, "dim") for line in wrap(_visible(row.raw), out.width)]
+        lines += [out.style(line, "dim") for line in wrap(visible(row.raw), out.width)]
     return lines
 
 
@@ -114,14 +111,4 @@ def _shortened(piece: Piece, *, full: bool) -> str:
     if not full and len(text) > head + tail + 100:
         left_out = len(text) - head - tail
         text = f"{text[:head]} …{count(left_out)} more characters… {text[-tail:]}"
-    return _visible(text)
-
-
-def _visible(text: str) -> str:
-    """Control characters as their pictures or numbers."""
-    return _CONTROL.sub(_picture, text.replace("\r\n", "\n"))
-
-
-def _picture(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return chr(0x2400 + code) if code < 0x20 else f"\\u{code:04x}"
+    return visible(text)
