@@ -112,6 +112,10 @@ class Encoder:
     def __call__(self, batch: Any) -> Any:
         """Encodes one batch for `datasets.map`, Ray, Spark and the like.
 
+        `datasets.map` takes the types of the columns from the first rows it is given back, and
+        stops where a row that is rejected later has others: give it Arrow data, which has types of
+        its own, `data.with_format("arrow").map(encoder, batched=True)`.
+
         Args:
             batch: A dict of columns, or anything Arrow.
 

@@ -285,6 +285,18 @@ def test_datasets_map(encoder: turnmill.Encoder, processes: int | None) -> None:
     assert mapped["input_ids"][:3] == encoder.encode(DOCUMENTS).table["input_ids"].to_pylist()
 
 
+@pytest.mark.parametrize("rejected", [slice(0, 5), slice(5, 10)])
+@pytest.mark.parametrize("processes", [None, 2])
+def test_datasets_map_of_arrow_data_with_rejects(
+    encoder: turnmill.Encoder, processes: int | None, rejected: slice
+) -> None:
+    rows = [CHAT[0]] * 10
+    rows[rejected] = [CHAT[1]] * 5
+    data = datasets.Dataset.from_list(rows).with_format("arrow")
+    mapped = data.map(encoder, batched=True, batch_size=5, num_proc=processes).with_format(None)
+    assert [reject is not None for reject in mapped["reject"]] == [row is CHAT[1] for row in rows]
+
+
 def test_it_pickles_as_paths_and_notices_changes(tmp_path: Path) -> None:
     copy = shutil.copytree(TOKENIZER, tmp_path / "copy")
     made = turnmill.Encoder(turnmill.Recipe(tokenizer=copy))

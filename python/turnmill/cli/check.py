@@ -168,7 +168,10 @@ def _explain(name: str, *, as_json: bool) -> None:
 
     if name == "all":
         every = [vars(found) for found in rules().values()]
-        print(json.dumps(every, ensure_ascii=False) if as_json else page().rstrip("\n"))
+        if as_json:
+            print_json(every)
+        else:
+            print(page().rstrip("\n"))
         return
     found = _known_rule(name)
     if as_json:
