@@ -266,6 +266,8 @@ class Grammar:
             ".rstrip('\\n x')",
             "|string",
             "|title",
+            "|wordcount|string",
+            "|striptags",
             "|upper|lower",
             "|list|join('|')",
             "|tojson",

@@ -37,9 +37,9 @@ impl Default for LocalTime {
 /// Limits of one render. A template is a stranger's code: beyond a limit the render is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Statements, expressions and loop turns.
+    /// Statements, loop turns and what else takes as long: 64 bytes read, a value compared.
     pub steps: u64,
-    /// Bytes of rendered text, and of any string made on the way.
+    /// Bytes of rendered text, and of any string or list made on the way.
     pub output: usize,
     /// Calls inside calls.
     pub depth: u32,
@@ -50,10 +50,30 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            steps: 200_000_000,
-            output: 1 << 30,
+            steps: 50_000_000,
+            output: 1 << 27,
             depth: 200,
-            memory: 2 << 30,
+            memory: 1 << 29,
+        }
+    }
+}
+
+impl Limits {
+    /// What a probe of a few short messages may take.
+    pub(super) const PROBE: Self = Self {
+        steps: 1_000_000,
+        output: 1 << 24,
+        depth: 200,
+        memory: 1 << 26,
+    };
+
+    /// No more than `other` in anything.
+    pub(super) fn at_most(self, other: Self) -> Self {
+        Self {
+            steps: self.steps.min(other.steps),
+            output: self.output.min(other.output),
+            depth: self.depth.min(other.depth),
+            memory: self.memory.min(other.memory),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Learns what a template does by rendering small conversations.
 
+use std::cell::RefCell;
+
 use super::engine::Output;
 use super::sample::{ANSWER, Builder, Messages, OTHER_ANSWER, REASONING, RESULT, SYSTEM, USER};
 use super::spans::{TurnRules, header_len, leading, marker_len, segments};
@@ -62,6 +64,8 @@ struct Prober<'r> {
     variables: Map<'r>,
     /// Tools that every conversation has, where the template refuses those without.
     tools: Option<Value<'r>>,
+    /// The error of a probe that went beyond its budget: there are no more probes then.
+    exhausted: RefCell<Option<Error>>,
 }
 
 /// Learns by probe what `template` does.
@@ -99,6 +103,7 @@ impl<'r> Prober<'r> {
             build,
             variables,
             tools: None,
+            exhausted: RefCell::default(),
         };
         let question = [prober.build.message("user", USER)];
         if prober.shoot(&question, true).is_none() {
@@ -117,6 +122,9 @@ impl<'r> Prober<'r> {
         generation_prompt: bool,
         tools: Option<Value<'r>>,
     ) -> crate::Result<Shot<'r>> {
+        if let Some(error) = &*self.exhausted.borrow() {
+            return Err(error.clone());
+        }
         let mut out = Rendered::default();
         let input = RenderInput {
             messages: self.arena.alloc_slice_copy(messages),
@@ -125,8 +133,19 @@ impl<'r> Prober<'r> {
             variables: self.variables,
             ..RenderInput::default()
         };
-        let output = self.template.render_text(self.arena, &input, &mut out)?;
-        Ok(Shot { out, output })
+        let limits = self.template.probe_limits();
+        let rendered = self
+            .template
+            .render_text(self.arena, &input, limits, &mut out);
+        match rendered {
+            Ok(output) => Ok(Shot { out, output }),
+            Err(error) => {
+                if error.code() == "template-budget" {
+                    *self.exhausted.borrow_mut() = Some(error.clone());
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Conversations that end before an assistant turn, with the role before it.
@@ -378,6 +397,12 @@ impl<'r> Prober<'r> {
                     .hint("use a template with {% generation %} tags around the assistant's text"),
             )
         };
+        if let Some(error) = &*self.exhausted.borrow() {
+            return refuse(&format!(
+                "a conversation of a few words is too much for the template: {}",
+                error.what()
+            ));
+        }
         let source = self.template.span_source();
         let has_tags = self.template.has_generation_tags();
         if source == SpanSource::Tags && !has_tags {

@@ -10,7 +10,7 @@ use super::prepare;
 use super::probe::{self, Learned};
 use super::spans::{self, TurnRules};
 use super::thoughts;
-use super::{Options, RenderInput, Rendered, SpanSource, Study};
+use super::{Limits, Options, RenderInput, Rendered, SpanSource, Study};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
 
@@ -69,7 +69,7 @@ impl Template {
         input: &RenderInput<'a>,
         out: &mut Rendered,
     ) -> Result<()> {
-        let output = self.render_text(arena, input, out)?;
+        let output = self.render_text(arena, input, self.options.limits, out)?;
         if self.learned.study.spans_refused.is_some() {
             return Ok(());
         }
@@ -100,6 +100,11 @@ impl Template {
         }
         varied.insert(key, Arc::clone(&rules));
         Some(rules)
+    }
+
+    /// Limits of one probe.
+    pub(super) fn probe_limits(&self) -> Limits {
+        Limits::PROBE.at_most(self.options.limits)
     }
 
     /// Where spans come from.
@@ -135,6 +140,7 @@ impl Template {
         &'r self,
         arena: &'r Arena,
         input: &RenderInput<'r>,
+        limits: Limits,
         out: &mut Rendered,
     ) -> Result<Output<'r>> {
         out.clear();
@@ -152,8 +158,7 @@ impl Template {
             now: self.options.now,
         };
         let buffer = std::mem::take(&mut out.text);
-        let (mut output, result) =
-            engine::run(&self.program, inputs, self.options.limits, buffer, arena);
+        let (mut output, result) = engine::run(&self.program, inputs, limits, buffer, arena);
         out.text = std::mem::take(&mut output.text);
         if let Err(raise) = result {
             out.text.clear();
@@ -189,7 +194,7 @@ impl Template {
             add_generation_prompt: false,
             ..*input
         };
-        self.render_text(arena, &shorter, scratch)?;
+        self.render_text(arena, &shorter, self.options.limits, scratch)?;
         if full.text.starts_with(&scratch.text) {
             return Ok(Rewrite::No);
         }

@@ -2,16 +2,16 @@
 
 use super::args::integer;
 use super::display::undefined_message;
+use super::heap::Heap;
 use super::iterate::{items, range_len};
 use super::methods::{Has, Method, get, has};
 use super::operators::defined;
 use super::raise::{Raise, Raised};
 use super::text::TextBuilder;
 use super::value::{Absent, Val};
-use crate::value::Arena;
 
 /// `value.name` for everything but loops.
-pub(crate) fn attribute<'r>(value: Val<'r>, name: &'r str, arena: &'r Arena) -> Raised<Val<'r>> {
+pub(crate) fn attribute<'r>(value: Val<'r>, name: &'r str, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     defined(value)?;
     if let Some(method) = Method::by_name(name) {
         match has(value, method) {
@@ -85,7 +85,7 @@ fn is_internal(name: &str) -> bool {
 }
 
 /// `value[key]`.
-pub(crate) fn item<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+pub(crate) fn item<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     defined(value)?;
     if let Some(found) = subscript(value, key, arena) {
         return Ok(found);
@@ -115,7 +115,7 @@ pub(crate) fn item<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Arena) -> Raised
 }
 
 /// What Python's subscript gives; none where it raises what the environment catches.
-fn subscript<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Arena) -> Option<Val<'r>> {
+fn subscript<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Heap<'r>) -> Option<Val<'r>> {
     match value {
         Val::DataMap(..) | Val::Map(_) => get(value, key, arena),
         Val::List(items) | Val::Tuple(items) => {
@@ -159,7 +159,7 @@ fn position(key: Val<'_>, length: usize) -> Option<usize> {
 pub(crate) fn slice<'r>(
     value: Val<'r>,
     bounds: [Option<Val<'r>>; 3],
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     defined(value)?;
     let mut parts = [None; 3];
@@ -236,7 +236,7 @@ fn indices(parts: [Option<i64>; 3], length: usize) -> Vec<usize> {
     found
 }
 
-fn pick<'r>(all: &'r [Val<'r>], parts: [Option<i64>; 3], arena: &'r Arena) -> &'r [Val<'r>] {
+fn pick<'r>(all: &'r [Val<'r>], parts: [Option<i64>; 3], arena: &'r Heap<'r>) -> &'r [Val<'r>] {
     let (start, stop, step) = resolve(parts, all.len());
     if step == 1 {
         return &all[start as usize..stop as usize];
@@ -251,19 +251,23 @@ fn pick<'r>(all: &'r [Val<'r>], parts: [Option<i64>; 3], arena: &'r Arena) -> &'
 fn slice_text<'r>(
     text: super::text::Text<'r>,
     parts: [Option<i64>; 3],
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> super::text::Text<'r> {
+    let length = text.chars.chars().count();
+    let (start, stop, step) = resolve(parts, length);
+    if step == 1 {
+        let offset = |at: i64| super::string::byte_at(text.chars, at as usize);
+        return text.slice(offset(start), offset(stop), arena);
+    }
+    if !arena.admits(0, length.saturating_mul(size_of::<usize>())) {
+        return text.slice(0, 0, arena);
+    }
     let offsets: Vec<usize> = text
         .chars
         .char_indices()
         .map(|(at, _)| at)
         .chain([text.chars.len()])
         .collect();
-    let length = offsets.len() - 1;
-    let (start, stop, step) = resolve(parts, length);
-    if step == 1 {
-        return text.slice(offsets[start as usize], offsets[stop as usize], arena);
-    }
     let mut out = TextBuilder::new(arena);
     for at in indices(parts, length) {
         out.push_text(text.slice(offsets[at], offsets[at + 1], arena));

@@ -3,21 +3,21 @@
 
 use super::args::Given;
 use super::display::{repr_of, str_of};
+use super::heap::Heap;
 use super::methods::Method;
 use super::operators::as_float;
-use super::percent::{Spec, float, pad};
+use super::percent::{Spec, check_precision, float, pad};
 use super::raise::{Raise, Raised};
 use super::tag::Tag;
 use super::text::{Text, TextBuilder};
 use super::value::Val;
-use crate::value::Arena;
 
 /// `text.format(…)` or `text.format_map(…)`.
 pub(crate) fn format<'r>(
     text: Text<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let mapping = match method {
         Method::FormatMap => given.positional.first().copied(),
@@ -62,7 +62,7 @@ fn lookup<'r>(
     next: &mut usize,
     given: Given<'r>,
     mapping: Option<Val<'r>>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let end = name.find(['.', '[']).unwrap_or(name.len());
     let (first, path) = name.split_at(end);
@@ -98,7 +98,7 @@ fn apply<'r>(
     value: Val<'r>,
     spec: &str,
     out: &mut TextBuilder<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<()> {
     if spec.is_empty() {
         out.push_text(str_of(value, arena));
@@ -119,38 +119,44 @@ fn apply<'r>(
     let rest = rest.trim_start_matches(['+', '-', ' ']);
     let zero = rest.starts_with('0');
     let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let width: usize = rest[..digits].parse().unwrap_or(0).min(1 << 20);
+    let width = match &rest[..digits] {
+        "" => 0,
+        width => width.parse().unwrap_or(usize::MAX),
+    };
+    arena.check_length(width)?;
     let rest = &rest[digits..];
     let comma = rest.starts_with(',');
     let rest = rest.trim_start_matches([',', '_']);
     let (precision, kind) = match rest.strip_prefix('.') {
         Some(after) => {
             let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            (after[..digits].parse().ok(), &after[digits..])
+            let precision = after[..digits].parse().unwrap_or(usize::MAX);
+            (Some(precision).filter(|_| digits > 0), &after[digits..])
         }
         None => (None, rest),
     };
     let is_number = !value.is_str() && as_float(value).is_some();
     let body = if is_number {
-        number(value, kind, precision, plus, comma)?
+        check_precision(precision)?;
+        let digits = number(value, kind, precision, plus, comma)?;
+        Text::new(arena.alloc_str(&digits), str_of(value, arena).part_at(0).0)
     } else {
         let text = str_of(value, arena);
         let end = precision.map_or(text.chars.len(), |p| super::string::byte_at(text.chars, p));
-        text.chars[..end].to_owned()
+        text.slice(0, end, arena)
     };
     if zero && is_number && align.is_none() {
         fill = '0';
     }
-    let missing = width.saturating_sub(body.chars().count());
+    let missing = width.saturating_sub(body.chars.chars().count());
     let left = match align {
         Some('<') => 0,
         Some('^') => missing / 2,
         None if !is_number => 0,
         _ => missing,
     };
-    let (tag, _) = str_of(value, arena).part_at(0);
     out.push(&fill.to_string().repeat(left), Tag::TEMPLATE);
-    out.push(&body, tag);
+    out.push_text(body);
     out.push(&fill.to_string().repeat(missing - left), Tag::TEMPLATE);
     Ok(())
 }

@@ -261,6 +261,7 @@ impl<'r> Interpreter<'r> {
                 let Some(format) = format.chars(arena) else {
                     return Err(Raise::new("strftime() argument 1 must be str"));
                 };
+                arena.check_length(format.len().saturating_mul(16))?;
                 let text = super::time::strftime(self.inputs.now, format);
                 Ok(Val::str(
                     arena.alloc_str(&text),

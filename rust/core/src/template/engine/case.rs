@@ -4,12 +4,14 @@ use std::sync::LazyLock;
 
 use regex_automata::meta::Regex;
 
+use super::heap::Heap;
 use super::methods::Method;
 use super::text::{Text, TextBuilder};
-use crate::value::Arena;
 
 static DECIMAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\p{Nd}$").ok());
 static TITLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\p{Lt}$").ok());
+
+static LETTER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\p{L}$").ok());
 
 fn is_in(class: &LazyLock<Option<Regex>>, character: char) -> bool {
     let mut buffer = [0; 4];
@@ -17,6 +19,16 @@ fn is_in(class: &LazyLock<Option<Regex>>, character: char) -> bool {
     class
         .as_ref()
         .is_some_and(|regex| regex.is_match(text.as_bytes()))
+}
+
+/// `str.isalpha` of one character: a letter, and not what Unicode calls alphabetic beyond them.
+pub(crate) fn is_letter(character: char) -> bool {
+    character.is_ascii_alphabetic() || (!character.is_ascii() && is_in(&LETTER, character))
+}
+
+/// `str.isalnum` of one character.
+pub(crate) fn is_alphanumeric(character: char) -> bool {
+    is_letter(character) || character.is_numeric()
 }
 
 /// `str.isdecimal` of one character.
@@ -88,7 +100,7 @@ fn titled(character: char) -> String {
 }
 
 /// `upper`, `lower`, `casefold`, `title`, `capitalize` and `swapcase`.
-pub(crate) fn change<'r>(text: Text<'r>, method: Method, arena: &'r Arena) -> Text<'r> {
+pub(crate) fn change<'r>(text: Text<'r>, method: Method, arena: &'r Heap<'r>) -> Text<'r> {
     let mut out = TextBuilder::with_capacity(text.chars.len(), arena);
     if super::string::is_uniform(text) && matches!(method, Method::Upper | Method::Lower) {
         let (tag, context) = text.part_at(0);

@@ -4,14 +4,15 @@ use std::sync::LazyLock;
 
 use regex_automata::meta::Regex;
 
+use super::heap::Heap;
 use super::number::float_repr;
 use super::tag::Tag;
 use super::text::{Parts, Text, TextBuilder};
 use super::value::{Absent, SequenceKind, Val};
-use crate::value::{Arena, Value};
+use crate::value::Value;
 
 /// `str(value)`.
-pub(crate) fn str_of<'r>(value: Val<'r>, arena: &'r Arena) -> Text<'r> {
+pub(crate) fn str_of<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Text<'r> {
     if let Some(text) = value.text(arena) {
         return text;
     }
@@ -25,13 +26,16 @@ pub(crate) fn str_of<'r>(value: Val<'r>, arena: &'r Arena) -> Text<'r> {
 }
 
 /// `repr(value)`.
-pub(crate) fn repr_of<'r>(value: Val<'r>, arena: &'r Arena) -> Text<'r> {
+pub(crate) fn repr_of<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Text<'r> {
     let mut out = TextBuilder::new(arena);
     repr(value, &mut out, arena);
     out.finish()
 }
 
-fn repr<'r>(value: Val<'r>, out: &mut TextBuilder<'r>, arena: &'r Arena) {
+fn repr<'r>(value: Val<'r>, out: &mut TextBuilder<'r>, arena: &'r Heap<'r>) {
+    if !arena.descends() {
+        return;
+    }
     let plain = Tag::TEMPLATE;
     match value {
         Val::Undefined(..) | Val::Missing => out.push("Undefined", plain),
@@ -113,7 +117,7 @@ fn sequence<'r>(
     open: &str,
     close: &str,
     out: &mut TextBuilder<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) {
     out.push(open, Tag::TEMPLATE);
     for (index, item) in items.iter().enumerate() {

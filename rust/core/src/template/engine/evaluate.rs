@@ -123,13 +123,7 @@ impl<'r> Interpreter<'r> {
     }
 
     fn add(&self, left: Val<'r>, right: Val<'r>) -> Raised<Val<'r>> {
-        binary(
-            BinaryOperator::Add,
-            left,
-            right,
-            self.arena,
-            self.limits.output,
-        )
+        binary(BinaryOperator::Add, left, right, self.arena)
     }
 
     /// The value of an expression.
@@ -152,6 +146,7 @@ impl<'r> Interpreter<'r> {
             Node::Item(both) => {
                 let value = self.eval(&both.0, frame)?;
                 let key = self.eval(&both.1, frame)?;
+                self.arena.spend(value.byte_len() / 64);
                 self.item(value, key)?
             }
             Node::Compare(first, rest) => {
@@ -182,21 +177,17 @@ impl<'r> Interpreter<'r> {
                     self.eval(&both.1, frame)?
                 }
             }
-            Node::Test(value, test, args) => {
-                let value = self.eval(value, frame)?;
-                let given = self.args(args, frame)?;
-                match test {
-                    Ok(test) => Val::Bool(test.holds(value, given, self.arena)?),
-                    Err(name) => return Err(Raise::new(format!("No test named '{name}' found."))),
-                }
-            }
+            Node::Test(value, test, args) => return self.test(value, test, args, frame),
             Node::MethodCall(call, method, name) => {
                 return self.method_call(call, *method, name, frame);
             }
             Node::Binary(operator, both) => {
                 let left = self.eval(&both.0, frame)?;
                 let right = self.eval(&both.1, frame)?;
-                binary(*operator, left, right, self.arena, self.limits.output)?
+                {
+                    self.arena.step_over(left.byte_len() + right.byte_len())?;
+                    binary(*operator, left, right, self.arena)?
+                }
             }
             Node::Conditional(parts, line) => return self.conditional(parts, *line, frame),
             Node::Filter(input, filter, args) => {
@@ -215,6 +206,22 @@ impl<'r> Interpreter<'r> {
         })
     }
 
+    fn test(
+        &mut self,
+        value: &'r Node,
+        test: &Result<super::tests::Test, Box<str>>,
+        args: &'r CallArgs,
+        frame: &'r Frame<'r>,
+    ) -> Raised<Val<'r>> {
+        let value = self.eval(value, frame)?;
+        let given = self.args(args, frame)?;
+        self.arena.spend(value.byte_len() / 64);
+        match test {
+            Ok(test) => Ok(Val::Bool(test.holds(value, given, self.arena)?)),
+            Err(name) => Err(Raise::new(format!("No test named '{name}' found."))),
+        }
+    }
+
     fn method_call(
         &mut self,
         (receiver, args): &'r (Node, CallArgs),
@@ -230,6 +237,7 @@ impl<'r> Interpreter<'r> {
             return self.call(callee, given);
         }
         let given = self.args(args, frame)?;
+        self.arena.step_over(receiver.byte_len())?;
         super::methods::call(receiver, method, given, self.arena)
     }
 
@@ -254,18 +262,28 @@ impl<'r> Interpreter<'r> {
                         *slot = Some(self.eval(bound, frame)?);
                     }
                 }
+                self.arena.step_over(value.byte_len())?;
                 super::attribute::slice(value, given, self.arena)?
             }
             Node::Concat(items) => {
                 let mut joined = Val::str("", Tag::TEMPLATE);
                 for item in items {
                     let value = self.eval(item, frame)?;
-                    let plain = Text {
-                        safe: false,
-                        ..str_of(value, self.arena)
+                    // A long string that grows piece by piece is not copied for each piece.
+                    let is_plain = value.is_str() && !value.is_safe();
+                    let value = if is_plain {
+                        value
+                    } else {
+                        let text = str_of(value, self.arena);
+                        Text::val(
+                            Text {
+                                safe: false,
+                                ..text
+                            },
+                            self.arena,
+                        )
                     };
-                    let value = plain.val(self.arena);
-                    joined = concat(joined, value, self.arena, self.limits.output)?;
+                    joined = concat(joined, value, self.arena)?;
                 }
                 joined
             }
@@ -309,6 +327,7 @@ impl<'r> Interpreter<'r> {
         frame: &'r Frame<'r>,
     ) -> Raised<Val<'r>> {
         let given = self.args(args, frame)?;
+        self.arena.step_over(value.byte_len())?;
         match filter {
             Ok(filter) => super::filters::call(*filter, value, given, self),
             Err(name) => Err(Raise::new(format!("No filter named '{name}' found."))),

@@ -14,6 +14,7 @@ impl Parser {
         let mut line = self.line();
         let mut value = self.or()?;
         while self.skip_name("if") {
+            self.link()?;
             let test = self.or()?;
             let otherwise = if self.skip_name("else") {
                 Some(Box::new(self.expression()?))
@@ -29,6 +30,7 @@ impl Parser {
     fn or(&mut self) -> Parsed<Expr> {
         let mut left = self.and()?;
         while self.skip_name("or") {
+            self.link()?;
             left = Expr::Or(Box::new(left), Box::new(self.and()?));
         }
         Ok(left)
@@ -37,6 +39,7 @@ impl Parser {
     fn and(&mut self) -> Parsed<Expr> {
         let mut left = self.not()?;
         while self.skip_name("and") {
+            self.link()?;
             left = Expr::And(Box::new(left), Box::new(self.not()?));
         }
         Ok(left)
@@ -91,6 +94,7 @@ impl Parser {
                 _ => return Ok(left),
             };
             self.next();
+            self.link()?;
             left = Expr::Binary(operator, Box::new(left), Box::new(self.concat()?));
         }
     }
@@ -118,6 +122,7 @@ impl Parser {
                 _ => return Ok(left),
             };
             self.next();
+            self.link()?;
             left = Expr::Binary(operator, Box::new(left), Box::new(self.power()?));
         }
     }
@@ -125,6 +130,7 @@ impl Parser {
     fn power(&mut self) -> Parsed<Expr> {
         let mut left = self.unary(true)?;
         while self.skip_operator("**") {
+            self.link()?;
             let right = self.unary(true)?;
             left = Expr::Binary(BinaryOperator::Pow, Box::new(left), Box::new(right));
         }
@@ -306,6 +312,7 @@ impl Parser {
                 Token::Operator("(") => Expr::Call(Box::new(value), Box::new(self.args()?)),
                 _ => return Ok(value),
             };
+            self.link()?;
         }
     }
 
@@ -317,6 +324,7 @@ impl Parser {
                 Token::Operator("(") => Expr::Call(Box::new(value), Box::new(self.args()?)),
                 _ => return Ok(value),
             };
+            self.link()?;
         }
     }
 
@@ -431,6 +439,7 @@ impl Parser {
         let mut inline = inline;
         while inline || self.skip_operator("|") {
             inline = false;
+            self.link()?;
             let line = self.line();
             let name = self.dotted_name()?;
             let args = if self.is_operator("(") {

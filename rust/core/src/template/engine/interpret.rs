@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use super::super::options::{Limits, LocalTime};
 use super::args::Given;
 use super::globals::Function;
+use super::heap::Heap;
 use super::iterate::Source;
 use super::output::{Context, Output};
 use super::program::{
@@ -38,12 +39,10 @@ pub(crate) enum Flow {
 
 /// One render in progress.
 pub(crate) struct Interpreter<'r> {
-    pub(crate) arena: &'r Arena,
+    pub(crate) arena: &'r Heap<'r>,
     pub(crate) limits: Limits,
     pub(crate) inputs: Inputs<'r>,
     pub(crate) output: Output<'r>,
-    steps: u64,
-    memory_at_start: usize,
     depth: u32,
     open_loops: u32,
     generations: u32,
@@ -57,19 +56,19 @@ pub(crate) fn run<'r>(
     buffer: String,
     arena: &'r Arena,
 ) -> (Output<'r>, Raised<()>) {
+    let arena = arena.alloc(Heap::new(arena, limits));
     let mut interpreter = Interpreter {
         arena,
         limits,
         inputs,
         output: Output::new(buffer, limits.output, arena),
-        steps: 0,
-        memory_at_start: arena.allocated_bytes(),
         depth: 0,
         open_loops: 0,
         generations: 0,
     };
     let frame = interpreter.frame(program.slots, None);
-    let result = interpreter.run_scope(&program.scope, frame).map(|_| ());
+    let result = interpreter.run_scope(&program.scope, frame);
+    let result = result.and_then(|_| arena.check());
     (interpreter.output, result)
 }
 
@@ -81,42 +80,9 @@ impl<'r> Interpreter<'r> {
         self.arena.alloc(Frame { slots, outer })
     }
 
-    /// Counts one step against the budget.
-    pub(crate) fn step(&mut self) -> Raised<()> {
-        self.steps += 1;
-        if self.steps > self.limits.steps {
-            let limit = self.limits.steps;
-            return Err(Raise::budget(format!(
-                "the template takes more than {limit} steps"
-            )));
-        }
-        if self.steps.is_multiple_of(256) {
-            let used = self
-                .arena
-                .allocated_bytes()
-                .saturating_sub(self.memory_at_start);
-            if used > self.limits.memory {
-                let limit = self.limits.memory;
-                return Err(Raise::budget(format!(
-                    "the template needs more than {limit} bytes"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses a string beyond the limit.
-    pub(crate) fn check_length(&self, bytes: usize) -> Raised<()> {
-        if bytes > self.limits.output {
-            return Err(Raise::budget(
-                "the template builds a string beyond its limit",
-            ));
-        }
-        Ok(())
-    }
-
     /// Runs `call` one level deeper.
     pub(super) fn deeper<T>(&mut self, call: impl FnOnce(&mut Self) -> Raised<T>) -> Raised<T> {
+        self.arena.check_stack()?;
         self.depth += 1;
         if self.depth > self.limits.depth {
             return Err(Raise::budget("the template's calls are nested too deeply"));
@@ -176,7 +142,7 @@ impl<'r> Interpreter<'r> {
 
     pub(super) fn run_body(&mut self, body: &'r [Step], frame: &'r Frame<'r>) -> Raised<Flow> {
         for step in body {
-            self.step()?;
+            self.arena.step()?;
             match self.run_step(step, frame) {
                 Ok(Flow::Normal) => {}
                 Ok(flow) => return Ok(flow),
@@ -451,7 +417,7 @@ impl<'r> Interpreter<'r> {
                 None => source.next(self.arena),
             };
             let Some(item) = item else { break };
-            self.step()?;
+            self.arena.step()?;
             self.assign(&statement.target, item, frame)?;
             if let (Some(slot), Some(looping)) = (statement.loop_slot, looping) {
                 frame.slots[slot as usize].set(Val::Loop(looping));
@@ -519,7 +485,7 @@ impl<'r> Interpreter<'r> {
             if looping.is_tested.get() {
                 return Ok(Some(item));
             }
-            self.step()?;
+            self.arena.step()?;
             self.enter(loads, looping.frame);
             self.assign(target, item, looping.frame)?;
             if self.eval(test, looping.frame)?.truth() {

@@ -1,10 +1,11 @@
 //! Iteration over values.
 
+use super::heap::Heap;
 use super::raise::{Raise, Raised};
 use super::tag::Tag;
 use super::text::Text;
 use super::value::{Loop, Sequence, SequenceKind, Val};
-use crate::value::{Arena, Value};
+use crate::value::Value;
 
 /// Where the items of an iteration come from.
 #[derive(Clone, Copy)]
@@ -35,7 +36,7 @@ pub(crate) fn range_len((start, stop, step): (i64, i64, i64)) -> i64 {
 
 impl<'r> Source<'r> {
     /// `iter(value)`.
-    pub(crate) fn of(value: Val<'r>, arena: &'r Arena) -> Raised<Self> {
+    pub(crate) fn of(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<Self> {
         Ok(match value {
             Val::List(items) | Val::Tuple(items) => Self::Items(items),
             Val::DataList(items, tag) => Self::Data(items, tag),
@@ -62,7 +63,7 @@ impl<'r> Source<'r> {
     }
 
     /// The next item.
-    pub(crate) fn next(&mut self, arena: &'r Arena) -> Option<Val<'r>> {
+    pub(crate) fn next(&mut self, arena: &'r Heap<'r>) -> Option<Val<'r>> {
         match self {
             Self::Items(items) => {
                 let (first, rest) = items.split_first()?;
@@ -137,12 +138,18 @@ impl<'r> Source<'r> {
     }
 
     /// All items that are left.
-    pub(crate) fn collect(mut self, arena: &'r Arena) -> &'r [Val<'r>] {
+    pub(crate) fn collect(mut self, arena: &'r Heap<'r>) -> &'r [Val<'r>] {
         if let Self::Items(items) = self {
+            arena.spend(items.len());
             return items;
         }
+        let size = size_of::<Val<'r>>();
         let mut items = bumpalo::collections::Vec::new_in(arena);
         while let Some(item) = self.next(arena) {
+            arena.spend(1);
+            if !arena.admits(items.len() * size, size) {
+                break;
+            }
             items.push(item);
         }
         items.into_bump_slice()
@@ -150,12 +157,12 @@ impl<'r> Source<'r> {
 }
 
 /// `list(value)` as a slice.
-pub(crate) fn items<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<&'r [Val<'r>]> {
+pub(crate) fn items<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<&'r [Val<'r>]> {
     Ok(Source::of(value, arena)?.collect(arena))
 }
 
 /// `len(value)`.
-pub(crate) fn length<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<i64> {
+pub(crate) fn length<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<i64> {
     let no_length = || {
         let kind = value.type_name();
         Err(Raise::new(format!("object of type '{kind}' has no len()")))

@@ -1,10 +1,10 @@
 //! HTML escaping, which `Markup` strings ask for.
 
+use super::heap::Heap;
 use super::text::{Text, TextBuilder};
-use crate::value::Arena;
 
 /// `markupsafe.escape`.
-pub(crate) fn escape<'r>(text: Text<'r>, arena: &'r Arena) -> Text<'r> {
+pub(crate) fn escape<'r>(text: Text<'r>, arena: &'r Heap<'r>) -> Text<'r> {
     if text.safe {
         return text;
     }

@@ -1,11 +1,11 @@
 //! Methods of Python's strings, dicts, lists and of jinja2's loop: which type has which.
 
 use super::args::{Given, integer, required};
+use super::heap::Heap;
 use super::iterate::items;
 use super::operators::{equal, hashable, pairs};
 use super::raise::{Raise, Raised};
 use super::value::{Sequence, SequenceKind, Val};
-use crate::value::Arena;
 
 macro_rules! methods {
     ($($variant:ident $name:literal),* $(,)?) => {
@@ -102,7 +102,7 @@ pub(crate) fn call<'r>(
     value: Val<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     if let Some(text) = value.text(arena) {
         return super::string::call(text, method, given, arena);
@@ -127,17 +127,20 @@ pub(crate) fn call<'r>(
 }
 
 /// The value of `key` in a mapping.
-pub(crate) fn get<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Arena) -> Option<Val<'r>> {
+pub(crate) fn get<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Heap<'r>) -> Option<Val<'r>> {
     match value {
         Val::DataMap(entries, tag) => {
             let name = key.chars(arena)?;
             let (key, item) = entries.iter().find(|(key, _)| *key == name)?;
             Some(Val::data(*item, tag.field(key)))
         }
-        Val::Map(entries) => entries
-            .iter()
-            .find(|(known, _)| equal(*known, key, arena))
-            .map(|(_, item)| *item),
+        Val::Map(entries) => {
+            arena.spend(entries.len() / 8);
+            entries
+                .iter()
+                .find(|(known, _)| equal(*known, key, arena))
+                .map(|(_, item)| *item)
+        }
         _ => None,
     }
 }
@@ -146,12 +149,12 @@ fn mapping<'r>(
     value: Val<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     if method == Method::Get {
         let [key, default] = given.positional_only("get")?;
         let key = required(key, "get")?;
-        hashable(key)?;
+        hashable(key, arena)?;
         return Ok(get(value, key, arena).or(default).unwrap_or(Val::None));
     }
     if method == Method::FromKeys {
@@ -171,7 +174,7 @@ fn mapping<'r>(
 }
 
 /// `list(mapping.items())`.
-pub(crate) fn tuples<'r>(value: Val<'r>, arena: &'r Arena) -> &'r [Val<'r>] {
+pub(crate) fn tuples<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> &'r [Val<'r>] {
     let pairs = pairs(value, arena);
     arena.alloc_slice_fill_iter(
         pairs
@@ -181,7 +184,7 @@ pub(crate) fn tuples<'r>(value: Val<'r>, arena: &'r Arena) -> &'r [Val<'r>] {
 }
 
 /// A view or iterator over `items`.
-pub(crate) fn view<'r>(kind: SequenceKind, items: &'r [Val<'r>], arena: &'r Arena) -> Val<'r> {
+pub(crate) fn view<'r>(kind: SequenceKind, items: &'r [Val<'r>], arena: &'r Heap<'r>) -> Val<'r> {
     Val::Sequence(arena.alloc(Sequence {
         kind,
         items,
@@ -189,7 +192,7 @@ pub(crate) fn view<'r>(kind: SequenceKind, items: &'r [Val<'r>], arena: &'r Aren
     }))
 }
 
-fn from_keys<'r>(given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn from_keys<'r>(given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let [keys, value] = given.positional_only("fromkeys")?;
     let value = value.unwrap_or(Val::None);
     let keys = items(required(keys, "fromkeys")?, arena)?;
@@ -198,11 +201,13 @@ fn from_keys<'r>(given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
 }
 
 /// A dict of entries: of equal keys the last value stands at the first key's place.
-pub(crate) fn map_of<'r>(entries: &[(Val<'r>, Val<'r>)], arena: &'r Arena) -> Raised<Val<'r>> {
+pub(crate) fn map_of<'r>(entries: &[(Val<'r>, Val<'r>)], arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let mut unique =
         bumpalo::collections::Vec::<(Val<'r>, Val<'r>)>::with_capacity_in(entries.len(), arena);
     for (key, value) in entries {
-        hashable(*key)?;
+        hashable(*key, arena)?;
+        arena.spend(unique.len());
+        arena.check()?;
         match unique
             .iter_mut()
             .find(|(known, _)| equal(*known, *key, arena))
@@ -214,7 +219,12 @@ pub(crate) fn map_of<'r>(entries: &[(Val<'r>, Val<'r>)], arena: &'r Arena) -> Ra
     Ok(Val::Map(unique.into_bump_slice()))
 }
 
-fn list<'r>(value: Val<'r>, method: Method, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn list<'r>(
+    value: Val<'r>,
+    method: Method,
+    given: Given<'r>,
+    arena: &'r Heap<'r>,
+) -> Raised<Val<'r>> {
     let all = items(value, arena)?;
     match method {
         Method::Copy => Ok(value),

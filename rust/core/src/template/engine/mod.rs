@@ -17,6 +17,7 @@ mod evaluate;
 mod expression;
 mod filters;
 mod globals;
+mod heap;
 mod interpret;
 mod iterate;
 mod lexer;

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use super::ast::{BinaryOperator, Comparison};
 use super::display::{str_of, undefined_message};
+use super::heap::Heap;
 use super::iterate::{Source, items};
 use super::markup::escape;
 use super::raise::{Raise, Raised};
 use super::value::{Rope, SequenceKind, Val};
-use crate::value::Arena;
 
 /// The error of using an undefined value, if it is one.
 pub(crate) fn defined(value: Val<'_>) -> Raised<()> {
@@ -23,18 +23,17 @@ pub(crate) fn binary<'r>(
     operator: BinaryOperator,
     left: Val<'r>,
     right: Val<'r>,
-    arena: &'r Arena,
-    limit: usize,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     defined(left)?;
+    if operator == BinaryOperator::Mod && left.is_str() {
+        return super::percent::format(left, right, arena);
+    }
     defined(right)?;
     match operator {
-        BinaryOperator::Add => return add(left, right, arena, limit),
-        BinaryOperator::Mod if left.is_str() => {
-            return super::percent::format(left, right, arena);
-        }
+        BinaryOperator::Add => return add(left, right, arena),
         BinaryOperator::Mul => {
-            if let Some(value) = repeat(left, right, arena, limit)? {
+            if let Some(value) = repeat(left, right, arena)? {
                 return Ok(value);
             }
         }
@@ -67,17 +66,17 @@ fn unsupported(operator: BinaryOperator, left: Val<'_>, right: Val<'_>) -> Raise
     ))
 }
 
-fn add<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena, limit: usize) -> Raised<Val<'r>> {
+fn add<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     if left.is_str() && right.is_str() {
-        return concat(left, right, arena, limit);
+        return concat(left, right, arena);
     }
     let is_list = |value: Val<'_>| matches!(value, Val::List(_) | Val::DataList(..));
     if is_list(left) && is_list(right) {
         let (left, right) = (items(left, arena)?, items(right, arena)?);
-        return Ok(Val::List(join_slices(left, right, arena)));
+        return Ok(Val::List(join_slices(left, right, arena)?));
     }
     if let (Val::Tuple(left), Val::Tuple(right)) = (left, right) {
-        return Ok(Val::Tuple(join_slices(left, right, arena)));
+        return Ok(Val::Tuple(join_slices(left, right, arena)?));
     }
     if left.is_str() {
         let kind = right.type_name();
@@ -88,26 +87,22 @@ fn add<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena, limit: usize) -> Rai
     arithmetic(BinaryOperator::Add, left, right)
 }
 
-fn join_slices<'r>(left: &[Val<'r>], right: &[Val<'r>], arena: &'r Arena) -> &'r [Val<'r>] {
-    arena.alloc_slice_fill_iter(left.iter().chain(right).copied().collect::<Vec<_>>())
+fn join_slices<'r>(
+    left: &[Val<'r>],
+    right: &[Val<'r>],
+    arena: &'r Heap<'r>,
+) -> Raised<&'r [Val<'r>]> {
+    arena.check_length((left.len() + right.len()) * size_of::<Val<'r>>())?;
+    Ok(arena.alloc_slice_fill_iter(left.iter().chain(right).copied().collect::<Vec<_>>()))
 }
 
 /// Two strings one after the other; `Markup` escapes what is not.
-pub(crate) fn concat<'r>(
-    left: Val<'r>,
-    right: Val<'r>,
-    arena: &'r Arena,
-    limit: usize,
-) -> Raised<Val<'r>> {
+pub(crate) fn concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     if left.is_safe() || right.is_safe() {
         return Ok(safe_concat(left, right, arena));
     }
     let len = left.byte_len() + right.byte_len();
-    if len > limit {
-        return Err(Raise::budget(format!(
-            "the template builds a string of more than {limit} bytes"
-        )));
-    }
+    arena.check_length(len)?;
     if left.byte_len() == 0 {
         return Ok(right);
     }
@@ -122,7 +117,7 @@ pub(crate) fn concat<'r>(
     })))
 }
 
-fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> Val<'r> {
+fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> Val<'r> {
     let mut out = super::text::TextBuilder::new(arena);
     for side in [left, right] {
         let text = str_of(side, arena);
@@ -165,30 +160,19 @@ fn divmod(a: f64, b: f64) -> (f64, f64) {
     (whole, rest)
 }
 
-fn repeat<'r>(
-    left: Val<'r>,
-    right: Val<'r>,
-    arena: &'r Arena,
-    limit: usize,
-) -> Raised<Option<Val<'r>>> {
+fn repeat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> Raised<Option<Val<'r>>> {
     let (value, count) = match (as_index(left), as_index(right)) {
         (None, Some(count)) => (left, count.max(0) as usize),
         (Some(count), None) => (right, count.max(0) as usize),
         _ => return Ok(None),
     };
-    let too_long = || Raise::budget("the template builds a value beyond its memory limit");
     if let Some(text) = value.text(arena) {
-        if text
-            .chars
-            .len()
-            .checked_mul(count)
-            .is_none_or(|n| n > limit)
-        {
-            return Err(too_long());
-        }
+        arena.check_length(text.chars.len().saturating_mul(count))?;
         let mut out = super::text::TextBuilder::with_capacity(text.chars.len() * count, arena);
-        for _ in 0..count {
-            out.push_text(text);
+        if !text.chars.is_empty() {
+            for _ in 0..count {
+                out.push_text(text);
+            }
         }
         return Ok(Some(out.finish().like(text).val(arena)));
     }
@@ -196,9 +180,8 @@ fn repeat<'r>(
         return Ok(None);
     };
     let once = items(value, arena)?;
-    if once.len().checked_mul(count).is_none_or(|n| n > limit / 32) {
-        return Err(too_long());
-    }
+    let bytes = size_of_val(once).saturating_mul(count);
+    arena.check_length(bytes)?;
     let all: Vec<_> = once
         .iter()
         .copied()
@@ -310,9 +293,14 @@ pub(crate) fn signed(value: Val<'_>, negative: bool) -> Raised<Val<'_>> {
 
 /// `left == right`.
 #[expect(clippy::float_cmp, reason = "Python compares floats exactly")]
-pub(crate) fn equal<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool {
+pub(crate) fn equal<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> bool {
     match (left, right) {
-        (Val::Str(a), Val::Str(b)) => a.chars == b.chars,
+        (Val::Str(a), Val::Str(b)) => {
+            a.chars.len() == b.chars.len() && {
+                arena.spend(a.chars.len() / 64);
+                a.chars == b.chars
+            }
+        }
         (Val::Int(a), Val::Int(b)) => a == b,
         (Val::BigInt(a), Val::BigInt(b)) => a == b,
         (Val::None, Val::None)
@@ -334,7 +322,9 @@ pub(crate) fn equal<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool
         (Val::Sequence(a), Val::Sequence(b))
             if a.kind == SequenceKind::Keys && b.kind == a.kind =>
         {
-            a.items.len() == b.items.len()
+            arena.spend(a.items.len().saturating_mul(b.items.len()));
+            arena.descends()
+                && a.items.len() == b.items.len()
                 && a.items
                     .iter()
                     .all(|x| b.items.iter().any(|y| equal(*x, *y, arena)))
@@ -347,13 +337,15 @@ pub(crate) fn equal<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool
     }
 }
 
-fn same_items<'r>(a: &[Val<'r>], b: &[Val<'r>], arena: &'r Arena) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(*a, *b, arena))
+fn same_items<'r>(a: &[Val<'r>], b: &[Val<'r>], arena: &'r Heap<'r>) -> bool {
+    arena.descends() && a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(*a, *b, arena))
 }
 
-fn same_maps<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool {
+fn same_maps<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> bool {
     let (a, b) = (pairs(left, arena), pairs(right, arena));
-    a.len() == b.len()
+    arena.spend(a.len().saturating_mul(b.len()));
+    arena.descends()
+        && a.len() == b.len()
         && a.iter().all(|(key, value)| {
             b.iter()
                 .any(|(other, item)| equal(*key, *other, arena) && equal(*value, *item, arena))
@@ -361,7 +353,7 @@ fn same_maps<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Arena) -> bool {
 }
 
 /// Keys and values of a mapping; empty for anything else.
-pub(crate) fn pairs<'r>(value: Val<'r>, arena: &'r Arena) -> &'r [(Val<'r>, Val<'r>)] {
+pub(crate) fn pairs<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> &'r [(Val<'r>, Val<'r>)] {
     match value {
         Val::Map(entries) => entries,
         Val::DataMap(entries, tag) => {
@@ -379,7 +371,7 @@ pub(crate) fn order<'r>(
     left: Val<'r>,
     right: Val<'r>,
     symbol: &str,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Option<Ordering>> {
     defined(left)?;
     defined(right)?;
@@ -395,6 +387,7 @@ pub(crate) fn order<'r>(
     let is_list = |value: Val<'_>| matches!(value, Val::List(_) | Val::DataList(..));
     let is_tuple = |value: Val<'_>| matches!(value, Val::Tuple(_));
     if (is_list(left) && is_list(right)) || (is_tuple(left) && is_tuple(right)) {
+        arena.check_stack()?;
         let (a, b) = (items(left, arena)?, items(right, arena)?);
         for (x, y) in a.iter().zip(b) {
             if !equal(*x, *y, arena) {
@@ -415,7 +408,7 @@ pub(crate) fn compare<'r>(
     operator: Comparison,
     left: Val<'r>,
     right: Val<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<bool> {
     Ok(match operator {
         Comparison::Eq => equal(left, right, arena),
@@ -430,7 +423,8 @@ pub(crate) fn compare<'r>(
 }
 
 /// `item in container`.
-pub(crate) fn contains<'r>(container: Val<'r>, item: Val<'r>, arena: &'r Arena) -> Raised<bool> {
+pub(crate) fn contains<'r>(container: Val<'r>, item: Val<'r>, arena: &'r Heap<'r>) -> Raised<bool> {
+    arena.step_over(container.byte_len())?;
     if let Some(text) = container.chars(arena) {
         let Some(part) = item.chars(arena) else {
             let kind = item.type_name();
@@ -444,13 +438,14 @@ pub(crate) fn contains<'r>(container: Val<'r>, item: Val<'r>, arena: &'r Arena) 
     }
     match container {
         Val::DataMap(entries, _) => {
-            hashable(item)?;
+            hashable(item, arena)?;
             Ok(item
                 .chars(arena)
                 .is_some_and(|key| entries.iter().any(|(name, _)| *name == key)))
         }
         Val::Map(entries) => {
-            hashable(item)?;
+            hashable(item, arena)?;
+            arena.spend(entries.len());
             Ok(entries.iter().any(|(key, _)| equal(*key, item, arena)))
         }
         Val::Range(range) => Ok(match as_float(item) {
@@ -480,6 +475,7 @@ pub(crate) fn contains<'r>(container: Val<'r>, item: Val<'r>, arena: &'r Arena) 
         _ => {
             let mut source = Source::of(container, arena)?;
             while let Some(found) = source.next(arena) {
+                arena.spend(1);
                 if equal(found, item, arena) {
                     return Ok(true);
                 }
@@ -490,12 +486,15 @@ pub(crate) fn contains<'r>(container: Val<'r>, item: Val<'r>, arena: &'r Arena) 
 }
 
 /// An error if the value cannot be a key of a dict.
-pub(crate) fn hashable(value: Val<'_>) -> Raised<()> {
+pub(crate) fn hashable<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<()> {
     match value {
         Val::List(_) | Val::DataList(..) | Val::Map(_) | Val::DataMap(..) => Err(Raise::new(
             format!("unhashable type: '{}'", value.type_name()),
         )),
-        Val::Tuple(items) => items.iter().try_for_each(|item| hashable(*item)),
+        Val::Tuple(items) => {
+            arena.check_stack()?;
+            items.iter().try_for_each(|item| hashable(*item, arena))
+        }
         _ => Ok(()),
     }
 }

@@ -1,10 +1,10 @@
 //! The text a render writes, with its parts, and captures of it.
 
+use super::heap::Heap;
 use super::raise::{Raise, Raised};
 use super::tag::{Part, Tag};
 use super::text::{Parts, Text};
 use super::value::Val;
-use crate::value::Arena;
 
 /// What text belongs to while it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct Output<'r> {
     /// Parts before this one are closed: a capture began after them.
     floor: usize,
     limit: usize,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 }
 
 /// Where a capture began.
@@ -36,7 +36,7 @@ pub(crate) struct Capture {
 
 impl<'r> Output<'r> {
     /// An empty text in `buffer`, which keeps its memory.
-    pub(crate) fn new(mut buffer: String, limit: usize, arena: &'r Arena) -> Self {
+    pub(crate) fn new(mut buffer: String, limit: usize, arena: &'r Heap<'r>) -> Self {
         buffer.clear();
         let none = Context {
             message: None,

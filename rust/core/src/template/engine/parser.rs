@@ -10,12 +10,17 @@ pub(super) type Parsed<T> = Result<T, SyntaxError>;
 /// Statements and expressions may stand this deep inside each other.
 const MAX_DEPTH: u32 = 150;
 
+/// Operators, filters and attributes in a row; jinja2 refuses longer rows too, at Python's limit of
+/// recursion.
+const MAX_LINKS: u32 = 300;
+
 /// Parses a template.
 pub(crate) fn parse(source: &str) -> Parsed<Vec<Statement>> {
     let mut parser = Parser {
         tokens: tokenize(source)?,
         position: 0,
         depth: 0,
+        links: 0,
     };
     parser.statements(&[])
 }
@@ -25,6 +30,8 @@ pub(super) struct Parser {
     tokens: Vec<Placed>,
     position: usize,
     depth: u32,
+    /// Links of the expressions of the current tag.
+    links: u32,
 }
 
 impl Parser {
@@ -110,6 +117,15 @@ impl Parser {
         result
     }
 
+    /// Counts one more operator, filter or attribute: each makes the tree one level deeper.
+    pub(super) fn link(&mut self) -> Parsed<()> {
+        self.links += 1;
+        if self.links > MAX_LINKS {
+            return self.fail("the expression is too long");
+        }
+        Ok(())
+    }
+
     /// Statements up to one of the tags in `ends`, whose name is the next token; up to the end of
     /// the template if there are none.
     fn statements(&mut self, ends: &[&str]) -> Parsed<Vec<Statement>> {
@@ -120,11 +136,13 @@ impl Parser {
             match self.next() {
                 Token::Data(text) => output.push((line, Expr::Data(text))),
                 Token::VariableBegin => {
+                    self.links = 0;
                     let line = self.line();
                     output.push((line, self.tuple(true, &[], false)?));
                     self.expect_end(&Token::VariableEnd, "end of print statement")?;
                 }
                 Token::BlockBegin => {
+                    self.links = 0;
                     flush(&mut output, &mut body);
                     let at_end = ends.iter().any(|end| self.is_name(end));
                     if at_end {

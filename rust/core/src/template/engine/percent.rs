@@ -1,12 +1,12 @@
 //! `'%s' % values`.
 
 use super::display::{repr_of, str_of};
+use super::heap::Heap;
 use super::operators::as_float;
 use super::raise::{Raise, Raised};
 use super::tag::Tag;
 use super::text::{Text, TextBuilder};
 use super::value::Val;
-use crate::value::Arena;
 
 /// One conversion, as `%-8.3f`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,8 +21,19 @@ pub(crate) struct Spec {
     pub(crate) precision: Option<usize>,
 }
 
+/// Digits of a number beyond this are an error.
+const MAX_PRECISION: usize = 1 << 14;
+
+/// Refuses a number of digits that no template needs.
+pub(crate) fn check_precision(precision: Option<usize>) -> Raised<()> {
+    match precision {
+        Some(precision) if precision > MAX_PRECISION => Err(Raise::new("precision too big")),
+        _ => Ok(()),
+    }
+}
+
 /// `format % values`.
-pub(crate) fn format<'r>(format: Val<'r>, values: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+pub(crate) fn format<'r>(format: Val<'r>, values: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let text = str_of(format, arena);
     let one = [values];
     let (arguments, is_tuple): (&[Val<'r>], bool) = match values {
@@ -40,10 +51,8 @@ pub(crate) fn format<'r>(format: Val<'r>, values: Val<'r>, arena: &'r Arena) -> 
         arena,
     };
     formatter.run()?;
-    let is_mapping = matches!(values, Val::Map(_) | Val::DataMap(..));
     let leftover = formatter.used < arguments.len() && !formatter.by_name;
-    if leftover && (is_tuple || !is_mapping) && !matches!(values, Val::List(_) | Val::DataList(..))
-    {
+    if leftover && (is_tuple || !has_items(values)) {
         return Err(Raise::new(
             "not all arguments converted during string formatting",
         ));
@@ -55,6 +64,15 @@ pub(crate) fn format<'r>(format: Val<'r>, values: Val<'r>, arena: &'r Arena) -> 
     Ok(made.val(arena))
 }
 
+/// Whether Python sees a mapping in it, of which nothing need be used: what has `[]`.
+fn has_items(values: Val<'_>) -> bool {
+    values.is_undefined()
+        || matches!(
+            values,
+            Val::Map(_) | Val::DataMap(..) | Val::List(_) | Val::DataList(..) | Val::Range(_)
+        )
+}
+
 struct Formatter<'r, 'v> {
     text: Text<'r>,
     at: usize,
@@ -63,7 +81,7 @@ struct Formatter<'r, 'v> {
     values: Val<'r>,
     by_name: bool,
     out: TextBuilder<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 }
 
 impl<'r> Formatter<'r, '_> {
@@ -155,16 +173,17 @@ impl<'r> Formatter<'r, '_> {
         let mut count = 0;
         if character == '*' {
             count = super::args::integer(self.argument()?)?.max(0) as usize;
-            return Ok((count.min(1 << 20), self.next_char()?));
+            return Ok((count, self.next_char()?));
         }
         while let Some(digit) = character.to_digit(10) {
-            count = (count * 10 + digit as usize).min(1 << 20);
+            count = count.saturating_mul(10).saturating_add(digit as usize);
             character = self.next_char()?;
         }
         Ok((count, character))
     }
 
     fn convert(&mut self, kind: char, spec: Spec, value: Val<'r>) -> Raised<()> {
+        self.arena.check_length(spec.width)?;
         match kind {
             's' | 'r' | 'a' => {
                 let text = if kind == 's' {
@@ -249,6 +268,7 @@ fn number(kind: char, spec: Spec, value: Val<'_>) -> Raised<String> {
         }
         'f' | 'F' | 'e' | 'E' | 'g' | 'G' => {
             let number = as_float(value).ok_or_else(wrong)?;
+            check_precision(spec.precision)?;
             let text = float(kind, spec.precision.unwrap_or(6), number.abs());
             (number.is_sign_negative(), text)
         }

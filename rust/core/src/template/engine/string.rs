@@ -1,7 +1,10 @@
 //! Methods of Python's `str`. Each keeps the origin of the bytes it passes on.
 
+use rustc_hash::FxHashSet;
+
 use super::args::{Given, integer, required};
 use super::display::is_printable;
+use super::heap::Heap;
 use super::iterate::items;
 use super::markup::escape;
 use super::methods::Method;
@@ -9,14 +12,13 @@ use super::raise::{Raise, Raised};
 use super::syntax::is_space;
 use super::text::{Parts, Text, TextBuilder};
 use super::value::Val;
-use crate::value::Arena;
 
 /// Calls a method of a string.
 pub(crate) fn call<'r>(
     text: Text<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     use Method as M;
     match method {
@@ -82,11 +84,11 @@ pub(crate) fn call<'r>(
     }
 }
 
-fn list<'r>(items: &[Val<'r>], arena: &'r Arena) -> Val<'r> {
+fn list<'r>(items: &[Val<'r>], arena: &'r Heap<'r>) -> Val<'r> {
     Val::List(arena.alloc_slice_copy(items))
 }
 
-fn text_arg<'r>(value: Option<Val<'r>>, callee: &str, arena: &'r Arena) -> Raised<Text<'r>> {
+fn text_arg<'r>(value: Option<Val<'r>>, callee: &str, arena: &'r Heap<'r>) -> Raised<Text<'r>> {
     let value = required(value, callee)?;
     value.text(arena).ok_or_else(|| {
         Raise::new(format!(
@@ -96,7 +98,7 @@ fn text_arg<'r>(value: Option<Val<'r>>, callee: &str, arena: &'r Arena) -> Raise
     })
 }
 
-fn strip_set<'r>(chars: Option<Val<'r>>, arena: &'r Arena) -> Raised<Option<&'r str>> {
+fn strip_set<'r>(chars: Option<Val<'r>>, arena: &'r Heap<'r>) -> Raised<Option<&'r str>> {
     match chars {
         None | Some(Val::None) => Ok(None),
         Some(value) => match value.chars(arena) {
@@ -112,9 +114,13 @@ pub(crate) fn strip<'r>(
     set: Option<&str>,
     left: bool,
     right: bool,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Text<'r> {
-    let goes = |c: char| set.map_or_else(|| is_space(c), |set| set.contains(c));
+    let set: Option<FxHashSet<char>> = set.map(|set| set.chars().collect());
+    let goes = |c: char| {
+        set.as_ref()
+            .map_or_else(|| is_space(c), |set| set.contains(&c))
+    };
     let mut chars = text.chars;
     if left {
         chars = chars.trim_start_matches(goes);
@@ -129,12 +135,14 @@ fn split_call<'r>(
     text: Text<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let [separator, limit] = given.bind(method.name(), ["sep", "maxsplit"])?;
     let limit = limit.map_or(Ok(-1), integer)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let from_end = method == Method::Rsplit;
+    // More pieces than fit in the budget are never made.
+    let limit = limit.min(arena.room_for(size_of::<Val<'r>>()));
     let pieces = match separator {
         None | Some(Val::None) => split_spaces(text.chars, limit, from_end),
         Some(value) => {
@@ -148,6 +156,7 @@ fn split_call<'r>(
             split_on(text.chars, separator, limit, from_end)
         }
     };
+    arena.check_length(pieces.len().saturating_mul(size_of::<Val<'r>>()))?;
     let pieces = pieces
         .into_iter()
         .map(|piece| text.within(piece, arena).val(arena));
@@ -193,7 +202,7 @@ fn split_spaces(text: &str, limit: usize, from_end: bool) -> Vec<&str> {
 }
 
 /// `str.splitlines`.
-pub(crate) fn split_lines<'r>(text: Text<'r>, keep: bool, arena: &'r Arena) -> Vec<Text<'r>> {
+pub(crate) fn split_lines<'r>(text: Text<'r>, keep: bool, arena: &'r Heap<'r>) -> Vec<Text<'r>> {
     let mut lines = Vec::new();
     let mut start = 0;
     let mut characters = text.chars.char_indices().peekable();
@@ -212,6 +221,9 @@ pub(crate) fn split_lines<'r>(text: Text<'r>, keep: bool, arena: &'r Arena) -> V
         }
         lines.push(text.slice(start, if keep { end } else { at }, arena));
         start = end;
+        if !arena.admits(0, size_of_val(&*lines)) {
+            break;
+        }
     }
     if start < text.chars.len() {
         lines.push(text.slice(start, text.chars.len(), arena));
@@ -259,7 +271,7 @@ fn affix<'r>(
     text: Text<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let [wanted, start, end] = given.positional_only(method.name())?;
     let wanted = required(wanted, method.name())?;
@@ -296,7 +308,7 @@ fn search<'r>(
     text: Text<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let [wanted, start, end] = given.positional_only(method.name())?;
     let wanted = text_arg(wanted, method.name(), arena)?.chars;
@@ -328,7 +340,7 @@ pub(crate) fn replace<'r>(
     old: &str,
     new: Text<'r>,
     count: i64,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Text<'r> {
     let limit = usize::try_from(count).unwrap_or(usize::MAX);
     if limit == 0
@@ -343,6 +355,9 @@ pub(crate) fn replace<'r>(
         out.push_text(text.slice(start, at, arena));
         out.push_text(new);
         start = at + matched.len();
+        if out.is_full() {
+            break;
+        }
     }
     out.push_text(text.slice(start, text.chars.len(), arena));
     let mut replaced = out.finish();
@@ -351,7 +366,7 @@ pub(crate) fn replace<'r>(
 }
 
 /// `separator.join(parts)`, which must all be strings.
-fn join<'r>(separator: Text<'r>, parts: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn join<'r>(separator: Text<'r>, parts: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let mut out = TextBuilder::new(arena);
     for (index, part) in items(parts, arena)?.iter().enumerate() {
         let Some(part) = part.text(arena) else {
@@ -360,6 +375,7 @@ fn join<'r>(separator: Text<'r>, parts: Val<'r>, arena: &'r Arena) -> Raised<Val
                 "sequence item {index}: expected str instance, {kind} found"
             )));
         };
+        arena.check()?;
         if index > 0 {
             out.push_text(separator);
         }
@@ -381,7 +397,7 @@ fn partition<'r>(
     text: Text<'r>,
     method: Method,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let [separator] = given.positional_only(method.name())?;
     let separator = text_arg(separator, method.name(), arena)?.chars;
@@ -408,7 +424,12 @@ fn partition<'r>(
     Ok(Val::Tuple(arena.alloc_slice_copy(&parts)))
 }
 
-fn pad<'r>(text: Text<'r>, method: Method, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn pad<'r>(
+    text: Text<'r>,
+    method: Method,
+    given: Given<'r>,
+    arena: &'r Heap<'r>,
+) -> Raised<Val<'r>> {
     let [width, fill] = given.positional_only(method.name())?;
     let width = integer(required(width, method.name())?)?;
     let fill = match fill {
@@ -419,7 +440,8 @@ fn pad<'r>(text: Text<'r>, method: Method, given: Given<'r>, arena: &'r Arena) -
             .ok_or_else(|| Raise::new("The fill character must be exactly one character long"))?,
     };
     let length = text.chars.chars().count() as i64;
-    let missing = width.saturating_sub(length).clamp(0, 1 << 24) as usize;
+    let missing = width.saturating_sub(length).max(0) as usize;
+    arena.check_length(missing)?;
     let (left, right, fill, signed) = match method {
         Method::Ljust => (0, missing, fill, 0),
         Method::Rjust => (missing, 0, fill, 0),
@@ -443,15 +465,18 @@ fn pad<'r>(text: Text<'r>, method: Method, given: Given<'r>, arena: &'r Arena) -
     Ok(out.finish().like(text).val(arena))
 }
 
-fn expand_tabs<'r>(text: Text<'r>, size: i64, arena: &'r Arena) -> Val<'r> {
-    let size = size.clamp(0, 1024) as usize;
+fn expand_tabs<'r>(text: Text<'r>, size: i64, arena: &'r Heap<'r>) -> Val<'r> {
+    let size = size.max(0) as usize;
     let mut out = TextBuilder::new(arena);
     let mut column = 0;
     for (at, character) in text.chars.char_indices() {
         let (tag, context) = text.part_at(at);
         if character == '\t' {
             let spaces = if size == 0 { 0 } else { size - column % size };
-            out.push_in(&" ".repeat(spaces), tag, context);
+            out.push_in(&arena.repeat(" ", spaces), tag, context);
+            if out.is_full() {
+                break;
+            }
             column += spaces;
             continue;
         }
@@ -472,8 +497,8 @@ fn question(text: &str, method: Method) -> bool {
         text.chars().any(is) && !text.chars().any(not)
     };
     match method {
-        M::IsAlnum => all(char::is_alphanumeric),
-        M::IsAlpha => all(char::is_alphabetic),
+        M::IsAlnum => all(super::case::is_alphanumeric),
+        M::IsAlpha => all(super::case::is_letter),
         M::IsAscii => text.is_ascii(),
         M::IsDecimal => all(super::case::is_decimal),
         M::IsDigit => all(super::case::is_digit),

@@ -3,11 +3,11 @@
 use super::args::{Given, integer};
 use super::ast::Comparison;
 use super::filters::Filter;
+use super::heap::Heap;
 use super::iterate::{Source, length};
 use super::operators::{as_float, binary, compare, contains, equal};
 use super::raise::{Raise, Raised};
 use super::value::Val;
-use crate::value::Arena;
 
 /// A test by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Test {
         self,
         value: Val<'r>,
         given: Given<'r>,
-        arena: &'r Arena,
+        arena: &'r Heap<'r>,
     ) -> Raised<bool> {
         match self {
             Self::DivisibleBy | Self::SameAs | Self::Compare(_) => {
@@ -105,10 +105,10 @@ impl Test {
         }
     }
 
-    fn holds_with<'r>(self, value: Val<'r>, other: Val<'r>, arena: &'r Arena) -> Raised<bool> {
+    fn holds_with<'r>(self, value: Val<'r>, other: Val<'r>, arena: &'r Heap<'r>) -> Raised<bool> {
         match self {
             Self::DivisibleBy => {
-                let rest = binary(super::ast::BinaryOperator::Mod, value, other, arena, 0)?;
+                let rest = binary(super::ast::BinaryOperator::Mod, value, other, arena)?;
                 Ok(as_float(rest) == Some(0.0))
             }
             Self::SameAs => Ok(same(value, other, arena)),
@@ -118,7 +118,7 @@ impl Test {
         }
     }
 
-    fn holds_alone<'r>(self, value: Val<'r>, arena: &'r Arena) -> Raised<bool> {
+    fn holds_alone<'r>(self, value: Val<'r>, arena: &'r Heap<'r>) -> Raised<bool> {
         let shown = || super::display::str_of(value, arena).chars;
         Ok(match self {
             Self::Odd | Self::Even => {
@@ -189,7 +189,7 @@ fn is_case(text: &str, upper: bool) -> bool {
 }
 
 /// `value is other`, for values that Python keeps one copy of.
-fn same<'r>(value: Val<'r>, other: Val<'r>, arena: &'r Arena) -> bool {
+fn same<'r>(value: Val<'r>, other: Val<'r>, arena: &'r Heap<'r>) -> bool {
     match (value, other) {
         (Val::None, Val::None) => true,
         (Val::Bool(a), Val::Bool(b)) => a == b,

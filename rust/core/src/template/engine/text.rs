@@ -1,8 +1,8 @@
 //! Strings that know where their bytes came from.
 
+use super::heap::Heap;
 use super::tag::{Part, Tag};
 use super::value::{Mixed, Str, Val};
-use crate::value::Arena;
 
 /// Origins of a string.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ impl<'r> Text<'r> {
     }
 
     /// The value.
-    pub(crate) fn val(self, arena: &'r Arena) -> Val<'r> {
+    pub(crate) fn val(self, arena: &'r Heap<'r>) -> Val<'r> {
         match self.parts {
             Parts::One(tag) => Val::Str(Str {
                 chars: self.chars,
@@ -55,7 +55,7 @@ impl<'r> Text<'r> {
     }
 
     /// The bytes from `start` to `end`, which are character boundaries.
-    pub(crate) fn slice(self, start: usize, end: usize, arena: &'r Arena) -> Self {
+    pub(crate) fn slice(self, start: usize, end: usize, arena: &'r Heap<'r>) -> Self {
         let chars = &self.chars[start..end];
         let parts = match self.parts {
             Parts::One(tag) => Parts::One(tag),
@@ -70,7 +70,7 @@ impl<'r> Text<'r> {
     }
 
     /// A sub-string of this one, given by the slice itself.
-    pub(crate) fn within(self, inner: &'r str, arena: &'r Arena) -> Self {
+    pub(crate) fn within(self, inner: &'r str, arena: &'r Heap<'r>) -> Self {
         let start = inner.as_ptr() as usize - self.chars.as_ptr() as usize;
         self.slice(start, start + inner.len(), arena)
     }
@@ -88,7 +88,7 @@ impl<'r> Text<'r> {
     }
 }
 
-fn slice_parts<'r>(parts: &'r [Part], start: u32, end: u32, arena: &'r Arena) -> Parts<'r> {
+fn slice_parts<'r>(parts: &'r [Part], start: u32, end: u32, arena: &'r Heap<'r>) -> Parts<'r> {
     let first = parts.partition_point(|part| part.end <= start);
     let last = parts.partition_point(|part| part.end < end);
     let inside = &parts[first.min(parts.len() - 1)..=last.min(parts.len() - 1)];
@@ -99,29 +99,33 @@ fn slice_parts<'r>(parts: &'r [Part], start: u32, end: u32, arena: &'r Arena) ->
     Parts::Many(shifted)
 }
 
-/// A string under construction.
+/// A string under construction; never longer than the budget of the render admits.
 pub(crate) struct TextBuilder<'r> {
+    heap: &'r Heap<'r>,
     chars: bumpalo::collections::String<'r>,
     parts: bumpalo::collections::Vec<'r, Part>,
 }
 
 impl<'r> TextBuilder<'r> {
     /// An empty one.
-    pub(crate) fn new(arena: &'r Arena) -> Self {
+    pub(crate) fn new(arena: &'r Heap<'r>) -> Self {
         Self::with_capacity(0, arena)
     }
 
     /// An empty one with room for `bytes`.
-    pub(crate) fn with_capacity(bytes: usize, arena: &'r Arena) -> Self {
+    pub(crate) fn with_capacity(bytes: usize, arena: &'r Heap<'r>) -> Self {
+        let bytes = if arena.admits(0, bytes) { bytes } else { 0 };
         Self {
+            heap: arena,
             chars: bumpalo::collections::String::with_capacity_in(bytes, arena),
             parts: bumpalo::collections::Vec::new_in(arena),
         }
     }
 
-    /// Bytes so far.
-    pub(crate) fn len(&self) -> usize {
-        self.chars.len()
+    /// Whether more would go beyond the render's budget. What is added then is left out, and the
+    /// render ends with an error at its next step.
+    pub(crate) fn is_full(&self) -> bool {
+        self.heap.check().is_err()
     }
 
     /// Adds characters of one origin.
@@ -136,7 +140,7 @@ impl<'r> TextBuilder<'r> {
 
     /// Adds characters of one origin that were written in a context.
     pub(crate) fn push_in(&mut self, chars: &str, tag: Tag, context: u32) {
-        if chars.is_empty() {
+        if chars.is_empty() || !self.heap.admits(self.chars.len(), chars.len()) {
             return;
         }
         self.chars.push_str(chars);

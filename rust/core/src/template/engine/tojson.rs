@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use super::heap::Heap;
 use super::number::float_repr;
 use super::raise::{Raise, Raised};
 use super::tag::Tag;
 use super::text::{Parts, Text, TextBuilder};
 use super::value::Val;
-use crate::value::{Arena, Value};
+use crate::value::Value;
 
 /// Keyword arguments of `json.dumps`.
 #[derive(Clone, Copy)]
@@ -24,7 +25,11 @@ pub(crate) struct Layout<'r> {
 const MAX_DEPTH: usize = 900;
 
 /// `json.dumps(value, …)`.
-pub(crate) fn dumps<'r>(value: Val<'r>, layout: Layout<'r>, arena: &'r Arena) -> Raised<Text<'r>> {
+pub(crate) fn dumps<'r>(
+    value: Val<'r>,
+    layout: Layout<'r>,
+    arena: &'r Heap<'r>,
+) -> Raised<Text<'r>> {
     let mut writer = Writer {
         out: TextBuilder::new(arena),
         layout,
@@ -39,7 +44,7 @@ struct Writer<'r> {
     out: TextBuilder<'r>,
     layout: Layout<'r>,
     depth: usize,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 }
 
 impl<'r> Writer<'r> {
@@ -135,6 +140,7 @@ impl<'r> Writer<'r> {
             self.out.push(close, tag);
             return Ok(());
         }
+        self.arena.check_stack()?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(Raise::new("maximum recursion depth exceeded"));
@@ -258,7 +264,7 @@ fn float(number: f64) -> String {
     float_repr(number)
 }
 
-fn sort<'r>(entries: &mut [(Val<'r>, Val<'r>)], arena: &'r Arena) -> Raised<()> {
+fn sort<'r>(entries: &mut [(Val<'r>, Val<'r>)], arena: &'r Heap<'r>) -> Raised<()> {
     let mut failure = None;
     entries.sort_by(|a, b| {
         super::operators::order(a.0, b.0, "<", arena)

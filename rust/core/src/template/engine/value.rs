@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 
 use super::globals::Function;
+use super::heap::Heap;
 use super::iterate::Source;
 use super::methods::Method;
 use super::program::{ForLoop, MacroFunction};
 use super::tag::Tag;
 use super::text::{Parts, Text};
-use crate::value::{Arena, Value};
+use crate::value::Value;
 
 /// A string of one origin.
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +162,7 @@ impl<'r> Val<'r> {
     }
 
     /// The string, if it is one.
-    pub(crate) fn text(self, arena: &'r Arena) -> Option<Text<'r>> {
+    pub(crate) fn text(self, arena: &'r Heap<'r>) -> Option<Text<'r>> {
         match self {
             Self::Str(str) => Some(Text {
                 chars: str.chars,
@@ -175,7 +176,7 @@ impl<'r> Val<'r> {
     }
 
     /// The characters, if it is a string.
-    pub(crate) fn chars(self, arena: &'r Arena) -> Option<&'r str> {
+    pub(crate) fn chars(self, arena: &'r Heap<'r>) -> Option<&'r str> {
         match self {
             Self::Str(str) => Some(str.chars),
             _ => self.text(arena).map(|text| text.chars),
@@ -279,7 +280,7 @@ impl<'r> Val<'r> {
 
 impl<'r> Rope<'r> {
     /// The string in one piece, kept for the next time.
-    pub(crate) fn flatten(&self, arena: &'r Arena) -> Text<'r> {
+    pub(crate) fn flatten(&self, arena: &'r Heap<'r>) -> Text<'r> {
         if let Some(text) = self.flat.get() {
             return text;
         }

@@ -1,16 +1,17 @@
 //! The filter `pprint`: Python's `pprint.pformat` of what fits in one line.
 
 use super::super::display::repr_of;
+use super::super::heap::Heap;
 use super::super::raise::{Raise, Raised};
 use super::super::tag::Tag;
 use super::super::value::Val;
-use crate::value::{Arena, Value};
+use crate::value::Value;
 
 /// The width at which `pprint` breaks lines.
 const WIDTH: usize = 80;
 
 /// The value as Python prints it, the keys of every dict in order.
-pub(super) fn print<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+pub(super) fn print<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let printed = repr_of(sorted(value, arena)?, arena);
     if printed.chars.chars().count() > WIDTH {
         return Err(Raise::new(
@@ -21,7 +22,7 @@ pub(super) fn print<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
 }
 
 /// The value with the keys of its dicts in order; an error where keys are not all strings.
-fn sorted<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn sorted<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let each = |items: &[Val<'r>]| -> Raised<&'r [Val<'r>]> {
         let sorted: Vec<_> = items
             .iter()
@@ -29,6 +30,7 @@ fn sorted<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
             .collect::<Raised<_>>()?;
         Ok(arena.alloc_slice_copy(&sorted))
     };
+    arena.check_stack()?;
     Ok(match value {
         Val::List(items) => Val::List(each(items)?),
         Val::Tuple(items) => Val::Tuple(each(items)?),
@@ -48,7 +50,7 @@ fn sorted<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
     })
 }
 
-fn dict<'r>(mut entries: Vec<(Val<'r>, Val<'r>)>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn dict<'r>(mut entries: Vec<(Val<'r>, Val<'r>)>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     if entries.len() > 1 && entries.iter().any(|(key, _)| !key.is_str()) {
         return Err(Raise::new(
             "the filter 'pprint' is not supported for dicts whose keys are not all strings",

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::super::args::{Given, integer, required};
 use super::super::attribute::item as get_item;
 use super::super::display::str_of;
+use super::super::heap::Heap;
 use super::super::interpret::Interpreter;
 use super::super::iterate::{Source, items};
 use super::super::methods::{Method, tuples, view};
@@ -16,7 +17,6 @@ use super::super::text::TextBuilder;
 use super::super::value::{Absent, SequenceKind, Val};
 use super::Filter;
 use super::simple::plus;
-use crate::value::Arena;
 
 /// `value | filter(…)`.
 pub(super) fn call<'r>(
@@ -50,11 +50,11 @@ pub(super) fn call<'r>(
     }
 }
 
-fn list<'r>(items: &[Val<'r>], arena: &'r Arena) -> Val<'r> {
+fn list<'r>(items: &[Val<'r>], arena: &'r Heap<'r>) -> Val<'r> {
     Val::List(arena.alloc_slice_copy(items))
 }
 
-fn last<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn last<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     if matches!(value, Val::Sequence(sequence) if sequence.kind == SequenceKind::Generator) {
         return Err(Raise::new("'generator' object is not reversible"));
     }
@@ -68,7 +68,7 @@ fn last<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
     )))
 }
 
-fn reverse<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn reverse<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     if value.is_str() {
         return super::super::attribute::slice(value, [None, None, Some(Val::Int(-1))], arena);
     }
@@ -87,7 +87,7 @@ fn reverse<'r>(value: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
 }
 
 /// `item.a.b` for a dotted path; integers index.
-fn path<'r>(item: Val<'r>, attribute: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn path<'r>(item: Val<'r>, attribute: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let Some(dotted) = attribute.chars(arena) else {
         return get_item(item, attribute, arena);
     };
@@ -118,7 +118,7 @@ impl<'r> Key<'r> {
         }
     }
 
-    fn folded(self, value: Val<'r>, arena: &'r Arena) -> Val<'r> {
+    fn folded(self, value: Val<'r>, arena: &'r Heap<'r>) -> Val<'r> {
         match value.text(arena) {
             Some(text) if !self.case_sensitive => {
                 super::super::case::change(text, Method::Lower, arena).val(arena)
@@ -127,7 +127,7 @@ impl<'r> Key<'r> {
         }
     }
 
-    fn of(self, item: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    fn of(self, item: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
         let value = match self.attribute {
             Some(attribute) => path(item, attribute, arena)?,
             None => item,
@@ -136,7 +136,7 @@ impl<'r> Key<'r> {
     }
 
     /// Of several attributes between commas, for `sort`.
-    fn list_of(self, item: Val<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+    fn list_of(self, item: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
         let Some(attributes) = self.attribute.and_then(|value| value.chars(arena)) else {
             return self.of(item, arena);
         };
@@ -153,7 +153,7 @@ impl<'r> Key<'r> {
 fn sort_by_key<'r>(
     keyed: &mut [(Val<'r>, Val<'r>)],
     reverse: bool,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<()> {
     let mut failure = None;
     keyed.sort_by(|a, b| {
@@ -171,7 +171,7 @@ fn sort_by_key<'r>(
     failure.map_or(Ok(()), Err)
 }
 
-fn sort<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn sort<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let [reverse, case, attribute] =
         given.bind("sort", ["reverse", "case_sensitive", "attribute"])?;
     let key = Key::new(attribute, case);
@@ -184,7 +184,7 @@ fn sort<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r
     Ok(list(&sorted, arena))
 }
 
-fn dict_sort<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn dict_sort<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let [case, by, reverse] = given.bind("dictsort", ["case_sensitive", "by", "reverse"])?;
     let position = match by.map_or(Some("key"), |by| by.chars(arena)) {
         Some("key") => 0,
@@ -214,14 +214,16 @@ fn dict_sort<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<V
     Ok(list(&sorted, arena))
 }
 
-fn unique<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn unique<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let [case, attribute] = given.bind("unique", ["case_sensitive", "attribute"])?;
     let key = Key::new(attribute, case);
     let mut seen: Vec<Val<'r>> = Vec::new();
     let mut kept = Vec::new();
     for item in items(value, arena)? {
         let found = key.of(*item, arena)?;
-        hashable(found)?;
+        hashable(found, arena)?;
+        arena.spend(seen.len());
+        arena.check()?;
         if !seen.iter().any(|known| equal(*known, found, arena)) {
             seen.push(found);
             kept.push(*item);
@@ -238,7 +240,7 @@ fn extreme<'r>(
     filter: Filter,
     value: Val<'r>,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let [case, attribute] = given.bind(filter.name(), ["case_sensitive", "attribute"])?;
     let key = Key::new(attribute, case);
@@ -294,12 +296,12 @@ fn join<'r>(value: Val<'r>, given: Given<'r>, run: &mut Interpreter<'r>) -> Rais
             out.push_text(separator);
         }
         out.push_text(str_of(item, arena));
-        run.check_length(out.len())?;
+        arena.check()?;
     }
     Ok(out.finish().val(arena))
 }
 
-fn generator<'r>(items: &[Val<'r>], arena: &'r Arena) -> Val<'r> {
+fn generator<'r>(items: &[Val<'r>], arena: &'r Heap<'r>) -> Val<'r> {
     view(
         SequenceKind::Generator,
         arena.alloc_slice_copy(items),
@@ -340,7 +342,7 @@ fn map<'r>(value: Val<'r>, given: Given<'r>, run: &mut Interpreter<'r>) -> Raise
         keyword: given.keyword,
     };
     for item in items(value, arena)? {
-        run.step()?;
+        run.arena.step()?;
         mapped.push(super::call(filter, *item, given, run)?);
     }
     Ok(generator(&mapped, arena))
@@ -379,7 +381,7 @@ fn select<'r>(
     };
     let mut kept = Vec::new();
     for item in items(value, arena)? {
-        run.step()?;
+        run.arena.step()?;
         let found = match attribute {
             Some(attribute) => path(*item, attribute, arena)?,
             None => *item,
@@ -399,7 +401,7 @@ fn chunks<'r>(
     filter: Filter,
     value: Val<'r>,
     given: Given<'r>,
-    arena: &'r Arena,
+    arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     let names = if filter == Filter::Batch {
         "linecount"
@@ -408,6 +410,7 @@ fn chunks<'r>(
     };
     let [count, fill] = given.bind(filter.name(), [names, "fill_with"])?;
     let count = integer(required(count, filter.name())?)?.max(0) as usize;
+    let needed = count.saturating_mul(size_of::<Val<'r>>());
     let fill = fill.filter(|value| !matches!(value, Val::None));
     let all = items(value, arena)?;
     let mut made = Vec::new();
@@ -415,7 +418,9 @@ fn chunks<'r>(
         for chunk in all.chunks(count.max(1)) {
             let mut chunk = chunk.to_vec();
             if let Some(fill) = fill {
-                chunk.resize(count.min(1 << 20).max(chunk.len()), fill);
+                arena.check_length(needed)?;
+                arena.step()?;
+                chunk.resize(count.max(chunk.len()), fill);
             }
             made.push(list(&chunk, arena));
         }
@@ -424,9 +429,10 @@ fn chunks<'r>(
     if count == 0 {
         return Err(Raise::new("integer division or modulo by zero"));
     }
+    arena.check_length(needed)?;
     let (each, extra) = (all.len() / count, all.len() % count);
     let mut start = 0;
-    for number in 0..count.min(1 << 20) {
+    for number in 0..count {
         let end = start + each + usize::from(number < extra);
         let mut chunk = all[start..end].to_vec();
         if let Some(fill) = fill.filter(|_| number >= extra) {
@@ -438,7 +444,7 @@ fn chunks<'r>(
     Ok(generator(&made, arena))
 }
 
-fn group_by<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn group_by<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let names = ["attribute", "default", "case_sensitive"];
     let [attribute, default, case] = given.bind("groupby", names)?;
     let attribute = required(attribute, "groupby")?;

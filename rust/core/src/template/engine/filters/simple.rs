@@ -3,6 +3,7 @@
 use super::super::args::{Given, integer, required};
 use super::super::ast::BinaryOperator;
 use super::super::display::str_of;
+use super::super::heap::Heap;
 use super::super::interpret::Interpreter;
 use super::super::iterate::items;
 use super::super::methods::{Method, tuples, view};
@@ -12,7 +13,6 @@ use super::super::raise::{Raise, Raised};
 use super::super::tojson::{Layout, dumps};
 use super::super::value::{SequenceKind, Val};
 use super::{Filter, pretty, sequence, text};
-use crate::value::Arena;
 
 /// `value | filter(…)`.
 pub(crate) fn call<'r>(
@@ -111,16 +111,14 @@ fn attr<'r>(value: Val<'r>, name: Val<'r>, run: &mut Interpreter<'r>) -> Raised<
     run.attribute(value, name)
 }
 
-fn to_json<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn to_json<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
     let [ascii, indent, separators, sort] = given.bind("tojson", names)?;
     let indent = match indent {
         None | Some(Val::None) => None,
         Some(value) => match value.chars(arena) {
             Some(text) => Some(text),
-            None => {
-                Some(&*arena.alloc_str(&" ".repeat(integer(value)?.clamp(0, 1 << 16) as usize)))
-            }
+            None => Some(&*arena.alloc_str(&arena.repeat(" ", integer(value)?.max(0) as usize))),
         },
     };
     let default_item = if indent.is_some() { "," } else { ", " };
@@ -146,7 +144,7 @@ fn to_json<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val
     Ok(dumps(value, layout, arena)?.val(arena))
 }
 
-fn int<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn int<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let [default, base] = given.bind("int", ["default", "base"])?;
     let default = default.unwrap_or(Val::Int(0));
     let base = base.map_or(Ok(10), integer)? as u32;
@@ -168,7 +166,7 @@ fn int<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>
     })
 }
 
-fn round<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn round<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let [precision, method] = given.bind("round", ["precision", "method"])?;
     let precision = precision.map_or(Ok(0), integer)?;
     let method = method.map_or("common", |value| str_of(value, arena).chars);
@@ -215,5 +213,5 @@ fn round_digits(number: f64, precision: usize) -> f64 {
 
 /// `sum(values, start)` of two values.
 pub(super) fn plus<'r>(a: Val<'r>, b: Val<'r>, run: &Interpreter<'r>) -> Raised<Val<'r>> {
-    super::super::operators::binary(BinaryOperator::Add, a, b, run.arena, run.limits.output)
+    super::super::operators::binary(BinaryOperator::Add, a, b, run.arena)
 }

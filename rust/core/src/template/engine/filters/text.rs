@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::super::args::{Given, integer, required};
+use super::super::case::is_alphanumeric;
 use super::super::display::str_of;
+use super::super::heap::Heap;
 use super::super::interpret::Interpreter;
 use super::super::markup::escape;
 use super::super::methods::Method;
@@ -16,7 +18,6 @@ use super::super::tag::Tag;
 use super::super::text::{Text, TextBuilder};
 use super::super::value::Val;
 use super::Filter;
-use crate::value::Arena;
 
 /// `value | filter(…)`.
 pub(super) fn call<'r>(
@@ -54,7 +55,7 @@ pub(super) fn call<'r>(
         F::Truncate => truncate(value, text, given, run),
         F::WordCount => Ok(Val::Int(words(text.chars))),
         F::UrlEncode => Ok(url_encode(value, arena)),
-        F::StripTags => Ok(strip_tags(text, arena).val(arena)),
+        F::StripTags => Ok(strip_tags(text, arena)?.val(arena)),
         F::XmlAttr => xml_attr(value, given, arena),
         _ => Err(Raise::new(format!(
             "the filter '{}' is not supported in a chat template",
@@ -94,7 +95,6 @@ fn with_arguments<'r>(
                 Some(count) => integer(count)?,
             };
             let replaced = string::replace(text, old.chars, new, count, arena);
-            run.check_length(replaced.chars.len())?;
             Ok(Text {
                 safe: false,
                 ..replaced
@@ -126,7 +126,7 @@ fn with_arguments<'r>(
     }
 }
 
-fn title<'r>(text: Text<'r>, arena: &'r Arena) -> Text<'r> {
+fn title<'r>(text: Text<'r>, arena: &'r Heap<'r>) -> Text<'r> {
     let mut out = TextBuilder::with_capacity(text.chars.len(), arena);
     let mut starts_word = true;
     for (at, character) in text.chars.char_indices() {
@@ -164,13 +164,13 @@ fn indent<'r>(
     let indention = if let Some(text) = width.text(arena) {
         text
     } else {
-        let spaces = " ".repeat(integer(width)?.clamp(0, 1 << 16) as usize);
+        let spaces = arena.repeat(" ", integer(width)?.max(0) as usize);
         Text::new(arena.alloc_str(&spaces), Tag::TEMPLATE)
     };
     let first = first.is_some_and(Val::truth);
     let blank = blank.is_some_and(Val::truth);
     let newline = Val::str("\n", Tag::TEMPLATE);
-    let whole = concat(value, newline, arena, run.limits.output)?;
+    let whole = concat(value, newline, arena)?;
     let whole = whole.text(arena).unwrap_or(text);
     let mut out = TextBuilder::new(arena);
     for (index, line) in split_lines(whole, false, arena).into_iter().enumerate() {
@@ -182,12 +182,12 @@ fn indent<'r>(
         } else {
             blank || !line.chars.is_empty()
         };
+        arena.check()?;
         if is_indented {
             out.push_text(indention);
         }
         out.push_text(line);
     }
-    run.check_length(out.len())?;
     Ok(out.finish().like(text).val(arena))
 }
 
@@ -232,11 +232,11 @@ fn truncate<'r>(
     {
         kept = kept.slice(0, space, arena);
     }
-    concat(kept.val(arena), end.val(arena), arena, run.limits.output)
+    concat(kept.val(arena), end.val(arena), arena)
 }
 
 fn words(text: &str) -> i64 {
-    text.split(|c: char| !(c == '_' || c.is_alphanumeric()))
+    text.split(|c: char| !(c == '_' || is_alphanumeric(c)))
         .filter(|word| !word.is_empty())
         .count() as i64
 }
@@ -259,7 +259,7 @@ fn quote(text: &str, for_query: bool) -> String {
     quoted
 }
 
-fn url_encode<'r>(value: Val<'r>, arena: &'r Arena) -> Val<'r> {
+fn url_encode<'r>(value: Val<'r>, arena: &'r Heap<'r>) -> Val<'r> {
     let text = str_of(value, arena);
     let quoted = if matches!(value, Val::Map(_) | Val::DataMap(..)) {
         let pairs: Vec<_> = pairs(value, arena)
@@ -278,15 +278,24 @@ fn url_encode<'r>(value: Val<'r>, arena: &'r Arena) -> Val<'r> {
     out.finish().val(arena)
 }
 
-fn strip_tags<'r>(text: Text<'r>, arena: &'r Arena) -> Text<'r> {
+fn strip_tags<'r>(text: Text<'r>, arena: &'r Heap<'r>) -> Raised<Text<'r>> {
     let mut plain = text.chars.to_owned();
     for (open, close) in [("<!--", "-->"), ("<", ">")] {
         while let Some(start) = plain.find(open) {
+            arena.step_over(plain.len())?;
             let Some(end) = plain[start..].find(close) else {
                 break;
             };
             plain.replace_range(start..start + end + close.len(), "");
         }
+    }
+    let is_entity = |(at, _): (usize, &str)| {
+        plain[at + 1..].starts_with(|c: char| c == '#' || c.is_ascii_alphanumeric())
+    };
+    if plain.match_indices('&').any(is_entity) {
+        return Err(Raise::new(
+            "the filter 'striptags' is not supported for text with HTML entities",
+        ));
     }
     let joined: Vec<_> = plain
         .split(is_space)
@@ -294,13 +303,10 @@ fn strip_tags<'r>(text: Text<'r>, arena: &'r Arena) -> Text<'r> {
         .collect();
     let mut out = TextBuilder::new(arena);
     out.push(&joined.join(" "), text.part_at(0).0);
-    Text {
-        safe: true,
-        ..out.finish()
-    }
+    Ok(out.finish())
 }
 
-fn xml_attr<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+fn xml_attr<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     let [autospace] = given.bind("xmlattr", ["autospace"])?;
     let mut out = TextBuilder::new(arena);
     let mut is_first = !autospace.is_none_or(Val::truth);
@@ -321,7 +327,11 @@ fn xml_attr<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Va
 }
 
 /// `filesizeformat`.
-pub(super) fn file_size<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Arena) -> Raised<Val<'r>> {
+pub(super) fn file_size<'r>(
+    value: Val<'r>,
+    given: Given<'r>,
+    arena: &'r Heap<'r>,
+) -> Raised<Val<'r>> {
     let [binary] = given.bind("filesizeformat", ["binary"])?;
     let binary = binary.is_some_and(Val::truth);
     let bytes = match value.chars(arena) {
