@@ -192,6 +192,18 @@ def test_a_parquet_file_that_is_cut_off() -> None:
     assert nothing_looks_finished()
 
 
+def test_a_parquet_file_whose_text_is_not_utf8() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    offsets, text = pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")
+    pq.write_table(pa.table({"text": pa.StringArray.from_buffers(1, offsets, text)}), "a.parquet")
+    said = prepare_says("a.parquet")
+    assert said.startswith("error: the Arrow data cannot be read: ")
+    assert "Invalid UTF8" in said
+    assert "  at a.parquet\nhint: write the file again" in said
+
+
 def test_a_file_of_an_unknown_kind() -> None:
     Path("a.csv").write_text("instruction,output\nHi,Hello\n")
     assert prepare_says("a.csv") == (

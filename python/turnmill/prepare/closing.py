@@ -61,7 +61,7 @@ def _samples(run: Run, talk: Terminal) -> list[str]:
             f"{duration(run.seconds)}, {speed:.1f} MB/s, "
             f"{short_count(_per_second(tally.tokens, run))} tokens/s",
         ),
-        ("output", talk.style(str(run.output), "cyan")),
+        ("output", talk.style(visible(str(run.output)), "cyan")),
     ]
     return table(cells)
 
@@ -119,5 +119,5 @@ def _next(run: Run, talk: Terminal) -> list[str]:
     lines = []
     for step in run.next_steps:
         lines.append(f"{talk.style('next', 'bold', 'green')}: {step.trainer}: {step.reason}")
-        lines += [f"    {line}" for line in step.lines]
+        lines += [f"    {visible(line)}" for line in step.lines]
     return lines

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 
-from turnmill.errors import DataError
+from turnmill.errors import DataError, TurnmillError
 
 Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"]
 Compression = Literal["gzip", "zstd"]
@@ -324,6 +324,18 @@ def _open(path: str) -> Any:
 
 def _stop(part: Part, count: int) -> int:
     return count if part.stop < 0 else part.stop
+
+
+@contextlib.contextmanager
+def sound_arrow(path: str) -> Iterator[None]:
+    """Turns what the core raises for a batch that breaks Arrow's own rules into a DataError."""
+    try:
+        yield
+    except TurnmillError:
+        raise
+    except ValueError as error:
+        hint = "write the file again, with text that is UTF-8"
+        raise DataError(str(error), code="broken-input", path=path, hint=hint) from error
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from turnmill import _core
 from turnmill.errors import DataError
-from turnmill.prepare.files import FileInput, Part
+from turnmill.prepare.files import FileInput, Part, sound_arrow
 from turnmill.prepare.inputs import Input
 from turnmill.prepare.memory import MemoryInput
 from turnmill.prepare.prices import Prices
@@ -153,7 +153,10 @@ def schema_of(input_: Input, encoder: Encoder) -> str:
     if input_.columnar:
         batches = input_.batches(Part(0, _first_batches(input_)))
         first = next((batch for batch, _ in batches if batch.num_rows), None)
-        return "auto" if first is None else _of_batch(first, input_, encoder)
+        if first is None:
+            return "auto"
+        with sound_arrow(input_.name):
+            return _of_batch(first, input_, encoder)
     if isinstance(input_, MemoryInput):
         return _of_dicts(list(input_.rows[:_FIRST_DICTS]), input_, encoder)
     head = _head(input_)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from turnmill.prepare import store
 from turnmill.prepare.feeding import feed, pieces
+from turnmill.prepare.files import sound_arrow
 from turnmill.prepare.outputs import Sinks, TooManyRejectsError, open_sinks, shard_files
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.protocol import Encoder, Output, ShardEncoder
@@ -166,7 +167,9 @@ def _evidence(shard: ShardEncoder) -> dict[str, list[dict[str, int | None]]]:
 def _outputs(spec: ShardSpec, shard: ShardEncoder) -> Iterator[tuple[Output, int, int]]:
     """Each output with the bytes that were read for it and how much of the part they are."""
     for piece, size, amount in _prefetched(pieces(spec.input, spec.part)):
-        yield feed(shard, piece), size, amount
+        with sound_arrow(spec.input.name):
+            output = feed(shard, piece)
+        yield output, size, amount
     yield shard.finish(), 0, 0
 
 
