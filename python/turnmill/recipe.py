@@ -164,7 +164,7 @@ class Recipe:
             if isinstance(keys.get("inputs"), list):
                 keys["inputs"] = [_input(item) for item in keys["inputs"]]
             return cls(**keys)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             text = f"the recipe is not TOML: {error}"
             raise RecipeError(text, code="invalid-toml", path=path) from None
         except RecipeError as error:

@@ -335,6 +335,16 @@ def test_an_unknown_recipe_key() -> None:
     )
 
 
+def test_a_recipe_that_is_not_utf8_and_a_number_that_is_too_large() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    Path("recipe.toml").write_bytes(b'template = "caf\xe9"')
+    said = prepare_says("a.jsonl", "--recipe", "recipe.toml", code=2)
+    assert said.startswith("error: the recipe is not TOML: ")
+    assert prepare_says("a.jsonl", "--threads", "9" * 20, code=2) == (
+        f"error: `--threads` cannot be `{'9' * 20}`\nhint: --threads takes a whole number above 0\n"
+    )
+
+
 @pytest.mark.parametrize("text", [b"", b"\n \n\n"])
 def test_no_rows(text: bytes) -> None:
     Path("a.jsonl").write_bytes(text)

@@ -212,7 +212,7 @@ def _read_value(flag: Flag, text: str) -> Any:
 
 def positive(text: str) -> int:
     """Reads a whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or not 1 <= int(text) < 1 << 31:
         raise ValueError("a whole number above 0")
     return int(text)
 
