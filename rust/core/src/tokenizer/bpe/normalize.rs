@@ -144,12 +144,31 @@ fn may_change(c: char) -> bool {
 fn is_composed(text: &str) -> bool {
     // Two-byte characters below U+0300, and the ideographs of the leads 0xE4 to 0xE9, never change.
     let inert = |byte: u8| byte < 0xCC || (0xE4..0xEA).contains(&byte);
-    if text.bytes().fold(true, |all, byte| all & inert(byte)) {
+    if text.bytes().fold(true, |all, byte| all & inert(byte)) || only_inert_signs(text.as_bytes()) {
         return true;
     }
     let codes = &*UNSAFE_CODES;
     let suspect = |c: char| codes[c as usize / 64] >> (c as usize % 64) & 1 != 0;
     !text.chars().any(suspect) || is_nfc_quick(text.chars()) == IsNormalized::Yes
+}
+
+/// As `inert` for each character, and with the signs of everyday Chinese and English besides: for
+/// these the second and third byte must be looked at. Vector instructions do it without branches.
+fn only_inert_signs(bytes: &[u8]) -> bool {
+    let seconds = bytes.get(1..).unwrap_or_default();
+    let thirds = bytes.get(2..).unwrap_or_default();
+    // A lead of three bytes is never among the last two.
+    let whole = bytes.iter().zip(seconds).zip(thirds);
+    let mut last = bytes.iter().rev().take(2);
+    let most = whole.fold(true, |all, ((&first, &second), &third)| {
+        let inert = first < 0xCC || (0xE4..0xEA).contains(&first);
+        let dash_or_quote = first == 0xE2 && second == 0x80 && third >= 0x82;
+        let ideographic = first == 0xE3 && second == 0x80 && third < 0xAA;
+        let full_width = first == 0xEF && second >= 0xBC;
+        let passed = inert || dash_or_quote || ideographic || full_width;
+        all & passed
+    });
+    most && last.all(|&byte| byte < 0xCC)
 }
 
 #[cfg(test)]
@@ -193,6 +212,25 @@ mod tests {
             let text = c.to_string();
             let composed: String = text.nfc().map(|(c, _)| c).collect();
             assert!(composed == text || !is_composed(&text), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_never_changes() {
+        for c in '\0'..=char::MAX {
+            for text in [c.to_string(), format!("{c}。"), format!("中{c}”")] {
+                assert!(
+                    !only_inert_signs(text.as_bytes()) || !may_change(c),
+                    "{c:?}"
+                );
+            }
+        }
+        assert!(only_inert_signs("“你好”，世界……（a — b）！".as_bytes()));
+        for text in ["", "é", "中é", "。"] {
+            assert!(only_inert_signs(text.as_bytes()), "{text}");
+        }
+        for text in ["e\u{301}", "a\u{2000}", "中\u{302A}", "\u{FB1D}"] {
+            assert!(!only_inert_signs(text.as_bytes()), "{text}");
         }
     }
 
