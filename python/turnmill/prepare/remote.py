@@ -138,13 +138,7 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
     """
     try:
         filesystem, inner = fs.FileSystem.from_uri(uri)
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowNotImplementedError,
-        ImportError,
-        ValueError,
-        OSError,
-    ) as error:
+    except (pa.ArrowException, ImportError, ValueError, OSError) as error:
         raise DataError(
             f"the URI cannot be opened: {str(error).splitlines()[0]}",
             code="unknown-uri",
