@@ -41,6 +41,9 @@ ROW_RULES = {"template-error", "turn-lost", "no-assistant-turn"}
 """Rules that leave a row out: raw data shows them, what was prepared of it does not."""
 OTHER_PROMPTS = {"mistral-7b-instruct-v0.3"}
 """Mistral's template prints a system message only in a prompt, never in a whole conversation."""
+UNREPLAYED = {("smilechat", "qwen3"): 1}
+"""Turns of 300 rows whose prompt is not the server's: the second of two answers in a row, before
+which Qwen3's template prints an empty think block in a prompt and nothing in a conversation."""
 QUICK = [
     ("sharegpt", "llama-3.2-instruct"),
     ("glaive", "qwen3"),
@@ -54,7 +57,7 @@ def errors(findings):
     return {name for name, found in findings.rules.items() if found.severity == "error"}
 
 
-def assert_clean(name, tokenizer, count, place):
+def assert_clean(name, tokenizer, count, place, unreplayed=0):
     file, keys = SETS[name]
     source = place / f"{name}.jsonl"
     some = list(spread(rows(file), count))[:count]
@@ -65,10 +68,10 @@ def assert_clean(name, tokenizer, count, place):
     real = {"prompt-parity"} if tokenizer in OTHER_PROMPTS else set()
     raw = turnmill.check(source, tokenizer=tokenizer_dir(tokenizer), recipe=recipe)
     assert errors(raw) <= ROW_RULES | real
-    replay = raw.facts["replay"]["rate"]
     # Questions of GSM8K run into their answers: a token of both is in no prompt.
     if not real and "boundary-merge" not in raw.rules:
-        assert replay in {1.0, None}
+        replay = raw.facts["replay"]
+        assert round(replay["turns"] * (1 - (replay["rate"] or 1.0))) == unreplayed
     if raw.facts["rejected"] == raw.rows:
         return
     turnmill.prepare(source, place / "out", recipe)
@@ -85,4 +88,4 @@ def test_a_sample_of_published_data_is_clean(name, tokenizer, tmp_path):
 @pytest.mark.full
 @pytest.mark.parametrize(("name", "tokenizer"), list(product(SETS, TOKENIZERS)))
 def test_every_published_set_is_clean(name, tokenizer, tmp_path):
-    assert_clean(name, tokenizer, 300, tmp_path)
+    assert_clean(name, tokenizer, 300, tmp_path, UNREPLAYED.get((name, tokenizer), 0))

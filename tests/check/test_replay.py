@@ -96,13 +96,30 @@ def reference_turns(name, some, encoder):
         turns = [at for at, message in enumerate(chat) if message["role"] == "assistant"]
         trained = [(position, turn) for position, turn in enumerate(turns) if turn]
         for start, (position, turn) in zip(starts, trained, strict=True):
-            right = ids[:start] in prompts(reference, chat[:turn])
+            right = ids[:start] in reference.encode(server_texts(reference, chat[:turn]))
             at = by_turn.setdefault(min(position, 7), [0, 0])
             by_turn[min(position, 7)] = [at[0] + 1, at[1] + right]
     return [tuple(by_turn[position]) for position in sorted(by_turn)]
 
 
-def prompts(reference, chat):
+def test_no_conversation_shows_what_qwen3_sends_between_two_answers_in_a_row():
+    """Its prompt has an empty think block before the first answer, no whole conversation has."""
+    chat = [*talk("Hi", "Hello!")["messages"], {"role": "assistant", "content": "Well?"}]
+    chat += talk("Fine.", "Good.")["messages"]
+    assert all(
+        "<think>" in text for text in server_texts(Reference(tokenizer_dir("qwen3")), chat[:2])
+    )
+    for history in ("as-rendered", "expand"):
+        recipe = turnmill.Recipe(
+            tokenizer=tokenizer_dir("qwen3"), stop=STOPS["qwen3"], history=history
+        )
+        findings = turnmill.check([{"messages": chat}], tokenizer=recipe.tokenizer, recipe=recipe)
+        rates = [at["rate"] for at in findings.facts["replay"]["by_turn"]]
+        assert rates == [1.0, 0.0, 1.0]
+        assert {"role-order", "history-rewritten"} <= set(findings.rules)
+
+
+def server_texts(reference, chat):
     """What a server may send: the template's default, or reasoning switched off."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -116,7 +133,7 @@ def prompts(reference, chat):
                 **switch,
                 **reference.tokens,
             )
-        found += reference.encode(texts)
+        found += texts
     return found
 
 
