@@ -193,7 +193,12 @@ fn dicts<'a>(
     if items.iter().all(|item| item.as_map().is_some()) {
         return Ok(Some(value));
     }
-    Err(refused(py, format!("{name} is a list of dicts"), None))
+    let what = format!("{name} is a list of dicts");
+    let mut error = Error::new(ErrorKind::Template, "template-error", what);
+    if name == "tools" {
+        error = error.hint("transformers.utils.get_json_schema(f) makes one of a function");
+    }
+    Err(errors::to_python(py, &error))
 }
 
 fn refused(py: Python<'_>, what: String, message: Option<usize>) -> PyErr {

@@ -17,18 +17,27 @@ fn refuse<T>(what: impl Into<String>) -> Result<T> {
     Err(Error::new(ErrorKind::Template, "template-error", what))
 }
 
+/// What the template sees of a conversation.
+pub(super) struct Prepared<'a> {
+    /// The list of messages.
+    pub(super) messages: Val<'a>,
+    /// The text that is to be continued, where one is.
+    pub(super) continued: Option<&'a str>,
+}
+
 /// The messages as the template sees them.
 pub(super) fn messages<'a>(
     input: &RenderInput<'a>,
     source: &str,
     arena: &'a Arena,
-) -> Result<Val<'a>> {
+) -> Result<Prepared<'a>> {
     if input.messages.is_empty() {
         return refuse("the conversation is empty");
     }
     check_documents(input)?;
     let last = input.messages.len() - 1;
     let values = arena.alloc_slice_fill_copy(input.messages.len(), Val::None);
+    let mut continued = None;
     for (index, (value, message)) in values.iter_mut().zip(input.messages).enumerate() {
         let mut entries = with_reasoning(without_nulls(*message, arena), arena);
         if let Some(field) = input.continue_final_message.filter(|_| index == last) {
@@ -37,11 +46,16 @@ pub(super) fn messages<'a>(
                     "continue_final_message and add_generation_prompt cannot both be set",
                 );
             }
-            entries = with_continue_tag(entries, field, source, arena)?;
+            let (marked, text) = with_continue_tag(entries, field, source, arena)?;
+            entries = marked;
+            continued = Some(text);
         }
         *value = Val::DataMap(entries, Tag::message(index));
     }
-    Ok(Val::List(values))
+    Ok(Prepared {
+        messages: Val::List(values),
+        continued,
+    })
 }
 
 fn check_documents(input: &RenderInput<'_>) -> Result<()> {
@@ -100,13 +114,13 @@ fn with_reasoning<'a>(entries: Entries<'a>, arena: &'a Arena) -> Entries<'a> {
     aliased.into_bump_slice()
 }
 
-/// Marks where the final message ends.
+/// Marks where the final message ends; also the text that is to be continued.
 fn with_continue_tag<'a>(
     entries: Entries<'a>,
     field: &str,
     source: &str,
     arena: &'a Arena,
-) -> Result<Entries<'a>> {
+) -> Result<(Entries<'a>, &'a str)> {
     let message = Map::new(entries);
     let Some(text) = message.get_some(field) else {
         return refuse(format!(
@@ -124,50 +138,52 @@ fn with_continue_tag<'a>(
             "continue_final_message is set to \"{field}\" but the template does not read it"
         ));
     }
-    let marked = mark(text, arena)?;
+    let (marked, text) = match text {
+        Value::List(parts) => mark_parts(parts, arena)?,
+        other => mark(other, arena)?,
+    };
     let is_marked = |key: &str| fields.contains(&key);
-    Ok(arena.alloc_slice_fill_iter(
+    let entries = arena.alloc_slice_fill_iter(
         entries
             .iter()
             .map(|(key, value)| (*key, if is_marked(key) { marked } else { *value })),
-    ))
+    );
+    Ok((entries, text))
 }
 
-fn mark<'a>(text: Value<'a>, arena: &'a Arena) -> Result<Value<'a>> {
-    match text {
-        Value::Str(chars) => Ok(Value::Str(
-            arena.alloc_str(&format!("{chars}{CONTINUE_TAG}")),
-        )),
-        Value::List(parts) => {
-            let has_text =
-                |part: &Value<'_>| part.as_map().is_some_and(|m| m.get("text").is_some());
-            let Some(at) = parts.iter().rposition(has_text) else {
-                return refuse("continue_final_message found no text in the final message");
-            };
-            let mut marked = parts.to_vec();
-            let mut entries = parts[at].as_map().unwrap_or_default().entries.to_vec();
-            for (key, value) in &mut entries {
-                if *key == "text" {
-                    *value = mark(*value, arena)?;
-                }
-            }
-            marked[at] = Value::Map(Map::new(arena.alloc_slice_copy(&entries)));
-            Ok(Value::List(arena.alloc_slice_copy(&marked)))
+/// Text with the tag behind it, and without.
+fn mark<'a>(text: Value<'a>, arena: &'a Arena) -> Result<(Value<'a>, &'a str)> {
+    let Value::Str(chars) = text else {
+        return refuse("continue_final_message can only continue text");
+    };
+    let marked = arena.alloc_str(&format!("{chars}{CONTINUE_TAG}"));
+    Ok((Value::Str(marked), chars))
+}
+
+/// The same for the last part that has a text.
+fn mark_parts<'a>(parts: &'a [Value<'a>], arena: &'a Arena) -> Result<(Value<'a>, &'a str)> {
+    for (at, part) in parts.iter().enumerate().rev() {
+        let has_text = match part {
+            Value::Map(part) => part.get("text").is_some(),
+            // What Python finds "text" in and then cannot index with it, or cannot look into.
+            Value::Str(chars) => chars.contains("text"),
+            Value::List(items) => items.contains(&Value::Str("text")),
+            _ => true,
+        };
+        if !has_text {
+            continue;
         }
-        _ => refuse("continue_final_message can only continue text"),
+        let Some(part) = part.as_map() else {
+            break;
+        };
+        let (marked, text) = mark(part.get("text").unwrap_or(Value::Null), arena)?;
+        let entries = part.entries.iter().map(|(key, value)| match *key {
+            "text" => (*key, marked),
+            _ => (*key, *value),
+        });
+        let mut all = parts.to_vec();
+        all[at] = Value::Map(Map::new(arena.alloc_slice_fill_iter(entries)));
+        return Ok((Value::List(arena.alloc_slice_copy(&all)), text));
     }
-}
-
-/// The text that is to be continued, as the check after the render wants it.
-pub(super) fn final_text<'a>(input: &RenderInput<'a>) -> Option<&'a str> {
-    let field = input.continue_final_message?;
-    let message = input.messages.last()?;
-    match message.get_some(field)? {
-        Value::Str(text) => Some(text),
-        Value::List(parts) => parts
-            .iter()
-            .rev()
-            .find_map(|part| part.as_map()?.get("text")?.as_str()),
-        _ => None,
-    }
+    refuse("continue_final_message found no text to continue in the final message")
 }

@@ -144,12 +144,12 @@ impl Template {
         out: &mut Rendered,
     ) -> Result<Output<'r>> {
         out.clear();
-        let messages = prepare::messages(input, &self.source, arena)?;
+        let prepared = prepare::messages(input, &self.source, arena)?;
         let none_or = |value: Option<Value<'r>>| {
             value.map_or(Val::None, |value| Val::data(value, engine::Tag::VARIABLE))
         };
         let inputs = Inputs {
-            messages,
+            messages: prepared.messages,
             tools: none_or(input.tools),
             documents: none_or(input.documents),
             add_generation_prompt: input.add_generation_prompt,
@@ -164,7 +164,9 @@ impl Template {
             out.text.clear();
             return Err(raise.into_error());
         }
-        cut_at_tag(&mut output, input, out)?;
+        if let Some(continued) = prepared.continued {
+            cut_at_tag(&mut output, continued, out)?;
+        }
         for part in &output.parts {
             let piece = super::Piece {
                 end: part.end,
@@ -266,13 +268,10 @@ fn row_text(rendered: &Rendered, last: u32) -> String {
 }
 
 /// Ends the text where the final message is to go on.
-fn cut_at_tag(output: &mut Output<'_>, input: &RenderInput<'_>, out: &mut Rendered) -> Result<()> {
-    let Some(wanted) = prepare::final_text(input) else {
-        return Ok(());
-    };
+fn cut_at_tag(output: &mut Output<'_>, continued: &str, out: &mut Rendered) -> Result<()> {
     let tag = prepare::CONTINUE_TAG;
     let found = out.text.rfind(tag.trim_end());
-    let (Some(at), true) = (found, out.text.contains(wanted.trim_matches(is_space))) else {
+    let (Some(at), true) = (found, out.text.contains(continued.trim_matches(is_space))) else {
         return Err(Error::new(
             ErrorKind::Template,
             "template-error",
