@@ -9,6 +9,7 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
+import tiny_tokenizer
 import turnmill
 from fixtures import fixture
 
@@ -88,3 +89,54 @@ def test_earlier_turns_end_in_the_marker_that_follows(glm: Path) -> None:
 def test_no_calls_is_not_a_call(glm: Path) -> None:
     _, answer, _ = trained(glm, [USER, {**ANSWER, "tool_calls": []}])
     assert answer.endswith("Done<|user|>")
+
+
+GEMMA = ["<bos>", "<eos>", "<|turn>", "<turn|>", "<|tool_call>", "<tool_call|>"]
+GEMMA += ["<|tool_response>", "<tool_response|>", '<|"|>', "<|channel>", "<channel|>"]
+
+
+@pytest.fixture
+def gemma(tmp_path: Path) -> Path:
+    """Bytes, and the added tokens that Gemma 4 prints."""
+    template = fixture("chat_templates", "llamacpp.google-gemma-4-31B-it.jinja").read_text("utf-8")
+    return tiny_tokenizer.write(tmp_path / "gemma", GEMMA, template=template, bos_token="<bos>")
+
+
+def gemma_turns(directory: Path, messages: list[dict[str, Any]]) -> list[str]:
+    """The trained runs of a conversation, each with the text of its ids."""
+    recipe = turnmill.Recipe(
+        tokenizer=directory, stop=["<turn|>", "<|tool_response>"], history="as-rendered"
+    )
+    encoded = turnmill.Encoder(recipe).encode([{"messages": messages}])
+    assert encoded.rejects.to_pylist() == []
+    (row,) = encoded.table.to_pylist()
+    runs: list[list[int]] = [[]]
+    for label in row["labels"]:
+        if label != -100:
+            runs[-1].append(label)
+        elif runs[-1]:
+            runs.append([])
+    return [tiny_tokenizer.text(directory, run) for run in runs if run]
+
+
+def test_a_call_ends_in_what_the_result_begins_with(gemma: Path) -> None:
+    called = '<|tool_call>call:look{where:<|"|>here<|"|>}<tool_call|><|tool_response>'
+    assert gemma_turns(gemma, [USER, CALL, RESULT, ANSWER]) == [called, "Done<turn|>"]
+    assert gemma_turns(gemma, [USER, CALL]) == [called]
+    twice = [USER, CALL, RESULT, CALL, RESULT, ANSWER, USER, ANSWER]
+    assert gemma_turns(gemma, twice) == [called, called, "Done<turn|>", "Done<turn|>"]
+
+
+def test_results_of_several_calls_are_not_trained(gemma: Path) -> None:
+    both = {**CALL, "tool_calls": CALL["tool_calls"] * 2}
+    called, answer = gemma_turns(gemma, [USER, both, RESULT, RESULT, ANSWER])
+    assert called.count("<|tool_call>") == 2
+    assert called.endswith("<tool_call|><|tool_response>")
+    assert answer == "Done<turn|>"
+
+
+def test_a_turn_that_goes_on_behind_the_result_has_two_spans(gemma: Path) -> None:
+    talking = {**CALL, "content": "Let me look."}
+    called, rest, answer = gemma_turns(gemma, [USER, talking, RESULT, ANSWER])
+    assert called.endswith("<tool_call|><|tool_response>")
+    assert (rest, answer) == ("Let me look.<turn|>", "Done<turn|>")

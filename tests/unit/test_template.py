@@ -293,3 +293,72 @@ def test_an_answer_without_a_header_begins_where_its_text_does() -> None:
 def test_the_marker_of_another_answer_does_not_end_a_turn() -> None:
     found = spans_of("trl.glm4moe", CONVERSATIONS["two answers in a row"])
     assert [text.rsplit("</think>\n")[-1] for text in found] == ["b", "c"]
+
+
+LINE = "'<|im_start|>' ~ m.role ~ '\\n' ~ m.content ~ eos_token ~ '\\n'"
+PROMPT = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+COLLECTED = {
+    "joined with ~": "{% set ns = namespace(out='') %}{% for m in messages %}"
+    "{% set ns.out = ns.out ~ " + LINE + " %}{% endfor %}{{ ns.out }}",
+    "joined with +": "{% set ns = namespace(out='') %}{% for m in messages %}"
+    "{% set ns.out = ns.out + " + LINE.replace("~", "+") + " %}{% endfor %}{{ ns.out }}",
+    "content alone": "{% set ns = namespace(out='') %}{% for m in messages %}"
+    "{% set ns.out = ns.out ~ '<|im_start|>' %}{% set ns.out = ns.out ~ m.role %}"
+    "{% set ns.out = ns.out ~ '\\n' %}{% set ns.out = ns.out ~ m.content %}"
+    "{% set ns.out = ns.out ~ eos_token ~ '\\n' %}{% endfor %}{{ ns.out }}",
+    "a list": "{% set ns = namespace(out=[]) %}{% for m in messages %}"
+    "{% set ns.out = ns.out + [" + LINE + "] %}{% endfor %}{{ ns.out | join }}",
+    "trimmed and indented": "{% set ns = namespace(out='') %}{% for m in messages %}"
+    "{% set ns.out = ns.out ~ " + LINE + " %}{% endfor %}{{ (ns.out ~ ' ') | trim ~ '\\n' }}",
+    "in a block": "{% set out %}{% for m in messages %}{{ " + LINE + " }}{% endfor %}{% endset %}"
+    "{{ out }}",
+    "by a macro": "{% macro turn(m) %}{{ " + LINE + " }}{% endmacro %}"
+    "{% set ns = namespace(out='') %}{% for m in messages %}"
+    "{% set ns.out = ns.out ~ turn(m) %}{% endfor %}{{ ns.out }}",
+}
+
+
+@pytest.mark.parametrize("how", COLLECTED)
+def test_text_that_is_collected_and_printed_behind_the_loop_is_located(how: str) -> None:
+    template = turnmill.Template(
+        COLLECTED[how] + PROMPT, special_tokens={"eos_token": "<|im_end|>"}
+    )
+    rendered = template.render(MESSAGES * 2)
+    plain = turnmill.Template("chatml").render(MESSAGES * 2)
+    assert rendered.text == plain.text
+    found = [rendered.text[a:b].rstrip() for a, b in rendered.spans.tolist()]
+    assert found == ["你好<|im_end|>"] * 2
+    assert rendered.turns.tolist() == [1, 3]
+
+
+TURN = "[{{ m.role }}]{{ m.content }}</s>"
+UNLOCATED = {
+    "the turn before": "{% for m in messages %}{% if loop.previtem is defined %}"
+    "[{{ loop.previtem.role }}]{{ loop.previtem.content }}</s>{% endif %}"
+    "{% if loop.last %}" + TURN + "{% endif %}{% endfor %}",
+    "the turn behind": "{% for m in messages %}{% if m.role == 'user' %}" + TURN + "{% if "
+    "loop.nextitem is defined %}[assistant]{{ loop.nextitem.content }}</s>{% endif %}{% endif %}"
+    "{% endfor %}",
+    "the question again": "{% for m in messages %}{% if m.role == 'assistant' %}[user]"
+    "{{ loop.previtem.content }}[assistant]{{ m.content }}</s>{% endif %}{% endfor %}",
+    "the question behind": "{% for m in messages %}{% if m.role == 'assistant' %}[assistant]"
+    "{{ m.content }}[to]{{ loop.previtem.content }}[so]{{ m.content }}</s>{% endif %}{% endfor %}",
+    "pairs": "{% for i in range(0, messages | length - 1, 2) %}[user]{{ messages[i].content }}"
+    "[assistant]{{ messages[i + 1].content }}</s>{% endfor %}",
+    "no loop": "{{ messages | map(attribute='content') | join('</s>') }}</s>",
+    "a macro that calls itself": "{% macro turn(i) %}{% if i < messages | length %}"
+    "[{{ messages[i].role }}]{{ messages[i].content }}</s>{{ turn(i + 1) }}{% endif %}"
+    "{% endmacro %}{{ turn(0) }}",
+}
+
+
+@pytest.mark.parametrize("how", UNLOCATED)
+def test_a_template_whose_turns_cannot_be_told_is_refused_when_it_is_made(how: str) -> None:
+    prompt = "{% if add_generation_prompt %}[assistant]{% endif %}"
+    template = turnmill.Template(UNLOCATED[how] + prompt)
+    assert template.study()["spans_refused"]
+    rendered = template.render(MESSAGES)
+    assert "你好" in rendered.text
+    with pytest.raises(turnmill.TemplateError) as raised:
+        rendered.spans.tolist()
+    assert raised.value.code == "template-spans"

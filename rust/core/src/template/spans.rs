@@ -20,6 +20,9 @@ pub(super) struct TurnRules {
     pub(super) next_role_ends_turn: bool,
     /// The text after the loop belongs to the last turn.
     pub(super) tail_is_last_turn: bool,
+    /// What a turn that calls a tool ends with where no result follows, and what the result
+    /// begins with where one does.
+    pub(super) result_marker: String,
 }
 
 /// Role of the message before `message`; empty at the start.
@@ -249,6 +252,11 @@ pub(super) fn inferred(
         {
             // The marker of another answer is that answer's header.
             to += marker_len(&out.text[to as usize..], parts, to) as u32;
+        } else if let Some((next_start, _, next)) = segments.get(index + 1)
+            && (*next_start, role_of(input, *next)) == (to, "tool")
+            && out.text[to as usize..].starts_with(&rules.result_marker)
+        {
+            to += rules.result_marker.len() as u32;
         }
         push(out, from, to, message);
     }

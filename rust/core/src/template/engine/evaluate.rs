@@ -20,14 +20,14 @@ impl<'r> Interpreter<'r> {
             Val::Rope(rope) => {
                 let output = &mut self.output;
                 let mut result = Ok(());
-                rope.walk(&mut |text| {
+                rope.walk(&mut |text, context| {
                     if result.is_ok() {
-                        result = output.write_text(text);
+                        result = output.write_text(text, context);
                     }
                 });
                 result
             }
-            _ => self.output.write_text(str_of(value, self.arena)),
+            _ => self.output.write_text(str_of(value, self.arena), 0),
         }
     }
 
@@ -123,7 +123,13 @@ impl<'r> Interpreter<'r> {
     }
 
     fn add(&self, left: Val<'r>, right: Val<'r>) -> Raised<Val<'r>> {
-        binary(BinaryOperator::Add, left, right, self.arena)
+        binary(
+            BinaryOperator::Add,
+            left,
+            right,
+            self.output.context,
+            self.arena,
+        )
     }
 
     /// The value of an expression.
@@ -186,7 +192,7 @@ impl<'r> Interpreter<'r> {
                 let right = self.eval(&both.1, frame)?;
                 {
                     self.arena.step_over(left.byte_len() + right.byte_len())?;
-                    binary(*operator, left, right, self.arena)?
+                    binary(*operator, left, right, self.output.context, self.arena)?
                 }
             }
             Node::Conditional(parts, line) => return self.conditional(parts, *line, frame),
@@ -283,7 +289,7 @@ impl<'r> Interpreter<'r> {
                             self.arena,
                         )
                     };
-                    joined = concat(joined, value, self.arena)?;
+                    joined = concat(joined, value, self.output.context, self.arena)?;
                 }
                 joined
             }

@@ -37,6 +37,27 @@ pub(crate) enum Flow {
     Continue,
 }
 
+/// What the innermost loop goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// No loop is open.
+    Nothing,
+    Messages,
+    /// Whole numbers, by which a message may be looked up.
+    Indices,
+    Others,
+}
+
+impl Over {
+    fn item(item: Val<'_>) -> Self {
+        match item {
+            Val::Int(_) => Self::Indices,
+            _ if item.whole_message().is_some() => Self::Messages,
+            _ => Self::Others,
+        }
+    }
+}
+
 /// One render in progress.
 pub(crate) struct Interpreter<'r> {
     pub(crate) arena: &'r Heap<'r>,
@@ -44,7 +65,7 @@ pub(crate) struct Interpreter<'r> {
     pub(crate) inputs: Inputs<'r>,
     pub(crate) output: Output<'r>,
     depth: u32,
-    open_loops: u32,
+    innermost: Over,
     generations: u32,
 }
 
@@ -63,7 +84,7 @@ pub(crate) fn run<'r>(
         inputs,
         output: Output::new(buffer, limits.output, arena),
         depth: 0,
-        open_loops: 0,
+        innermost: Over::Nothing,
         generations: 0,
     };
     let frame = interpreter.frame(program.slots, None);
@@ -223,10 +244,18 @@ impl<'r> Interpreter<'r> {
         self.call(callee, given)
     }
 
-    /// `{% set message = messages[i] %}` inside a loop that has no message of its own.
+    /// `{% set message = messages[i] %}` inside a loop that has no message of its own. The first
+    /// one counts; inside the turn of another message only in a loop over indices (the results
+    /// of the tools that this message calls).
     fn message_set(&mut self, message: u32) {
         let current = self.output.current();
-        if self.open_loops > 0 && current.message.is_none() {
+        let is_own = match self.innermost {
+            Over::Nothing | Over::Messages => false,
+            Over::Indices => true,
+            Over::Others => current.message.is_none(),
+        };
+        if is_own {
+            self.innermost = Over::Messages;
             self.output.context = self.output.context_index(Context {
                 message: Some(message),
                 ..current
@@ -365,9 +394,9 @@ impl<'r> Interpreter<'r> {
                 frame.slots[slot as usize].set(value);
             }
         }
-        let loops = std::mem::take(&mut self.open_loops);
+        let innermost = std::mem::replace(&mut self.innermost, Over::Nothing);
         self.run_scope(&function.scope, frame)?;
-        self.open_loops = loops;
+        self.innermost = innermost;
         self.output.context = before;
         Ok(())
     }
@@ -410,7 +439,7 @@ impl<'r> Interpreter<'r> {
         let looping = needs_loop.then(|| self.make_loop(statement, outer, frame, source, depth0));
         let context = self.output.context;
         let mut completed = false;
-        self.open_loops += 1;
+        let outside = self.innermost;
         loop {
             let item = match looping {
                 Some(looping) => self.advance(looping)?,
@@ -423,6 +452,7 @@ impl<'r> Interpreter<'r> {
                 frame.slots[slot as usize].set(Val::Loop(looping));
             }
             self.enter(&statement.body.loads, frame);
+            self.innermost = Over::item(item);
             if let Some(message) = item.whole_message() {
                 let generation = self.output.current().generation;
                 self.output.context = self.output.context_index(Context {
@@ -438,7 +468,7 @@ impl<'r> Interpreter<'r> {
                 Flow::Continue => {}
             }
         }
-        self.open_loops -= 1;
+        self.innermost = outside;
         match &statement.otherwise {
             // A turn that ended in `continue` does not count as one: so it is in jinja2.
             Some(scope) if !completed => self.run_scope(scope, frame),

@@ -18,11 +18,12 @@ pub(crate) fn defined(value: Val<'_>) -> Raised<()> {
     }
 }
 
-/// `left operator right`.
+/// `left operator right`, computed in a context.
 pub(crate) fn binary<'r>(
     operator: BinaryOperator,
     left: Val<'r>,
     right: Val<'r>,
+    context: u32,
     arena: &'r Heap<'r>,
 ) -> Raised<Val<'r>> {
     defined(left)?;
@@ -31,7 +32,7 @@ pub(crate) fn binary<'r>(
     }
     defined(right)?;
     match operator {
-        BinaryOperator::Add => return add(left, right, arena),
+        BinaryOperator::Add => return add(left, right, context, arena),
         BinaryOperator::Mul => {
             if let Some(value) = repeat(left, right, arena)? {
                 return Ok(value);
@@ -66,9 +67,9 @@ fn unsupported(operator: BinaryOperator, left: Val<'_>, right: Val<'_>) -> Raise
     ))
 }
 
-fn add<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
+fn add<'r>(left: Val<'r>, right: Val<'r>, context: u32, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
     if left.is_str() && right.is_str() {
-        return concat(left, right, arena);
+        return concat(left, right, context, arena);
     }
     let is_list = |value: Val<'_>| matches!(value, Val::List(_) | Val::DataList(..));
     if is_list(left) && is_list(right) {
@@ -96,35 +97,43 @@ fn join_slices<'r>(
     Ok(arena.alloc_slice_fill_iter(left.iter().chain(right).copied().collect::<Vec<_>>()))
 }
 
-/// Two strings one after the other; `Markup` escapes what is not.
-pub(crate) fn concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> Raised<Val<'r>> {
+/// Two strings one after the other, joined in a context; `Markup` escapes what is not.
+pub(crate) fn concat<'r>(
+    left: Val<'r>,
+    right: Val<'r>,
+    context: u32,
+    arena: &'r Heap<'r>,
+) -> Raised<Val<'r>> {
     if left.is_safe() || right.is_safe() {
-        return Ok(safe_concat(left, right, arena));
+        return Ok(safe_concat(left, right, context, arena));
     }
     let len = left.byte_len() + right.byte_len();
     arena.check_length(len)?;
-    if left.byte_len() == 0 {
+    // What is joined in a turn shall be known to be of it, whatever it is joined with later.
+    let is_known = |value: Val<'r>| context == 0 || value.context() != 0;
+    if left.byte_len() == 0 && is_known(right) {
         return Ok(right);
     }
-    if right.byte_len() == 0 {
+    if right.byte_len() == 0 && is_known(left) {
         return Ok(left);
     }
     Ok(Val::Rope(arena.alloc(Rope {
         left,
         right,
         len,
+        context,
         flat: std::cell::Cell::new(None),
     })))
 }
 
-fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r Heap<'r>) -> Val<'r> {
+fn safe_concat<'r>(left: Val<'r>, right: Val<'r>, context: u32, arena: &'r Heap<'r>) -> Val<'r> {
     let mut out = super::text::TextBuilder::new(arena);
     for side in [left, right] {
         let text = str_of(side, arena);
         if text.safe {
-            out.push_text(text);
+            out.push_text_in(text, context);
         } else {
-            out.push_text(escape(text, arena));
+            out.push_text_in(escape(text, arena), context);
         }
     }
     let mut text = out.finish();

@@ -120,20 +120,15 @@ impl<'r> Output<'r> {
         Ok(())
     }
 
-    /// Adds a string.
-    pub(crate) fn write_text(&mut self, text: Text<'_>) -> Raised<()> {
-        match text.parts {
-            Parts::One(tag) => self.write(text.chars, tag, 0),
-            Parts::Many(parts) => {
-                let mut start = 0;
-                for part in parts {
-                    let end = part.end as usize;
-                    self.write(&text.chars[start..end], part.tag, part.context)?;
-                    start = end;
-                }
-                Ok(())
+    /// Adds a string that was made in a context; 0 is none.
+    pub(crate) fn write_text(&mut self, text: Text<'_>, context: u32) -> Raised<()> {
+        let mut result = Ok(());
+        text.each_part(context, |chars, tag, context| {
+            if result.is_ok() {
+                result = self.write(chars, tag, context);
             }
-        }
+        });
+        result
     }
 
     /// Begins a capture.

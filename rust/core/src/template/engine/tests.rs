@@ -108,7 +108,7 @@ impl Test {
     fn holds_with<'r>(self, value: Val<'r>, other: Val<'r>, arena: &'r Heap<'r>) -> Raised<bool> {
         match self {
             Self::DivisibleBy => {
-                let rest = binary(super::ast::BinaryOperator::Mod, value, other, arena)?;
+                let rest = binary(super::ast::BinaryOperator::Mod, value, other, 0, arena)?;
                 Ok(as_float(rest) == Some(0.0))
             }
             Self::SameAs => Ok(same(value, other, arena)),

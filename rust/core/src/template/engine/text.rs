@@ -75,6 +75,22 @@ impl<'r> Text<'r> {
         self.slice(start, start + inner.len(), arena)
     }
 
+    /// Visits the runs of one origin with their context, in order; what has none gets `context`.
+    pub(crate) fn each_part(self, context: u32, mut visit: impl FnMut(&'r str, Tag, u32)) {
+        let own = |known: u32| if known == 0 { context } else { known };
+        match self.parts {
+            Parts::One(tag) => visit(self.chars, tag, own(tag.context())),
+            Parts::Many(parts) => {
+                let mut start = 0;
+                for part in parts {
+                    let chars = &self.chars[start..part.end as usize];
+                    visit(chars, part.tag, own(part.context));
+                    start = part.end as usize;
+                }
+            }
+        }
+    }
+
     /// The part that holds the byte at `offset`.
     pub(crate) fn part_at(self, offset: usize) -> (Tag, u32) {
         match self.parts {
@@ -154,17 +170,14 @@ impl<'r> TextBuilder<'r> {
 
     /// Adds a string with its origins.
     pub(crate) fn push_text(&mut self, text: Text<'_>) {
-        match text.parts {
-            Parts::One(tag) => self.push(text.chars, tag),
-            Parts::Many(parts) => {
-                let mut start = 0;
-                for part in parts {
-                    let chars = &text.chars[start..part.end as usize];
-                    self.push_in(chars, part.tag, part.context);
-                    start = part.end as usize;
-                }
-            }
-        }
+        self.push_text_in(text, 0);
+    }
+
+    /// Adds a string with its origins; what has no context gets this one.
+    pub(crate) fn push_text_in(&mut self, text: Text<'_>, context: u32) {
+        text.each_part(context, |chars, tag, context| {
+            self.push_in(chars, tag, context);
+        });
     }
 
     /// The string.

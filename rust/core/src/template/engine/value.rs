@@ -30,6 +30,9 @@ pub(crate) struct Rope<'r> {
     pub(crate) left: Val<'r>,
     pub(crate) right: Val<'r>,
     pub(crate) len: usize,
+    /// The context (see [`Part`](super::tag::Part)) they were joined in; it is that of all text
+    /// in them that has none.
+    pub(crate) context: u32,
     pub(crate) flat: Cell<Option<Text<'r>>>,
 }
 
@@ -207,6 +210,15 @@ impl<'r> Val<'r> {
         }
     }
 
+    /// The context that a string was made in, where all of it has the same; else 0.
+    pub(crate) fn context(self) -> u32 {
+        match self {
+            Self::Str(str) => str.tag.context(),
+            Self::Rope(rope) => rope.context,
+            _ => 0,
+        }
+    }
+
     /// Whether it is undefined.
     pub(crate) fn is_undefined(self) -> bool {
         matches!(self, Self::Undefined(..) | Self::Missing)
@@ -285,30 +297,34 @@ impl<'r> Rope<'r> {
             return text;
         }
         let mut builder = super::text::TextBuilder::with_capacity(self.len, arena);
-        self.walk(&mut |text| builder.push_text(text));
+        self.walk(&mut |text, context| builder.push_text_in(text, context));
         let text = builder.finish();
         self.flat.set(Some(text));
         text
     }
 
-    /// Visits the strings it is made of, in order, without recursion.
-    pub(crate) fn walk(&self, visit: &mut impl FnMut(Text<'r>)) {
+    /// Visits the strings it is made of with the contexts they were joined in, in order, without
+    /// recursion.
+    pub(crate) fn walk(&self, visit: &mut impl FnMut(Text<'r>, u32)) {
         if let Some(text) = self.flat.get() {
-            return visit(text);
+            return visit(text, 0);
         }
-        let mut pending = vec![self.right, self.left];
-        while let Some(value) = pending.pop() {
+        let mut pending = vec![(self.right, self.context), (self.left, self.context)];
+        while let Some((value, context)) = pending.pop() {
             match value {
-                Val::Rope(rope) => match rope.flat.get() {
-                    Some(text) => visit(text),
-                    None => pending.extend([rope.right, rope.left]),
-                },
-                Val::Str(str) => visit(Text {
-                    chars: str.chars,
-                    parts: Parts::One(str.tag),
-                    safe: false,
-                }),
-                Val::Mixed(mixed) => visit(mixed.text),
+                Val::Rope(rope) => {
+                    let own = if rope.context == 0 {
+                        context
+                    } else {
+                        rope.context
+                    };
+                    match rope.flat.get() {
+                        Some(text) => visit(text, own),
+                        None => pending.extend([(rope.right, own), (rope.left, own)]),
+                    }
+                }
+                Val::Str(str) => visit(Text::new(str.chars, str.tag), context),
+                Val::Mixed(mixed) => visit(mixed.text, context),
                 _ => {}
             }
         }

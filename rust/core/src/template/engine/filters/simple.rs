@@ -213,5 +213,5 @@ fn round_digits(number: f64, precision: usize) -> f64 {
 
 /// `sum(values, start)` of two values.
 pub(super) fn plus<'r>(a: Val<'r>, b: Val<'r>, run: &Interpreter<'r>) -> Raised<Val<'r>> {
-    super::super::operators::binary(BinaryOperator::Add, a, b, run.arena)
+    super::super::operators::binary(BinaryOperator::Add, a, b, run.output.context, run.arena)
 }

@@ -170,7 +170,7 @@ fn indent<'r>(
     let first = first.is_some_and(Val::truth);
     let blank = blank.is_some_and(Val::truth);
     let newline = Val::str("\n", Tag::TEMPLATE);
-    let whole = concat(value, newline, arena)?;
+    let whole = concat(value, newline, 0, arena)?;
     let whole = whole.text(arena).unwrap_or(text);
     let mut out = TextBuilder::new(arena);
     for (index, line) in split_lines(whole, false, arena).into_iter().enumerate() {
@@ -232,7 +232,7 @@ fn truncate<'r>(
     {
         kept = kept.slice(0, space, arena);
     }
-    concat(kept.val(arena), end.val(arena), arena)
+    concat(kept.val(arena), end.val(arena), run.output.context, arena)
 }
 
 fn words(text: &str) -> i64 {

@@ -1,16 +1,18 @@
 //! Learns what a template does by rendering small conversations.
 
+mod refusal;
+
 use std::cell::RefCell;
 
 use super::engine::Output;
 use super::sample::{ANSWER, Builder, Messages, OTHER_ANSWER, REASONING, RESULT, SYSTEM, USER};
-use super::spans::{TurnRules, header_len, leading, marker_len, segments};
+use super::spans::{TurnRules, marker_len, segments};
 use super::study::{RoleStudy, Study};
 use super::template::Template;
 use super::thoughts::{self, Markers};
-use super::{RenderInput, Rendered, SpanSource};
+use super::{Field, Origin, RenderInput, Rendered};
+use crate::Error;
 use crate::value::{Arena, Map, Value};
-use crate::{Error, ErrorKind};
 
 /// What was learned.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ pub(super) struct Learned {
 
 /// A probe's render.
 struct Shot<'r> {
+    input: RenderInput<'r>,
     out: Rendered,
     output: Output<'r>,
 }
@@ -138,7 +141,7 @@ impl<'r> Prober<'r> {
             .template
             .render_text(self.arena, &input, limits, &mut out);
         match rendered {
-            Ok(output) => Ok(Shot { out, output }),
+            Ok(output) => Ok(Shot { input, out, output }),
             Err(error) => {
                 if error.code() == "template-budget" {
                     *self.exhausted.borrow_mut() = Some(error.clone());
@@ -278,6 +281,22 @@ impl<'r> Prober<'r> {
                 study.role_markers.push((role.to_owned(), text));
             }
         }
+        rules.result_marker = [false, true]
+            .into_iter()
+            .find_map(|as_text| self.result_marker(as_text))
+            .unwrap_or_default();
+    }
+
+    /// The end of a tool call that nothing follows which the result has where one follows.
+    fn result_marker(&self, arguments_as_text: bool) -> Option<String> {
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let call = build.tool_call(arguments_as_text);
+        let alone = self.shoot(&[user, call], false)?;
+        let answered = self.shoot(&[user, call, build.result()], false)?;
+        let (_, end) = answered.segment(1)?;
+        let is_prefix = answered.out.text.starts_with(&alone.out.text);
+        is_prefix.then(|| alone.out.text.get(end as usize..).map(str::to_owned))?
     }
 
     fn study(&self) -> Study {
@@ -388,103 +407,6 @@ impl<'r> Prober<'r> {
             })
         })
     }
-
-    /// Why the turns of this template cannot be located, if so.
-    fn refusal(&self, rules: &TurnRules) -> Option<Error> {
-        let refuse = |what: &str| {
-            Some(
-                Error::new(ErrorKind::Template, "template-spans", what)
-                    .hint("use a template with {% generation %} tags around the assistant's text"),
-            )
-        };
-        if let Some(error) = &*self.exhausted.borrow() {
-            return refuse(&format!(
-                "a conversation of a few words is too much for the template: {}",
-                error.what()
-            ));
-        }
-        let source = self.template.span_source();
-        let has_tags = self.template.has_generation_tags();
-        if source == SpanSource::Tags && !has_tags {
-            return refuse("the template has no {% generation %} tags");
-        }
-        if has_tags && source != SpanSource::Inferred {
-            return None;
-        }
-        let build = &self.build;
-        let user = build.message("user", USER);
-        let answer = build.message("assistant", ANSWER);
-        let conversations = [
-            vec![user, answer],
-            vec![user, answer, user, build.message("assistant", OTHER_ANSWER)],
-        ];
-        let mut tried = 0;
-        for messages in conversations {
-            let Some(shot) = self.shoot(&messages, false) else {
-                continue;
-            };
-            tried += 1;
-            if let Some(what) = self.misplaced(&shot, &messages, rules) {
-                return refuse(&what);
-            }
-        }
-        if tried == 0 {
-            return refuse("the template renders none of the probe conversations");
-        }
-        None
-    }
-
-    /// What is wrong with the turns of a probe, if anything.
-    fn misplaced(
-        &self,
-        shot: &Shot<'r>,
-        messages: &[Map<'r>],
-        rules: &TurnRules,
-    ) -> Option<String> {
-        for (index, message) in messages.iter().enumerate() {
-            if message.get("role").and_then(Value::as_str) != Some("assistant") {
-                continue;
-            }
-            let content = message
-                .get("content")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let Some((start, end)) = shot.segment(index as u32) else {
-                return Some(format!(
-                    "the template does not print the messages in a loop over them: the text of \
-                     message {index} cannot be told from the others"
-                ));
-            };
-            let text = shot.text(start, end);
-            let Some(at) = text.find(content) else {
-                return Some(format!(
-                    "the content of message {index} is not in its own turn"
-                ));
-            };
-            let leading = leading(&shot.out, start, end);
-            if header_len(rules, "user", leading).is_none() {
-                return Some(format!(
-                    "where the text of message {index} begins is not clear"
-                ));
-            }
-            let prompted = self.shoot(&messages[..index], true);
-            if let Some(prompted) = prompted
-                && shot.out.text.starts_with(&prompted.out.text)
-            {
-                let wanted = prompted.out.text.len() as u32;
-                let is_explained = rules
-                    .prompts
-                    .iter()
-                    .any(|(_, prompt)| start + prompt.len() as u32 == wanted);
-                if !is_explained || wanted > start + at as u32 {
-                    return Some(format!(
-                        "the generation prompt does not end where the text of message {index} begins"
-                    ));
-                }
-            }
-        }
-        None
-    }
 }
 
 fn remember(known: &mut Vec<(String, String)>, role: &str, text: String) {
@@ -513,7 +435,6 @@ fn outside_markers(text: &str) -> &str {
 
 /// The text of a segment before the first of the row's own text, the role apart.
 fn before_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
-    use super::{Field, Origin};
     let mut from = 0;
     for piece in &shot.out.pieces {
         let is_data = match piece.origin {

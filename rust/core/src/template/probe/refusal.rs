@@ -1,0 +1,150 @@
+//! Why the turns of a template cannot be located.
+
+use super::super::engine::Output;
+use super::super::sample::{ANSWER, OTHER_ANSWER, USER};
+use super::super::spans::{TurnRules, header_len, inferred, leading, pieces_from, role_of};
+use super::super::{Field, Origin, Span, SpanSource};
+use super::{Prober, Shot};
+use crate::value::{Map, Value};
+use crate::{Error, ErrorKind};
+
+impl<'r> Prober<'r> {
+    /// Why the turns of this template cannot be located, if so.
+    pub(super) fn refusal(&self, rules: &TurnRules) -> Option<Error> {
+        let refuse = |what: &str| {
+            Some(
+                Error::new(ErrorKind::Template, "template-spans", what)
+                    .hint("use a template with {% generation %} tags around the assistant's text"),
+            )
+        };
+        if let Some(error) = &*self.exhausted.borrow() {
+            return refuse(&format!(
+                "a conversation of a few words is too much for the template: {}",
+                error.what()
+            ));
+        }
+        let source = self.template.span_source();
+        let has_tags = self.template.has_generation_tags();
+        if source == SpanSource::Tags && !has_tags {
+            return refuse("the template has no {% generation %} tags");
+        }
+        if has_tags && source != SpanSource::Inferred {
+            return None;
+        }
+        let build = &self.build;
+        let user = build.message("user", USER);
+        let answer = build.message("assistant", ANSWER);
+        let conversations = [
+            vec![user, answer],
+            vec![user, answer, user, build.message("assistant", OTHER_ANSWER)],
+        ];
+        let mut tried = 0;
+        for messages in conversations {
+            let Some(shot) = self.shoot(&messages, false) else {
+                continue;
+            };
+            tried += 1;
+            let misplaced = self.misplaced(&shot, &messages, rules);
+            if let Some(what) = misplaced.or_else(|| unlocated(shot, rules)) {
+                return refuse(&what);
+            }
+        }
+        if tried == 0 {
+            return refuse("the template renders none of the probe conversations");
+        }
+        None
+    }
+
+    /// What is wrong with the turns of a probe, if anything.
+    fn misplaced(
+        &self,
+        shot: &Shot<'r>,
+        messages: &[Map<'r>],
+        rules: &TurnRules,
+    ) -> Option<String> {
+        for (index, message) in messages.iter().enumerate() {
+            if message.get("role").and_then(Value::as_str) != Some("assistant") {
+                continue;
+            }
+            let content = message
+                .get("content")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let Some((start, end)) = shot.segment(index as u32) else {
+                return Some(format!(
+                    "the template does not print the messages in a loop over them: the text of \
+                     message {index} cannot be told from the others"
+                ));
+            };
+            let text = shot.text(start, end);
+            let Some(at) = text.find(content) else {
+                return Some(format!(
+                    "the content of message {index} is not in its own turn"
+                ));
+            };
+            let leading = leading(&shot.out, start, end);
+            if header_len(rules, "user", leading).is_none() {
+                return Some(format!(
+                    "where the text of message {index} begins is not clear"
+                ));
+            }
+            let prompted = self.shoot(&messages[..index], true);
+            if let Some(prompted) = prompted
+                && shot.out.text.starts_with(&prompted.out.text)
+            {
+                let wanted = prompted.out.text.len() as u32;
+                let is_explained = rules
+                    .prompts
+                    .iter()
+                    .any(|(_, prompt)| start + prompt.len() as u32 == wanted);
+                if !is_explained || wanted > start + at as u32 {
+                    return Some(format!(
+                        "the generation prompt does not end where the text of message {index} begins"
+                    ));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// What is wrong with the spans of a probe, if anything: each answer is in its own turn and in no
+/// other, and no turn holds the text of another message.
+fn unlocated(mut shot: Shot<'_>, rules: &TurnRules) -> Option<String> {
+    let Output {
+        parts, contexts, ..
+    } = &shot.output;
+    inferred(parts, contexts, &shot.input, rules, &mut shot.out);
+    for (index, message) in shot.input.messages.iter().enumerate() {
+        let index = index as u32;
+        if role_of(&shot.input, index) != "assistant" {
+            continue;
+        }
+        let content = message.get("content").and_then(Value::as_str);
+        let mut own = shot.out.spans.iter().filter(|span| span.message == index);
+        if !own
+            .any(|span| content.is_some_and(|text| shot.text(span.start, span.end).contains(text)))
+        {
+            return Some(format!(
+                "where the text of message {index} lies cannot be told exactly"
+            ));
+        }
+    }
+    // The role in the marker of the next message may end a turn.
+    let is_foreign = |origin: Origin, message: u32| match origin {
+        Origin::Message { index, field } => index != message && field != Field::Role,
+        _ => false,
+    };
+    let holds_another = |span: &Span| {
+        let mut start = span.start;
+        pieces_from(&shot.out, span.start)
+            .iter()
+            .take_while(|piece| std::mem::replace(&mut start, piece.end) < span.end)
+            .any(|piece| is_foreign(piece.origin, span.message))
+    };
+    let mixed = shot.out.spans.iter().find(|span| holds_another(span))?;
+    let message = mixed.message;
+    Some(format!(
+        "the turn of message {message} holds the text of another message"
+    ))
+}
