@@ -76,6 +76,9 @@ impl Desk {
         if plan.recipe.max_length.is_some_and(|most| length > most) {
             return Ok(Fit::Long(length));
         }
+        if template.study().reads_reasoning {
+            self.count_inline_reasoning(&conversation);
+        }
         Ok(Fit::Ready)
     }
 

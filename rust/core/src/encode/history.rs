@@ -57,6 +57,22 @@ impl Desk {
         }
     }
 
+    /// Counts a row with a turn whose content holds the reasoning that the template reads there as
+    /// it reads the field.
+    pub(super) fn count_inline_reasoning(&mut self, conversation: &Conversation<'_>) {
+        let rule = Rule::ReasoningInline;
+        if self.counts.get(rule) > 0 {
+            return;
+        }
+        let is_inline = |turn: &usize| {
+            let found = reasoning_bytes(&conversation.messages[*turn]);
+            matches!(found, Some((_, Some(_))))
+        };
+        if let Some(turn) = assistant_turns(conversation).find(is_inline) {
+            self.counts.add_at(rule, turn as u32, String::new);
+        }
+    }
+
     /// Whether some earlier turn, rendered as the last one, does not start the full render; what
     /// the template prints behind a turn's stop token apart.
     fn is_rewritten<'a>(
