@@ -9,6 +9,10 @@
 mod behaviour;
 pub mod builtin;
 mod engine;
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod hostile;
 mod input;
 mod options;
 mod prepare;
