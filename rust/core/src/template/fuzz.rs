@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::engine::is_space;
 use super::{Options, Origin, RenderInput, Rendered, SpanSource, Template};
 use crate::value::{Arena, Map, Value};
 
@@ -219,7 +220,7 @@ fn check(rendered: &Rendered, chat: &Chat) {
 
 /// One piece may hold a field several times over, each time less what a filter took off its ends.
 fn is_made_of(part: &str, role: &str, content: &str) -> bool {
-    let trimmed = content.trim();
+    let trimmed = content.trim_matches(is_space);
     let cut = content.get(content.chars().next().map_or(0, char::len_utf8)..);
     let forms = [role, content, trimmed, cut.unwrap_or_default()];
     let mut rest = part;

@@ -130,6 +130,11 @@ fn what_takes_long_without_growing_meets_a_limit() {
     ] {
         assert_beyond_budget(&format!("{setup}{forever}{work}{ends}"));
     }
+    let names = "{% set ns = namespace(dict.fromkeys(range(1000) | map('string'))) %}";
+    let look = "{% if ns.other %}{% endif %}";
+    let looks = format!("{names}{{% for a in range(90000) %}}{look}{{% endfor %}}");
+    assert_beyond_budget(&looks);
+    assert_beyond_budget(&looks.replace(look, "{% set ns.other = a %}"));
     assert_beyond_budget("{{ ('<>' * 500000) | striptags }}");
     assert_beyond_budget("{{ range(100000) | unique | list }}");
     assert_beyond_budget(

@@ -23,6 +23,7 @@ pub(crate) fn attribute<'r>(value: Val<'r>, name: &'r str, arena: &'r Heap<'r>) 
     if is_internal(name) {
         return Ok(Val::Undefined(name, Absent::Unsafe(value.type_name())));
     }
+    arena.spend_on_names(value.names());
     let found = match value {
         Val::DataMap(entries, tag) => entries
             .iter()

@@ -17,6 +17,15 @@ const MAX_STACK: usize = 1 << 20;
 /// Bytes that are read or copied in the time of one step, about.
 const BYTES_PER_STEP: usize = 64;
 
+/// Names that are compared in the time of one step, about.
+const NAMES_PER_STEP: usize = 16;
+
+/// Memory is looked at once in so many steps, and whenever as much as [`LARGE`] is asked for.
+const STEPS_BETWEEN_WEIGHINGS: u64 = 64;
+
+/// Bytes. With the steps between weighings: 4 MB and one string or list beyond the limit.
+const LARGE: usize = 1 << 16;
+
 /// A limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
@@ -31,6 +40,8 @@ pub(crate) struct Heap<'r> {
     arena: &'r Arena,
     limits: Limits,
     steps: Cell<u64>,
+    /// The step at which limits are looked at next.
+    due: Cell<u64>,
     memory_at_start: usize,
     stack_at_start: usize,
     reached: Cell<Option<Limit>>,
@@ -51,6 +62,7 @@ impl<'r> Heap<'r> {
             arena,
             limits,
             steps: Cell::new(0),
+            due: Cell::new(0),
             memory_at_start: arena.allocated_bytes(),
             stack_at_start: stack_address(),
             reached: Cell::new(None),
@@ -60,15 +72,22 @@ impl<'r> Heap<'r> {
     /// Pays for one step; an error once any limit was reached.
     pub(crate) fn step(&self) -> Raised<()> {
         self.spend(1);
-        self.weigh();
         self.check()
     }
 
+    /// Looks at the limits.
+    #[cold]
     fn weigh(&self) {
+        let spent = self.steps.get();
+        if spent > self.limits.steps {
+            self.note(Limit::Steps);
+        }
         let used = self.arena.allocated_bytes();
         if used.saturating_sub(self.memory_at_start) > self.limits.memory {
             self.note(Limit::Memory);
         }
+        let next = spent + STEPS_BETWEEN_WEIGHINGS;
+        self.due.set(next.min(self.limits.steps + 1));
     }
 
     /// Pays for reading `bytes`, and for a step.
@@ -81,8 +100,15 @@ impl<'r> Heap<'r> {
     pub(crate) fn spend(&self, steps: usize) {
         let spent = self.steps.get() + steps as u64;
         self.steps.set(spent);
-        if spent > self.limits.steps {
-            self.note(Limit::Steps);
+        if spent >= self.due.get() {
+            self.weigh();
+        }
+    }
+
+    /// Pays for finding a name among `names`.
+    pub(crate) fn spend_on_names(&self, names: usize) {
+        if names >= NAMES_PER_STEP {
+            self.spend(names / NAMES_PER_STEP);
         }
     }
 
@@ -93,6 +119,8 @@ impl<'r> Heap<'r> {
             .is_some_and(|sum| sum <= self.limits.output);
         if !fits {
             self.note(Limit::Text);
+        } else if have + bytes >= LARGE {
+            self.weigh();
         }
         fits
     }
@@ -111,7 +139,6 @@ impl<'r> Heap<'r> {
     /// Whether a value may be descended into: the budget lasts and the stack has room.
     pub(crate) fn descends(&self) -> bool {
         self.spend(1);
-        self.weigh();
         if self.stack_at_start.abs_diff(stack_address()) > MAX_STACK {
             self.note(Limit::Depth);
         }
@@ -139,6 +166,28 @@ impl<'r> Heap<'r> {
         String::new()
     }
 
+    /// A copy of a string.
+    pub(crate) fn alloc_str(&self, text: &str) -> &'r mut str {
+        self.admits(0, text.len());
+        self.arena.alloc_str(text)
+    }
+
+    /// A copy of a slice.
+    pub(crate) fn alloc_slice_copy<T: Copy>(&self, items: &[T]) -> &'r mut [T] {
+        self.admits(0, size_of_val(items));
+        self.arena.alloc_slice_copy(items)
+    }
+
+    /// A slice of what an iterator gives.
+    pub(crate) fn alloc_slice_fill_iter<T>(
+        &self,
+        items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+    ) -> &'r mut [T] {
+        let items = items.into_iter();
+        self.admits(0, items.len() * size_of::<T>());
+        self.arena.alloc_slice_fill_iter(items)
+    }
+
     fn note(&self, limit: Limit) {
         if self.reached.get().is_none() {
             self.reached.set(Some(limit));
@@ -147,22 +196,28 @@ impl<'r> Heap<'r> {
 
     /// An error once any limit was reached.
     pub(crate) fn check(&self) -> Raised<()> {
+        match self.reached.get() {
+            None => Ok(()),
+            Some(limit) => Err(self.beyond(limit)),
+        }
+    }
+
+    #[cold]
+    fn beyond(&self, limit: Limit) -> Raise {
         let Limits {
             steps,
             output,
             memory,
             ..
         } = self.limits;
-        let what = match self.reached.get() {
-            None => return Ok(()),
-            Some(Limit::Steps) => format!("the template takes more than {steps} steps"),
-            Some(Limit::Text) => {
+        Raise::budget(match limit {
+            Limit::Steps => format!("the template takes more than {steps} steps"),
+            Limit::Text => {
                 format!("the template builds a string or list of more than {output} bytes")
             }
-            Some(Limit::Memory) => format!("the template needs more than {memory} bytes"),
-            Some(Limit::Depth) => "the template's calls or values are nested too deeply".to_owned(),
-        };
-        Err(Raise::budget(what))
+            Limit::Memory => format!("the template needs more than {memory} bytes"),
+            Limit::Depth => "the template's calls or values are nested too deeply".to_owned(),
+        })
     }
 }
 

@@ -122,6 +122,8 @@ impl<'r> Interpreter<'r> {
             "add_generation_prompt" => return Val::Bool(self.inputs.add_generation_prompt),
             _ => {}
         }
+        self.arena
+            .spend_on_names(self.inputs.variables.entries.len());
         if let Some(value) = self.inputs.variables.get(name) {
             return Val::data(value, Tag::VARIABLE);
         }
@@ -282,6 +284,7 @@ impl<'r> Interpreter<'r> {
                 };
                 super::call::check_namespace_name(name)?;
                 let mut entries = namespace.entries.borrow_mut();
+                self.arena.spend_on_names(entries.len());
                 match entries.iter_mut().find(|(known, _)| **known == **name) {
                     Some((_, known)) => *known = value,
                     None => entries.push((name, value)),

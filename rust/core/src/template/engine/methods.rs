@@ -131,6 +131,7 @@ pub(crate) fn get<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Heap<'r>) -> Opti
     match value {
         Val::DataMap(entries, tag) => {
             let name = key.chars(arena)?;
+            arena.spend_on_names(entries.len());
             let (key, item) = entries.iter().find(|(key, _)| *key == name)?;
             Some(Val::data(*item, tag.field(key)))
         }

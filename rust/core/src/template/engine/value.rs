@@ -219,6 +219,15 @@ impl<'r> Val<'r> {
         }
     }
 
+    /// How many names are looked through for an attribute of it.
+    pub(crate) fn names(self) -> usize {
+        match self {
+            Self::DataMap(entries, _) => entries.len(),
+            Self::Namespace(namespace) => namespace.entries.borrow().len(),
+            _ => 0,
+        }
+    }
+
     /// Whether it is undefined.
     pub(crate) fn is_undefined(self) -> bool {
         matches!(self, Self::Undefined(..) | Self::Missing)
