@@ -4,12 +4,16 @@ Usage::
 
     make instructions
     python benches/instructions.py STAGES [--save FILE] [--against FILE]
+    python benches/instructions.py STAGES --share FILE TOKENIZER_DIR SCHEMA
 
 Runs the bench ``stages`` once under callgrind on a generated file, the same on every machine, with
 the demo's tokenizer, and counts what each stage executes. ``--save`` keeps the counts,
 ``--against`` compares with kept ones and exits with 1 where a stage needs over 3 % more. Counts say
 nothing of caches and of AVX-512, which valgrind hides; they do find the change that made a stage
 slower.
+
+``--share`` counts inside the whole path alone, as a run takes it, on a file of one's own, and
+prints what the contract takes of the instructions that are not the tokenizer's.
 """
 
 from __future__ import annotations
@@ -37,6 +41,9 @@ STAGES = {
     "write": "stages::write",
     "whole path": "stages::Job::whole",
 }
+WHOLE = STAGES["whole path"]
+ENCODE = "<turnmill_core::tokenizer::bpe::Encoder as turnmill_core::tokenizer::Backend>::encode"
+CONTRACT = "turnmill_core::check::contract::check"
 ROWS = 1000
 MORE_ALLOWED = 1.03
 WORDS = (
@@ -80,11 +87,23 @@ def count(stages: Path) -> dict[str, float]:
         data, profile = Path(folder, "rows.jsonl"), Path(folder, "profile")
         lines = (json.dumps({"messages": row}, ensure_ascii=False) + "\n" for row in rows)
         data.write_text("".join(lines), "utf-8")
-        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}"]
-        arguments = [str(stages), str(data), str(TOKENIZER), "messages", "-", "1"]
-        run([*valgrind, *arguments])
-        table = run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", str(profile)])
+        table = profiled([str(stages), str(data), str(TOKENIZER), "messages", "-", "1"], profile)
     return {stage: instructions(table, name) / size for stage, name in STAGES.items()}
+
+
+def contract_share(stages: Path, data: str, tokenizer: str, schema: str) -> float:
+    """The contract's part of the whole path's instructions, the tokenizer's apart."""
+    command = [str(stages), data, tokenizer, schema, "-", "1"]
+    with tempfile.TemporaryDirectory() as folder:
+        table = profiled(command, Path(folder, "profile"), f"--toggle-collect={WHOLE}")
+    others = instructions(table, WHOLE) - instructions(table, ENCODE)
+    return instructions(table, CONTRACT) / others
+
+
+def profiled(command: list[str], profile: Path, *options: str) -> str:
+    """What callgrind counts of a command, by function, callees included."""
+    run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}", *options, *command])
+    return run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", str(profile)])
 
 
 def run(command: list[str]) -> str:
@@ -109,7 +128,11 @@ def main() -> None:
     parser.add_argument("stages", type=Path, help="the built bench, such as target/release/stages")
     parser.add_argument("--save", type=Path)
     parser.add_argument("--against", type=Path)
+    parser.add_argument("--share", nargs=3, metavar=("FILE", "TOKENIZER_DIR", "SCHEMA"))
     options = parser.parse_args()
+    if options.share:
+        print(f"contract {contract_share(options.stages, *options.share):.2%}")
+        return
     counted = count(options.stages)
     known = json.loads(options.against.read_text("utf-8")) if options.against else {}
     worse = False

@@ -91,7 +91,8 @@ fn check_turn(
         let reason = "a stop token stands inside the turn";
         return reject(Rule::PrematureTerminator, reason);
     }
-    if label::is_masked(inside_labels) {
+    // The first label tells, as a rule.
+    if inside_labels.iter().all(|label| *label == IGNORED) {
         counts.add_at(Rule::EmptyAssistantTurn, turn.message, String::new);
     }
     Ok(())

@@ -2,7 +2,12 @@
 
 /// The ids that the serving side stops on. Small: a scan beats a hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StopSet(Vec<u32>);
+pub struct StopSet {
+    ids: Vec<u32>,
+    /// Bits in which the ids differ. Stop ids are neighbours, as a rule: whatever has their other
+    /// bits is one of them or close to them, which one comparison tells.
+    loose: u32,
+}
 
 impl StopSet {
     /// A set of these ids, in their order, without repeats.
@@ -13,60 +18,52 @@ impl StopSet {
                 unique.push(*id);
             }
         }
-        Self(unique)
+        let first = unique.first().copied().unwrap_or_default();
+        let loose = unique.iter().fold(0, |loose, id| loose | (id ^ first));
+        Self { ids: unique, loose }
     }
 
     /// Whether serving stops on `id`.
     pub fn contains(&self, id: u32) -> bool {
-        self.0.contains(&id)
+        self.ids.contains(&id)
     }
 
     /// The ids, in the order given.
     pub fn ids(&self) -> &[u32] {
-        &self.0
+        &self.ids
     }
 
     /// Whether nothing stops.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ids.is_empty()
     }
 
     /// The first place in `ids` that holds a stop id.
-    #[expect(
-        clippy::needless_bitwise_bool,
-        reason = "without a branch it becomes vector code"
-    )]
     pub fn find(&self, ids: &[u32]) -> Option<usize> {
-        match self.0[..] {
+        let loose = self.loose;
+        match self.ids[..] {
             [] => None,
-            [one] => find_in_blocks(ids, |id| id == one),
-            [one, two] => find_in_blocks(ids, |id| (id == one) | (id == two)),
-            [one, two, three] => {
-                find_in_blocks(ids, |id| (id == one) | (id == two) | (id == three))
-            }
-            _ => {
-                let (low, high) = self.bounds();
-                let near = |id: &u32| (low..=high).contains(id) && self.contains(*id);
-                ids.iter().position(near)
-            }
+            [one] => self.find_near(ids, |id| u32::from(id == one)),
+            [one, two] => self.find_near(ids, |id| u32::from(id == one) | u32::from(id == two)),
+            [one, ..] => self.find_near(ids, |id| u32::from(id | loose == one | loose)),
         }
     }
 
-    fn bounds(&self) -> (u32, u32) {
-        let low = self.0.iter().copied().min().unwrap_or(u32::MAX);
-        (low, self.0.iter().copied().max().unwrap_or_default())
+    /// The first stop id, where `near` is not 0 for any of them. Whole blocks without an early
+    /// exit, and numbers for truth values as wide as the ids, so that the compiler makes vector
+    /// code of it: stop ids are rare.
+    fn find_near(&self, ids: &[u32], near: impl Fn(u32) -> u32) -> Option<usize> {
+        const BLOCK: usize = 64;
+        for (number, block) in ids.chunks(BLOCK).enumerate() {
+            if block.iter().fold(0, |found, id| found | near(*id)) == 0 {
+                continue;
+            }
+            if let Some(at) = block.iter().position(|id| self.contains(*id)) {
+                return Some(number * BLOCK + at);
+            }
+        }
+        None
     }
-}
-
-/// The first place where `wanted` holds. Whole blocks without an early exit, so that the compiler
-/// makes vector code of them: stop ids are rare.
-fn find_in_blocks(ids: &[u32], wanted: impl Fn(u32) -> bool) -> Option<usize> {
-    const BLOCK: usize = 64;
-    let holds = |block: &&[u32]| block.iter().fold(false, |found, id| found | wanted(*id));
-    let block = ids.chunks(BLOCK).position(|block| holds(&block))?;
-    let start = block * BLOCK;
-    let inside = ids[start..].iter().position(|id| wanted(*id))?;
-    Some(start + inside)
 }
 
 #[cfg(test)]
@@ -93,6 +90,10 @@ mod tests {
             &[199, 150],
             &[190, 128, 170],
             &[199, 2, 11, 7],
+            &[64, 65, 71],
+            &[67, 64, 65, 71],
+            &[0, u32::MAX],
+            &[0, u32::MAX, 130],
         ] {
             let stop = StopSet::new(set);
             let slow = ids.iter().position(|id| stop.contains(*id));
