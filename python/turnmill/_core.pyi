@@ -103,7 +103,7 @@ class Encoder:
         threads: int | None,
         chunk_rows: int | None,
         mixed: bool,
-        checked: bool = False,
+        evidence: int | None = None,
     ) -> Shard: ...
 
 @final

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import turnmill
@@ -83,6 +84,47 @@ def test_what_a_content_shows_is_named_with_its_message(contents, rule, message,
     place = found([GOOD, talk(*contents)]).rules[rule].evidence[0]
     assert (place["row"], place["message"]) == (1, message)
     assert note in place["note"]
+
+
+LABELS = {
+    # What a rule is about: the turn's end, its start, or the message's own text.
+    "crlf": (talk("Hi", "Hello!", "Bye", "Bye.\r\nBye"), 1, 3, "<|im_end|>", True),
+    "empty-assistant-turn": (talk("Hi", "", "Bye", "Bye."), 0, 1, "<|im_end|>", True),
+    "special-token-in-content": (talk("Hi", "Hello!", "Q<|im_end|>"), None, 2, "Q", False),
+}
+
+
+@pytest.mark.parametrize("rule", LABELS)
+def test_evidence_of_conversations_has_turn_and_tokens_with_their_labels(rule):
+    row, turn, message, text, trained = LABELS[rule]
+    row["messages"] += talk("Thanks.", "Yes.")["messages"][len(row["messages"]) % 2 :]
+    findings = found([GOOD, row] * 8, evidence=7)
+    places = findings.rules[rule].evidence
+    assert [place["row"] for place in places] == [1, 3, 5, 7, 9, 11, 13]
+    sample = turnmill.Encoder(turnmill.Recipe(tokenizer=TOKENIZER)).encode([row]).table
+    for place in places:
+        assert (place["turn"], place["message"]) == (turn, message)
+        assert text in [token["text"] for token in place["tokens"] if token["trained"] == trained]
+        for token in place["tokens"]:
+            at = token["position"]
+            assert token["id"] == sample["input_ids"][0][at].as_py()
+            assert token["label"] == sample["labels"][0][at].as_py()
+
+
+@pytest.mark.parametrize(("content", "rule"), [(None, "null-content"), (42, "non-string-content")])
+def test_a_reject_about_a_turn_names_it(content, rule, tmp_path):
+    row = talk("Hi", "Hello!", "Bye", content)
+    place = found([GOOD, row]).rules[rule].evidence[0]
+    assert (place["row"], place["turn"], place["message"]) == (1, 1, 3)
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(item) + "\n" for item in (GOOD, row)))
+    turnmill.prepare(source, tmp_path / "out", turnmill.Recipe(tokenizer=TOKENIZER))
+    [reject] = pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()
+    assert (reject["row"], reject["turn"]) == (1, 3)
+    shown = turnmill.show(tmp_path / "out", source=f"{source}:2")
+    assert f"rejected: {rule}" in str(shown)
+    assert "message 3: " in str(shown)
+    assert shown[0].to_dict()["reject"]["turn"] == 3
 
 
 def test_what_was_found_before_the_first_row_is_shown():

@@ -104,7 +104,7 @@ class _Seen:
             self._threads,
             None,
             False,
-            checked=True,
+            evidence=self._keep,
         )
         for output in outputs(shard, found, whole(found)):
             self._take(output, found.name)
@@ -126,22 +126,8 @@ class _Seen:
             self._audit.add(pa.Table.from_batches(samples))
         for batch in map(pa.record_batch, output.index):
             self._sample_rows += [(path, row) for row in batch["row"].to_pylist()]
-        for batch in map(pa.record_batch, output.rejects):
-            for reject in batch.to_pylist() if self._wants_more(batch) else []:
-                place = {
-                    "row": reject["row"],
-                    "line": reject["line"],
-                    "message": reject["turn"],
-                    "file": path,
-                    "note": reject["reason"],
-                }
-                self._place(reject["code"], place)
         self._rows += output.rows
         self._rejected += output.rejected
-
-    def _wants_more(self, rejects: pa.RecordBatch) -> bool:
-        codes = rejects["code"].unique().to_pylist()
-        return any(len(self._places.get(code, [])) < self._keep for code in codes)
 
     def _place(self, name: str, place: dict[str, Any]) -> None:
         places = self._places.setdefault(name, [])
@@ -149,7 +135,7 @@ class _Seen:
         if any((old["file"], old["row"]) == where for old in places):
             return
         if len(places) < self._keep:
-            places.append({"turn": None, "note": "", "tokens": [], **place})
+            places.append(place)
 
     def findings(self) -> Findings:
         """What was found."""

@@ -85,7 +85,7 @@ def _with_sources(
     findings = comparing.with_record(findings, directory, record, tokenizer)
     if not findings.ok or {"stale-cache", "broken-input"} & findings.rules.keys():
         return findings
-    verified = verify(directory, record, str(tokenizer.path), settings.threads)
+    verified = verify(directory, record, str(tokenizer.path), settings.threads, settings.evidence)
     notes = findings.facts["notes"]
     if isinstance(verified, str):
         note = f"prompts are replayed from the ids, not rendered from the sources: {verified}"

@@ -50,7 +50,7 @@ class Verified:
 
 
 def verify(
-    directory: AnyPath, record: dict[str, Any], tokenizer: str, threads: int | None
+    directory: AnyPath, record: dict[str, Any], tokenizer: str, threads: int | None, keep: int
 ) -> Verified | str:
     """Makes the samples of an output again; a sentence says why that cannot be done."""
     names = [item["name"] for item in record.get("inputs", [])]
@@ -70,7 +70,7 @@ def verify(
     first = 0
     for spec in plan.shards:
         path = directory / written[spec.name]["data"]
-        first = _verify_shard(verified, spec, encoder, path, first, threads)
+        first = _verify_shard(verified, spec, encoder, path, first, threads, keep)
     return verified
 
 
@@ -101,6 +101,7 @@ def _verify_shard(
     path: AnyPath,
     first: int,
     threads: int | None,
+    keep: int,
 ) -> int:
     """Verifies one shard; ``first`` is the number of its first sample, and so is the result."""
     shard = encoder._for_input(spec.input.own_keys).open_shard(
@@ -112,7 +113,7 @@ def _verify_shard(
         threads,
         None,
         spec.mixed,
-        checked=True,
+        evidence=keep,
     )
     written = _compared(data_table(path))
     samples: dict[int, int] = {}
@@ -139,8 +140,8 @@ def _verify_shard(
     for found in replay["differences"]:
         at_line = f"line {found['line']}" if found["line"] else f"row {found['row']}"
         note = f"{found['note']}; made from {at_line} of {spec.input.name}"
-        row = samples.get(found["row"])
-        verified.places.append({"row": row, "message": found["message"], "note": note})
+        place = {key: found[key] for key in ("message", "turn", "tokens")}
+        verified.places.append({**place, "row": samples.get(found["row"]), "note": note})
     return first + at
 
 

@@ -70,9 +70,11 @@ def _rule(title: str, facts: list[str], out: Terminal) -> str:
 
 
 def _rejected(row: RowView, out: Terminal) -> list[str]:
-    code, reason = row.reject or ("", "")
+    code, reason, message = row.reject or ("", "", None)
     title = out.style(f"rejected: {code}", "bold", "yellow")
-    lines = [_rule(f"row {row.row}", [row.place, title], out), *wrap(visible(reason), out.width)]
+    where = "" if message is None else f"message {message}: "
+    lines = [_rule(f"row {row.row}", [row.place, title], out)]
+    lines += wrap(where + visible(reason), out.width)
     if row.raw:
         lines += [out.style(line, "dim") for line in wrap(visible(row.raw), out.width)]
     return lines

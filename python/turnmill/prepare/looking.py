@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -72,7 +72,7 @@ def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place)
         if input_ not in schemas:
             schemas[input_] = schema_of(input_, encoder)
         made = encode_row(picked, encoder, input_, schemas[input_])
-        reject = (made.rejects[0]["code"], made.rejects[0]["reason"]) if made.rejects else None
+        reject = _reject_of(made.rejects[0]) if made.rejects else None
         views.append(
             RowView(
                 input_.name,
@@ -170,5 +170,9 @@ def _written_view(row: WrittenRow, stops: frozenset[int], token_bytes: TokenByte
     samples = tuple(
         sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
     )
-    reject = (row.reject["code"], row.reject["reason"]) if row.reject else None
+    reject = _reject_of(row.reject) if row.reject else None
     return RowView(row.source, row.row, row.line, samples, reject)
+
+
+def _reject_of(reject: Mapping[str, Any]) -> tuple[str, str, int | None]:
+    return reject["code"], reject["reason"], reject["turn"]

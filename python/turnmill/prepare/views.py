@@ -51,8 +51,8 @@ class RowView:
     row: int
     line: int | None
     samples: tuple[SampleView, ...] = ()
-    reject: tuple[str, str] | None = None
-    """Rule and reason, where the row was left out."""
+    reject: tuple[str, str, int | None] | None = None
+    """Rule, reason and the message it concerns, where the row was left out."""
     raw: str = ""
     """The start of the row as it was read; kept for rejected rows."""
 
@@ -80,7 +80,7 @@ class RowView:
             ],
             "reject": None
             if self.reject is None
-            else {"code": self.reject[0], "reason": self.reject[1]},
+            else dict(zip(("code", "reason", "turn"), self.reject, strict=True)),
         }
 
 

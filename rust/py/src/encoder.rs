@@ -117,9 +117,10 @@ impl Encoder {
         read::look(py, &self.0, row, schema)
     }
 
-    /// A shard: rows of one input of a known schema. `checked`: rules on contents are counted too
-    /// and samples are replayed against the inference prompt.
-    #[pyo3(signature = (schema, path, array, first_row, first_line, threads, chunk_rows, mixed, checked=false))]
+    /// A shard: rows of one input of a known schema. `evidence`: for a check, rules on contents are
+    /// counted too, samples are replayed against the inference prompt, and so many places of each
+    /// rule are kept.
+    #[pyo3(signature = (schema, path, array, first_row, first_line, threads, chunk_rows, mixed, evidence=None))]
     #[expect(clippy::too_many_arguments, reason = "each is one key of the protocol")]
     fn open_shard(
         &self,
@@ -132,22 +133,23 @@ impl Encoder {
         threads: Option<usize>,
         chunk_rows: Option<usize>,
         mixed: bool,
-        checked: bool,
+        evidence: Option<usize>,
     ) -> PyResult<Shard> {
         let shard = detach::run_short(py, || {
-            let content = checked.then(|| ContentRules::new(self.0.tokenizer()));
+            let content = evidence.map(|_| ContentRules::new(self.0.tokenizer()));
+            let schema = Schema::from_name(schema)?;
+            let default = ShardOptions::new(schema, path);
             self.0.open_shard(ShardOptions {
-                schema: Schema::from_name(schema)?,
-                path,
                 array,
                 first_row,
                 first_line,
                 threads: threads.unwrap_or_else(pool::default_threads),
                 chunk_rows,
                 mixed,
-                carry: Vec::new(),
                 content: content.transpose()?.map(Arc::new),
-                replays: checked,
+                replays: evidence.is_some(),
+                evidence: evidence.unwrap_or(default.evidence),
+                ..default
             })
         })?;
         Ok(Shard::new(shard))

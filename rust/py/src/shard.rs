@@ -97,12 +97,19 @@ impl Shard {
         let shard = self.lock();
         let evidence = shard.evidence().iter();
         evidence
-            .map(|found| (found.rule.name(), found.row, found.line, found.message))
+            .map(|found| {
+                (
+                    found.rule.name(),
+                    found.row,
+                    found.line,
+                    found.inside.message,
+                )
+            })
             .collect()
     }
 
     /// What a check wants to know, as JSON: `rows` by rule, `evidence` with notes, `replay` (all
-    /// zero unless the shard is `checked`).
+    /// zero unless it was opened for a check).
     fn checked(&self) -> String {
         self.lock().checked().to_string()
     }

@@ -27,6 +27,17 @@ pub struct Conversation<'a> {
     pub template_kwargs: Map<'a>,
 }
 
+impl Conversation<'_> {
+    /// Which of the assistant's turns a message is, from 0; none where it is another's message.
+    pub fn turn_of(&self, message: u32) -> Option<u32> {
+        let is_turn = |message: &&Message<'_>| message.role == "assistant";
+        let index = message as usize;
+        self.messages.get(index).filter(is_turn)?;
+        let before = self.messages[..index].iter().filter(is_turn);
+        Some(before.count() as u32)
+    }
+}
+
 /// What a row asks to be made of it.
 #[derive(Clone, Copy, Debug)]
 pub enum Record<'a> {

@@ -48,10 +48,10 @@ impl MessageReader {
             .ok_or_else(|| mismatch(name, "a list of messages", list))?;
         let mut messages = bumpalo::collections::Vec::with_capacity_in(items.len(), arena);
         let mut tools = None;
-        for (index, item) in items.iter().enumerate() {
+        for item in items {
             let (message, found) = self
                 .message(*item, arena)
-                .map_err(|reject| reject.at_message(index as u32))?;
+                .map_err(|reject| self.placed(reject, *item, &messages, arena))?;
             messages.push(message);
             tools = tools.or(found);
         }
@@ -59,6 +59,24 @@ impl MessageReader {
             messages: messages.into_bump_slice_mut(),
             tools,
         })
+    }
+
+    /// A reject of the message after those that were read, with its number and turn.
+    pub(super) fn placed<'a>(
+        &self,
+        reject: Reject,
+        item: Value<'a>,
+        before: &[Message<'a>],
+        arena: &'a Arena,
+    ) -> Reject {
+        let named = item.as_map().and_then(|map| self.role_in(map).ok());
+        let role = named.and_then(|named| self.mapped_role(named, arena).ok());
+        let turns = before.iter().filter(|message| message.role == "assistant");
+        let turn = (role == Some("assistant")).then(|| turns.count() as u32);
+        Reject {
+            turn: reject.turn.or(turn),
+            ..reject.at_message(before.len() as u32)
+        }
     }
 
     fn message<'a>(

@@ -43,10 +43,10 @@ impl MessageReader {
             .ok_or_else(|| mismatch(name, "a list of messages", list))?;
         let mut messages = bumpalo::collections::Vec::with_capacity_in(items.len() + 1, arena);
         let mut tools = None;
-        for (index, item) in items.iter().enumerate() {
+        for item in items {
             let (message, found) = self
                 .sharegpt_message(*item, arena)
-                .map_err(|reject| reject.at_message(index as u32))?;
+                .map_err(|reject| self.placed(reject, *item, &messages, arena))?;
             messages.push(message);
             tools = tools.or(found);
         }

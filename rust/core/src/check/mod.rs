@@ -21,6 +21,8 @@ pub struct Reject {
     pub reason: String,
     /// The message it concerns, from 0.
     pub message: Option<u32>,
+    /// Which of the assistant's turns that message is, from 0, if it is one.
+    pub turn: Option<u32>,
 }
 
 impl Reject {
@@ -30,6 +32,7 @@ impl Reject {
             rule,
             reason: reason.into(),
             message: None,
+            turn: None,
         }
     }
 
@@ -78,6 +81,11 @@ impl RuleCounts {
     /// Counts `rule` once, at a message; the first place in a row is kept with its note.
     pub fn add_at(&mut self, rule: Rule, message: u32, note: impl FnOnce() -> String) {
         self.add(rule, 1);
+        self.note(rule, message, note);
+    }
+
+    /// Keeps the message as the first place of `rule` in the row at hand, if there is none yet.
+    pub fn note(&mut self, rule: Rule, message: u32, note: impl FnOnce() -> String) {
         if self.first(rule).is_none() {
             let note = note();
             self.noted.push(Noted {

@@ -39,6 +39,8 @@ pub(super) struct Setting<'s> {
     pub(super) content: Option<&'s ContentRules>,
     /// Samples are replayed against the inference prompt.
     pub(super) replays: bool,
+    /// Rows kept as evidence for each rule.
+    pub(super) evidence: usize,
     pub(super) cancel: &'s Cancel,
 }
 
@@ -58,7 +60,7 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub(super) fn new(samples: Samples, index: IndexRows) -> Self {
+    pub(super) fn new(samples: Samples, index: IndexRows, evidence: usize) -> Self {
         Self {
             samples,
             index,
@@ -69,8 +71,8 @@ impl Made {
             tokens: 0,
             trained: 0,
             lost: Lost::default(),
-            findings: Findings::default(),
-            replayed: Replayed::default(),
+            findings: Findings::keeping(evidence),
+            replayed: Replayed::keeping(evidence),
         }
     }
 
@@ -152,15 +154,20 @@ impl<'w> Step<'w, '_> {
         let place = place(&row);
         match self.samples(row, place, made) {
             Ok(()) => {
-                made.findings.add(&self.desk.counts, place);
-                made.lost.add(self.desk.lost);
-                if let Some(player) = &self.desk.player {
-                    made.replayed.add_row(player, &self.desk.counts, place);
+                let (desk, plan) = (&*self.desk, self.setting.plan);
+                let inside = |rule, message| desk.inside(plan, rule, message);
+                made.findings.add(&desk.counts, place, inside);
+                made.lost.add(desk.lost);
+                if let Some(player) = &desk.player {
+                    let inside = |message| desk.inside(plan, Rule::PromptParity, message);
+                    made.replayed.add_row(player, &desk.counts, place, inside);
                 }
             }
             Err(Refusal::Row(reject)) => {
                 made.rejected += 1;
-                made.findings.add_reject(&reject, place);
+                let (desk, plan) = (&*self.desk, self.setting.plan);
+                let inside = || desk.inside_rejected(plan, &reject);
+                made.findings.add_reject(&reject, place, inside);
                 made.rejects.push(place.row, place.line, reject);
             }
             Err(Refusal::Run(error)) => return Err(located(error, place)),
@@ -179,6 +186,7 @@ impl<'w> Step<'w, '_> {
         let plan = self.setting.plan;
         match record {
             Record::Conversation(conversation) => {
+                self.desk.name_turns(&conversation);
                 self.desk.conversation(plan, &conversation, self.arena)?;
             }
             Record::Completion { prompt, completion } => {

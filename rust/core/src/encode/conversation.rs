@@ -146,6 +146,7 @@ impl Desk {
         if policy.others {
             self.ranges_of_other_roles(policy);
         }
+        self.mark_contents();
     }
 
     /// Marks text of trained messages that are not the assistant's.
@@ -230,7 +231,10 @@ impl Desk {
     }
 
     fn finish_turn(&mut self, span: &TokenSpan, start: u32, end: u32, cut: u32, weight: f32) {
-        self.counts.add(Rule::TerminatorCut, u64::from(cut));
+        if cut > 0 {
+            self.counts.add(Rule::TerminatorCut, u64::from(cut));
+            self.note(Rule::TerminatorCut, span.message);
+        }
         self.turns.push(TrainedTurn {
             message: span.message,
             start,

@@ -43,13 +43,14 @@ impl Desk {
                     .into());
             }
         }
-        if policy == History::Expand
-            || !template.rewrites_history()
-            || !self.is_rewritten(plan, template, conversation, arena)
-        {
+        if policy == History::Expand || !template.rewrites_history() {
             return Ok(from);
         }
+        let Some(turn) = self.rewritten_turn(plan, template, conversation, arena) else {
+            return Ok(from);
+        };
         self.counts.add(Rule::HistoryRewritten, 1);
+        self.note(Rule::HistoryRewritten, turn);
         match policy {
             History::Stop => Err(stopped().into()),
             History::LastTurn => Ok(last_turn(conversation).unwrap_or(from)),
@@ -73,15 +74,15 @@ impl Desk {
         }
     }
 
-    /// Whether some earlier turn, rendered as the last one, does not start the full render; what
-    /// the template prints behind a turn's stop token apart.
-    fn is_rewritten<'a>(
+    /// The first turn that, rendered as the last one, does not start the full render; what the
+    /// template prints behind a turn's stop token apart.
+    fn rewritten_turn<'a>(
         &mut self,
         plan: &Plan,
         template: &Template,
         conversation: &Conversation<'a>,
         arena: &'a Arena,
-    ) -> bool {
+    ) -> Option<u32> {
         let last = conversation.messages.len() - 1;
         for turn in assistant_turns(conversation).filter(|turn| *turn < last) {
             let input = RenderInput::of(conversation, turn + 1, arena);
@@ -90,10 +91,10 @@ impl Desk {
                 && !self.rendered.text.starts_with(&self.prefix.text)
                 && !stands(plan, turn as u32, &self.prefix, &self.rendered, false)
             {
-                return true;
+                return Some(turn as u32);
             }
         }
-        false
+        None
     }
 }
 

@@ -10,6 +10,7 @@ mod conversation;
 mod ending;
 mod expand;
 mod history;
+mod inside;
 mod inspect;
 mod output;
 mod over_length;
@@ -47,8 +48,8 @@ use plan::Plan;
 pub use inspect::Inspection;
 pub use output::Output;
 pub use price::{Price, Prices};
-pub use record::Evidence;
-pub use replay::{Difference, Replayed};
+pub use record::{Evidence, Inside};
+pub use replay::Replayed;
 pub use self_check::SelfCheck;
 pub use shard::{Shard, ShardOptions};
 

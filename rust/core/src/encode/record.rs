@@ -2,10 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::check::audit::Token;
 use crate::check::{Reject, Rule, RuleCounts};
+use crate::tokenizer::Tokenizer;
 
-/// Rows kept as evidence for each rule.
-const EVIDENCE_ROWS: usize = 5;
+/// Rows kept as evidence for each rule, where a run asks for no other number.
+pub(super) const EVIDENCE_ROWS: usize = 5;
 
 /// Where a row stands in its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,21 +27,36 @@ pub struct Evidence {
     pub row: u64,
     /// Its line, from 1; columnar input has none.
     pub line: Option<u64>,
-    /// The message, where one is named.
-    pub message: Option<u32>,
     /// What was found there, as a sentence without a full stop; may be empty.
     pub note: String,
+    /// The place inside the row.
+    pub inside: Inside,
+}
+
+/// A place inside a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// The message, where one is named.
+    pub message: Option<u32>,
+    /// Which of the assistant's turns it is, from 0, if it is one.
+    pub turn: Option<u32>,
+    /// Tokens around the place, where a check asks for them and the row came as far.
+    pub tokens: Vec<Token>,
 }
 
 impl Evidence {
-    /// As one object.
-    pub(super) fn to_json(&self) -> Json {
+    /// As one object; the tokenizer gives the tokens their text.
+    pub(super) fn to_json(&self, tokenizer: &Tokenizer) -> Json {
+        let tokens = self.inside.tokens.iter();
+        let tokens: Vec<Json> = tokens.map(|token| token.to_json(Some(tokenizer))).collect();
         json!({
             "rule": self.rule.name(),
             "row": self.row,
             "line": self.line,
-            "message": self.message,
+            "message": self.inside.message,
+            "turn": self.inside.turn,
             "note": self.note,
+            "tokens": tokens,
         })
     }
 }
@@ -59,29 +76,51 @@ impl Lost {
 }
 
 /// Rule counts with their evidence.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Findings {
     pub(super) counts: RuleCounts,
     /// Rows in which each rule was found.
     pub(super) rows: RuleCounts,
     pub(super) evidence: Vec<Evidence>,
+    keep: usize,
 }
 
 impl Findings {
-    /// Adds what one row showed.
-    pub(super) fn add(&mut self, row: &RuleCounts, place: Place) {
+    /// Nothing yet; so many rows are kept as evidence for each rule.
+    pub(super) fn keeping(keep: usize) -> Self {
+        Self {
+            counts: RuleCounts::default(),
+            rows: RuleCounts::default(),
+            evidence: Vec::new(),
+            keep,
+        }
+    }
+
+    /// Adds what one row showed; `inside` says where in the row.
+    pub(super) fn add(
+        &mut self,
+        row: &RuleCounts,
+        place: Place,
+        mut inside: impl FnMut(Rule, Option<u32>) -> Inside,
+    ) {
         for (rule, _) in row.iter() {
             let noted = row.first(rule);
             let note = || noted.map_or_else(String::new, |noted| noted.note.clone());
-            self.keep(rule, place, noted.map(|noted| noted.message), note);
+            let message = noted.map(|noted| noted.message);
+            self.keep(rule, place, note, || inside(rule, message));
             self.rows.add(rule, 1);
         }
         self.counts.merge(row);
     }
 
     /// Adds a reject.
-    pub(super) fn add_reject(&mut self, reject: &Reject, place: Place) {
-        self.keep(reject.rule, place, reject.message, || reject.reason.clone());
+    pub(super) fn add_reject(
+        &mut self,
+        reject: &Reject,
+        place: Place,
+        inside: impl FnOnce() -> Inside,
+    ) {
+        self.keep(reject.rule, place, || reject.reason.clone(), inside);
         self.counts.add(reject.rule, 1);
         self.rows.add(reject.rule, 1);
     }
@@ -90,17 +129,17 @@ impl Findings {
         &mut self,
         rule: Rule,
         place: Place,
-        message: Option<u32>,
         note: impl FnOnce() -> String,
+        inside: impl FnOnce() -> Inside,
     ) {
         // A rule with many counts has its evidence, or its first rows count several times.
-        if self.kept(rule) < EVIDENCE_ROWS {
+        if self.kept(rule) < self.keep {
             self.evidence.push(Evidence {
                 rule,
                 row: place.row,
                 line: place.line,
-                message,
                 note: note(),
+                inside: inside(),
             });
         }
     }
@@ -113,7 +152,7 @@ impl Findings {
     /// Adds the findings of the rows that follow.
     pub(super) fn merge(&mut self, next: &Self) {
         for evidence in &next.evidence {
-            if self.kept(evidence.rule) < EVIDENCE_ROWS {
+            if self.kept(evidence.rule) < self.keep {
                 self.evidence.push(evidence.clone());
             }
         }
@@ -131,12 +170,13 @@ mod tests {
         let place = |row| Place { row, line: None };
         let mut one = RuleCounts::default();
         one.add(Rule::Crlf, 3);
-        let mut all = Findings::default();
-        (0..20).for_each(|row| all.add(&one, place(row)));
-        let mut merged = Findings::default();
+        let nowhere = |_, _| Inside::default();
+        let mut all = Findings::keeping(EVIDENCE_ROWS);
+        (0..20).for_each(|row| all.add(&one, place(row), nowhere));
+        let mut merged = Findings::keeping(EVIDENCE_ROWS);
         for chunk in [0..2, 2..9, 9..20] {
-            let mut part = Findings::default();
-            chunk.for_each(|row| part.add(&one, place(row)));
+            let mut part = Findings::keeping(EVIDENCE_ROWS);
+            chunk.for_each(|row| part.add(&one, place(row), nowhere));
             merged.merge(&part);
         }
         assert_eq!(all.counts, merged.counts);

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::conversation::variables;
 use super::plan::Plan;
-use super::record::Place;
+use super::record::{Evidence, Inside, Place};
 use super::row::Desk;
 use super::{Refusal, structural};
 use crate::chat::Conversation;
@@ -22,14 +22,12 @@ use crate::check::{Rule, RuleCounts};
 use crate::label::IGNORED;
 use crate::recipe::SpecialInContent;
 use crate::template::{RenderInput, Rendered, Template};
-use crate::tokenizer::{Encoding, Input};
+use crate::tokenizer::{Encoding, Input, Tokenizer};
 use crate::value::{Arena, Map, Value};
 
 /// Prompts of one sample are rendered until they are this many times as long as it: all of them,
 /// up to about thirty turns.
 const BUDGET: usize = 16;
-/// Differences that are kept.
-const KEPT: usize = 5;
 /// Variables with which a server switches reasoning on and off.
 const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
 /// Rules that say why a prompt differs; then the replay has nothing to add but its rate.
@@ -39,21 +37,8 @@ const EXPLAINED: [Rule; 3] = [
     Rule::EosInserted,
 ];
 
-/// A turn whose prompt is not the server's, or that does not end where the server stops.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Index of the row in its input, from 0.
-    pub row: u64,
-    /// Its line, from 1; columnar input has none.
-    pub line: Option<u64>,
-    /// The message of the turn.
-    pub message: u32,
-    /// What differs, as a sentence without a full stop.
-    pub note: String,
-}
-
 /// What the replay of some samples found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Replayed {
     /// Turns by their position.
     pub replay: Replay,
@@ -64,25 +49,28 @@ pub struct Replayed {
     pub switched: Vec<(String, u64)>,
     /// Samples with a turn that no other rule explains.
     pub different: u64,
-    /// The first of them.
-    pub differences: Vec<Difference>,
+    /// The first turns whose prompt is not the server's, or that do not end where it stops.
+    pub differences: Vec<Evidence>,
+    keep: usize,
 }
 
 impl Replayed {
+    /// Nothing yet; so many differences are kept.
+    pub(super) fn keeping(keep: usize) -> Self {
+        Self {
+            replay: Replay::default(),
+            turns: 0,
+            switched: Vec::new(),
+            different: 0,
+            differences: Vec::new(),
+            keep,
+        }
+    }
+
     /// As one object, with the counts by position.
-    pub fn to_json(&self) -> Json {
-        let differences: Vec<Json> = self
-            .differences
-            .iter()
-            .map(|found| {
-                json!({
-                    "row": found.row,
-                    "line": found.line,
-                    "message": found.message,
-                    "note": found.note,
-                })
-            })
-            .collect();
+    pub(super) fn to_json(&self, tokenizer: &Tokenizer) -> Json {
+        let differences = self.differences.iter();
+        let differences: Vec<Json> = differences.map(|found| found.to_json(tokenizer)).collect();
         json!({
             "positions": self.replay.to_json(),
             "turns": self.turns,
@@ -100,13 +88,19 @@ impl Replayed {
         for (setting, turns) in &later.switched {
             self.add_switched(setting, *turns);
         }
-        let room = KEPT.saturating_sub(self.differences.len());
+        let room = self.keep.saturating_sub(self.differences.len());
         let more = later.differences.iter().take(room);
         self.differences.extend(more.cloned());
     }
 
     /// Adds what a row gave.
-    pub(super) fn add_row(&mut self, player: &Player, counts: &RuleCounts, place: Place) {
+    pub(super) fn add_row(
+        &mut self,
+        player: &Player,
+        counts: &RuleCounts,
+        place: Place,
+        inside: impl FnOnce(Option<u32>) -> Inside,
+    ) {
         let RowReplay {
             replay,
             turns,
@@ -123,12 +117,13 @@ impl Replayed {
             return;
         };
         self.different += 1;
-        if self.differences.len() < KEPT {
-            self.differences.push(Difference {
+        if self.differences.len() < self.keep {
+            self.differences.push(Evidence {
+                rule: Rule::PromptParity,
                 row: place.row,
                 line: place.line,
-                message: *message,
                 note: note.clone(),
+                inside: inside(Some(*message)),
             });
         }
     }

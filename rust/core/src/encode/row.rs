@@ -34,6 +34,8 @@ pub(super) struct Desk {
     pub(super) turns: Vec<TrainedTurn>,
     /// Replays samples, where a check asks for it.
     pub(super) player: Option<Player>,
+    /// Which turn each message of the row is, where a check asks for it.
+    pub(super) turn_numbers: Vec<Option<u32>>,
     /// Samples of the row at hand, where it may give several.
     pub(super) finished: Finished,
     /// What the row at hand showed.
@@ -58,6 +60,7 @@ impl Desk {
             spans: Vec::new(),
             turns: Vec::new(),
             player: None,
+            turn_numbers: Vec::new(),
             finished: Finished::default(),
             counts: RuleCounts::default(),
             lost: record::Lost::default(),
@@ -69,6 +72,11 @@ impl Desk {
         self.counts = RuleCounts::default();
         self.lost = record::Lost::default();
         self.finished.clear();
+        self.encoding.ids.clear();
+        self.labels.clear();
+        self.spans.clear();
+        self.turns.clear();
+        self.turn_numbers.clear();
         if let Some(player) = &mut self.player {
             player.start_row();
         }

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
 
 use super::chunk::{Made, Row, Setting};
-use super::record::Findings;
+use super::record::{EVIDENCE_ROWS, Findings};
 use super::replay::Replayed;
 use super::{Encoder, Evidence, Output};
 use crate::batch::rows::{Rows as ArrowRows, Wanted};
@@ -55,6 +55,8 @@ pub struct ShardOptions {
     pub content: Option<Arc<ContentRules>>,
     /// Samples are replayed against the inference prompt, which costs more than making them.
     pub replays: bool,
+    /// Rows kept as evidence for each rule.
+    pub evidence: usize,
 }
 
 impl ShardOptions {
@@ -72,6 +74,7 @@ impl ShardOptions {
             carry: Vec::new(),
             content: None,
             replays: false,
+            evidence: EVIDENCE_ROWS,
         }
     }
 }
@@ -115,8 +118,8 @@ impl Shard {
             samples: Batches::new(samples.clone(), BATCH_ROWS),
             index: Batches::new(index.clone(), BATCH_ROWS),
             rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
-            findings: Findings::default(),
-            replayed: Replayed::default(),
+            findings: Findings::keeping(options.evidence),
+            replayed: Replayed::keeping(options.evidence),
             empty: (samples, index),
             spare: Mutex::default(),
             reader,
@@ -197,11 +200,13 @@ impl Shard {
         let rows: serde_json::Map<_, _> = rows
             .map(|(rule, rows)| (rule.name().to_owned(), rows.into()))
             .collect();
-        let evidence = self.findings.evidence.iter().map(Evidence::to_json);
+        let tokenizer = &self.encoder.plan.tokenizer;
+        let evidence = self.findings.evidence.iter();
+        let evidence = evidence.map(|found| found.to_json(tokenizer));
         json!({
             "rows": rows,
             "evidence": evidence.collect::<Vec<_>>(),
-            "replay": self.replayed.to_json(),
+            "replay": self.replayed.to_json(tokenizer),
         })
     }
 
@@ -229,11 +234,12 @@ impl Shard {
             reader: &self.reader,
             content: self.options.content.as_deref(),
             replays: self.options.replays,
+            evidence: self.options.evidence,
             cancel,
         };
         let parts = pool::map(self.options.threads, jobs, |job| {
             let (samples, index) = self.spare_part();
-            let mut made = Made::new(samples, index);
+            let mut made = Made::new(samples, index, setting.evidence);
             let mut worker = self.encoder.worker();
             let result = worker.run(&setting, job.clone().map(&row), &mut made);
             self.encoder.rest(worker);

@@ -42,6 +42,7 @@ impl Desk {
             tokens.content_end = at + shift;
             tokens.end = (tokens.end + 1).max(at + shift + 1);
             self.counts.add(Rule::EosInserted, 1);
+            self.note(Rule::EosInserted, span.message);
         }
         self.spare
             .extend_from_slice(&self.encoding.ids[copied as usize..]);
@@ -68,7 +69,9 @@ impl Desk {
             let id = after_calls.filter(|_| has_tool_calls(message));
             let id = id.unwrap_or(otherwise);
             self.encoding.ids.push(id);
+            let message = span.message;
             self.counts.add(Rule::EosInserted, 1);
+            self.note(Rule::EosInserted, message);
         }
     }
 }

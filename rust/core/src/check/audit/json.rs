@@ -62,7 +62,7 @@ fn evidence_json(place: &Evidence, tokenizer: Option<&Tokenizer>) -> Value {
     let tokens: Vec<Value> = place
         .tokens
         .iter()
-        .map(|token| token_json(*token, tokenizer))
+        .map(|token| token.to_json(tokenizer))
         .collect();
     json!({
         "row": place.row,
@@ -75,15 +75,18 @@ fn evidence_json(place: &Evidence, tokenizer: Option<&Tokenizer>) -> Value {
     })
 }
 
-fn token_json(token: Token, tokenizer: Option<&Tokenizer>) -> Value {
-    let text = tokenizer
-        .filter(|_| token.id >= 0)
-        .map(|tokenizer| tokenizer.id_to_text(token.id as u32));
-    json!({
-        "position": token.position,
-        "id": token.id,
-        "text": text,
-        "label": token.label,
-        "trained": is_trained(token.label),
-    })
+impl Token {
+    /// As one object; with a tokenizer it has its text.
+    pub(crate) fn to_json(self, tokenizer: Option<&Tokenizer>) -> Value {
+        let text = tokenizer
+            .filter(|_| self.id >= 0)
+            .map(|tokenizer| tokenizer.id_to_text(self.id as u32));
+        json!({
+            "position": self.position,
+            "id": self.id,
+            "text": text,
+            "label": self.label,
+            "trained": is_trained(self.label),
+        })
+    }
 }

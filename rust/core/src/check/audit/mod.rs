@@ -39,6 +39,7 @@ pub use learn::{compile, learn, template_of};
 pub use replay::{Position, Replay};
 pub use report::{Finding, Report};
 pub use setup::setup_findings;
+pub(crate) use tally::around;
 pub use tally::{Entry, Evidence, Token};
 pub use vocabulary::{Header, Vocabulary, serving_stop_set, stop_set};
 

@@ -1,11 +1,18 @@
 //! Counts and evidence by rule, of one piece of work; merged in the order of the rows.
 
+use std::ops::Range;
+
 use super::row::Row;
 use crate::check::Rule;
 
 /// Tokens shown before and after the place of a finding.
 const BEFORE: usize = 6;
 const AFTER: usize = 4;
+
+/// The positions that are shown around a place in a row.
+pub(crate) fn around(at: usize, length: usize) -> Range<usize> {
+    at.saturating_sub(BEFORE).min(length)..(at + AFTER).min(length)
+}
 
 /// One token of a piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +47,6 @@ pub struct Evidence {
 impl Evidence {
     /// The place `at` in a row, whatever its turn.
     pub(super) fn of_row(row: &Row<'_>, at: usize, note: &str) -> Self {
-        let window = at.saturating_sub(BEFORE)..(at + AFTER).min(row.ids.len());
         let token = |position: usize| Token {
             position: position as u32,
             id: row.ids[position],
@@ -50,7 +56,7 @@ impl Evidence {
             row: Some(row.number),
             length: row.length() as u32,
             note: note.to_owned(),
-            tokens: window.map(token).collect(),
+            tokens: around(at, row.ids.len()).map(token).collect(),
             ..Self::default()
         }
     }
