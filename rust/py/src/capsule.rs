@@ -9,6 +9,7 @@
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
 use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
@@ -17,6 +18,7 @@ use arrow_schema::{ArrowError, Fields, Schema};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
+use turnmill_core::batch::SpareBuffers;
 
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
@@ -108,11 +110,25 @@ fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<NonNull<T>> {
 
 /// One record batch on its way to Python.
 #[pyclass(frozen, module = "turnmill._core")]
-pub(crate) struct Batch(RecordBatch);
+pub(crate) struct Batch {
+    rows: RecordBatch,
+    /// Takes the batch's memory back.
+    spare: SpareBuffers,
+}
 
-impl From<RecordBatch> for Batch {
-    fn from(batch: RecordBatch) -> Self {
-        Self(batch)
+impl Batch {
+    pub(crate) fn new(rows: RecordBatch, spare: &SpareBuffers) -> Self {
+        Self {
+            rows,
+            spare: spare.clone(),
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        self.spare.give(std::mem::replace(&mut self.rows, nothing));
     }
 }
 
@@ -126,11 +142,11 @@ impl Batch {
         py: Python<'py>,
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        check_requested(requested_schema, self.0.schema_ref().fields())?;
-        let rows = StructArray::from(self.0.clone());
+        check_requested(requested_schema, self.rows.schema_ref().fields())?;
+        let rows = StructArray::from(self.rows.clone());
         let (array, _) = to_ffi(&rows.to_data()).map_err(arrow_error)?;
         let schema =
-            FFI_ArrowSchema::try_from(self.0.schema_ref().as_ref()).map_err(arrow_error)?;
+            FFI_ArrowSchema::try_from(self.rows.schema_ref().as_ref()).map_err(arrow_error)?;
         let schema = PyCapsule::new_with_value(py, schema, SCHEMA)?;
         let array = PyCapsule::new_with_value(py, array, ARRAY)?;
         PyTuple::new(py, [schema, array])
@@ -138,7 +154,7 @@ impl Batch {
 
     /// Number of rows.
     fn __len__(&self) -> usize {
-        self.0.num_rows()
+        self.rows.num_rows()
     }
 }
 

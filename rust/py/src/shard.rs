@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use turnmill_core::batch::SpareBuffers;
 use turnmill_core::cancel::Cancel;
 use turnmill_core::{Arena, Result, encode};
 
@@ -19,6 +20,7 @@ pub(crate) struct Shard {
     inner: Mutex<encode::Shard>,
     columns: Vec<String>,
     text_fields: Vec<String>,
+    written: SpareBuffers,
 }
 
 impl Shard {
@@ -27,6 +29,7 @@ impl Shard {
         let (columns, text_fields) = shard.reads();
         let (columns, text_fields) = (owned(columns), owned(text_fields));
         Self {
+            written: shard.written(),
             inner: Mutex::new(shard),
             columns,
             text_fields,
@@ -46,7 +49,7 @@ impl Shard {
             let mut shard = self.lock();
             job(&mut shard, cancel)
         })?;
-        Output::new(py, output)
+        Output::new(py, output, &self.written)
     }
 }
 
@@ -139,11 +142,11 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn new(py: Python<'_>, output: encode::Output) -> PyResult<Self> {
+    fn new(py: Python<'_>, output: encode::Output, spare: &SpareBuffers) -> PyResult<Self> {
         let wrap = |batches: Vec<RecordBatch>| -> PyResult<Vec<Py<Batch>>> {
             let batches = batches.into_iter();
             batches
-                .map(|batch| Py::new(py, Batch::from(batch)))
+                .map(|batch| Py::new(py, Batch::new(batch, spare)))
                 .collect()
         };
         Ok(Self {

@@ -11,6 +11,7 @@ mod list;
 mod rejects;
 pub mod rows;
 mod samples;
+mod spare;
 #[cfg(test)]
 mod tests;
 
@@ -19,3 +20,4 @@ pub use index::{IndexRow, IndexRows};
 pub use json::{hash_of, write_json};
 pub use rejects::RejectRows;
 pub use samples::{Sample, Samples};
+pub use spare::SpareBuffers;

@@ -8,6 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 
 use super::cut::Part;
 use super::list::{batch, lists, primitive};
+use super::spare::SpareBuffers;
 use crate::error::Result;
 use crate::recipe::Column;
 
@@ -35,6 +36,7 @@ pub struct Samples {
     weights: Vec<f32>,
     /// Where each sample ends in `ids`.
     ends: Vec<usize>,
+    spare: SpareBuffers,
 }
 
 impl Samples {
@@ -48,7 +50,13 @@ impl Samples {
             labels: Vec::new(),
             weights: Vec::new(),
             ends: Vec::new(),
+            spare: SpareBuffers::default(),
         }
+    }
+
+    /// Where the memory of its batches may be given back.
+    pub fn spare(&self) -> SpareBuffers {
+        self.spare.clone()
     }
 
     fn has(&self, column: Column) -> bool {
@@ -107,9 +115,15 @@ impl Samples {
     /// Room for a batch as long as the one that was taken: growing step by step would copy it.
     fn make_room(&mut self) {
         let tokens = self.ends.last().copied().unwrap_or(0);
-        self.ids.reserve(tokens);
-        if self.has(Column::Labels) {
-            self.labels.reserve(tokens);
+        let taken = [
+            (Column::InputIds, &mut self.ids),
+            (Column::Labels, &mut self.labels),
+        ];
+        for (column, values) in taken {
+            if self.columns.contains(&column) {
+                *values = self.spare.take();
+                values.reserve(tokens);
+            }
         }
     }
 

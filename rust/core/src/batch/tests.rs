@@ -132,6 +132,44 @@ fn the_table_of_samples_has_the_types_that_trainers_load() {
     assert_eq!(out[0]["source"].as_string::<i32>().value(1), "a.jsonl");
 }
 
+/// Where the values of a column of lists lie.
+fn address(batch: &RecordBatch, column: &str) -> *const i32 {
+    let lists = batch[column].as_list::<i32>();
+    lists.values().as_primitive::<Int32Type>().values().as_ptr()
+}
+
+#[test]
+fn memory_of_batches_serves_again_once_nobody_holds_them() {
+    let empty = Samples::new(Column::DEFAULT, "a.jsonl");
+    let spare = empty.spare();
+    let mut batches = Batches::new(empty, 2);
+    let mut cut = |first: usize| {
+        let mut out = Vec::new();
+        batches
+            .append(&samples(&[30, 40], first), &mut out)
+            .unwrap();
+        out.remove(0)
+    };
+    let held = cut(0);
+    let expected = held.clone();
+    spare.give(held);
+    let (second, free) = (cut(2), cut(4));
+    let addresses = [&expected, &second, &free].map(|batch| address(batch, "input_ids"));
+    spare.give(free);
+    let (fifth, sixth) = (cut(6), cut(8));
+    // The one that stands ready was made before the memory came back.
+    assert!(!addresses.contains(&address(&fifth, "input_ids")));
+    let labels = |batch: &RecordBatch| batch["labels"].as_list::<i32>().values().len();
+    assert_eq!((labels(&fifth), labels(&sixth)), (70, 70));
+    let again = ["input_ids", "labels"].map(|column| address(&sixth, column));
+    assert!(again.contains(&addresses[2]));
+    // What somebody holds keeps its values.
+    let mut out = Vec::new();
+    let mut fresh = Batches::new(Samples::new(Column::DEFAULT, "a.jsonl"), 2);
+    fresh.append(&samples(&[30, 40], 0), &mut out).unwrap();
+    assert_eq!(out[0], expected);
+}
+
 #[test]
 fn a_table_without_rows_gives_one_empty_batch() {
     let mut out = Vec::new();

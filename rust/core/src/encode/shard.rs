@@ -11,7 +11,7 @@ use super::record::{EVIDENCE_ROWS, Findings};
 use super::replay::Replayed;
 use super::{Encoder, Evidence, Output};
 use crate::batch::rows::{Rows as ArrowRows, Wanted};
-use crate::batch::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples};
+use crate::batch::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
 use crate::check::content::ContentRules;
@@ -93,6 +93,7 @@ pub struct Shard {
     findings: Findings,
     replayed: Replayed,
     empty: (Samples, IndexRows),
+    written: SpareBuffers,
     /// Parts of the block before, whose memory serves again.
     spare: Mutex<Vec<(Samples, IndexRows)>>,
 }
@@ -115,6 +116,7 @@ impl Shard {
             splitter: splitter.counting_from(options.first_line, options.first_row),
             rows: Rows::default(),
             next_row: options.first_row,
+            written: samples.spare(),
             samples: Batches::new(samples.clone(), BATCH_ROWS),
             index: Batches::new(index.clone(), BATCH_ROWS),
             rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
@@ -181,6 +183,11 @@ impl Shard {
         self.index.finish(&mut output.index)?;
         self.rejects.finish(&mut output.rejects)?;
         Ok(output)
+    }
+
+    /// Where batches of samples that are done with may be given back, to be filled anew.
+    pub fn written(&self) -> SpareBuffers {
+        self.written.clone()
     }
 
     /// Counts by rule of the rows so far.
