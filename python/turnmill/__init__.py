@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import warnings
 
+from turnmill import _start
+
+_start.begin()  # before the modules below, which take the most of the command's first moments
+
+# ruff: noqa: E402
 from turnmill._core import build_info
 from turnmill.check import check, check_batch
 from turnmill.encoder import Encoded, Encoder
 from turnmill.errors import (
+    ArgumentError,
     DataError,
     DebugBuildWarning,
     InternalError,
@@ -31,6 +37,7 @@ from turnmill.tokenizer import Tokenizer
 __version__: str = build_info()["version"]
 
 __all__ = [
+    "ArgumentError",
     "DataError",
     "DebugBuildWarning",
     "Encoded",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from turnmill.encoder import Encoded
-from turnmill.errors import RecipeError
+from turnmill.errors import ArgumentError, RecipeError
 
 if TYPE_CHECKING:
     from turnmill import _core
@@ -41,17 +41,41 @@ def encode_batch(encoder: Encoder, batch: Any, schemas: dict[tuple[str, ...], st
         batch: A dict of columns, or anything Arrow.
         schemas: Schemas found so far, by column names: the columns decide, so each is found once.
     """
-    rows: Any = _rows_of(batch) if isinstance(batch, Mapping) else pa.table(batch)
+    rows: Any = _rows_of(batch) if isinstance(batch, Mapping) else _table(batch)
     names = tuple(batch) if isinstance(batch, Mapping) else tuple(rows.column_names)
     if names not in schemas and len(rows):
         schemas[names] = _inspect(encoder, rows)
     encoded = encode(encoder, rows, threads=None, schema=schemas.get(names, "auto"))
     aligned = _aligned(encoded, len(rows))
     if isinstance(batch, Mapping):
-        return {name: aligned[name].to_pylist() for name in aligned.column_names}
+        return {name: _TypedList(_whole(aligned[name])) for name in aligned.column_names}
     if isinstance(batch, pa.RecordBatch):
         return _one_batch(aligned)
     return aligned
+
+
+def _table(batch: Any) -> pa.Table:
+    try:
+        return pa.table(batch)
+    except (TypeError, ValueError):
+        message = f"a batch is a dict of columns or Arrow data, not a {type(batch).__name__}"
+        hint = "Encoder.encode takes rows of any kind"
+        raise ArgumentError(message, code="invalid-batch", hint=hint) from None
+
+
+class _TypedList(list[Any]):
+    """A column as a list that remembers its Arrow type.
+
+    `datasets.map` takes the types from the first batch it is given back, in which every `reject`
+    may be None; where it makes an Arrow array of the list, it gets the type with it.
+    """
+
+    def __init__(self, column: pa.Array) -> None:
+        super().__init__(column.to_pylist())
+        self._type = column.type
+
+    def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:  # noqa: A002 - pyarrow's
+        return pa.array(list(self), type or self._type)
 
 
 class _Collected:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from turnmill._arguments import path_text
 from turnmill.errors import TokenizerError
 
 FILE = "tokenizer.json"
@@ -25,7 +26,7 @@ def locate_tokenizer(name: str | os.PathLike[str]) -> Path:
     Raises:
         TokenizerError: There is no such tokenizer on this machine; the hint says how to get it.
     """
-    path = Path(name)
+    path = Path(path_text(name, "a tokenizer"))
     if path.is_dir():
         return _checked_directory(path)
     if path.exists():

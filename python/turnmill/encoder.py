@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnmill import _core
+from turnmill._arguments import checked_recipe, thread_count
 from turnmill._locate import locate_tokenizer
 from turnmill.errors import RecipeError, TokenizerError
 from turnmill.recipe import Recipe
@@ -72,13 +73,13 @@ class Encoder:
     """
 
     def __init__(self, recipe: Recipe, *, embed: bool = False) -> None:
+        self.recipe = checked_recipe(recipe)
         if not recipe.tokenizer:
             raise RecipeError(
                 "the recipe names no tokenizer",
                 code="no-tokenizer",
                 hint="set tokenizer to the directory of the model to train",
             )
-        self.recipe = recipe
         self._path = locate_tokenizer(recipe.tokenizer)
         keys = {**recipe.to_dict(), "tokenizer": str(self._path), "inputs": None}
         # Templates see local time, as in transformers; a day rather than a moment, so that the
@@ -107,14 +108,13 @@ class Encoder:
         """
         from turnmill._encoding import encode
 
-        return encode(self, rows, threads=threads)
+        return encode(self, rows, threads=thread_count(threads))
 
     def __call__(self, batch: Any) -> Any:
         """Encodes one batch for `datasets.map`, Ray, Spark and the like.
 
-        `datasets.map` takes the types of the columns from the first rows it is given back, and
-        stops where a row that is rejected later has others: give it Arrow data, which has types of
-        its own, `data.with_format("arrow").map(encoder, batched=True)`.
+        `data.map(encoder, batched=True)` takes plain rows; as Arrow data,
+        `data.with_format("arrow")`, they are encoded without a Python object for each token.
 
         Args:
             batch: A dict of columns, or anything Arrow.

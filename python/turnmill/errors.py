@@ -18,6 +18,7 @@ import os
 from typing import Any
 
 __all__ = [
+    "ArgumentError",
     "DataError",
     "DebugBuildWarning",
     "InternalError",
@@ -107,6 +108,10 @@ class TokenizerError(TurnmillError):
 
 class RecipeError(TurnmillError, ValueError):
     """A recipe has an unknown key or a bad value, or leaves a decision open that is needed."""
+
+
+class ArgumentError(TurnmillError, TypeError, ValueError):
+    """An argument of a call is of a type, or has a value, that it cannot have."""
 
 
 class InternalError(TurnmillError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from turnmill import _core
+from turnmill._arguments import path_text
 from turnmill.errors import RecipeError
 
 __all__ = ["Input", "Recipe"]
@@ -159,7 +161,7 @@ class Recipe:
         import tomllib
 
         try:
-            with Path(path).open("rb") as file:
+            with Path(path_text(path, "a recipe in TOML")).open("rb") as file:
                 keys = tomllib.load(file)
             if isinstance(keys.get("inputs"), list):
                 keys["inputs"] = [_input(item) for item in keys["inputs"]]
@@ -184,11 +186,33 @@ class Recipe:
 
     def _check(self) -> tuple[str, str]:
         given = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
-        return _core.check_recipe(json.dumps(_jsonable(given)))
+        return _core.check_recipe(json.dumps(_finite(_jsonable(given))))
 
 
 def _input(item: Any) -> Any:
     return Input.from_dict(item) if isinstance(item, dict) else item
+
+
+def _finite(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe as it is; JSON has no word for a number that is none.
+
+    Raises:
+        RecipeError: A value is nan or infinite, or holds such a number.
+    """
+    for key, value in recipe.items():
+        number = next(_odd_numbers(value), None)
+        if number is not None:
+            message = f"`{key}` cannot hold the number {number}"
+            raise RecipeError(message, code="invalid-value", hint=f"give `{key}` a finite number")
+    return recipe
+
+
+def _odd_numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _odd_numbers(item)
 
 
 def _jsonable(value: Any) -> Any:

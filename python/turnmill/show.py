@@ -85,13 +85,19 @@ def show(
     Raises:
         DataError: There is no such row.
     """
+    from turnmill._arguments import checked_recipe, position
     from turnmill.prepare import looking
 
-    place = looking.Place(n=n, row=row, sample=sample, source=source)
+    place = looking.Place(
+        n=position(n, "n"),
+        row=position(row, "row"),
+        sample=position(sample, "sample"),
+        source=source,
+    )
     if isinstance(data, str | os.PathLike) and looking.is_output(data):
         return Shown(looking.written(data, place, tokenizer), full=full)
     if recipe is None:
         from turnmill import Recipe
 
         recipe = Recipe(tokenizer=tokenizer or "", **keys)
-    return Shown(looking.raw(data, place, recipe), full=full)
+    return Shown(looking.raw(data, place, checked_recipe(recipe)), full=full)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnmill import _core
+from turnmill._arguments import path_text
 from turnmill.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Template:
     ) -> None:
         tokens = [(key, text) for key, text in (special_tokens or {}).items() if text is not None]
         moment = _moment(now)
-        given = os.fspath(x)
+        given = path_text(x, "a template")
         self._core = _core.Template(given, name, tokens, moment)
         self._arguments = (given, name, tokens, moment)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnmill import _core
+from turnmill._arguments import thread_count
 from turnmill._locate import locate_tokenizer
 from turnmill.errors import TokenizerError
 
@@ -86,7 +87,8 @@ class Tokenizer:
         """
         import numpy as np
 
-        ids, offsets = self._core.encode_batch(texts, add_special_tokens, threads)
+        count = thread_count(threads)
+        ids, offsets = self._core.encode_batch(texts, add_special_tokens, count)
         return np.frombuffer(ids, dtype=np.uint32), np.frombuffer(offsets, dtype=np.int64)
 
     def token_to_id(self, token: str) -> int | None:

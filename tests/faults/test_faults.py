@@ -325,6 +325,58 @@ def test_no_space_left_on_the_device() -> None:
         subprocess.run(["umount", "small"], check=True)
 
 
+@pytest.mark.parametrize(("count", "zeros"), [(3, 1), (3, 1000), (70_000, 512)])
+def test_a_gzip_file_filled_with_zeros_is_read_to_its_end(count: int, zeros: int) -> None:
+    """As writers of blocks leave it; `gzip` passes the zeros over too."""
+    padded = gzip.compress(lines(count), 1) + b"\0" * zeros
+    assert gzip.decompress(padded) == lines(count)
+    Path("a.jsonl.gz").write_bytes(padded)
+    assert f"{count:,}" in prepare_says("a.jsonl.gz", code=0).splitlines()[0]
+
+
+@pytest.mark.parametrize(("end", "what"), [(b"\0", "ends too early"), (b"\0x\0", "is damaged")])
+def test_zeros_hide_no_damage_of_a_gzip_file(end: bytes, what: str) -> None:
+    whole = gzip.compress(lines(3))
+    Path("a.jsonl.gz").write_bytes((whole[:-20] if what == "ends too early" else whole) + end)
+    assert prepare_says("a.jsonl.gz").startswith(f"error: the gzip stream {what}, after ")
+    assert nothing_looks_finished()
+
+
+INTERRUPT_DURING = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = [{program!r}, "prepare", "a.jsonl", "-o", "out", "--tokenizer", {tokenizer!r}]
+from turnmill.cli import main
+sys.exit(main())
+"""
+
+
+def interrupted(module: str, program: str) -> subprocess.CompletedProcess[str]:
+    """The command, with Ctrl-C pressed while a module is imported."""
+    script = INTERRUPT_DURING.format(module=module, program=program, tokenizer=str(TOKENIZER))
+    command = [sys.executable, "-c", script]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=60, env=environment()
+    )
+
+
+@pytest.mark.parametrize("module", ["turnmill.encoder", "turnmill.cli.arguments", "pyarrow.lib"])
+def test_ctrl_c_while_modules_are_imported_leaves_no_traceback(module: str) -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    done = interrupted(module, "/usr/bin/turnmill")
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[0] == "interrupted"
+    assert "Traceback" not in done.stderr
+
+
+def test_programs_that_import_turnmill_keep_their_own_ctrl_c() -> None:
+    assert "KeyboardInterrupt" in interrupted("turnmill.encoder", "train.py").stderr
+
+
 def test_an_unknown_recipe_key() -> None:
     Path("a.jsonl").write_bytes(lines(3))
     Path("recipe.toml").write_text("max_lenght = 100\n")

@@ -208,6 +208,29 @@ def test_a_pickled_encoder_works_in_process_pools(method: str) -> None:
     assert out.split() == ["True"] * 4
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_runs_in_processes_and_threads_at_once(method: str) -> None:
+    out = run(
+        f"""
+        import multiprocessing, tempfile
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+        recipe = turnmill.Recipe(tokenizer=tokenizer.path)
+        rows = [{{"text": text}} for text in texts]
+        folder = tempfile.mkdtemp()
+        first = turnmill.prepare(rows, folder + "/first", recipe, threads=2)
+        context = multiprocessing.get_context({method!r})
+        with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, mp_context=context) as pool:
+            runs = [
+                workers.submit(turnmill.prepare, rows, f"{{folder}}/{{n}}", recipe, threads=2)
+                for n, workers in enumerate([pool, threads, pool, threads])
+            ]
+            for run in runs:
+                print(run.result(50).totals == first.totals)
+        """
+    )
+    assert out.split() == ["True"] * 4
+
+
 def test_a_forked_child_has_threads_of_its_own() -> None:
     out = run(
         """

@@ -287,14 +287,25 @@ def test_datasets_map(encoder: turnmill.Encoder, processes: int | None) -> None:
 
 @pytest.mark.parametrize("rejected", [slice(0, 5), slice(5, 10)])
 @pytest.mark.parametrize("processes", [None, 2])
-def test_datasets_map_of_arrow_data_with_rejects(
-    encoder: turnmill.Encoder, processes: int | None, rejected: slice
+@pytest.mark.parametrize("form", [None, "arrow"])
+def test_datasets_map_with_rejects(
+    encoder: turnmill.Encoder, processes: int | None, rejected: slice, form: str | None
 ) -> None:
     rows = [CHAT[0]] * 10
     rows[rejected] = [CHAT[1]] * 5
-    data = datasets.Dataset.from_list(rows).with_format("arrow")
+    data = datasets.Dataset.from_list(rows).with_format(form)
     mapped = data.map(encoder, batched=True, batch_size=5, num_proc=processes).with_format(None)
     assert [reject is not None for reject in mapped["reject"]] == [row is CHAT[1] for row in rows]
+
+
+def test_columns_of_a_dict_keep_their_types(encoder: turnmill.Encoder) -> None:
+    table = encoder(pa.table({"text": ["a", "b"]}))
+    columns = encoder({"text": ["a", "b"]})
+    assert pa.table(columns).schema.equals(table.schema)
+    assert columns["input_ids"] == table["input_ids"].to_pylist()
+    assert columns["reject"] == [None, None]
+    columns["reject"].append({"code": "mine", "reason": "added later", "turn": 1})
+    assert pa.array(columns["reject"]).to_pylist() == columns["reject"]
 
 
 def test_it_pickles_as_paths_and_notices_changes(tmp_path: Path) -> None:

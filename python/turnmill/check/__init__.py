@@ -59,6 +59,7 @@ def check(
         DataError: The data cannot be read or has no rows that turnmill knows.
         TokenizerError: No tokenizer is named, or it cannot be loaded.
     """
+    from turnmill._arguments import checked_recipe, thread_count
     from turnmill.check.running import Settings, run
 
     settings = Settings(
@@ -69,9 +70,9 @@ def check(
         max_length=max_length,
         response_marker=response_marker,
         ignore_label=ignore_label,
-        recipe=recipe,
+        recipe=None if recipe is None else checked_recipe(recipe),
         evidence=evidence,
-        threads=threads,
+        threads=thread_count(threads),
     )
     return run(data, settings).judged(max_rates or {})
 

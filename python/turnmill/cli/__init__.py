@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol
 
+from turnmill import _start
 from turnmill._terminal import Terminal, table, terminal
 from turnmill.cli.arguments import Arguments, Parser, UsageError, nearest
 from turnmill.cli.failure import report
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_streams()
     talk = terminal()
     try:
+        _start.ready()
         code = _dispatch(argv, talk)
         flush()
         return code

@@ -49,9 +49,10 @@ def parity(
     if against != "transformers":
         message = f"`against` cannot be {against!r}"
         raise RecipeError(message, code="bad-value", hint='it takes "transformers"')
+    from turnmill._arguments import checked_recipe
     from turnmill.parity.comparing import compare
     from turnmill.recipe import Recipe
 
     if recipe is None:
         recipe = Recipe(tokenizer=tokenizer or "", **keys)
-    return compare(data, recipe, rows)
+    return compare(data, checked_recipe(recipe), rows)

@@ -53,10 +53,13 @@ def prepare(
         OSError: A file cannot be read or written.
     """
     from turnmill import Encoder
+    from turnmill._arguments import checked_recipe, thread_count
     from turnmill.prepare.record import settled_now
     from turnmill.prepare.remote import output_path
     from turnmill.prepare.run import run_with
 
+    checked_recipe(recipe)
+    count = thread_count(threads)
     place = output_path(output)
     now = recipe.now or settled_now(place)
     return run_with(
@@ -64,7 +67,7 @@ def prepare(
         recipe.to_dict(),
         recipe.inputs if inputs is None else inputs,
         place,
-        threads=threads,
+        threads=count,
         resume=resume,
         progress=progress,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import gzip
 import hashlib
 import os
 import re
 import threading
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -138,14 +140,32 @@ class FileInput:
         except OSError as error:
             if error.errno is not None:
                 raise
-            what = "ends too early" if "runcated" in str(error) else "is damaged"
-            message = f"the {self.compression} stream {what}, after {done:,} bytes of text"
-            raise DataError(
-                message,
-                code="broken-input",
-                path=self.name,
-                hint=_REPLACE,
-            ) from error
+            if self.compression != "gzip" or not _ends_in_zero(self.name):
+                raise self._broken(error, done) from error
+            yield from self._unpadded(done, position)
+
+    def _unpadded(self, done: int, position: int) -> Iterator[Sized[bytes]]:
+        """The text after ``done`` bytes of it, of a file that a writer of blocks filled with zeros.
+
+        `gzip` passes such zeros over; pyarrow refuses them.
+        """
+        try:
+            with _open(self.name) as file, gzip.GzipFile(fileobj=file) as stream:
+                stream.seek(done)
+                while block := stream.read(BLOCK_BYTES):
+                    done += len(block)
+                    before, position = position, max(position, file.tell())
+                    yield block, position - before
+        except (EOFError, OSError, zlib.error) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise self._broken(error, done) from error
+
+    def _broken(self, error: Exception, done: int) -> DataError:
+        cut = isinstance(error, EOFError) or "runcated" in str(error)
+        what = "ends too early" if cut else "is damaged"
+        message = f"the {self.compression} stream {what}, after {done:,} bytes of text"
+        return DataError(message, code="broken-input", path=self.name, hint=_REPLACE)
 
     def batches(self, part: Part) -> Iterator[Sized[pa.RecordBatch]]:
         """The record batches of a part of a columnar file.
@@ -320,6 +340,12 @@ def _open(path: str) -> Any:
         filesystem, inner = open_uri(path)
         return filesystem.open_input_file(inner)
     return pa.OSFile(path, "rb")
+
+
+def _ends_in_zero(path: str) -> bool:
+    with _open(path) as file:
+        file.seek(max(0, file.size() - 1))
+        return bool(file.read(1) == b"\0")
 
 
 def _stop(part: Part, count: int) -> int:

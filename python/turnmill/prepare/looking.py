@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from turnmill.errors import DataError
+from turnmill.errors import DataError, TokenizerError
 from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.plan import schema_of
 from turnmill.prepare.protocol import Encoder
 from turnmill.prepare.reading import Output, WrittenRow, is_output
 from turnmill.prepare.rows import PickedRow, encode_row, rows_of
+from turnmill.prepare.store import file_sha256
 from turnmill.prepare.views import RowView, TokenBytes, sample_view
 
 if TYPE_CHECKING:
+    from turnmill import Tokenizer
     from turnmill.recipe import Recipe
 
 __all__ = ["Place", "is_output", "raw", "written"]
@@ -135,11 +137,37 @@ def written(
     path: str | os.PathLike[str], place: Place, tokenizer: str | os.PathLike[str] | None
 ) -> list[RowView]:
     """Reads the wanted rows of an output directory back."""
+    output = Output.open(path)
+    tokenizer_ = _tokenizer_of(output, tokenizer)
+    return written_with(output, place, tokenizer_._token_bytes)
+
+
+def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Tokenizer:
+    """The tokenizer that an output was written with, for another would show other text.
+
+    Raises:
+        TokenizerError: It is not where it was, or its files have changed.
+    """
     from turnmill import Tokenizer
 
-    output = Output.open(path)
-    name = tokenizer or output.record["facts"]["tokenizer"]["path"]
-    return written_with(output, place, Tokenizer(name)._token_bytes)
+    facts = output.record["facts"]["tokenizer"]
+    hint = "give the directory of the tokenizer that the output was written with: --tokenizer DIR"
+    try:
+        tokenizer = Tokenizer(given or facts["path"])
+    except TokenizerError as error:
+        if given or error.code != "tokenizer-not-found":
+            raise
+        message = "the tokenizer of the output is not where it was"
+        raise TokenizerError(message, code=error.code, path=facts["path"], hint=hint) from None
+    place = Path(tokenizer.path)
+    file = place / "tokenizer.json" if place.is_dir() else place
+    # Of the other files a changed template is no harm here, tokens that they add are.
+    same = (file_sha256(file), tokenizer.vocab_size) == (facts["sha256"], facts["vocab_size"])
+    if not same:
+        what = "is not the one" if given else "has changed since"
+        message = f"the tokenizer {what} the output was written{' with' if given else ''}"
+        raise TokenizerError(message, code="tokenizer-changed", path=file, hint=hint)
+    return tokenizer
 
 
 def written_with(output: Output, place: Place, token_bytes: TokenBytes) -> list[RowView]:

@@ -46,10 +46,19 @@ def same_recipe(output: AnyPath, mine: dict[str, Any]) -> bool:
 
 
 def _wherever(made: dict[str, Any]) -> dict[str, Any]:
-    """Without what decides no byte: the tokenizer's place (its hash counts) and the limit."""
-    recipe = {k: v for k, v in made["recipe"].items() if k not in {"tokenizer", "max_rejects"}}
-    tokenizer = {k: v for k, v in made["facts"]["tokenizer"].items() if k != "path"}
-    return {**made, "recipe": recipe, "facts": {**made["facts"], "tokenizer": tokenizer}}
+    """Without what decides no byte: places (what lies there counts by its hash) and the limit."""
+    facts = made["facts"]
+    tokenizer = _without(facts["tokenizer"], "path")
+    template = facts["template"] and _without(facts["template"], "name")
+    return {
+        **made,
+        "recipe": _without(made["recipe"], "tokenizer", "template", "max_rejects"),
+        "facts": {**facts, "tokenizer": tokenizer, "template": template},
+    }
+
+
+def _without(keys: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in keys.items() if name not in names}
 
 
 def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:

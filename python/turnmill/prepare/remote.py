@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
+from turnmill._arguments import path_text
 from turnmill.errors import DataError
 
 _WRITE_BUFFER = 1 << 20
@@ -121,7 +122,7 @@ def output_path(given: str | os.PathLike[str] | RemotePath) -> AnyPath:
     """
     if isinstance(given, RemotePath):
         return given
-    text = os.fspath(given)
+    text = path_text(given, "an output")
     if "://" not in text:
         return Path(text)
     filesystem, inner = open_uri(text)

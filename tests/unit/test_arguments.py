@@ -1,0 +1,143 @@
+"""Calls with arguments that they cannot take: each error names the argument and says what fits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import turnmill
+from turnmill import ArgumentError
+
+TOKENIZER = Path(turnmill.__file__).parent / "demo" / "tokenizer"
+KEYS: Any = {"tokenizer": str(TOKENIZER)}
+RECIPE = turnmill.Recipe(**KEYS)
+ROWS = [{"text": "to be"}]
+ODD: Any = 5
+NONE: Any = None
+
+
+def encoder() -> turnmill.Encoder:
+    return turnmill.Encoder(RECIPE)
+
+
+THREADED: dict[str, Callable[[Path, Any], Any]] = {
+    "prepare": lambda out, threads: turnmill.prepare(ROWS, out, RECIPE, threads=threads),
+    "encode": lambda _, threads: encoder().encode(ROWS, threads=threads),
+    "check": lambda _, threads: turnmill.check(ROWS, tokenizer=TOKENIZER, threads=threads),
+    "encode_batch": lambda _, threads: turnmill.Tokenizer(TOKENIZER).encode_batch(
+        ["a"], threads=threads
+    ),
+}
+
+
+@pytest.mark.parametrize("threads", [-1, 0, 1.5, "2", True, 10**30, math.nan])
+@pytest.mark.parametrize("call", THREADED.values(), ids=THREADED)
+def test_threads(tmp_path: Path, call: Callable[[Path, Any], Any], threads: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^threads cannot be ") as raised:
+        call(tmp_path / "out", threads)
+    assert raised.value.hint == "threads takes a whole number above 0, or None for all cores"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_number_of_numpy_is_a_number(tmp_path: Path) -> None:
+    assert turnmill.prepare(ROWS, tmp_path / "out", RECIPE, threads=np.int64(2)).rows == 1
+
+
+CALLS: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "prepare, a dict as recipe": (
+        lambda: turnmill.prepare(ROWS, "out", KEYS),
+        "a recipe is a turnmill.Recipe, not an object of type dict",
+        "make one of the dict: turnmill.Recipe(**recipe)",
+    ),
+    "Encoder, a path as recipe": (
+        lambda: turnmill.Encoder(KEYS["tokenizer"]),
+        "a recipe is a turnmill.Recipe, not an object of type str",
+        "Recipe.from_toml(PATH)",
+    ),
+    "show, a dict as recipe": (
+        lambda: turnmill.show(ROWS, recipe=KEYS),
+        "a recipe is a turnmill.Recipe, not an object of type dict",
+        "Recipe(**recipe)",
+    ),
+    "check, a dict as recipe": (
+        lambda: turnmill.check(ROWS, tokenizer=TOKENIZER, recipe=KEYS),
+        "a recipe is a turnmill.Recipe, not an object of type dict",
+        "Recipe(**recipe)",
+    ),
+    "parity, a dict as recipe": (
+        lambda: turnmill.parity(ROWS, recipe=KEYS),
+        "a recipe is a turnmill.Recipe, not an object of type dict",
+        "Recipe(**recipe)",
+    ),
+    "no output": (
+        lambda: turnmill.prepare(ROWS, NONE, RECIPE),
+        "an output is a path, not None",
+        "give a str or a pathlib.Path",
+    ),
+    "Tokenizer": (
+        lambda: turnmill.Tokenizer(ODD),
+        "a tokenizer is a path, not an object of type int",
+        "give a str or a pathlib.Path",
+    ),
+    "Template": (
+        lambda: turnmill.Template(ODD),
+        "a template is a path, not an object of type int",
+        "give a str or a pathlib.Path",
+    ),
+    "from_toml": (
+        lambda: turnmill.Recipe.from_toml(ODD),
+        "a recipe in TOML is a path, not an object of type int",
+        "give a str or a pathlib.Path",
+    ),
+    "a batch": (
+        lambda: encoder()([ROWS[0]]),
+        "a batch is a dict of columns or Arrow data, not a list",
+        "Encoder.encode takes rows of any kind",
+    ),
+    "show, n": (
+        lambda: turnmill.show(ROWS, recipe=RECIPE, n=-1),
+        "n cannot be -1",
+        "n takes a number from 0",
+    ),
+    "show, row": (
+        lambda: turnmill.show(ROWS, recipe=RECIPE, row=ODD / 2),
+        "row cannot be 2.5",
+        "row takes a number from 0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "what", "hint"), CALLS.values(), ids=CALLS)
+def test_arguments_of_a_wrong_kind(call: Callable[[], Any], what: str, hint: str) -> None:
+    with pytest.raises(ArgumentError) as raised:
+        call()
+    assert str(raised.value) == what
+    assert hint in (raised.value.hint or "")
+    assert isinstance(raised.value, TypeError)
+    assert isinstance(raised.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ({"max_rejects": math.nan}, "`max_rejects` cannot hold the number nan"),
+        ({"max_rejects": -math.inf}, "`max_rejects` cannot hold the number -inf"),
+        ({"template_kwargs": {"a": [1, {"b": math.nan}]}}, "`template_kwargs` cannot hold the"),
+    ],
+)
+def test_numbers_that_are_none(keys: dict[str, Any], what: str, tmp_path: Path) -> None:
+    with pytest.raises(turnmill.RecipeError) as raised:
+        turnmill.Recipe(**keys)
+    assert str(raised.value).startswith(what)
+    assert raised.value.hint == f"give `{next(iter(keys))}` a finite number"
+    (key, value), *_ = keys.items()
+    if isinstance(value, float):
+        (tmp_path / "recipe.toml").write_text(f"{key} = {value}")
+        with pytest.raises(turnmill.RecipeError, match="cannot hold the number") as raised:
+            turnmill.Recipe.from_toml(tmp_path / "recipe.toml")
+        assert raised.value.path == str(tmp_path / "recipe.toml")
