@@ -317,6 +317,9 @@ pub(super) fn header_len(rules: &TurnRules, role_before: &str, leading: &str) ->
             .map(|(_, header)| header.len())
             .max()
     };
+    if !rules.prompts.is_empty() && rules.prompts.iter().all(|(_, prompt)| prompt.is_empty()) {
+        return Some(0);
+    }
     let own = longest(&rules.prompts, Some(role_before));
     let of_any = longest(&rules.prompts, None);
     let is_some = |length: &usize| *length > 0;

@@ -232,7 +232,7 @@ impl<'r> Prober<'r> {
             prompts.push(added.to_owned());
         }
         let (end, prompted_end) = (plain.messages_end(), prompted.messages_end());
-        if plain.text(0, end) == prompted.text(0, prompted_end) {
+        if end > 0 && plain.text(0, end) == prompted.text(0, prompted_end) {
             let tail = prompted.text(prompted_end, prompted.out.text.len() as u32);
             prompts.push(tail.to_owned());
         }
