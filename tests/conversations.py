@@ -186,6 +186,20 @@ CONVERSATIONS: dict[str, list[Message]] = {
     "jinja in content": [user("{{ 7 * 7 }}{% if %}"), assistant("{# c #}")],
     "last question twice": [user("same"), assistant("x"), user("same"), assistant("y")],
     "line ends": [user("a\r\nb\u2028c"), assistant("\x1cd\x1f\n")],
+    "code": [
+        user("```python\ndef f(x):\n\treturn {'a': [x, \"b\\n\"]}  # <b> & \\\\\n```"),
+        assistant('    if x:\n        y = f"{x!r:>{w}}"\n```\n'),
+    ],
+    "right to left and combining": [
+        user("שלום\u200f e\u0301 \u0627\u064b"),
+        assistant("\u202eok\ufeff"),
+    ],
+    "very long": [
+        user("A long line, 你好. " * 3_000),
+        assistant(("word " * 50 + "\n\n") * 80),
+        user("On" * 9_000),
+        assistant("x"),
+    ],
     "extra keys": [{**user("a"), "name": "Ann", "weight": 0}, assistant("b", loss=True)],
 }
 """Messages by what is odd about them."""

@@ -35,6 +35,9 @@ def _facts(study: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "ends a turn with", _quoted(study["terminator"]) or "nothing"
     if study["final_terminator"] != study["terminator"]:
         yield "ends the last with", _quoted(study["final_terminator"]) or "nothing"
+    if "stop_set" in study:
+        stops = ", ".join(_quoted(stop["token"]) for stop in study["stop_set"])
+        yield "a server stops on", stops or "nothing: the tokenizer names no eos"
     if study["next_role_ends_turn"]:
         markers = ", ".join(_quoted(text) for text in study["role_markers"].values())
         yield "next role ends it", f"the marker of the message after a turn is its end: {markers}"

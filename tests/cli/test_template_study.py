@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from fixtures import fixture
-from turnmill import Template
+from fixtures import ROOT, fixture
+from turnmill import Template, Tokenizer
 from turnmill.cli import main
+
+DEMO = ROOT / "python" / "turnmill" / "demo"
 
 CHATML = """\
 template chatml
@@ -38,6 +40,19 @@ def test_json_holds_the_whole_study(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "--template", "chatml", "--json"]) == 0
     study = json.loads(capsys.readouterr().out)
     assert study == {"name": "chatml", **Template("chatml").study()}
+
+
+def test_the_stop_set_of_a_tokenizer_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    directory = str(DEMO / "tokenizer")
+    for flags in (["--template", directory], ["--tokenizer", directory]):
+        assert main(["show", *flags]) == 0
+        assert "a server stops on       <|im_end|>" in capsys.readouterr().out
+    flags = ["--template", "chatml", "--tokenizer", directory, "--json"]
+    assert main(["show", *flags]) == 0
+    stops = json.loads(capsys.readouterr().out)["stop_set"]
+    known = Tokenizer(directory)
+    assert [known.token_to_id(stop["token"]) for stop in stops] == [stop["id"] for stop in stops]
+    assert stops[0]["token"] == "<|im_end|>"
 
 
 @pytest.mark.parametrize(

@@ -279,3 +279,20 @@ def test_every_turn_of_gpt_oss_is_trained_where_the_history_is_expanded() -> Non
     trained = [text for row in rows for text in runs(model, row)]
     final = "<|channel|>final<|message|>"
     assert trained == [f"{final}4<|return|>", f"{final}Yes<|return|>"]
+
+
+def test_spans_come_from_tags_or_are_inferred_as_chosen() -> None:
+    with pytest.raises(turnmill.TemplateError) as raised:
+        encode("qwen3", {"messages": NONE}, spans="tags")
+    assert raised.value.code == "template-spans"
+    source = fixture("chat_templates", "trl.qwen2_5_training.jinja")
+    found = {
+        spans: only(encode("qwen3", {"messages": PLAIN}, spans=spans, template=source))
+        for spans in ("auto", "tags", "inferred")
+    }
+    assert found["auto"] == found["tags"]
+    # The twin's tags hold the newline of the header, which the generation prompt has already.
+    model = reference("qwen3")
+    tagged, inferred = ([*runs(model, found[spans])] for spans in ("tags", "inferred"))
+    assert inferred == ["4<|im_end|>", "Yes<|im_end|>"]
+    assert tagged == ["\n" + text for text in inferred]

@@ -6,6 +6,8 @@ text where transformers renders, an error where it raises, the same spans where 
 
 from __future__ import annotations
 
+import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +45,19 @@ CONSTRUCTS = (
 
 
 def templates() -> list[str]:
+    """The shared templates, and those of the shared tokenizers."""
     if not fixtures.present():
         return []
-    return sorted(path.stem for path in (fixtures.SHARED / "chat_templates").glob("*.jinja"))
+    own = [f"tokenizers/{name}" for name in fixtures.TOKENIZERS]
+    return sorted(path.stem for path in (fixtures.SHARED / "chat_templates").glob("*.jinja")) + own
+
+
+def source_of(name: str) -> str:
+    folder, _, tokenizer = name.rpartition("/")
+    if not folder:
+        return fixtures.template_path(name).read_text("utf-8")
+    config = fixtures.tokenizer_dir(tokenizer) / "tokenizer_config.json"
+    return str(json.loads(config.read_text("utf-8"))["chat_template"])
 
 
 def reference(source: str, messages: Any, **keys: Any) -> tuple[str, list[Any]] | None:
@@ -73,27 +85,50 @@ def ours(template: turnmill.Template, messages: Any, **keys: Any) -> turnmill.Re
         return None
 
 
-@pytest.mark.parametrize("name", templates())
-def test_a_shared_template_renders_as_in_transformers(name: str) -> None:
-    source = fixtures.template_path(name).read_text("utf-8")
+VARIABLES: tuple[dict[str, Any], ...] = (
+    {"enable_thinking": True},
+    {"enable_thinking": False},
+    {"thinking": True},
+    {"builtin_tools": ["python", "browser"], "reasoning_effort": "high"},
+    {"documents": [{"title": "t", "text": "x", "doc_id": 1}]},
+    {"custom_tools": TOOLS},
+    {"keep_reasoning": True, "preserve_thinking": True, "clear_thinking": False},
+    {"model_identity": "I", "date_string": "1", "xml_tools": TOOLS, "python_tools": ["a"]},
+)
+"""Variables that some of the templates read."""
+
+
+def compare(name: str, variables: tuple[dict[str, Any], ...]) -> int:
+    """How many cases transformers renders; all do as there, and the others are refused."""
+    source = source_of(name)
     template = turnmill.Template(source, special_tokens=TOKENS, now=NOW)
     rendered = 0
     for label, messages in CONVERSATIONS.items():
-        for tools in (None, TOOLS):
-            for prompt in (False, True):
-                keys = {"tools": tools, "add_generation_prompt": prompt}
-                expected = reference(source, messages, **keys)
-                found = ours(template, messages, **keys)
-                case = f"{name} {label} {keys}"
-                if expected is None:
-                    assert found is None, case
-                    continue
-                rendered += 1
-                assert found is not None, case
-                assert found.text == expected[0], case
-                if "endgeneration" in source:
-                    assert found.spans.tolist() == expected[1], case
-    assert rendered > 0 or name == NEVER_RENDERS
+        for more, tools, prompt in itertools.product(variables, (None, TOOLS), (False, True)):
+            keys = {**more, "tools": tools, "add_generation_prompt": prompt}
+            expected = reference(source, messages, **keys)
+            found = ours(template, messages, **keys)
+            case = f"{name} {label} {keys}"
+            if expected is None:
+                assert found is None, case
+                continue
+            rendered += 1
+            assert found is not None, case
+            assert found.text == expected[0], case
+            if "endgeneration" in source:
+                assert found.spans.tolist() == expected[1], case
+    return rendered
+
+
+@pytest.mark.parametrize("name", templates())
+def test_a_shared_template_renders_as_in_transformers(name: str) -> None:
+    assert compare(name, ({},)) > 0 or name == NEVER_RENDERS
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", templates())
+def test_a_shared_template_renders_with_variables_as_in_transformers(name: str) -> None:
+    assert compare(name, VARIABLES) > 0 or name == NEVER_RENDERS
 
 
 LINES = Path(__file__).with_name("constructs.txt").read_text("utf-8").splitlines()

@@ -214,7 +214,7 @@ def test_a_raising_template_names_line_and_message() -> None:
     )
     with pytest.raises(turnmill.TemplateError, match="no assistant") as raised:
         raising.render(MESSAGES)
-    assert raised.value.line == 2
+    assert (raised.value.line, raised.value.message_index) == (2, 1)
 
 
 def test_arguments_that_cannot_go_together() -> None:

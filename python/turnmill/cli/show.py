@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from turnmill._terminal import Terminal, terminal
@@ -82,12 +83,28 @@ def _show_template(arguments: Arguments) -> int:
     from turnmill._template_study import draw_study
 
     template = Template(**_template_and_tokens(arguments), now=arguments.now)
-    study = template.study()
+    stops = _stop_set(arguments)
+    study = {**template.study(), **({} if stops is None else {"stop_set": stops})}
     if arguments.json:
         print_json({"name": template.name, **study})
     else:
         print(draw_study(template.name, study, terminal(sys.stdout)))
     return 0
+
+
+def _stop_set(arguments: Arguments) -> list[dict[str, Any]] | None:
+    """What a server that loads the tokenizer stops on; None where no tokenizer is named."""
+    from turnmill import Tokenizer, _core
+
+    place = arguments.tokenizer
+    if place is None and Path(arguments.template, "tokenizer.json").is_file():
+        place = arguments.template
+    if place is None:
+        return None
+    tokenizer = Tokenizer(place)
+    ids = _core.stop_set(tokenizer._core)
+    texts = (token.decode("utf-8", "replace") for token in tokenizer._token_bytes(ids))
+    return [{"id": id_, "token": text} for id_, text in zip(ids, texts, strict=True)]
 
 
 def _template_and_tokens(arguments: Arguments) -> dict[str, Any]:
