@@ -27,6 +27,16 @@ def draw_study(name: str, study: dict[str, Any], out: Terminal) -> str:
     return "\n".join(lines)
 
 
+def stop_set(tokenizer: str) -> list[dict[str, Any]]:
+    """What a server that loads a tokenizer directory stops on: `id` and `token`."""
+    from turnmill import Tokenizer, _core
+
+    loaded = Tokenizer(tokenizer)
+    ids = _core.stop_set(loaded._core)
+    texts = (token.decode("utf-8", "replace") for token in loaded._token_bytes(ids))
+    return [{"id": id_, "token": text} for id_, text in zip(ids, texts, strict=True)]
+
+
 def _facts(study: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for role in study["roles"]:
         yield f"role {role['role']}", _role(role)

@@ -80,31 +80,18 @@ def _show_template(arguments: Arguments) -> int:
             "name a file or directory before the options, or a template with --template",
         )
     from turnmill import Template
-    from turnmill._template_study import draw_study
+    from turnmill._template_study import draw_study, stop_set
 
     template = Template(**_template_and_tokens(arguments), now=arguments.now)
-    stops = _stop_set(arguments)
-    study = {**template.study(), **({} if stops is None else {"stop_set": stops})}
+    study = template.study()
+    place = arguments.tokenizer or arguments.template
+    if arguments.tokenizer or Path(place, "tokenizer.json").is_file():
+        study["stop_set"] = stop_set(place)
     if arguments.json:
         print_json({"name": template.name, **study})
     else:
         print(draw_study(template.name, study, terminal(sys.stdout)))
     return 0
-
-
-def _stop_set(arguments: Arguments) -> list[dict[str, Any]] | None:
-    """What a server that loads the tokenizer stops on; None where no tokenizer is named."""
-    from turnmill import Tokenizer, _core
-
-    place = arguments.tokenizer
-    if place is None and Path(arguments.template, "tokenizer.json").is_file():
-        place = arguments.template
-    if place is None:
-        return None
-    tokenizer = Tokenizer(place)
-    ids = _core.stop_set(tokenizer._core)
-    texts = (token.decode("utf-8", "replace") for token in tokenizer._token_bytes(ids))
-    return [{"id": id_, "token": text} for id_, text in zip(ids, texts, strict=True)]
 
 
 def _template_and_tokens(arguments: Arguments) -> dict[str, Any]:
