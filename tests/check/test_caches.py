@@ -148,6 +148,40 @@ def test_data_without_labels_says_so():
     assert "prompt-in-loss" in findings.rules
 
 
+def test_an_attention_mask_that_was_made_by_comparing_with_the_pad_id():
+    """Two incidents: `input_ids.ne(pad)` where pad is eos leaves out the real terminators."""
+    ids = [500, 501, STOP, 500, 501, STOP, STOP, STOP]
+    row = {"input_ids": ids, "labels": [-100, 501, STOP, -100, 501, STOP, -100, -100]}
+
+    def found(attended):
+        findings = turnmill.check([{**row, "attention_mask": attended}], tokenizer=DEMO)
+        assert findings.facts["turns"] == 2
+        return findings.rules.get("pad-equals-terminator")
+
+    broken = found([int(id_ != STOP) for id_ in ids])
+    place = broken.evidence[0]
+    assert (broken.count, place["row"], place["tokens"][2]["id"]) == (1, 0, STOP)
+    assert "attention mask is 0" in place["note"]
+    assert found([1, 1, 1, 1, 1, 1, 0, 0]) is None
+
+
+def test_padding_of_rows_without_labels_is_no_text():
+    rows = [{"input_ids": [500, 501, STOP, 0, 0], "attention_mask": [1, 1, 1, 0, 0]}]
+    findings = turnmill.check(rows, tokenizer=DEMO)
+    assert findings.ok
+    assert "duplicate-terminator" not in findings.rules
+
+
+@pytest.mark.parametrize("mask", ["loss_mask", "completion_mask", "assistant_masks"])
+def test_labels_beside_a_mask_that_says_otherwise(mask):
+    row = {"input_ids": [500, 501, STOP], "labels": [-100, 501, STOP]}
+    rows = [{**row, mask: [0, 1, 1]}, {**row, mask: [0, 1, 0]}, {**row, mask: [1, 1, 1]}]
+    notes = turnmill.check(rows, tokenizer=DEMO).facts["notes"]
+    assert any("in 2 rows, first in row 1" in note for note in notes)
+    notes = turnmill.check(rows[:1], tokenizer=DEMO).facts["notes"]
+    assert not any("mask beside" in note for note in notes)
+
+
 def test_json_lines_with_a_broken_line(tmp_path):
     path = tmp_path / "rows.jsonl"
     lines = [json.dumps(llama_factory(*row)) for row in rows()]

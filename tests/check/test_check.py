@@ -93,6 +93,14 @@ def test_a_rate_can_be_allowed(rows):
     assert raised.value.hint == "did you mean missing-terminator?"
 
 
+@pytest.mark.parametrize("data", [[1, 2], [None], [["a"]]])
+def test_rows_in_memory_that_are_no_dicts(data):
+    with pytest.raises(DataError, match=r"the first row is .*, not an object") as raised:
+        check(data)
+    assert "messages" in raised.value.hint
+    assert "--fields" not in raised.value.hint
+
+
 def test_a_tokenizer_is_needed(rows):
     with pytest.raises(TokenizerError, match="no tokenizer"):
         turnmill.check(rows)

@@ -127,6 +127,20 @@ def test_a_reject_about_a_turn_names_it(content, rule, tmp_path):
     assert shown[0].to_dict()["reject"]["turn"] == 3
 
 
+def test_a_reject_that_comes_before_the_tokens_has_none():
+    """The template prints the text of a turn and not its calls: the row before had more tokens."""
+    call = {"type": "function", "function": {"name": "look", "arguments": {}}}
+    calling = talk("Hi", "Let me look.")
+    calling["messages"][1]["tool_calls"] = [call]
+    recipe = turnmill.Recipe(
+        tokenizer=TOKENIZER,
+        template="{% for m in messages %}<|im_start|>{{ m.role + '\\n' + m.content }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    )
+    place = found([GOOD, calling], recipe=recipe).rules["turn-lost"].evidence[0]
+    assert (place["row"], place["turn"], place["message"], place["tokens"]) == (1, 0, 1, [])
+
+
 def test_what_was_found_before_the_first_row_is_shown():
     endless = (
         "{% for m in messages %}{{ m.role }}:\n{{ m.content }}\n{% endfor %}"

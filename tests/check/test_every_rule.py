@@ -372,6 +372,8 @@ CHAT = ASK + HEADER + ANSWER + "\n"
 CASES["all-labels-masked"] = chats((CHAT, ()), (CHAT, (ANSWER,)))
 CASES["prompt-in-loss"] = chats((CHAT, (CHAT,)), (CHAT, (ANSWER,)))
 CASES["header-in-loss"] = chats((CHAT, (HEADER + ANSWER,)), (CHAT, (ANSWER,)))
+OTHER_END = CHAT.replace(ANSWER, "Hello you!<|endoftext|>")
+CASES["other-terminator"] = chats((OTHER_END, ("Hello you!<|endoftext|>",)), (CHAT, (ANSWER,)))
 CASES["mask-off-by-one"] = lambda _: (shifted(1), shifted(0))
 CASES["label-mismatch"] = lambda _: (
     tokens([WORD, OTHER, STOP], [-100, WORD, STOP], {}),

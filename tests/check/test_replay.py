@@ -10,6 +10,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tokenizers import Tokenizer
 
@@ -205,6 +206,27 @@ def test_turnmills_own_output_is_replayed_from_its_sources(written):
     found = findings.facts["replay"]
     assert findings.ok
     assert (found["by"], found["turns"], found["rate"]) == ("rendered", 4, 1.0)
+
+
+def test_the_report_says_how_many_turns_were_replayed():
+    encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=TOKENIZER))
+    table = encoder.encode([talk("Hi", "Hello!")] * 2048).table.select(["input_ids", "labels"])
+    findings = turnmill.check(table, tokenizer=TOKENIZER)
+    found = findings.facts["replay"]
+    assert (found["turns"], found["of"]) == (1024 + 16, 2048)
+    assert "100 % of 1,040 replayed turns (2,048 in all)" in " ".join(str(findings).split())
+
+
+def test_a_tokenizer_that_cannot_be_replayed_says_so(tmp_path):
+    for file in TOKENIZER.iterdir():
+        shutil.copy(file, tmp_path)
+    spec = json.loads((tmp_path / "tokenizer.json").read_text())
+    spec["normalizer"] = {"type": "Lowercase"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(spec))
+    table = pa.table({"input_ids": [[500, 501, 2]], "labels": [[-100, 501, 2]]})
+    findings = turnmill.check(table, tokenizer=tmp_path)
+    assert findings.facts["replay"]["rate"] is None
+    assert "no turn can be replayed" in str(findings)
 
 
 def test_without_its_sources_an_output_is_replayed_from_its_ids(written):

@@ -10,7 +10,7 @@ import pytest
 import turnmill
 from fixtures import STOPS, tokenizer_dir
 from turnmill import cli
-from turnmill.errors import RecipeError
+from turnmill.errors import RecipeError, TokenizerError
 
 DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 STOP, OTHER = 2, 0
@@ -71,6 +71,16 @@ def test_the_serving_directory_of_an_output_needs_no_tokenizer(tmp_path):
     (serving / "generation_config.json").write_text('{"eos_token_id": 0}')
     command = ["check", str(tmp_path / "out"), "--serving", str(serving), "--quiet"]
     assert cli.main(command) == 1
+
+
+@pytest.mark.parametrize("place", ["nowhere", "empty"])
+def test_a_serving_directory_that_is_none_names_its_own_flag(tmp_path, place):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TokenizerError) as raised:
+        turnmill.check([ROW], tokenizer=DEMO, serving=tmp_path / place)
+    assert "--serving" in raised.value.hint
+    assert "--tokenizer" not in raised.value.hint
+    assert place in raised.value.path
 
 
 def test_llama_cpp_is_told_the_token_that_ends_turns(tmp_path):

@@ -116,7 +116,7 @@ class _Seen:
         for place in checked["evidence"]:
             self._place(place.pop("rule"), {**place, "file": found.name})
         replay = checked["replay"]
-        self._replay.add(replay["positions"], replay["switched"])
+        self._replay.add(replay["positions"], replay["switched"], replay["turns"])
         self._different += replay["different"]
         self._differences += [{**place, "file": found.name} for place in replay["differences"]]
 

@@ -29,7 +29,7 @@ def draw(findings: Findings, out: Terminal) -> Iterator[str]:
     yield _verdict(findings, out)
     yield from wrap(_summary(findings), out.width, indent="  ")
     yield from wrap(_settings(findings), out.width, indent="  ")
-    yield from _replay(findings.facts.get("replay"), out)
+    yield from _replay(findings, out)
     for note in findings.facts.get("notes", []):
         yield from wrap(visible(f"note: {note}"), out.width, indent="      ")
     if not ordered:
@@ -93,12 +93,19 @@ def _settings(findings: Findings) -> str:
     return f"stops on {stops or 'nothing'}{read}"
 
 
-def _replay(replay: dict[str, Any] | None, out: Terminal) -> Iterator[str]:
+def _replay(findings: Findings, out: Terminal) -> Iterator[str]:
+    replay = findings.facts.get("replay")
     if not replay or replay["rate"] is None:
+        if replay and "roundtrip-mismatch" in findings.rules:
+            why = "this tokenizer does not encode what ids decode to as the same ids"
+            yield from wrap(f"replay: no turn can be replayed: {why}", out.width, indent="  ")
         return
     right = share(replay["rate"] * replay["turns"], replay["turns"])
     how = {"rendered": "rendered by the template", "decoded": "decoded from the ids"}[replay["by"]]
-    text = f"replay: {right} of {count(replay['turns'])} turns have the server's prompt and end"
+    turns = f"{count(replay['turns'])} turns"
+    if replay["turns"] < replay["of"]:
+        turns = f"{count(replay['turns'])} replayed turns ({count(replay['of'])} in all)"
+    text = f"replay: {right} of {turns} have the server's prompt and end"
     text += f" where it stops (prompts {how})"
     rates = [share(at["rate"], 1) for at in replay["by_turn"]]
     if len(set(rates)) > 1:

@@ -25,9 +25,12 @@ class Replay:
     positions: Positions = field(default_factory=list)
     switched: dict[str, int] = field(default_factory=dict)
     """Turns that are right only if the server switches reasoning so."""
+    of: int = 0
+    """Trained turns; not all are replayed."""
 
-    def add(self, positions: Positions, switched: Mapping[str, int]) -> None:
-        """Adds what another part of the data gave."""
+    def add(self, positions: Positions, switched: Mapping[str, int], of: int) -> None:
+        """Adds what another part of the data gave, which has ``of`` trained turns."""
+        self.of += of
         empty = [[0, 0] for _ in positions]
         self.positions = [
             [turns + more, right + more_right]
@@ -49,6 +52,7 @@ class Replay:
         return {
             "by": self.by,
             "turns": self.turns,
+            "of": self.of,
             "rate": right / self.turns if self.turns else None,
             "by_turn": [
                 {"turns": turns, "rate": right / turns} for turns, right in self.positions if turns

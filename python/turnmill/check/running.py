@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from turnmill import _core
 from turnmill._locate import locate_tokenizer
+from turnmill._terminal import count
 from turnmill.check import comparing
 from turnmill.check.findings import Findings
 from turnmill.check.reading import (
@@ -160,12 +162,12 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
                 twins.see(source.input.name, table)
     report = json.loads(audit.finish())
     replay = Replay("decoded")
-    replay.add(report["replay"], {})
+    replay.add(report["replay"], {}, report["turns"])
     findings = Findings.of_report(report).with_facts(
         columns=list(columns),
         stop=[{"id": stop, "token": _text(tokenizer, stop)} for stop in stops],
         replay=replay.to_dict(),
-        notes=_notes(tokenizer, settings, audit.note, labelled=report["labelled"]),
+        notes=_notes(tokenizer, settings, audit.note, report),
     )
     if len(rows_of) > 1:
         findings = findings.by_source(rows_of)
@@ -192,11 +194,18 @@ def _with_broken_rows(findings: Findings, sources: list[Source], keep: int) -> F
 
 
 def _notes(
-    tokenizer: Tokenizer, settings: Settings, no_headers: str | None, *, labelled: bool
+    tokenizer: Tokenizer, settings: Settings, no_headers: str | None, report: Mapping[str, Any]
 ) -> list[str]:
     """What the report depends on."""
     notes = []
-    if not labelled:
+    rows, first = report["contradicted"]
+    if rows:
+        notes.append(
+            "what is trained is read from `labels`, and the mask beside them says otherwise in"
+            f" {count(rows)} rows, first in row {first}: a trainer that reads the mask trains"
+            " other tokens"
+        )
+    if not report["labelled"]:
         notes.append(
             "no column says what is trained (labels, loss_mask, completion_mask, assistant_masks):"
             " every token is taken as trained"

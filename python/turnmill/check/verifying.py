@@ -135,7 +135,7 @@ def _verify_shard(
             f"{path.name} is not what {spec.input.name} gives with the recorded recipe{where}"
         )
     replay = json.loads(shard.checked())["replay"]
-    verified.replay.add(replay["positions"], replay["switched"])
+    verified.replay.add(replay["positions"], replay["switched"], replay["turns"])
     verified.different += replay["different"]
     for found in replay["differences"]:
         at_line = f"line {found['line']}" if found["line"] else f"row {found['row']}"

@@ -86,6 +86,9 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
         }
     };
     let error = Error::new(ErrorKind::Data, "unknown-schema", what);
+    if keys.is_none() {
+        return error.hint("a row is an object, such as {\"messages\": [...]}");
+    }
     if keys.is_some_and(|row| row.get("role").is_some() && row.get("content").is_some()) {
         return error.hint(
             "these look like messages: a row is a whole conversation, such as \

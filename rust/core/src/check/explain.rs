@@ -130,6 +130,10 @@ explanations! {
         "Turns end in a control token that the server does not stop on, such as <|im_end|> on a base \
          model whose eos is <|endoftext|>.",
         "Serve with that token in the stop set (--stop shows what changes), or train the server's token.";
+    OtherTerminator:
+        "The data was rendered by another template, or a trainer put the eos in place of the template's \
+         own end. The server stops on both, but in a conversation that goes on it sends the template's.",
+        "Render with the model's own template, so that history looks as the model learned to end it.";
     DuplicateTerminator:
         "A trainer or script appended eos to rows that the template had already ended.",
         "Append it in one place only.";

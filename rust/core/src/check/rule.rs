@@ -91,6 +91,7 @@ rules! {
     EosFlagIgnored "eos-flag-ignored" Error "The tokenizer ignores its flag to add a stop token";
     PadEqualsTerminator "pad-equals-terminator" Warning "The pad token ends turns: collators that mask by id unlearn it";
     WrongTerminator "wrong-terminator" Error "The turn ends in a token that the serving side does not stop on";
+    OtherTerminator "other-terminator" Warning "The turn ends in a stop token, but not in the one that the template prints";
     DuplicateTerminator "duplicate-terminator" Error "Two stop tokens stand in a row";
     PrematureTerminator "premature-terminator" Error "A stop token stands inside a trained turn";
     TerminatorNotAtomic "terminator-not-atomic" Error "The terminator's text is several tokens";

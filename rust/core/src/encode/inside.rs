@@ -67,7 +67,8 @@ impl Desk {
     /// The token to look at; none where the row was not encoded and labelled.
     fn place(&self, plan: &Plan, rule: Rule, message: Option<u32>) -> Option<usize> {
         // A shorter sample has other messages.
-        if self.labels.len() != self.encoding.ids.len() || self.lost.turns > 0 {
+        let encoded = !self.labels.is_empty() && self.labels.len() == self.encoding.ids.len();
+        if !encoded || self.lost.turns > 0 {
             return None;
         }
         let starts = ABOUT_STARTS.contains(&rule);
@@ -91,7 +92,8 @@ impl Desk {
         let inserted = matches!(plan.turn_end, TurnEnd::Insert(_));
         let before = self.turns.iter().filter(|turn| turn.message < message);
         let shift = if inserted { before.count() } else { 0 };
-        Some(self.mark(start).token as usize + shift)
+        let mark = self.marks.binary_search(&start).ok()?;
+        Some(self.encoding.marks.get(mark)?.token as usize + shift)
     }
 
     /// Messages with the byte of the render where their content starts.

@@ -29,6 +29,7 @@ impl Report {
             "terminators": self.terminators,
             "labelled": self.labelled,
             "limit": self.limit,
+            "contradicted": self.contradicted,
             "replay": self.replay.to_json(),
             "rules": rules,
         })

@@ -37,6 +37,8 @@ pub fn learn(
         vocabulary.set_spaces_answers();
     }
     vocabulary.mark_aliens(tokenizer, template.source());
+    let shown = tokenizer.encode(&first.text, false)?;
+    vocabulary.mark_unprinted_stops(tokenizer, template.source(), &shown);
     vocabulary.learn_template(tokenizer, template.study(), Some(&first.text))?;
     if vocabulary.knows_headers() {
         return Ok(());

@@ -169,6 +169,15 @@ impl Audit {
         }
         self.check_tokens(row, part);
         check_seams(row, part);
+        if let Some(at) = row.unattended {
+            let note = "the attention mask is 0 at this stop token inside the row: it was made by \
+                        comparing ids with the pad id";
+            add_at(part, Rule::PadEqualsTerminator, row, at, note);
+        }
+        if row.contradicted.is_some() {
+            part.contradicted += 1;
+            part.first_contradicted.get_or_insert(row.number);
+        }
         for index in 0..row.documents.len() {
             Turns::new(&self.vocabulary, row, index, part).check();
         }

@@ -37,6 +37,9 @@ pub(super) struct Part {
     pub(super) rows_untrained: u64,
     /// Rows in which every token is trained.
     pub(super) rows_all_trained: u64,
+    /// Rows whose labels train other tokens than their masks, and the first of them.
+    pub(super) contradicted: u64,
+    pub(super) first_contradicted: Option<u64>,
     open: Option<Open>,
     /// The first row starts inside a turn; none while there is no row.
     starts_inside: Option<bool>,
@@ -57,6 +60,8 @@ impl Part {
             replay: Replay::default(),
             rows_untrained: 0,
             rows_all_trained: 0,
+            contradicted: 0,
+            first_contradicted: None,
             open: None,
             starts_inside: None,
         }
@@ -122,6 +127,8 @@ impl Part {
         self.trained += later.trained;
         self.rows_untrained += later.rows_untrained;
         self.rows_all_trained += later.rows_all_trained;
+        self.contradicted += later.contradicted;
+        self.first_contradicted = self.first_contradicted.or(later.first_contradicted);
     }
 
     /// No more rows follow.

@@ -12,8 +12,8 @@ use super::vocabulary::Vocabulary;
 use crate::tokenizer::{Encoding, Input, Tokenizer};
 
 /// Rows that are always replayed, and then one of so many.
-const FIRST_ROWS: u64 = 256;
-const THEN_ONE_OF: u64 = 256;
+const FIRST_ROWS: u64 = 1024;
+const THEN_ONE_OF: u64 = 64;
 /// Turns of a row that are replayed.
 const TURNS: usize = 8;
 

@@ -39,6 +39,8 @@ pub struct Report {
     pub labelled: bool,
     /// The length at which rows were cut, told or found.
     pub limit: Option<u32>,
+    /// Rows whose labels train other tokens than the masks beside them, and the first of them.
+    pub contradicted: (u64, Option<u64>),
     /// Replayed turns, by their position.
     pub replay: Replay,
     /// Rules that fired, in the order of the rule list.
@@ -94,6 +96,7 @@ impl Report {
             terminators: by_count(&part.terminators),
             labelled,
             limit: ends.limit,
+            contradicted: (part.contradicted, part.first_contradicted),
             findings: findings(&part),
             replay: part.replay,
         }

@@ -35,6 +35,10 @@ pub(super) struct Row<'a> {
     pub(super) marks: &'a [u32],
     /// Boundaries between documents are marked, or the row has several documents.
     pub(super) packed: bool,
+    /// A stop token inside the row that the attention mask leaves out.
+    pub(super) unattended: Option<usize>,
+    /// The first token that the labels train and the masks do not, or the other way round.
+    pub(super) contradicted: Option<usize>,
 }
 
 /// Why a row cannot be read.
@@ -85,8 +89,14 @@ impl<'a> Row<'a> {
         let extent = if whole {
             0..ids.len()
         } else {
+            let labels = columns.has_labels().then_some(labels);
             extent(ids, labels, attention, vocabulary)
         };
+        let left_out = |at: &usize| attention[*at] == 0 && vocabulary.stops(ids[*at]);
+        let unattended = extent
+            .clone()
+            .find(|at| !attention.is_empty() && left_out(at));
+        let contradicted = contradiction(columns, index, labels, &mut scratch.other);
         let lengths = columns.documents.as_ref();
         let starts = lengths.map(|(kind, column)| (*kind, column.row(index, &mut scratch.other)));
         find_documents(
@@ -106,6 +116,8 @@ impl<'a> Row<'a> {
             documents: &scratch.documents,
             marks: &scratch.marks,
             packed: columns.documents.is_some() || scratch.documents.len() > 1,
+            unattended,
+            contradicted,
         })
     }
 
@@ -182,6 +194,27 @@ fn read_labels<'a>(
     Ok(scratch)
 }
 
+/// Where labels and masks stand side by side, the first token on which they do not agree.
+fn contradiction(
+    columns: &Columns,
+    index: usize,
+    labels: &[i32],
+    scratch: &mut Vec<i32>,
+) -> Option<usize> {
+    if columns.labels.is_none() || columns.masks.is_empty() {
+        return None;
+    }
+    let mut masked = vec![0; labels.len()];
+    for column in &columns.masks {
+        apply_mask(&mut masked, column.row(index, scratch), columns.shifted);
+    }
+    let trains = labels.iter().map(|label| is_trained(*label));
+    let allows = masked.iter().map(|label| is_trained(*label));
+    trains
+        .zip(allows)
+        .position(|(trains, allows)| trains != allows)
+}
+
 fn apply_mask(labels: &mut [i32], mask: &[i32], shifted: bool) {
     if let Some(first) = labels.first_mut().filter(|_| shifted) {
         *first = IGNORED;
@@ -194,10 +227,16 @@ fn apply_mask(labels: &mut [i32], mask: &[i32], shifted: bool) {
     }
 }
 
-/// The row without padding. Without an attention mask, untrained pad ids at the end are padding;
+/// The row without padding; `labels` where a column says what is trained. Without an attention mask, untrained pad ids at the end are padding;
 /// where the pad id is a stop token, the first of them may be the terminator and stays.
-fn extent(ids: &[i32], labels: &[i32], attention: &[i32], known: &Vocabulary) -> Range<usize> {
-    let counts = |position: usize| attention[position] != 0 || is_trained(labels[position]);
+fn extent(
+    ids: &[i32],
+    labels: Option<&[i32]>,
+    attention: &[i32],
+    known: &Vocabulary,
+) -> Range<usize> {
+    let trains = |at: usize| labels.is_some_and(|labels| is_trained(labels[at]));
+    let counts = |position: usize| attention[position] != 0 || trains(position);
     if !attention.is_empty() {
         let first = (0..ids.len()).find(|position| counts(*position));
         let last = (0..ids.len()).rfind(|position| counts(*position));
@@ -206,7 +245,8 @@ fn extent(ids: &[i32], labels: &[i32], attention: &[i32], known: &Vocabulary) ->
     let Some(pad) = known.pad() else {
         return 0..ids.len();
     };
-    let pads = |position: usize| ids[position] == pad as i32 && !is_trained(labels[position]);
+    // Without labels every token is trained, padding too.
+    let pads = |at: usize| ids[at] == pad as i32 && labels.is_some() && !trains(at);
     let end = (0..ids.len())
         .rfind(|position| !pads(*position))
         .map_or(0, |last| last + 1);

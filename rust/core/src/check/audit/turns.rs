@@ -451,6 +451,9 @@ impl<'a, 'b> Turns<'a, 'b> {
     fn check_ended(&mut self, stop: usize, run: &Range<usize>, reach: &Range<usize>) {
         self.part.ends.add_ended();
         self.part.add_terminator(self.row.ids[stop], 1);
+        if self.message.is_some() && self.vocabulary.is_unprinted_stop(self.row.ids[stop]) {
+            self.add(Rule::OtherTerminator, stop, "");
+        }
         if self.next_text(run.start, stop).is_none() {
             self.add(Rule::EmptyAssistantTurn, stop, "");
         }

@@ -23,6 +23,9 @@ const LEADING: u8 = 32;
 /// The id is a control token that the template never prints.
 const ALIEN: u8 = 64;
 
+/// The id is a stop token that the template never prints, though it prints another.
+const UNPRINTED: u8 = 128;
+
 /// A message is looked for at ids of these classes only.
 const MARKS: u8 = STOP | CONTROL | HEADER | BOS;
 
@@ -277,6 +280,34 @@ impl Vocabulary {
             let known = named.contains(&token.id) || self.stops(token.id as i32);
             if token.special && !known && !source.contains(&token.content) {
                 self.mark(token.id, ALIEN);
+            }
+        }
+    }
+
+    /// It is a stop token that the template never prints, though it ends turns in another.
+    pub fn is_unprinted_stop(&self, id: i32) -> bool {
+        self.is(id, UNPRINTED)
+    }
+
+    /// Marks an id as a stop token that the template never prints.
+    pub fn mark_unprinted_stop(&mut self, id: u32) {
+        self.mark(id, UNPRINTED);
+    }
+
+    /// Marks the stop tokens that neither two rendered exchanges nor the template's source show,
+    /// where the exchanges show another.
+    pub fn mark_unprinted_stops(&mut self, tokenizer: &Tokenizer, source: &str, shown: &[u32]) {
+        let eos = tokenizer.special_id("eos_token");
+        let named = |id: u32| {
+            source.contains(&tokenizer.id_to_text(id))
+                || (Some(id) == eos && source.contains("eos_token"))
+        };
+        let stop = self.stop.clone();
+        if stop.iter().any(|id| shown.contains(id)) {
+            for id in stop.into_iter().filter(|id| !shown.contains(id)) {
+                if !named(id) {
+                    self.mark(id, UNPRINTED);
+                }
             }
         }
     }
