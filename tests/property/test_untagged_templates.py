@@ -21,6 +21,8 @@ from oracle import NOW
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
 CONTENTS = (
+    "",
+    " ",
     "Hi",
     "  x y \n",
     "é你🌍",
@@ -71,7 +73,26 @@ ENDS = (
     "\n\n",
     "",
 )
+THOUGHTS = (
+    "",
+    "",
+    "{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}",
+    "{{ '<think>' ~ m.reasoning_content ~ '</think>' if m.reasoning_content is defined }}",
+)
+CALLS = (
+    "",
+    "{% for c in m.tool_calls or [] %}<call>{{ c.function.name }}("
+    "{{ c.function.arguments | tojson }})</call>{% endfor %}",
+    "{% if m.tool_calls %}[CALLS] {{ m.tool_calls | tojson }}{% endif %}",
+    "{% if m.tool_calls is defined %}"
+    "{% set calls = m.tool_calls | map(attribute='function') | list %}"
+    "{{ '\n' ~ calls | tojson }}{% endif %}",
+    "{% for c in m.tool_calls or [] %}{{ call_of(c) }}{{ ', ' if not loop.last }}{% endfor %}",
+    "{% for c in m.tool_calls or [] %}{% for key, value in c.function.arguments.items() %}"
+    "{{ key ~ '=' ~ value ~ ';' }}{% endfor %}{% endfor %}",
+)
 MACROS = (
+    "{%- macro call_of(c) -%}<{{ c.function.name }}>{{ c.function.arguments }}{%- endmacro -%}"
     "{%- macro head(role) -%}<{{ role }}>{%- endmacro -%}"
     "{%- macro show(message) -%}{{ message.content }}{%- endmacro -%}"
     "{%- set names = {'system': 'System', 'user': 'Human', 'assistant': 'AI'} -%}"
@@ -84,17 +105,34 @@ class Layout:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         header, prompt = self._pick(HEADERS)
-        turn = header + self._pick(CONTENT) + self._pick(ENDS)
+        said = self._pick(THOUGHTS) + self._pick(CONTENT) + self._pick(CALLS)
+        turn = header + said + self._pick(ENDS)
         spoken = "{% if add_generation_prompt %}" + prompt.replace("\n", "{{ '\\n' }}")
         self._prompt = spoken + "{% endif %}"
         start = self._pick(("", "{{ bos_token }}", "{{- bos_token -}}\n", "<s>"))
         self.source = MACROS + start + self._pick(self._loops())(turn)
 
     def conversation(self) -> list[dict[str, Any]]:
-        roles = ["user", "assistant"] * self._random.randint(1, 3)
+        messages = []
         if self._random.random() < 0.4:
-            roles.insert(0, "system")
-        return [{"role": role, "content": self._pick(CONTENTS)} for role in roles]
+            messages.append(self._message("system"))
+        for _ in range(self._random.randint(1, 3)):
+            messages.append(self._message("user"))
+            while self._random.random() < 0.3:
+                call = {"name": "look", "arguments": {"for": self._pick(CONTENTS), "n": 1.5}}
+                calls = [{"type": "function", "function": call}] * self._random.randint(1, 2)
+                messages.append({**self._message("assistant"), "tool_calls": calls})
+                messages.append(self._message("tool"))
+            messages.append(self._message("assistant"))
+        return messages
+
+    def _message(self, role: str) -> dict[str, Any]:
+        # An empty message with an end looks like a tail that only the shorter render has.
+        contents = CONTENTS if role == "assistant" else CONTENTS[2:]
+        message = {"role": role, "content": self._pick(contents)}
+        if role == "assistant" and self._random.random() < 0.3:
+            message["reasoning_content"] = self._pick(CONTENTS)
+        return message
 
     def _pick(self, items: Any) -> Any:
         return self._random.choice(items)
