@@ -23,6 +23,15 @@ CHAT = [
     {"role": "user", "content": "Fine. And you?"},
     {"role": "assistant", "content": "I am well, thanks for asking."},
 ]
+WRONG = {
+    "qwen3": 151646,
+    "llama-3.2-instruct": 128002,
+    "mistral-7b-instruct-v0.3": 10,
+    "gemma-3": 255999,
+    "deepseek-v3": 128000,
+}
+"""Control tokens that end no turn."""
+OF_ALIENS = {"wrong-terminator", "control-token-in-content"}
 ROW, TURN = 1, 1
 """The broken turn: the last one of the middle row."""
 
@@ -107,6 +116,27 @@ class TestIncident:
         start, end = broken.turns[TURN]
         broken.put(start + 2, start + 2, [broken.ids[end - 1]], trained=True)
         assert_named(check(name, broken), "premature-terminator")
+
+    def test_a_terminator_that_is_wrong(self, name):
+        broken = sample(name)
+        end = broken.turns[TURN][1]
+        broken.put(end - 1, end, [WRONG[name]], trained=True)
+        findings = check(name, broken)
+        # Where no template prints that token, it is a control token out of a text as well.
+        assert {"wrong-terminator"} <= set(errors(findings)) <= OF_ALIENS
+        place = findings.rules["wrong-terminator"].evidence[0]
+        assert (place["row"], place["turn"]) == (ROW, TURN)
+
+    def test_a_collator_that_masks_the_pad_id_which_is_the_terminator(self, name):
+        rows = [sample(name) for _ in range(3)]
+        pad = rows[ROW].ids[rows[ROW].turns[TURN][1] - 1]
+        rows[ROW].labels = [-100 if label == pad else label for label in rows[ROW].labels]
+        batch = {"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]}
+        findings = turnmill.check_batch(batch, tokenizer(name), stop=STOPS[name])
+        assert errors(findings) == ["terminator-masked"]
+        found = findings.rules["terminator-masked"]
+        places = [(place["row"], place["turn"]) for place in found.evidence]
+        assert places == [(ROW, 0), (ROW, 1)]
 
     def test_a_row_that_is_cut(self, name):
         broken = sample(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,21 @@ def test_a_good_batch_passes():
     control = object()
     assert callback.on_train_begin(None, None, control, train_dataloader=[batch(masked=False)])
     assert callback.findings.ok
+
+
+def test_the_training_draws_the_random_numbers_that_it_would_have_drawn():
+    def shuffled():
+        random.random()
+        np.random.rand()
+        yield batch(masked=False)
+
+    random.seed(5)
+    np.random.seed(5)
+    expected = random.random(), np.random.rand()
+    random.seed(5)
+    np.random.seed(5)
+    FirstBatchCheck(DEMO).on_train_begin(None, None, None, train_dataloader=shuffled())
+    assert (random.random(), np.random.rand()) == expected
 
 
 def test_a_warning_lets_it_start(capsys):

@@ -97,10 +97,17 @@ class FirstBatchCheck:
 
 
 def _first(dataloader: Any) -> Any:
-    """The first batch; the random numbers that shuffle the data are put back after."""
+    """The first batch; the random numbers that samplers and collators draw are put back after."""
+    import random
+
+    import numpy as np
+
     torch = sys.modules.get("torch")
     state = torch.random.get_rng_state() if torch else None
+    own, arrays = random.getstate(), np.random.get_state()
     batch = next(iter(dataloader))
+    random.setstate(own)
+    np.random.set_state(arrays)
     if torch:
         torch.random.set_rng_state(state)
     return batch
