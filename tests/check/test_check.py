@@ -101,6 +101,12 @@ def test_rows_in_memory_that_are_no_dicts(data):
     assert "--fields" not in raised.value.hint
 
 
+def test_the_verdict_says_that_a_rate_was_allowed(rows):
+    strict, allowed = check(rows), check(rows, max_rates={"missing-terminator": 0.25})
+    assert str(strict).startswith("not ok: 25 % of the rows teach the model not to stop\n")
+    assert "not to stop, within the limit that was given\n" in str(allowed)
+
+
 def test_a_tokenizer_is_needed(rows):
     with pytest.raises(TokenizerError, match="no tokenizer"):
         turnmill.check(rows)

@@ -55,7 +55,8 @@ def _verdict(findings: Findings, out: Terminal) -> str:
     )
     if endless:
         rows = share(endless * findings.rows, findings.rows) if findings.rows else "all"
-        return f"{word}: {rows} of the rows teach the model not to stop"
+        allowed = ", within the limit that was given" if findings.ok else ""
+        return f"{word}: {rows} of the rows teach the model not to stop{allowed}"
     errors = sum(finding.severity == "error" for finding in findings.rules.values())
     if errors:
         rules = "one rule" if errors == 1 else f"{errors} rules"
