@@ -201,6 +201,21 @@ def test_rows_packed_without_boundaries(name):
     assert findings.rules["packing-boundary"].evidence[0]["row"] == ROW
 
 
+def test_rows_packed_without_boundaries_where_no_bos_tells_them_apart():
+    """ChatML has no BOS: a system message behind an answer is all that shows."""
+    name = "qwen3"
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    row = {"messages": [{"role": "system", "content": "Be kind."}, *CHAT]}
+    table = turnmill.Encoder(recipe).encode([row]).table
+    one = Sample(table["input_ids"][0].as_py(), table["labels"][0].as_py())
+    found = check(name, Sample(one.ids * 2, one.labels * 2)).rules["role-order"]
+    place = found.evidence[0]
+    assert (found.count, found.severity, place["row"]) == (1, "warning", ROW)
+    assert "lost their boundaries" in place["note"]
+    assert place["tokens"][6]["position"] == len(one.ids)
+    assert "role-order" not in check(name, one).rules
+
+
 @pytest.mark.parametrize("name", ["qwen3", "llama-3.2-instruct"])
 def test_a_control_token_that_no_template_prints(name):
     alien = {"qwen3": "<|box_start|>", "llama-3.2-instruct": "<|reserved_special_token_7|>"}[name]
