@@ -7,8 +7,10 @@ that is a wheel), ``property`` (holds for generated input), ``cli`` (text, exit 
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -29,6 +31,17 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:turnmill was built without optim
 settings.register_profile("fast", max_examples=50, deadline=None)
 settings.register_profile("slow", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("TURNMILL_HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _caches_end_with_their_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Oracles and rows that a module keeps take gigabytes, and its tests alone need them."""
+    yield
+    for kept in vars(request.module).values():
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
+    fixtures.forget()
+    gc.collect()
 
 
 def _skipped_for_fixtures(reporter: pytest.TerminalReporter) -> int:

@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def data_text(name: str) -> str:
     return path.read_text("utf-8")
 
 
-@cache
+@lru_cache(maxsize=2)
 def _rows(name: str) -> list[Any]:
     text = data_text(name)
     if text.lstrip()[:1] == "[":
@@ -100,6 +100,11 @@ def _rows(name: str) -> list[Any]:
 def rows(name: str, limit: int | None = None, offset: int = 0) -> list[Any]:
     """Rows ``offset`` to ``offset + limit`` of a data set (all of them without a limit)."""
     return list(islice(_rows(name), offset, None if limit is None else offset + limit))
+
+
+def forget() -> None:
+    """Frees the rows that are kept for the next test."""
+    _rows.cache_clear()
 
 
 def spread(items: list[Any], count: int) -> Iterator[Any]:

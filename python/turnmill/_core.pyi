@@ -18,6 +18,7 @@ __all__ = [
     "build_info",
     "check_input",
     "check_recipe",
+    "count_lines",
     "rules",
     "stop_set",
 ]
@@ -35,6 +36,10 @@ def check_recipe(recipe: str) -> tuple[str, str]:
 
 def check_input(keys: str) -> None:
     """Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`."""
+
+def count_lines(block: bytes, begun: bool) -> tuple[int, int, bool]:
+    """Lines and blank lines that end in the next block of a file, and whether the line that has
+    not ended holds anything; `begun` is what the block before gave."""
 
 def _panic(text: str) -> None:
     """Breaks inside the core, so that a test can see what a user would."""

@@ -180,6 +180,25 @@ def test_a_truncated_gzip_file_keeps_finished_shards_and_goes_on_when_it_is_whol
     assert "1 of them kept from before" in said
 
 
+@pytest.mark.parametrize(("end", "row"), [(",]", 3), (",,{}]", 3), ("", 3), ("] []", 3)])
+def test_an_array_that_is_broken_says_where(end: str, row: int) -> None:
+    Path("a.json").write_text(json.dumps([ROW] * 3)[:-1] + end)
+    first, place, hint = prepare_says("a.json").splitlines()
+    assert first.startswith("error: ")
+    assert place == f"  at a.json:1, row {row}"
+    assert hint.startswith("hint: repair the file there; JSON Lines")
+    assert nothing_looks_finished()
+
+
+def test_a_sample_that_is_too_long_is_named_where_that_is_an_error() -> None:
+    long = {"messages": [ROW["messages"][0], {"role": "assistant", "content": "word " * 200}]}
+    Path("a.jsonl").write_bytes(lines(5) + lines(1, long) + lines(5))
+    said = prepare_says("a.jsonl", "--max-length", "100", "--over-length", "error")
+    assert "tokens, 100 are allowed, and `over_length = error`\n  at a.jsonl:6, row 5\n" in said
+    assert "hint: raise --max-length" in said
+    assert nothing_looks_finished()
+
+
 def test_a_parquet_file_that_is_cut_off() -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

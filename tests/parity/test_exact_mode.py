@@ -67,7 +67,7 @@ def reference(tokenizer: str, template: str | None = None) -> Reference:
     return _reference(tokenizer, template)
 
 
-@cache
+@lru_cache(maxsize=2)
 def _reference(tokenizer: str, template: str | None) -> Reference:
     source = None if template is None else fixtures.template_path(template).read_text("utf-8")
     return Reference(fixtures.tokenizer_dir(tokenizer), source)
@@ -75,9 +75,12 @@ def _reference(tokenizer: str, template: str | None) -> Reference:
 
 def rows_of(data: DataSet, count: int | None) -> list[Any]:
     """All rows, or ``count`` at even distances, long ones left out of a sample."""
-    rows = fixtures.rows(data.file)
-    if count is None:
-        return rows
+    return fixtures.rows(data.file) if count is None else _sample(data.file, count)
+
+
+@cache
+def _sample(file: str, count: int) -> list[Any]:
+    rows = fixtures.rows(file)
     short = [row for row in fixtures.spread(rows, count * 2) if len(str(row)) < 20_000]
     return short[:: max(1, len(short) // count)][:count]
 
@@ -95,7 +98,7 @@ def encode(rows: list[Any], tokenizer: str, data: DataSet, **recipe: Any) -> Any
     return encoder(json.dumps(settings)).encode(rows)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)
 def encoder(settings: str) -> Any:
     return turnmill.Encoder(turnmill.Recipe(**json.loads(settings)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -84,7 +84,7 @@ TEXTS: dict[str, Callable[[Draw, int], str]] = {
 }
 
 
-@cache
+@lru_cache(maxsize=1)
 def loaded(name: str) -> tuple[tokenizers.Tokenizer, turnmill.Tokenizer]:
     path = fixtures.fixture("tokenizers", name, "tokenizer.json")
     reference = tokenizers.Tokenizer.from_file(str(path))

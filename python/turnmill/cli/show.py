@@ -59,11 +59,13 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         "full": bool(arguments.full),
     }
     from turnmill import show
+    from turnmill.prepare.inputs import find_inputs
     from turnmill.prepare.reading import is_output
 
     if is_output(arguments.data):
         shown = show(arguments.data, tokenizer=arguments.tokenizer, **place)
     else:
+        find_inputs(arguments.data)  # a file that is not there is said before what else is missing
         shown = show(arguments.data, recipe=recipe_from(arguments, _RECIPE_GROUPS), **place)
     if arguments.json:
         print_json([row.to_dict() for row in shown])

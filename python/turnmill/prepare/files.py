@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import hashlib
 import os
-import re
 import threading
 import zlib
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 
+from turnmill import _core
 from turnmill.errors import DataError, TurnmillError
 
 Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"]
@@ -41,8 +41,6 @@ _COMPRESSED: tuple[tuple[bytes, Compression], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
 _REPLACE = "replace the file and run the same command again: finished shards are kept"
-_BLANKS = b" \t\r"
-_BLANK_LINE = re.compile(rb"\n(?=[ \t\r]*\n)")
 
 
 @dataclass(frozen=True)
@@ -258,8 +256,8 @@ class _LineCutter:
         self._offset = 0
         self._lines = 0
         self._blank = 0
-        self._open = b""
-        """The line that has not ended yet."""
+        self._begun = False
+        """Whether the line that has not ended holds anything."""
 
     def add(self, block: bytes) -> None:
         goal = len(self._starts) * PART_BYTES
@@ -278,14 +276,9 @@ class _LineCutter:
 
     def _count(self, text: bytes) -> None:
         """Counts lines, and blank ones, which are no rows."""
-        first = text.find(b"\n")
-        if first < 0:
-            self._open = _shortened(self._open + text)
-            return
-        self._lines += text.count(b"\n")
-        self._blank += not (self._open + text[:first]).strip(_BLANKS)
-        self._blank += len(_BLANK_LINE.findall(text))
-        self._open = _shortened(text[text.rfind(b"\n") + 1 :])
+        ended, blank, self._begun = _core.count_lines(text, self._begun)
+        self._lines += ended
+        self._blank += blank
 
     def parts(self) -> list[Part]:
         starts = [part for part in self._starts if part.start < self._offset] or [Part()]
@@ -294,11 +287,6 @@ class _LineCutter:
             Part(part.start, stop, part.first_row, part.first_line, stop - part.start)
             for part, stop in zip(starts, stops, strict=True)
         ]
-
-
-def _shortened(line: bytes) -> bytes:
-    """That it is not blank is all that matters of a line, however long it is."""
-    return b"-" if line.strip(_BLANKS) else line
 
 
 def _group(sizes: Iterator[tuple[int, int]]) -> list[Part]:

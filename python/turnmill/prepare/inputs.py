@@ -224,6 +224,8 @@ def _missing(path: str, what: str) -> FileNotFoundError:
     near = _nearest_file(path)
     if near:
         error.add_note(f"hint: did you mean {near}?")
+    elif not Path(path).is_absolute():
+        error.add_note(f"hint: the path was looked for from {Path.cwd()}")
     return error
 
 

@@ -86,7 +86,10 @@ def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place)
             )
         )
     if not views:
-        raise DataError("the input holds no such row", code="no-such-row", path=inputs[0].name)
+        hint = "rows count from 0 and lines from 1; blank lines are no rows"
+        raise DataError(
+            "the input holds no such row", code="no-such-row", path=inputs[0].name, hint=hint
+        )
     return views
 
 

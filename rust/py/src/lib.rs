@@ -25,6 +25,7 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyList};
+    use turnmill_core::jsonl::Lines;
     use turnmill_core::recipe::Recipe;
 
     use crate::{detach, read};
@@ -69,6 +70,18 @@ mod _core {
     #[pyfunction]
     fn check_input(py: Python<'_>, keys: &str) -> PyResult<()> {
         detach::run_short(py, || Recipe::default().for_input(keys).map(drop))
+    }
+
+    /// Lines and blank lines that end in the next block of a file, and whether the line that has
+    /// not ended holds anything; `begun` is what the block before gave.
+    #[pyfunction]
+    fn count_lines(block: &[u8], begun: bool) -> (u64, u64, bool) {
+        let mut lines = Lines {
+            begun,
+            ..Lines::default()
+        };
+        lines.add(block);
+        (lines.ended, lines.blank, lines.begun)
     }
 
     /// What the core reads from a JSON text, and how many keys stood twice in one object.

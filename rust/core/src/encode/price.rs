@@ -167,8 +167,8 @@ fn price<'a>(
                 price.add(&desk);
                 look(conversation, &desk);
             }
-            Err(Refusal::Row(_)) => {}
-            Err(Refusal::Run(error)) => return Err(error),
+            // What ends the run is said by the run, which knows the place.
+            Err(Refusal::Row(_) | Refusal::Run(_)) => {}
         }
     }
     Ok(price)

@@ -67,7 +67,7 @@ impl ArrayScan {
             State::Start => self.state = State::First,
             State::First if byte == b']' => self.state = State::Done,
             State::First | State::Next if matches!(byte, b',' | b']' | b'}') => {
-                return Err(walk.error("a row is missing between two commas"));
+                return Err(walk.error("a row is missing here"));
             }
             State::First | State::Next => {
                 walk.keep_from(walk.at);

@@ -13,5 +13,5 @@ mod syntax;
 mod tests;
 
 pub use parse::{MAX_DEPTH, Parsed, parse};
-pub use split::{Layout, MAX_ROW_BYTES, Row, Rows, Splitter, count_newlines};
+pub use split::{Layout, Lines, MAX_ROW_BYTES, Row, Rows, Splitter};
 pub use syntax::SyntaxError;

@@ -361,7 +361,29 @@ pub(super) fn is_whitespace(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// How many lines end in `block`; for the plan of shards, which needs the line at which each starts.
-pub fn count_newlines(block: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', block).count() as u64
+/// Lines of a file that is read in blocks; for the plan of shards, which needs the line and the row
+/// at which each starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Lines that have ended.
+    pub ended: u64,
+    /// Of these, blank ones, which are no rows.
+    pub blank: u64,
+    /// Whether the line that has not ended holds anything yet.
+    pub begun: bool,
+}
+
+impl Lines {
+    /// Counts the lines that end in the next block.
+    pub fn add(&mut self, block: &[u8]) {
+        let holds_text = |line: &[u8]| !line.iter().all(|byte| is_whitespace(*byte));
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', block) {
+            self.ended += 1;
+            self.blank += u64::from(!self.begun && !holds_text(&block[start..end]));
+            self.begun = false;
+            start = end + 1;
+        }
+        self.begun |= holds_text(&block[start..]);
+    }
 }

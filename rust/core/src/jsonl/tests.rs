@@ -406,3 +406,25 @@ fn utf16_is_named() {
         .unwrap_err();
     assert!(error.what().contains("UTF-16"));
 }
+
+proptest! {
+    /// Lines that are not blank are the rows that the splitter finds, wherever blocks are cut.
+    #[test]
+    fn lines_are_counted_as_they_are_split(
+        text in "([ \\t\\r\\n]|1\\n|[0-9]{1,3}){0,40}",
+        block in 1_usize..9,
+    ) {
+        let (mut lines, mut found) = (Lines::default(), 0);
+        let mut splitter = Splitter::for_range(0, u64::MAX);
+        let mut rows = Rows::default();
+        for block in text.as_bytes().chunks(block) {
+            lines.add(block);
+            splitter.feed(block, &mut rows).unwrap();
+            found += rows.len();
+        }
+        prop_assert_eq!(lines.ended, text.matches('\n').count() as u64);
+        prop_assert_eq!(lines.ended - lines.blank, found as u64);
+        splitter.finish(&mut rows).unwrap();
+        prop_assert_eq!(lines.begun, !rows.is_empty());
+    }
+}
