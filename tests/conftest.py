@@ -7,6 +7,7 @@ that is a wheel), ``property`` (holds for generated input), ``cli`` (text, exit 
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import tempfile
@@ -42,6 +43,8 @@ def _caches_end_with_their_module(request: pytest.FixtureRequest) -> Iterator[No
             kept.cache_clear()
     fixtures.forget()
     gc.collect()
+    # What was freed in small pieces is kept by the allocator of glibc unless it is asked.
+    getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
 
 
 def _skipped_for_fixtures(reporter: pytest.TerminalReporter) -> int:
