@@ -240,8 +240,7 @@ def test_an_input_that_does_not_exist() -> None:
         "error: no such file\n  at trian.jsonl\nhint: did you mean train.jsonl?\n"
     )
     assert prepare_says("*.parquet") == (
-        "error: no file matches\n  at *.parquet\n"
-        f"hint: the path was looked for from {Path.cwd()}\n"
+        f"error: no file matches\n  at *.parquet\nhint: the path was looked for from {Path.cwd()}\n"
     )
 
 
