@@ -134,7 +134,7 @@ pub(super) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
         return Err(templates::missing());
     }
     let prices = match plan.recipe.history {
-        History::Auto => price::list(plan, &conversations, &arena)?,
+        History::Auto => price::list(plan, &conversations, &arena),
         _ => None,
     };
     match prices {

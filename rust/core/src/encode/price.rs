@@ -10,7 +10,7 @@ use crate::chat::Conversation;
 use crate::check::Rule;
 use crate::recipe::{History, TrainOn};
 use crate::value::Arena;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind};
 
 /// The price list: what the choices give on the rows that were looked at.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +120,7 @@ pub(super) fn list<'a>(
     plan: &Plan,
     conversations: &[Conversation<'a>],
     arena: &'a Arena,
-) -> Result<Option<Prices>> {
+) -> Option<Prices> {
     let mut prices = Prices {
         rows: conversations.len(),
         ..Prices::default()
@@ -133,9 +133,9 @@ pub(super) fn list<'a>(
         |of, desk| {
             prices.look(of, desk);
         },
-    )?;
+    );
     if prices.rewritten + prices.losing == 0 {
-        return Ok(None);
+        return None;
     }
     prices.choices.push((History::AsRendered, as_rendered));
     for history in [History::LastTurn, History::Expand] {
@@ -143,10 +143,10 @@ pub(super) fn list<'a>(
         if history == History::Expand && plan.recipe.train_on == TrainOn::Everything {
             continue;
         }
-        let found = price(plan, history, conversations, arena, |_, _| {})?;
+        let found = price(plan, history, conversations, arena, |_, _| {});
         prices.choices.push((history, found));
     }
-    Ok(Some(prices))
+    Some(prices)
 }
 
 /// What one choice gives; `look` sees every conversation that is not rejected.
@@ -156,7 +156,7 @@ fn price<'a>(
     conversations: &[Conversation<'a>],
     arena: &'a Arena,
     mut look: impl FnMut(&Conversation<'a>, &Desk),
-) -> Result<Price> {
+) -> Price {
     let plan = plan.with_history(history);
     let mut desk = Desk::new(&plan);
     let mut price = Price::default();
@@ -171,7 +171,7 @@ fn price<'a>(
             Err(Refusal::Row(_) | Refusal::Run(_)) => {}
         }
     }
-    Ok(price)
+    price
 }
 
 impl Prices {
