@@ -231,6 +231,15 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(item)
 
 
+def drawn(alphabet: str, shortest: int, longest: int) -> Iterator[str]:
+    """Words of letters drawn at random: what no cache has."""
+    draw = random.Random(alphabet)
+    for _ in range(6000):
+        lengths = (draw.randint(shortest, longest) for _ in range(1 + 600 // shortest))
+        yield " ".join("".join(draw.choices(alphabet, k=length)) for length in lengths)[:600]
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SETS: dict[str, Callable[[], Iterable[str]]] = {
     "english": english,
     "chinese": chinese,
@@ -238,11 +247,22 @@ SETS: dict[str, Callable[[], Iterable[str]]] = {
     "mixed": mixed,
     "chatml": chatml,
 }
+HARD: dict[str, Callable[[], Iterable[str]]] = {
+    "words of 3 letters": lambda: drawn(LETTERS, 3, 3),
+    "words of 5 letters": lambda: drawn(LETTERS, 5, 5),
+    "words of 10 to 20 letters": lambda: drawn(LETTERS, 10, 20),
+    "one word": lambda: drawn(LETTERS, 600, 600),
+    "both cases": lambda: drawn(LETTERS + LETTERS.upper(), 4, 12),
+    "signs": lambda: drawn("!#$%&()*+,-./:;=?@[]^_{|}~", 20, 60),
+    "Cyrillic": lambda: drawn("абвгдежзийклмнопрстуфхцчшщъыьэюя", 5, 15),
+    "ideographs": lambda: drawn("".join(map(chr, range(0x4E00, 0x9FA6))), 10, 30),
+}
 
 
 def write_set(name: str, folder: Path, megabytes: float) -> tuple[Path, list[int]]:
     """The samples of a set in a file, in an order drawn once; and the bytes of each half."""
-    samples = [text for text in SETS[name]() if 200 <= len(text.encode()) <= 2000]
+    texts = (SETS | HARD)[name]()
+    samples = [text for text in texts if 200 <= len(text.encode()) <= 2000]
     random.Random(name).shuffle(samples)
     left, kept = megabytes * 1e6, []
     for text in samples:
@@ -433,7 +453,7 @@ def main() -> None:
     parser.add_argument(
         "--peers", default=str(ROOT / "target" / "peers"), help="folder of the peers' environments"
     )
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=[*SETS, *HARD])
     parser.add_argument("--tokenizers", nargs="+", default=list(TOKENIZERS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)

@@ -92,6 +92,30 @@ def code_points() -> list[str]:
     return [f"a{c}b {c}1{c}\n{c}  {c}'{c} A{c}中{c}{c}" for c in everything]
 
 
+@pytest.mark.parametrize("name", [*fixtures.TOKENIZERS, "gpt2"])
+def test_pieces_of_every_length(name: str) -> None:
+    """Tables have limits at 15 and 31 bytes, blocks at 64; what is met again comes from a table."""
+    path = fixtures.fixture("tokenizers", name, "tokenizer.json")
+    draw = random.Random(9)
+    texts = []
+    for length in (*range(1, 4), *range(14, 19), *range(30, 35), 47, 48, *range(63, 66)):
+        for letters in (
+            "e",
+            "etaoinshr",
+            "中文字的一是",
+            "\u4e2e\u4e37\u4e44",
+            "яиo",
+            "é",
+            " ",
+            "=",
+            "7",
+        ):
+            piece = "".join(draw.choices(letters, k=length))
+            before = "a " * draw.randrange(40)
+            texts += [piece, f"{before}{piece}\n{piece} {piece}", f" {piece}.{piece[:-1]}"]
+    assert differences(path, texts + texts[::-1]) == []
+
+
 @pytest.mark.full
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", [*fixtures.TOKENIZERS, "gpt2"])

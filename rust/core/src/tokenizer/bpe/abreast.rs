@@ -8,93 +8,107 @@ use super::merges::{Merges, NONE};
 
 /// Pieces that are merged side by side.
 pub(super) const ABREAST: usize = 16;
-/// Most symbols of such a piece.
-pub(super) const MOST: usize = 16;
+/// One more than the symbols that such a piece may have.
+const MOST: usize = 32;
+/// Bits of a place.
+const PLACE_BITS: u32 = MOST.trailing_zeros();
+/// Ranks must be below this.
+pub(super) const MAX_RANK: u32 = NONE >> PLACE_BITS;
 
 /// A piece while it is merged: symbols from place 0 on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     symbols: [u32; MOST],
-    /// The rank of the pair that each symbol starts, and what it merges into.
-    ranks: [u32; MOST],
+    /// The rank of the pair that each symbol starts, above its place: the least of all is the pair
+    /// that merges next, the leftmost of equals.
+    keys: [u32; MOST],
+    /// What that pair merges into.
     products: [u32; MOST],
     /// One bit for each place that holds a symbol.
     held: u32,
     /// The places of pairs whose rules are asked for.
-    asked: [Option<u8>; 2],
+    asked: u32,
 }
 
 impl Line {
     pub(super) const EMPTY: Self = Self {
         symbols: [0; MOST],
-        ranks: [NONE; MOST],
+        keys: [NONE; MOST],
         products: [0; MOST],
         held: 0,
-        asked: [None; 2],
+        asked: 0,
     };
 
-    /// Of at most [`MOST`] symbols; `piece` are their bytes, or of another length.
+    /// Of fewer than [`MOST`] symbols; `piece` are their bytes, or of another length.
+    #[inline(always)]
     pub(super) fn new(merges: &Merges, piece: &[u8], symbols: &[u32]) -> Self {
         let mut line = Self::EMPTY;
         for (place, &symbol) in line.symbols.iter_mut().zip(symbols) {
             *place = symbol;
         }
         line.held = (1 << symbols.len()) - 1;
-        merges.neighbours(piece, symbols, |place, rule| line.set(place, rule));
+        if let Some(rules) = merges.of_bytes(piece, symbols.len()) {
+            for (place, rule) in rules.enumerate() {
+                line.set(place, rule);
+            }
+        } else {
+            line.asked = line.held >> 1;
+            for pair in symbols.windows(2) {
+                merges.ask(pair[0], pair[1]);
+            }
+        }
         line
     }
 
-    #[inline]
+    #[inline(always)]
     fn set(&mut self, place: usize, (rank, product): (u32, u32)) {
-        if let (Some(known), Some(made)) = (self.ranks.get_mut(place), self.products.get_mut(place))
-        {
-            (*known, *made) = (rank, product);
-        }
+        let place = place % MOST;
+        // Shifted out of `NONE`, ones stay: it is still more than any rank.
+        self.keys[place] = rank << PLACE_BITS | place as u32;
+        self.products[place] = product;
     }
 
     /// The place of the symbol behind `place`.
-    #[inline]
+    #[inline(always)]
     fn after(&self, place: usize) -> Option<usize> {
         let right = self.held & (!1 << place);
         (right != 0).then(|| right.trailing_zeros() as usize % MOST)
     }
 
     /// The place of the symbol before `place`.
-    #[inline]
+    #[inline(always)]
     fn before(&self, place: usize) -> Option<usize> {
         let left = self.held & ((1 << place) - 1);
         (left != 0).then(|| left.ilog2() as usize % MOST)
     }
 
     /// Merges the pair of lowest rank; says `false` if no pair merges any more.
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, merges: &Merges) -> bool {
-        for place in self.asked.into_iter().flatten() {
-            let place = usize::from(place) % MOST;
+        while self.asked != 0 {
+            let place = self.asked.trailing_zeros() as usize % MOST;
+            self.asked &= self.asked - 1;
             if let Some(after) = self.after(place) {
                 self.set(place, merges.find(self.symbols[place], self.symbols[after]));
             }
         }
-        let least = self.ranks.iter().fold(NONE, |least, &rank| least.min(rank));
-        let Some(place) = self.ranks.iter().position(|&rank| rank == least) else {
-            return false;
-        };
-        let Some(gone) = self.after(place).filter(|_| least != NONE) else {
+        let least = self.keys.iter().fold(NONE, |least, &key| least.min(key));
+        let place = least as usize % MOST;
+        let Some(gone) = self.after(place).filter(|_| least >> PLACE_BITS < MAX_RANK) else {
             return false;
         };
         let product = self.products[place];
         self.held ^= 1 << gone;
         self.symbols[place] = product;
-        self.ranks[gone] = NONE;
-        self.ranks[place] = NONE;
-        self.asked = [None; 2];
+        self.keys[gone] = NONE;
+        self.keys[place] = NONE;
         if let Some(after) = self.after(place) {
             merges.ask(product, self.symbols[after]);
-            self.asked[0] = Some(place as u8);
+            self.asked |= 1 << place;
         }
         if let Some(before) = self.before(place) {
             merges.ask(self.symbols[before], product);
-            self.asked[1] = Some(before as u8);
+            self.asked |= 1 << before;
         }
         true
     }
@@ -107,12 +121,19 @@ impl Line {
 }
 
 /// Merges every piece as far as the rules go.
+#[inline(always)]
 pub(super) fn merge(merges: &Merges, lines: &mut [Line]) {
-    let mut going = true;
-    while going {
-        going = false;
-        for line in &mut *lines {
-            going |= line.step(merges);
+    let mut order: [usize; ABREAST] = std::array::from_fn(|place| place);
+    let mut going = lines.len().min(ABREAST);
+    while going > 0 {
+        let mut turn = 0;
+        while turn < going {
+            if lines[order[turn]].step(merges) {
+                turn += 1;
+            } else {
+                going -= 1;
+                order.swap(turn, going);
+            }
         }
     }
 }
@@ -134,8 +155,12 @@ mod tests {
                 .map(|n| (chance(3 + n), chance(3 + n), 3 + n))
                 .collect();
             let merges = Merges::new(&rules);
-            let pieces: Vec<Vec<u32>> = (0..ABREAST)
-                .map(|length| (0..=length).map(|_| chance(3)).collect())
+            let pieces: Vec<Vec<u32>> = (1..=ABREAST as u32)
+                .map(|n| {
+                    (0..n + chance(MOST as u32 - n))
+                        .map(|_| chance(3))
+                        .collect()
+                })
                 .collect();
             let mut lines: Vec<Line> = pieces
                 .iter()

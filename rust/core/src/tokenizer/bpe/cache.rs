@@ -1,7 +1,7 @@
 //! What pieces of text merge into, remembered: a shared image of the vocabulary that never
 //! changes, and a small table for each thread in front of it. Hits are compared exactly.
 
-use super::simd::{large, prefetch};
+use super::simd::{Vectors, large, prefetch};
 
 /// Longest piece that is remembered here, in bytes.
 pub(super) const MAX_BYTES: usize = 15;
@@ -25,7 +25,8 @@ pub(super) struct Entry {
 }
 
 const COUNT_SHIFT: u32 = 124;
-const COUNT: Key = 7 << COUNT_SHIFT;
+/// The bits that no key uses.
+pub(super) const COUNT: Key = 7 << COUNT_SHIFT;
 
 impl Entry {
     /// `None` if there are more than [`MAX_IDS`] ids.
@@ -58,10 +59,11 @@ impl Entry {
 #[repr(C, align(64))]
 struct Bucket([Entry; 2]);
 
-const KEEP: [u128; 17] = {
-    let mut keep = [0_u128; 17];
+/// The bytes of a piece among 16, by its length.
+const KEEP: [u128; 16] = {
+    let mut keep = [0; 16];
     let mut length = 1;
-    while length < 17 {
+    while length < 16 {
         keep[length] = u128::MAX >> (128 - 8 * length);
         length += 1;
     }
@@ -71,28 +73,34 @@ const KEEP: [u128; 17] = {
 /// The key of `text[start..end]`, which has 1 to [`MAX_BYTES`] bytes.
 #[inline(always)]
 pub(super) fn key(text: &[u8], start: usize, end: usize) -> Key {
-    let length = end - start;
+    let length = (end - start) & 15;
     let bytes = match text
         .get(start..start + 16)
         .and_then(|bytes| bytes.try_into().ok())
     {
-        Some(bytes) => u128::from_le_bytes(bytes) & KEEP[length & 15],
-        None => last_key(&text[start..end]),
+        Some(bytes) => u128::from_le_bytes(bytes),
+        None => last_bytes(text, start),
     };
-    bytes | (length as u128) << 120
+    bytes & KEEP[length] | (length as u128) << 120
 }
 
-/// As `key`, where fewer than 16 bytes of the text are left.
+/// The bytes from `start` on, where fewer than 16 are left.
 #[inline(never)]
-fn last_key(piece: &[u8]) -> u128 {
+fn last_bytes(text: &[u8], start: usize) -> u128 {
+    let left = text.len() - start;
+    if let Some(last) = text.last_chunk() {
+        return u128::from_le_bytes(*last) >> (8 * (16 - left));
+    }
     let mut bytes = [0; 16];
-    bytes[..piece.len()].copy_from_slice(piece);
+    bytes[..left].copy_from_slice(&text[start..]);
     u128::from_le_bytes(bytes)
 }
 
 /// The piece of a key: its bytes, and how many of them.
-pub(super) fn piece(key: Key) -> ([u8; 16], usize) {
-    (key.to_le_bytes(), (key >> 120) as usize % 16)
+pub(super) fn piece(key: Key) -> ([u8; 32], usize) {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&key.to_le_bytes());
+    (bytes, (key >> 120) as usize % 16)
 }
 
 /// Spreads a key over 32 bits.
@@ -101,11 +109,10 @@ pub(super) fn hash(key: Key) -> u32 {
     let low = key as u64 ^ 0x9E37_79B9_7F4A_7C15;
     let high = (key >> 64) as u64 ^ 0xD6E8_FEB8_6659_FD93;
     let product = u128::from(low) * u128::from(high);
-    let mixed = product as u64 ^ (product >> 64) as u64;
-    (mixed ^ mixed >> 32) as u32
+    (product as u64 ^ (product >> 64) as u64) as u32
 }
 
-/// The vocabulary's own pieces: open addressing by buckets, at most half full.
+/// The vocabulary's own pieces: open addressing by buckets, at most three quarters full.
 #[derive(Debug)]
 pub(super) struct Image {
     buckets: Vec<Bucket>,
@@ -117,11 +124,11 @@ pub(super) struct Image {
 
 impl Image {
     pub(super) fn new(entries: &[Entry]) -> Self {
-        let size = entries.len().next_power_of_two().max(2);
+        let size = (entries.len() * 2 / 3 + 1).next_power_of_two();
         let mut image = Self {
             buckets: large(Bucket::default(), size),
             mask: size - 1,
-            seen: vec![0; size.div_ceil(8)],
+            seen: vec![0; size.div_ceil(4)],
         };
         for entry in entries {
             image.insert(entry);
@@ -204,21 +211,34 @@ impl Own {
 
     /// The entry of a piece met before.
     #[inline(always)]
-    pub(super) fn get(&self, key: Key, hash: u32) -> Option<&Entry> {
+    pub(super) fn get(&self, vectors: impl Vectors, key: &Key, hash: u32) -> Option<&Entry> {
         let Bucket(entries) = &self.buckets[hash as usize % OWN_BUCKETS];
         // Which of the two it is, nobody can foresee: choose without a branch.
-        let entry = &entries[usize::from(!entries[0].is_of(key))];
-        entry.is_of(key).then_some(entry)
+        let entry = &entries[usize::from(!vectors.same_key(&entries[0].key, key))];
+        vectors.same_key(&entry.key, key).then_some(entry)
+    }
+
+    /// As `get`, for the few that are not asked for in a row.
+    pub(super) fn find(&self, key: &Key, hash: u32) -> Option<Entry> {
+        let Bucket(entries) = &self.buckets[hash as usize % OWN_BUCKETS];
+        entries.iter().find(|entry| entry.is_of(*key)).copied()
     }
 
     /// Takes over the shared entry of a piece, if the vocabulary has it.
-    pub(super) fn adopt(&mut self, image: &Image, key: Key, hash: u32) -> Option<&Entry> {
+    pub(super) fn adopt(&mut self, image: &Image, key: Key, hash: u32) -> Option<Entry> {
         let entry = *image.find(key, hash)?;
         self.insert(entry, hash);
-        Some(&self.buckets[hash as usize % OWN_BUCKETS].0[0])
+        Some(entry)
     }
 
-    pub(super) fn insert(&mut self, entry: Entry, hash: u32) {
+    /// Remembers a piece, unless it has more ids than there is room for.
+    pub(super) fn remember(&mut self, key: Key, hash: u32, ids: &[u32]) {
+        if let Some(entry) = Entry::new(key, ids) {
+            self.insert(entry, hash);
+        }
+    }
+
+    fn insert(&mut self, entry: Entry, hash: u32) {
         let Bucket([first, second]) = &mut self.buckets[hash as usize % OWN_BUCKETS];
         *second = *first;
         *first = entry;
@@ -227,6 +247,7 @@ impl Own {
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::Portable;
     use super::*;
 
     #[test]
@@ -237,6 +258,13 @@ mod tests {
         assert_ne!(key(text, 7, 10), key(text, 7, 11));
         assert_ne!(key(text, 7, 11), key(text, 7, 12));
         assert_eq!(key(text, 13, 28), key(&text[13..28], 0, 15));
+        for (start, end) in (0..text.len()).flat_map(|at| (1..16).map(move |n| (at, at + n))) {
+            if let Some(piece) = text.get(start..end) {
+                let (bytes, length) = self::piece(key(text, start, end));
+                assert_eq!(&bytes[..length], piece);
+                assert_eq!(key(piece, 0, piece.len()), key(text, start, end));
+            }
+        }
         let (bytes, length) = piece(key(text, 3, 7));
         assert_eq!(&bytes[..length], b"abc\0");
     }
@@ -248,9 +276,9 @@ mod tests {
         for key in 1..=3 {
             own.insert(entry(key), 5);
         }
-        assert!(own.get(1, 5).is_none());
-        assert_eq!(own.get(2, 5).unwrap().ids[0], 2);
-        assert_eq!(own.get(3, 5).unwrap().count(), 1);
+        assert!(own.get(Portable, &1, 5).is_none());
+        assert_eq!(own.get(Portable, &2, 5).unwrap().ids[0], 2);
+        assert_eq!(own.get(Portable, &3, 5).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,30 +1,41 @@
 //! Places among the ids where those of a piece are missing, until enough pieces wait to be merged
 //! side by side.
 
-use super::cache::Key;
+use super::cache::{self, Key};
+use super::wide::Wide;
+
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// The end of a row.
+    End,
+    Short(Key),
+    Wide(Wide),
+}
+
+impl Waiting {
+    /// The bytes of the piece, and how many; none at the end of a row.
+    #[inline]
+    pub(super) fn piece(&self) -> ([u8; 32], usize) {
+        match self {
+            Self::End => ([0; 32], 0),
+            Self::Short(key) => cache::piece(*key),
+            Self::Wide(piece) => piece.piece(),
+        }
+    }
+}
 
 /// A piece that is not remembered, or the end of a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gap {
     /// Where its ids belong, as the ids are without those of all gaps.
     at: usize,
-    /// The piece; [`END`] for the end of a row.
-    pub(super) key: Key,
+    pub(super) waiting: Waiting,
     pub(super) hash: u32,
     /// Its ids, in the list of those that were found.
     start: u32,
     count: u32,
 }
-
-impl Gap {
-    #[inline]
-    pub(super) fn is_end(&self) -> bool {
-        self.key == END
-    }
-}
-
-/// The key of no piece.
-const END: Key = 0;
 
 /// The gaps among ids that are being made.
 #[derive(Debug, Default)]
@@ -47,11 +58,11 @@ impl Gaps {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, at: usize, key: Key, hash: u32) {
+    pub(super) fn push(&mut self, at: usize, waiting: Waiting, hash: u32) {
         let (start, count) = (0, 0);
         self.gaps.push(Gap {
             at,
-            key,
+            waiting,
             hash,
             start,
             count,
@@ -61,7 +72,7 @@ impl Gaps {
     /// A row ends after so many ids.
     #[inline]
     pub(super) fn end_row(&mut self, at: usize) {
-        self.push(at, END, 0);
+        self.push(at, Waiting::End, 0);
     }
 
     /// A piece by its number.
@@ -89,7 +100,7 @@ impl Gaps {
             }
             to -= from - gap.at;
             from = gap.at;
-            if gap.is_end() {
+            if gap.waiting == Waiting::End {
                 ends.push(to);
             } else {
                 let found = gap.start as usize..(gap.start + gap.count) as usize;
@@ -116,10 +127,10 @@ mod tests {
     fn ids_of_gaps_stand_in_order_and_rows_end_behind_them() {
         let mut gaps = Gaps::default();
         let mut ids = vec![1, 2, 3];
-        gaps.push(0, 9, 0);
-        gaps.push(2, 8, 0);
+        gaps.push(0, Waiting::Short(9), 0);
+        gaps.push(2, Waiting::Short(8), 0);
         gaps.end_row(2);
-        gaps.push(2, 7, 0);
+        gaps.push(2, Waiting::Short(7), 0);
         gaps.end_row(3);
         gaps.fill(3, &[40]);
         gaps.fill(0, &[10, 11]);

@@ -3,7 +3,7 @@
 
 use super::blocks::{Blocks, Rules};
 use super::simd::Vectors;
-use super::unicode::{CLASSES, Classes, decode};
+use super::unicode::{CLASSES, Classes, decode, ideographs};
 use super::unicode::{
     HAN, IDEOGRAPH_OR_KANA, LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, PUNCTUATION, SPACE,
     SYMBOL, UPPER,
@@ -55,11 +55,7 @@ impl Grammar {
     /// Appends the end of every piece of `text`, in order; the pieces cover it.
     #[inline(always)]
     pub(super) fn split(self, text: &str, vectors: impl Vectors, ends: &mut Vec<u32>) {
-        let scan = Scan {
-            text: text.as_bytes(),
-            end: text.len(),
-            classes: &CLASSES,
-        };
+        let scan = Scan::new(text);
         match self {
             Self::Gpt2 => scan.all(ends, |at| scan.gpt2(at)),
             Self::Gpt2Digits => scan.apart(ends, NUMBER, 1, |part, mut at, ends| {
@@ -108,7 +104,13 @@ struct Char {
     end: usize,
 }
 
-impl Scan<'_> {
+impl<'t> Scan<'t> {
+    fn new(text: &'t str) -> Self {
+        let (text, classes) = (text.as_bytes(), &*CLASSES);
+        let end = text.len();
+        Self { text, end, classes }
+    }
+
     #[inline]
     fn all(self, ends: &mut Vec<u32>, next: impl Fn(usize) -> usize) {
         let mut at = 0;
@@ -160,6 +162,9 @@ impl Scan<'_> {
     #[inline]
     fn run(&self, mut at: usize, class: u16) -> usize {
         while at < self.end {
+            if class & OTHER != 0 {
+                at = ideographs(&self.text[..self.end], at);
+            }
             let c = self.char(at);
             if c.class & class == 0 {
                 break;
@@ -525,12 +530,11 @@ mod tests {
                     digits,
                 }));
                 for slash in [false, true] {
-                    let (contractions, han) = (flag, false);
                     grammars.push(Grammar::CasedWords(CasedWords {
-                        contractions,
+                        contractions: flag,
                         digits,
                         slash,
-                        han,
+                        han: false,
                     }));
                 }
             }
@@ -540,11 +544,7 @@ mod tests {
 
     /// Piece by piece, without blocks.
     fn scanned(grammar: Grammar, text: &str) -> Vec<u32> {
-        let scan = Scan {
-            text: text.as_bytes(),
-            end: text.len(),
-            classes: &CLASSES,
-        };
+        let scan = Scan::new(text);
         let mut ends = Vec::new();
         match grammar {
             Grammar::Words(words) => scan.all(&mut ends, |at| scan.word(at, words)),

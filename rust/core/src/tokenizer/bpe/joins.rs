@@ -7,8 +7,6 @@
 //! matter to the other side. Chinese, which has no spaces, falls into parts of one or two
 //! characters that way, and those are met again and again.
 
-use super::unicode::decode;
-
 /// Bits of the filter of pairs.
 const FILTER_BITS: usize = 1 << 20;
 
@@ -82,11 +80,11 @@ impl Joins {
     /// A token has two neighbours: start, end, and whether it has all of the character.
     fn join(&mut self, token: &[u8], left: (usize, usize, bool), right: (usize, usize, bool)) {
         if left.2 && right.2 {
-            let (left, right) = (decode(token, left.0).0, decode(token, right.0).0);
-            if left < 128 && right < 128 {
-                self.ascii[left as usize] |= 1 << right;
+            let (first, second) = (token[left.0], token[right.0]);
+            if first < 128 && second < 128 {
+                self.ascii[usize::from(first)] |= 1 << second;
             } else {
-                let hash = hash(left, right);
+                let hash = hash(pair(token, left.0, right.1));
                 self.filter[hash / 64] |= 1 << (hash % 64);
             }
             return;
@@ -109,17 +107,25 @@ impl Joins {
         });
     }
 
-    /// Some token may lie over the border of two characters: `left`, which ends before `at`, and
-    /// `right`, which starts there.
-    #[inline]
-    pub(super) fn joined(&self, text: &[u8], at: usize, left: u32, right: u32) -> bool {
-        if left < 128 && right < 128 {
-            return self.ascii[left as usize] >> right & 1 != 0;
+    /// Some token may lie over the border of two characters: one from `left` to `at`, and one from
+    /// there to `end`.
+    #[inline(always)]
+    pub(super) fn joined(&self, text: &[u8], left: usize, at: usize, end: usize) -> bool {
+        let (first, second) = (text[left], text[at]);
+        if first < 128 && second < 128 {
+            return self.ascii[usize::from(first)] >> second & 1 != 0;
         }
-        let hash = hash(left, right);
+        let hash = hash(pair(text, left, end));
         let known = self.filter[hash / 64] >> (hash % 64) & 1 != 0;
+        known | self.torn_at(text, at)
+    }
+
+    /// Some token may lie over the border at `at` with only a part of one of the characters beside
+    /// it.
+    #[inline]
+    pub(super) fn torn_at(&self, text: &[u8], at: usize) -> bool {
         let (from, to) = self.gates[gate(text[at - 1], text[at])];
-        known | (from < to && self.torn(text, at, from as usize..to as usize))
+        from < to && self.torn(text, at, from as usize..to as usize)
     }
 
     /// One of the fragments lies over the border at `at`.
@@ -153,9 +159,23 @@ fn gate(end: u8, start: u8) -> usize {
     usize::from(end & 0x7F) << 8 | usize::from(start)
 }
 
-#[inline]
-fn hash(left: u32, right: u32) -> usize {
-    let pair = u64::from(left) << 32 | u64::from(right);
+/// The bytes of two characters.
+#[inline(always)]
+fn pair(text: &[u8], start: usize, end: usize) -> u64 {
+    let length = (end - start).clamp(1, 8);
+    let bytes = text
+        .get(start..start + 8)
+        .and_then(|bytes| bytes.try_into().ok());
+    let bytes = bytes.unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        bytes[..length].copy_from_slice(&text[start..start + length]);
+        bytes
+    });
+    u64::from_le_bytes(bytes) & (u64::MAX >> (64 - 8 * length))
+}
+
+#[inline(always)]
+fn hash(pair: u64) -> usize {
     (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize % FILTER_BITS
 }
 
@@ -164,13 +184,10 @@ fn is_continuation(byte: u8) -> bool {
 }
 
 /// The length of a character by its first byte.
-fn length(lead: u8) -> usize {
-    match lead {
-        0..0xC0 => 1,
-        0xC0..0xE0 => 2,
-        0xE0..0xF0 => 3,
-        0xF0.. => 4,
-    }
+#[inline(always)]
+pub(super) fn length(lead: u8) -> usize {
+    let at_least = |least: u8| usize::from(lead >= least);
+    1 + at_least(0xC0) + at_least(0xE0) + at_least(0xF0)
 }
 
 #[cfg(test)]
@@ -179,9 +196,8 @@ mod tests {
 
     fn joined(tokens: &[&[u8]], pair: &str) -> bool {
         let joins = Joins::new(tokens.iter().copied());
-        let mut chars = pair.chars();
-        let (left, right) = (chars.next().unwrap(), chars.next().unwrap());
-        joins.joined(pair.as_bytes(), left.len_utf8(), left as u32, right as u32)
+        let at = length(pair.as_bytes()[0]);
+        joins.joined(pair.as_bytes(), 0, at, pair.len())
     }
 
     #[test]

@@ -8,6 +8,9 @@ use super::windows::{WINDOW, Windows};
 /// No such merge; also greater than every rank.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// Two tokens, and what they merge into. Rules are listed by rank.
+pub(super) type Rule = (u32, u32, u32);
+
 /// Slots looked at together: one cache line.
 const BUCKET: usize = 4;
 /// A pair that merges, its rank, and what it merges into.
@@ -43,9 +46,9 @@ pub(super) struct Merges {
 }
 
 impl Merges {
-    /// From `(left, right, product)` in order of rank. A pair given twice has its last rank, as in
+    /// A pair given twice has its last rank, as in
     /// Hugging Face.
-    pub(super) fn new(rules: &[(u32, u32, u32)]) -> Self {
+    pub(super) fn new(rules: &[Rule]) -> Self {
         // A slot always stays free, or a search for a pair that no rule has would never end.
         let size = (rules.len() / 3 + 1).next_power_of_two();
         let mut merges = Self {
@@ -138,6 +141,19 @@ impl Merges {
         }
     }
 
+    /// Ranks and products of all neighbours, if the piece is bytes that are each a symbol.
+    #[inline(always)]
+    pub(super) fn of_bytes(
+        &self,
+        piece: &[u8],
+        symbols: usize,
+    ) -> Option<impl Iterator<Item = (u32, u32)>> {
+        let pairs = piece.windows(2);
+        let index = |pair: &[u8]| usize::from(pair[0]) << 8 | usize::from(pair[1]);
+        let ready = piece.len() == symbols && !self.bytes.is_empty();
+        ready.then(|| pairs.map(move |pair| self.bytes[index(pair)]))
+    }
+
     /// Finds ranks and products of all neighbours among the first symbols.
     #[inline]
     pub(super) fn neighbours(
@@ -146,11 +162,8 @@ impl Merges {
         symbols: &[u32],
         mut found: impl FnMut(usize, (u32, u32)),
     ) {
-        if piece.len() == symbols.len() && !self.bytes.is_empty() {
-            for (at, pair) in piece.windows(2).enumerate() {
-                let index = usize::from(pair[0]) << 8 | usize::from(pair[1]);
-                found(at, self.bytes[index]);
-            }
+        if let Some(rules) = self.of_bytes(piece, symbols.len()) {
+            rules.enumerate().for_each(|(at, rule)| found(at, rule));
         } else {
             for (at, pair) in symbols.windows(2).enumerate() {
                 found(at, self.find(pair[0], pair[1]));

@@ -4,9 +4,11 @@
 //! round: the vocabulary is read with a space for each `▁`, and so is the text.
 
 use std::ops::RangeInclusive;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use unicode_normalization_alignments::char::canonical_combining_class;
 use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use super::simd::{Processor, Task, Vectors};
 
 /// The sign for a space.
 pub(super) const MARKER: char = '▁';
@@ -126,14 +128,30 @@ const CHANGING: [RangeInclusive<char>; 5] = [
     '\u{E0000}'..='\u{E01FF}',
 ];
 
-/// Code points that may take part in a change by NFC: one bit each.
-static UNSAFE_CODES: LazyLock<Vec<u64>> = LazyLock::new(|| {
-    let mut bits = vec![0_u64; 0x11_0000 / 64];
-    for c in CHANGING.into_iter().flatten().filter(|&c| may_change(c)) {
-        bits[c as usize / 64] |= 1 << (c as usize % 64);
-    }
-    bits
-});
+/// Code points of a block of [`CHANGING_CODES`].
+const BLOCK: usize = 1 << 10;
+
+/// Code points that may take part in a change by NFC, one bit each; a block is made when a text has
+/// a character of it.
+static CHANGING_CODES: [OnceLock<[u64; BLOCK / 64]>; 0x11_0000 / BLOCK] =
+    [const { OnceLock::new() }; 0x11_0000 / BLOCK];
+
+/// As `may_change`, remembered.
+fn suspect(c: char) -> bool {
+    let code = c as usize;
+    let block = CHANGING_CODES[code / BLOCK].get_or_init(|| {
+        let mut bits = [0; BLOCK / 64];
+        let first = (code / BLOCK * BLOCK) as u32;
+        for c in (first..).take(BLOCK).filter_map(char::from_u32) {
+            let inside = CHANGING.iter().any(|range| range.contains(&c));
+            let place = c as usize % BLOCK;
+            bits[place / 64] |= u64::from(inside && may_change(c)) << (place % 64);
+        }
+        bits
+    });
+    let place = code % BLOCK;
+    block[place / 64] >> (place % 64) & 1 != 0
+}
 
 /// NFC may change the character, or another one beside it.
 fn may_change(c: char) -> bool {
@@ -142,19 +160,42 @@ fn may_change(c: char) -> bool {
 
 /// The text is its own NFC, as far as a look at each character tells.
 fn is_composed(text: &str) -> bool {
-    // Two-byte characters below U+0300, and the ideographs of the leads 0xE4 to 0xE9, never change.
-    let inert = |byte: u8| byte < 0xCC || (0xE4..0xEA).contains(&byte);
-    if text.bytes().fold(true, |all, byte| all & inert(byte)) || only_inert_signs(text.as_bytes()) {
-        return true;
-    }
-    let codes = &*UNSAFE_CODES;
-    let suspect = |c: char| codes[c as usize / 64] >> (c as usize % 64) & 1 != 0;
-    !text.chars().any(suspect) || is_nfc_quick(text.chars()) == IsNormalized::Yes
+    // Two-byte characters below U+0300 never change.
+    Processor::here().run(Highest(text.as_bytes())) < 0xCC
+        || Processor::here().run(OnlyInert(text.as_bytes()))
+        || !text.chars().any(suspect)
+        || is_nfc_quick(text.chars()) == IsNormalized::Yes
 }
 
-/// As `inert` for each character, and with the signs of everyday Chinese and English besides: for
-/// these the second and third byte must be looked at. Vector instructions do it without branches.
-fn only_inert_signs(bytes: &[u8]) -> bool {
+/// The highest byte of a text.
+struct Highest<'a>(&'a [u8]);
+
+impl Task for Highest<'_> {
+    type Output = u8;
+
+    #[inline(always)]
+    fn run(self, _: impl Vectors) -> u8 {
+        self.0.iter().fold(0, |highest, &byte| highest.max(byte))
+    }
+}
+
+/// A text has only characters that never change: those of two bytes below U+0300, the ideographs of
+/// the leads 0xE4 to 0xE9, and the signs of everyday Chinese and English.
+struct OnlyInert<'a>(&'a [u8]);
+
+impl Task for OnlyInert<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self, _: impl Vectors) -> bool {
+        only_inert(self.0)
+    }
+}
+
+/// For the signs the second and third byte must be looked at. Vector instructions do it without
+/// branches.
+#[inline(always)]
+fn only_inert(bytes: &[u8]) -> bool {
     let seconds = bytes.get(1..).unwrap_or_default();
     let thirds = bytes.get(2..).unwrap_or_default();
     // A lead of three bytes is never among the last two.
@@ -219,18 +260,15 @@ mod tests {
     fn what_is_passed_over_never_changes() {
         for c in '\0'..=char::MAX {
             for text in [c.to_string(), format!("{c}。"), format!("中{c}”")] {
-                assert!(
-                    !only_inert_signs(text.as_bytes()) || !may_change(c),
-                    "{c:?}"
-                );
+                assert!(!only_inert(text.as_bytes()) || !may_change(c), "{c:?}");
             }
         }
-        assert!(only_inert_signs("“你好”，世界……（a — b）！".as_bytes()));
+        assert!(only_inert("“你好”，世界……（a — b）！".as_bytes()));
         for text in ["", "é", "中é", "。"] {
-            assert!(only_inert_signs(text.as_bytes()), "{text}");
+            assert!(only_inert(text.as_bytes()), "{text}");
         }
         for text in ["e\u{301}", "a\u{2000}", "中\u{302A}", "\u{FB1D}"] {
-            assert!(!only_inert_signs(text.as_bytes()), "{text}");
+            assert!(!only_inert(text.as_bytes()), "{text}");
         }
     }
 

@@ -7,7 +7,10 @@
     )
 )]
 
+use std::sync::LazyLock;
+
 use super::blocks::{BLOCK, Masks};
+use super::cache::{COUNT, Key};
 
 /// What a set of vector instructions does for the encoder.
 pub(super) trait Vectors: Copy {
@@ -16,6 +19,12 @@ pub(super) trait Vectors: Copy {
 
     /// Appends the places of the bits that are set, counted from `base`, lowest first.
     fn push_places(self, bits: u64, base: u32, places: &mut Vec<u32>);
+
+    /// Two keys are the same but for how many ids they have.
+    #[inline(always)]
+    fn same_key(self, one: &Key, other: &Key) -> bool {
+        (one ^ other) & !COUNT == 0
+    }
 }
 
 /// Work that is compiled once for each set of instructions. `run` and what it calls for every
@@ -40,6 +49,13 @@ impl Processor {
     /// The one this runs on.
     pub(super) fn detect() -> Self {
         Self::known().into_iter().last().unwrap_or(Self::Portable)
+    }
+
+    /// As `detect`, looked up once.
+    #[inline]
+    pub(super) fn here() -> Self {
+        static HERE: LazyLock<Processor> = LazyLock::new(Processor::detect);
+        *HERE
     }
 
     /// Those whose instructions this processor has, the fastest last.
@@ -70,7 +86,7 @@ impl Processor {
 
 /// For every processor: compilers make vector code of the comparisons (NEON on ARM).
 #[derive(Clone, Copy, Debug)]
-struct Portable;
+pub(super) struct Portable;
 
 impl Vectors for Portable {
     #[inline]
@@ -157,14 +173,14 @@ pub(super) fn prefetch<T>(table: &[T], index: usize) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{BLOCK, Masks, Task, Vectors, push_in_steps};
+    use super::{BLOCK, COUNT, Key, Masks, Task, Vectors, push_in_steps};
     use std::arch::x86_64::{
-        __m256i, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi8, _mm256_cmpgt_epi8,
-        _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm512_add_epi32,
-        _mm512_alignr_epi64, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask,
-        _mm512_cmplt_epu8_mask, _mm512_cvtepu8_epi32, _mm512_loadu_si512,
-        _mm512_maskz_compress_epi8, _mm512_movepi8_mask, _mm512_set1_epi8, _mm512_set1_epi32,
-        _mm512_storeu_si512, _mm512_sub_epi8,
+        __m256i, __m512i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_testz_si128,
+        _mm_xor_si128, _mm256_add_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
+        _mm256_movemask_epi8, _mm256_set1_epi8, _mm512_add_epi32, _mm512_alignr_epi64,
+        _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask,
+        _mm512_cvtepu8_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_movepi8_mask,
+        _mm512_set1_epi8, _mm512_set1_epi32, _mm512_storeu_si512, _mm512_sub_epi8,
     };
 
     #[inline]
@@ -229,6 +245,12 @@ mod x86 {
         fn push_places(self, bits: u64, base: u32, places: &mut Vec<u32>) {
             push_in_steps(bits, base, places);
         }
+
+        #[inline(always)]
+        fn same_key(self, one: &Key, other: &Key) -> bool {
+            // SAFETY: there is a value of this type only where the processor has AVX2.
+            unsafe { same_key(one, other) }
+        }
     }
 
     impl Vectors for Avx512 {
@@ -254,6 +276,22 @@ mod x86 {
             }
             places.truncate(end);
         }
+
+        #[inline(always)]
+        fn same_key(self, one: &Key, other: &Key) -> bool {
+            // SAFETY: there is a value of this type only where the processor has AVX2.
+            unsafe { same_key(one, other) }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn same_key(one: &Key, other: &Key) -> bool {
+        let load = |key: &Key| {
+            // SAFETY: reads the 16 bytes of the key; no alignment is asked for.
+            unsafe { _mm_loadu_si128(std::ptr::from_ref(key).cast()) }
+        };
+        _mm_testz_si128(_mm_xor_si128(load(one), load(other)), load(&!COUNT)) != 0
     }
 
     /// The places of the bits that are set, as bytes.
@@ -385,6 +423,30 @@ mod tests {
                     let expected: Vec<u32> = [1].into_iter().chain(expected).collect();
                     assert_eq!(places, expected, "{processor:?}");
                 }
+            }
+        }
+    }
+
+    /// Two keys are the same.
+    struct Same(Key, Key);
+
+    impl Task for Same {
+        type Output = bool;
+
+        #[inline(always)]
+        fn run(self, vectors: impl Vectors) -> bool {
+            vectors.same_key(&self.0, &self.1)
+        }
+    }
+
+    #[test]
+    fn keys_differ_in_every_bit_but_those_of_the_count() {
+        let key = 0x0123_4567_89AB_CDEF_0F1E_2D3C_4B5A_6978;
+        for processor in Processor::known() {
+            assert!(processor.run(Same(key, key)));
+            for bit in (0..128).map(|bit| 1 << bit) {
+                let same = processor.run(Same(key, key ^ bit));
+                assert_eq!(same, bit & COUNT != 0, "{processor:?} {bit:x}");
             }
         }
     }

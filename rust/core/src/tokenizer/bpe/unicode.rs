@@ -1,6 +1,7 @@
 //! Classes of code points, as the regular expressions of the split patterns see them.
 
 use regex_syntax::hir::{Class, HirKind};
+use rustc_hash::FxHashMap;
 use std::sync::LazyLock;
 
 /// Uppercase and titlecase letters.
@@ -66,17 +67,16 @@ impl Classes {
                 }
             }
         }
+        let (chunks, _) = flat.as_chunks::<BLOCK>();
         let mut bits: Vec<[u16; BLOCK]> = Vec::new();
-        let blocks = flat
-            .chunks_exact(BLOCK)
+        let mut known = FxHashMap::default();
+        let blocks = chunks
+            .iter()
             .map(|chunk| {
-                let found = bits.iter().rposition(|known| known == chunk);
-                found.unwrap_or_else(|| {
-                    let mut block = [0; BLOCK];
-                    block.copy_from_slice(chunk);
-                    bits.push(block);
-                    bits.len() - 1
-                }) as u16
+                *known.entry(chunk).or_insert_with(|| {
+                    bits.push(*chunk);
+                    bits.len() as u16 - 1
+                })
             })
             .collect();
         Self { blocks, bits }
@@ -120,9 +120,31 @@ pub(super) fn decode(text: &[u8], at: usize) -> (u32, usize) {
     }
 }
 
+/// The end of a run of the ideographs U+4E00 to U+9FFF, which are letters, seen by their bytes.
+#[inline]
+pub(super) fn ideographs(text: &[u8], mut at: usize) -> usize {
+    while let Some([lead, second, _, ..]) = text.get(at..) {
+        match (lead, second) {
+            (0xE5..=0xE9, _) | (0xE4, 0xB8..) => {}
+            _ => break,
+        }
+        at += 3;
+    }
+    at
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ideographs_are_letters() {
+        for c in '\u{80}'..=char::MAX {
+            let found = ideographs(c.to_string().as_bytes(), 0) > 0;
+            assert_eq!(found, ('\u{4E00}'..='\u{9FFF}').contains(&c));
+            assert!(!found || CLASSES.of(c as u32) & OTHER != 0, "{c:?}");
+        }
+    }
 
     #[test]
     fn classes_of_some_code_points() {

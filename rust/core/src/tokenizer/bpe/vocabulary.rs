@@ -61,7 +61,7 @@ impl<'a> Vocabulary<'a> {
         if let Some(id) = shared_id(&ids, size) {
             return Err(Unsupported::new(format!("two tokens have the id {id}")));
         }
-        let letters = (spelling == Spelling::ByteLevel).then(byte_letters);
+        let letters = (spelling == Spelling::ByteLevel).then(letter_bytes);
         for (text, &id) in &ids {
             bytes[id as usize] = match &letters {
                 Some(letters) => Cow::Owned(from_letters(text, letters)),
@@ -202,10 +202,24 @@ fn byte_letters() -> FxHashMap<char, u8> {
         .collect()
 }
 
+/// The byte of each letter, by code point.
+type Letters = [Option<u8>; 512];
+
+fn letter_bytes() -> Letters {
+    let mut bytes = [None; 512];
+    for (letter, byte) in byte_letters() {
+        bytes[letter as usize] = Some(byte);
+    }
+    bytes
+}
+
 /// The bytes of a token of letters; empty if one is not a letter.
-fn from_letters(text: &str, letters: &FxHashMap<char, u8>) -> Vec<u8> {
-    let bytes: Option<Vec<u8>> = text.chars().map(|c| letters.get(&c).copied()).collect();
-    bytes.unwrap_or_default()
+fn from_letters(text: &str, letters: &Letters) -> Vec<u8> {
+    let byte = |c: char| letters.get(c as usize).copied().flatten();
+    text.chars()
+        .map(byte)
+        .collect::<Option<Vec<u8>>>()
+        .unwrap_or_default()
 }
 
 /// The bytes of a token of characters; empty if it has a space, which no text has by then.
@@ -225,8 +239,8 @@ mod tests {
 
     #[test]
     fn every_byte_has_its_letter() {
-        let letters = byte_letters();
-        assert_eq!(letters.len(), 256);
+        assert_eq!(byte_letters().len(), 256);
+        let letters = letter_bytes();
         assert_eq!(from_letters("ĠaĊÄ", &letters), b" a\n\xC4");
         assert_eq!(from_letters("a b", &letters), b"");
     }
