@@ -26,7 +26,7 @@ pub(super) struct Line {
     products: [u32; MOST],
     /// One bit for each place that holds a symbol.
     held: u32,
-    /// The places of pairs whose rules are asked for.
+    /// The places of pairs that may merge, whose rules are asked for.
     asked: u32,
 }
 
@@ -52,9 +52,8 @@ impl Line {
                 line.set(place, rule);
             }
         } else {
-            line.asked = line.held >> 1;
-            for pair in symbols.windows(2) {
-                merges.ask(pair[0], pair[1]);
+            for (place, pair) in symbols.windows(2).enumerate() {
+                line.asked |= u32::from(merges.ask(pair[0], pair[1])) << place;
             }
         }
         line
@@ -89,7 +88,10 @@ impl Line {
             let place = self.asked.trailing_zeros() as usize % MOST;
             self.asked &= self.asked - 1;
             if let Some(after) = self.after(place) {
-                self.set(place, merges.find(self.symbols[place], self.symbols[after]));
+                self.set(
+                    place,
+                    merges.find_asked(self.symbols[place], self.symbols[after]),
+                );
             }
         }
         let least = self.keys.iter().fold(NONE, |least, &key| least.min(key));
@@ -103,12 +105,11 @@ impl Line {
         self.keys[gone] = NONE;
         self.keys[place] = NONE;
         if let Some(after) = self.after(place) {
-            merges.ask(product, self.symbols[after]);
-            self.asked |= 1 << place;
+            self.asked |= u32::from(merges.ask(product, self.symbols[after])) << place;
         }
         if let Some(before) = self.before(place) {
-            merges.ask(self.symbols[before], product);
-            self.asked |= 1 << before;
+            self.keys[before] = NONE;
+            self.asked |= u32::from(merges.ask(self.symbols[before], product)) << before;
         }
         true
     }

@@ -100,14 +100,27 @@ impl Merges {
         (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & self.mask
     }
 
+    /// Most pairs do not merge, and of most of these this knows it.
+    #[inline(always)]
+    fn may_merge(&self, pair: u64) -> bool {
+        let bit = self.bit(pair);
+        self.seen[bit / 64] >> (bit % 64) & 1 != 0
+    }
+
     /// The rank of a pair, or [`NONE`], and what it merges into.
     #[inline]
     pub(super) fn find(&self, left: u32, right: u32) -> (u32, u32) {
-        let pair = pack(left, right);
-        let bit = self.bit(pair);
-        if self.seen[bit / 64] >> (bit % 64) & 1 == 0 {
-            return (NONE, 0);
+        if self.may_merge(pack(left, right)) {
+            self.find_asked(left, right)
+        } else {
+            (NONE, 0)
         }
+    }
+
+    /// As `find`, for a pair of which [`Merges::ask`] says that it may merge.
+    #[inline(always)]
+    pub(super) fn find_asked(&self, left: u32, right: u32) -> (u32, u32) {
+        let pair = pack(left, right);
         let mut bucket = self.home(pair);
         loop {
             let Bucket(slots) = &self.buckets[bucket];
@@ -121,12 +134,15 @@ impl Merges {
         }
     }
 
-    /// Starts to load what `find` will read.
-    #[inline]
-    pub(super) fn ask(&self, left: u32, right: u32) {
+    /// Starts to load what `find_asked` will read; says `false` if the pair does not merge.
+    #[inline(always)]
+    pub(super) fn ask(&self, left: u32, right: u32) -> bool {
         let pair = pack(left, right);
-        prefetch(&self.seen, self.bit(pair) / 64);
-        prefetch(&self.buckets, self.home(pair));
+        let may = self.may_merge(pair);
+        if may {
+            prefetch(&self.buckets, self.home(pair));
+        }
+        may
     }
 
     /// Merges `symbols` in place as far as the rules go. `piece` are their bytes, or empty if they
