@@ -182,6 +182,12 @@ def test_labels_beside_a_mask_that_says_otherwise(mask):
     assert not any("mask beside" in note for note in notes)
 
 
+def test_a_mask_beside_labels_has_their_length():
+    row = {"input_ids": [500, 501, STOP], "labels": [-100, 501, STOP], "loss_mask": [0, 1]}
+    place = turnmill.check([row], tokenizer=DEMO).rules["length-mismatch"].evidence[0]
+    assert "3 ids, but the mask gives 2" in place["note"]
+
+
 def test_json_lines_with_a_broken_line(tmp_path):
     path = tmp_path / "rows.jsonl"
     lines = [json.dumps(llama_factory(*row)) for row in rows()]

@@ -96,7 +96,7 @@ impl<'a> Row<'a> {
         let unattended = extent
             .clone()
             .find(|at| !attention.is_empty() && left_out(at));
-        let contradicted = contradiction(columns, index, labels, &mut scratch.other);
+        let contradicted = contradiction(columns, index, labels, &mut scratch.other)?;
         let lengths = columns.documents.as_ref();
         let starts = lengths.map(|(kind, column)| (*kind, column.row(index, &mut scratch.other)));
         find_documents(
@@ -200,19 +200,20 @@ fn contradiction(
     index: usize,
     labels: &[i32],
     scratch: &mut Vec<i32>,
-) -> Option<usize> {
+) -> Result<Option<usize>, Mismatch> {
     if columns.labels.is_none() || columns.masks.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut masked = vec![0; labels.len()];
     for column in &columns.masks {
-        apply_mask(&mut masked, column.row(index, scratch), columns.shifted);
+        let mask = column.row(index, scratch);
+        require_length("the mask", labels, mask.len())?;
+        apply_mask(&mut masked, mask, columns.shifted);
     }
     let trains = labels.iter().map(|label| is_trained(*label));
     let allows = masked.iter().map(|label| is_trained(*label));
-    trains
-        .zip(allows)
-        .position(|(trains, allows)| trains != allows)
+    let differs = |(trains, allows): (bool, bool)| trains != allows;
+    Ok(trains.zip(allows).position(differs))
 }
 
 fn apply_mask(labels: &mut [i32], mask: &[i32], shifted: bool) {
