@@ -187,11 +187,13 @@ def test_a_turn_without_terminator_is_said_loudly() -> None:
     assert "no terminator" in draw([view], plain())[0]
 
 
-def test_a_rejected_row_shows_rule_reason_and_text() -> None:
-    view = RowView("a.jsonl", 7, 9, (), ("invalid-json", "the line ends too early"), '{"a": ')
+@pytest.mark.parametrize(("message", "where"), [(None, ""), (1, "message 1: ")])
+def test_a_rejected_row_shows_rule_reason_and_text(message: int | None, where: str) -> None:
+    reject = ("invalid-json", "the line ends too early", message)
+    view = RowView("a.jsonl", 7, 9, (), reject, '{"a": ')
     assert draw([view], plain()) == [
         "── row 7 · a.jsonl:9 · rejected: invalid-json",
-        "the line ends too early",
+        f"{where}the line ends too early",
         '{"a":',
         "",
     ]
