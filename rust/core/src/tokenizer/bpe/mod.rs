@@ -424,6 +424,74 @@ mod tests {
         assert!(scratch.rewritten.capacity() <= KEPT_BYTES);
     }
 
+    /// Of bytes, and of rules that join neighbours in some words.
+    fn byte_level() -> serde_json::Value {
+        let letters: Vec<char> = vocabulary::letters();
+        let mut vocab: Vec<String> = letters.iter().map(ToString::to_string).collect();
+        let mut merges = Vec::new();
+        let words = "Ġthe Ġself assert ĠĠĠĠ ing ä¸Ń æĸĩ Ġ==";
+        for word in words.split(' ') {
+            let mut left = String::new();
+            for letter in word.chars() {
+                let product = format!("{left}{letter}");
+                if !left.is_empty() && !vocab.contains(&product) {
+                    merges.push(format!("{left} {letter}"));
+                    vocab.push(product.clone());
+                }
+                left = product;
+            }
+        }
+        merges.push("ä¸Ń æĸĩ".to_owned());
+        vocab.push("ä¸Ńæĸĩ".to_owned());
+        let vocab: serde_json::Map<_, _> =
+            vocab.into_iter().zip((0..).map(|id| json!(id))).collect();
+        let pattern = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+        let split = json!({"type": "Split", "behavior": "Isolated",
+            "invert": false, "pattern": {"Regex": pattern}});
+        let bytes = json!({"type": "ByteLevel", "add_prefix_space": false,
+            "trim_offsets": true, "use_regex": false});
+        json!({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, bytes]},
+            "model": {"type": "BPE", "vocab": vocab, "merges": merges}})
+    }
+
+    #[test]
+    fn every_processor_gives_the_same_ids() {
+        let file = byte_level().to_string();
+        let mut texts = vec![String::new()];
+        for length in [1, 2, 14, 15, 16, 17, 30, 31, 32, 33, 63, 64, 65] {
+            for bits in [
+                "a", "the", "self", " ", "=", "assert_", "ing", "中文", "中", "é", "7",
+            ] {
+                let word: String = bits.chars().cycle().take(length).collect();
+                texts.push(format!("{word} the {word}\n    {word}.{word}"));
+            }
+        }
+        texts.extend(texts.clone().into_iter().rev());
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let ids = |processor| {
+            let mut encoder = Encoder::new(file.as_bytes(), &[]).unwrap();
+            let shared = Arc::get_mut(&mut encoder.shared).unwrap();
+            shared.pieces.run_on(processor);
+            let (mut rows, mut scratch) = (Rows::default(), encoder.scratch());
+            encoder
+                .encode_rows(&mut *scratch, &texts, (&[], &[]), &mut rows)
+                .unwrap();
+            (rows.ids, rows.ends)
+        };
+        let portable = ids(simd::Processor::Portable);
+        let reference: tokenizers::Tokenizer = file.parse().unwrap();
+        let expected = reference.encode_batch_fast(texts.clone(), false).unwrap();
+        let expected: Vec<u32> = expected
+            .iter()
+            .flat_map(tokenizers::Encoding::get_ids)
+            .copied()
+            .collect();
+        assert!(portable.0 == expected);
+        for processor in simd::Processor::known() {
+            assert!(ids(processor) == portable, "{processor:?}");
+        }
+    }
+
     #[test]
     fn a_mark_is_found_alone_as_among_others() {
         let token = AddedToken {

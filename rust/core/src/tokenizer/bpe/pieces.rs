@@ -102,6 +102,12 @@ impl Pieces {
         Ok(pieces)
     }
 
+    /// As on that processor.
+    #[cfg(test)]
+    pub(super) fn run_on(&mut self, processor: Processor) {
+        self.processor = processor;
+    }
+
     /// Merges tokens, and tells of each with its id what it has become.
     fn merge_tokens(&self, tokens: &[(&[u8], u32)], mut found: impl FnMut(&[u8], u32, &[u32])) {
         let mut lines = [Line::EMPTY; ABREAST];

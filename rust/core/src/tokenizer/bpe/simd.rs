@@ -84,7 +84,8 @@ impl Processor {
     }
 }
 
-/// For every processor: compilers make vector code of the comparisons (NEON on ARM).
+/// For every processor: compilers make vector code of the comparisons (NEON on ARM, for which there
+/// is no code of our own).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
 

@@ -233,6 +233,12 @@ fn from_characters(text: &str) -> Cow<'_, [u8]> {
     }
 }
 
+/// The letters of all bytes.
+#[cfg(test)]
+pub(super) fn letters() -> Vec<char> {
+    byte_letters().into_keys().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
