@@ -107,9 +107,23 @@ def test_something_else_than_texts_is_a_type_error(
         tokenizer.encode_batch(texts)
 
 
-def test_a_broken_arrow_producer_is_an_error_not_a_crash(tokenizer: turnmill.Tokenizer) -> None:
-    offsets = pa.array([0, 2], pa.int32()).buffers()[1]
-    broken = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(b"\xff\xfe"))
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        (b"\xff\xfe", [0, 2]),
+        ("a的b".encode(), [0, 2, 5]),
+        (b"abcd", [0, 3, 2, 4]),
+        (b"abcd", [0, 4, 2]),
+    ],
+    ids=["no UTF-8", "inside a character", "backwards", "backwards at the end"],
+)
+def test_a_broken_arrow_producer_is_an_error_not_a_crash(
+    tokenizer: turnmill.Tokenizer, text: bytes, ends: list[int], kind: pa.DataType
+) -> None:
+    width = pa.int64() if kind == pa.large_string() else pa.int32()
+    buffers = [None, pa.array(ends, width).buffers()[1], pa.py_buffer(text)]
+    broken = pa.Array.from_buffers(kind, len(ends) - 1, buffers)
     with pytest.raises(ValueError, match="cannot be read"):
         tokenizer.encode_batch(broken)
 

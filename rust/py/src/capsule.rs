@@ -11,9 +11,10 @@ use std::ffi::CStr;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
 use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
-use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, make_array};
+use arrow_array::{Array, ArrayRef, OffsetSizeTrait, RecordBatch, StructArray, make_array};
 use arrow_schema::{ArrowError, Fields, Schema};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -46,8 +47,35 @@ impl Iterator for Arrays {
 /// Offsets and UTF-8 are the producer's word until checked; a wrong word would be undefined
 /// behaviour later.
 fn validated(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
-    array.to_data().validate_full()?;
+    let data = array.to_data();
+    data.validate()?;
+    if is_sound_text::<i32>(&array) || is_sound_text::<i64>(&array) {
+        data.validate_nulls()?;
+    } else {
+        data.validate_full()?;
+    }
     Ok(array)
+}
+
+/// It is an array of strings, all of them UTF-8. Several times as fast as `validate_full`, whose
+/// check of Chinese text took more than a tenth of the time of encoding it.
+fn is_sound_text<Offset: OffsetSizeTrait>(array: &ArrayRef) -> bool {
+    let Some(texts) = array.as_string_opt::<Offset>() else {
+        return false;
+    };
+    let offsets = texts.value_offsets();
+    let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
+        return false;
+    };
+    let first = first.as_usize();
+    let bytes = texts.value_data().get(first..last.as_usize());
+    let Some(Ok(text)) = bytes.map(simdutf8::basic::from_utf8) else {
+        return false;
+    };
+    offsets.is_sorted()
+        && offsets
+            .iter()
+            .all(|end| text.is_char_boundary(end.as_usize() - first))
 }
 
 /// Takes the arrays of `producer`; `None` if it is no Arrow producer.
