@@ -96,3 +96,17 @@ def test_a_stop_id_that_the_tokenizer_has_not():
     rows = [{"input_ids": [500, STOP], "labels": [-100, STOP]}]
     findings = turnmill.check(rows, tokenizer=DEMO, stop=[STOP, 999_999])
     assert "999999" in findings.rules["unset-terminator"].evidence[0]["note"]
+
+
+@pytest.mark.parametrize("text", ["{", "\xff", '{"eos_token_id": "a"}', '{"eos_token_id": [true]}'])
+def test_a_generation_config_that_is_broken_is_named(tmp_path, text, capsys):
+    turnmill.prepare([ROW], tmp_path / "out", turnmill.Recipe(tokenizer=DEMO))
+    broken = tmp_path / "served" / "generation_config.json"
+    broken.parent.mkdir()
+    broken.write_bytes(text.encode("latin-1"))
+    words = ["check", str(tmp_path / "out"), "--serving", str(broken.parent)]
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert str(broken) in said.replace("\n", "")
+    assert "hint: " in said
+    assert "report this" not in said

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Later = Callable[[Findings], Findings]
 """Adds findings that were made before there was a report."""
+REPAIR = "repair the file, or remove it and do without what it says"
+"""What to do about a broken file of a model's directory."""
 
 
 def stop_set(
@@ -104,10 +106,18 @@ def _directory(tokenizer: Tokenizer) -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; an empty one where there is no such file."""
+    """The object in a file; an empty one where there is no such file.
+
+    Raises:
+        TokenizerError: The file is no JSON.
+    """
     if not path.is_file():
         return {}
-    value = json.loads(path.read_text("utf-8"))
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        message = f"{path.name} is not JSON: {error}"
+        raise TokenizerError(message, code="invalid-config", path=path, hint=REPAIR) from error
     return value if isinstance(value, dict) else {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +28,15 @@ def served_by(place: str | os.PathLike[str]) -> Served:
     """Reads a model directory, or one like ``serving/`` of an output, which has no tokenizer.
 
     Raises:
-        TokenizerError: The directory has neither a tokenizer nor a stop set; the hint says what
-            ``serving`` needs.
+        TokenizerError: The directory has neither a tokenizer nor a stop set, or one of its files
+            is broken; the hint says what ``serving`` needs.
     """
     directory = Path(place)
     template = comparing.template_in(directory)
-    eos = comparing.read_json(directory / "generation_config.json").get("eos_token_id")
-    if eos is not None and not (directory / "tokenizer.json").is_file():
-        return Served([eos] if isinstance(eos, int) else list(eos), template)
+    if not (directory / "tokenizer.json").is_file():
+        stops = stops_in(directory)
+        if stops:
+            return Served(stops, template)
     try:
         tokenizer = Tokenizer(locate_tokenizer(place))
     except TokenizerError as error:
@@ -46,3 +48,22 @@ def served_by(place: str | os.PathLike[str]) -> Served:
             " holds generation_config.json or tokenizer.json",
         ) from None
     return Served(list(_core.stop_set(tokenizer._core)), comparing.chat_template(tokenizer))
+
+
+def stops_in(directory: Path) -> list[int]:
+    """The ids that the ``generation_config.json`` of a directory stops on, if it names some.
+
+    Raises:
+        TokenizerError: The file is no JSON, or names no ids.
+    """
+    path = directory / "generation_config.json"
+    eos = comparing.read_json(path).get("eos_token_id")
+    if eos is None:
+        return []
+    stops = eos if isinstance(eos, list) else [eos]
+    if not all(type(stop) is int for stop in stops):
+        message = f"`eos_token_id` is {json.dumps(eos)}, neither an id nor a list of ids"
+        raise TokenizerError(
+            message, code="invalid-config", path=path, hint="give it as in 2 or [2, 3]"
+        )
+    return stops
