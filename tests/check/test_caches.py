@@ -12,6 +12,7 @@ import pytest
 
 import turnmill
 from turnmill import cli
+from turnmill.errors import DataError
 
 DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 STOP = 2
@@ -305,3 +306,39 @@ def test_the_flat_boundaries_of_a_flattened_batch():
     ids, labels, lengths = packed()
     batch = {"input_ids": [ids], "labels": [labels], "cu_seqlens": [0, lengths[0], sum(lengths)]}
     assert turnmill.check_batch(batch, DEMO).facts["documents"] == 2
+
+
+@pytest.mark.parametrize("array", ["numpy", "tuple"])
+def test_rows_in_memory_may_hold_arrays(array):
+    import numpy as np
+
+    made = {"numpy": np.array, "tuple": tuple}[array]
+    data = [{"input_ids": made(ids), "labels": made(labels)} for ids, labels in rows()]
+    assert_one_endless(turnmill.check(data, tokenizer=DEMO, max_length=999))
+    broken = [{**data[0], "labels": np.array([data[0]["labels"]])}, *data[1:]]
+    found = turnmill.check(broken, tokenizer=DEMO, max_length=999).rules["schema-mismatch"]
+    assert (found.count, found.evidence[0]["row"]) == (1, 0)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_a_mask_of_floats_in_lists(weight, tmp_path):
+    data = [
+        {"input_ids": ids, "loss_mask": [weight * (label != -100) for label in labels]}
+        for ids, labels in rows()
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in data))
+    for given in (data, path):
+        assert_one_endless(turnmill.check(given, tokenizer=DEMO, max_length=999))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [(None, "are None"), ([[1, 2], None], "`labels`"), ([[1, 2], ["a"]], "`labels`")],
+)
+def test_the_labels_of_a_batch_that_are_none(labels, said):
+    with pytest.raises(DataError, match=said) as raised:
+        turnmill.check_batch({"input_ids": [[500, STOP], [500, STOP]], "labels": labels}, DEMO)
+    assert (raised.value.code, bool(raised.value.hint)) == ("schema-mismatch", True)
+    batch = {"input_ids": [[500, STOP]], "labels": [[500, STOP]], "position_ids": None}
+    assert turnmill.check_batch(batch, DEMO).rows == 1

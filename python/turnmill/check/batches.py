@@ -18,7 +18,8 @@ def table_of(batch: Any) -> pa.Table:
     Columns of other shapes, such as attention masks of four dimensions, are left out.
 
     Raises:
-        DataError: The batch has no ``input_ids``, or columns of different numbers of rows.
+        DataError: The batch has no ``input_ids``, labels that are ``None``, a column that holds
+            no numbers, or columns of different numbers of rows.
     """
     if not isinstance(batch, Mapping) and hasattr(batch, "data"):
         batch = batch.data
@@ -27,7 +28,13 @@ def table_of(batch: Any) -> pa.Table:
     if not isinstance(batch, Mapping):
         message = f"an object of type {type(batch).__name__} is no batch"
         raise DataError(message, code="schema-mismatch", hint="give a dict with input_ids")
-    found = {name: _rows(batch[name]) for name in COLUMNS if name in batch}
+    if "labels" in batch and batch["labels"] is None:
+        raise DataError(
+            "the `labels` of the batch are None: nothing would be trained",
+            code="schema-mismatch",
+            hint="give a label for each id, or leave the key out: every token is taken as trained",
+        )
+    found = {name: _column(name, batch[name]) for name in COLUMNS if batch.get(name) is not None}
     columns = {name: rows for name, rows in found.items() if rows is not None}
     if not any(name in columns for name in IDS):
         holds = ", ".join(map(str, batch)) or "nothing"
@@ -38,6 +45,15 @@ def table_of(batch: Any) -> pa.Table:
             f"the columns have different numbers of rows: {sizes}", code="length-mismatch"
         )
     return pa.table(columns)
+
+
+def _column(name: str, values: Any) -> Any:
+    try:
+        return _rows(values)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        message = f"`{name}` of the batch holds no rows of integers: {error}"
+        hint = "give a tensor or array of two dimensions, or one list of integers for each row"
+        raise DataError(message, code="schema-mismatch", hint=hint) from error
 
 
 def _rows(values: Any) -> Any:

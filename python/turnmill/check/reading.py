@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -214,12 +215,17 @@ def _misfit(row: Any) -> str | None:
     if not isinstance(row, dict):
         return "the row is no object"
     values = ((name, row.get(name)) for name in COLUMNS)
-    odd = [name for name, value in values if value is not None and _integers(value) is None]
+    odd = [name for name, value in values if value is not None and _integers(name, value) is None]
     return f"`{odd[0]}` is no list of integers" if odd else None
 
 
-def _integers(value: Any) -> list[int | None] | None:
-    """A list of integers; booleans count as such."""
+def _integers(name: str, value: Any) -> list[int | None] | None:
+    """The list of integers of a column; booleans count as such, as do floats where it has no ids.
+
+    Rows in memory may hold arrays, tensors and tuples.
+    """
+    if isinstance(value, tuple) or hasattr(value, "tolist"):
+        value = list(value) if isinstance(value, tuple) else value.tolist()
     if not isinstance(value, list):
         return None
     if all(type(item) is int and -(1 << 63) <= item < 1 << 63 for item in value):
@@ -228,6 +234,9 @@ def _integers(value: Any) -> list[int | None] | None:
         return [item if item is None else int(item) for item in value]
     if all(item is None or type(item) is int for item in value):
         return [item if item is not None and abs(item) < 1 << 31 else None for item in value]
+    if name not in IDS and all(isinstance(item, int | float) for item in value):
+        # As for columns of floats: what has any weight is trained.
+        return [math.ceil(item) if abs(item) < 1 << 31 else None for item in value]
     return None
 
 
@@ -235,7 +244,7 @@ def _json_batches(found: Input, wanted: list[str]) -> Iterator[pa.RecordBatch]:
     rows = (row if isinstance(row, dict) else {} for row in _json_rows(found))
     while some := list(itertools.islice(rows, _JSON_ROWS)):
         names = [name for name in wanted if any(name in row for row in some)]
-        columns = {name: [_integers(row.get(name)) for row in some] for name in names}
+        columns = {name: [_integers(name, row.get(name)) for row in some] for name in names}
         yield pa.record_batch(
             {name: pa.array(rows, pa.list_(pa.int64())) for name, rows in columns.items()}
         )
