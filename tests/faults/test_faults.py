@@ -292,10 +292,12 @@ def test_a_damaged_receipt_makes_its_shard_anew() -> None:
     for damaged in ("{", "[]", "{}"):
         receipt.write_text(damaged)
         assert "kept from before" not in prepare_says("a.jsonl", code=0)
-    Path("out/.turnmill/plan.json").write_text("{")
-    said = prepare_says("a.jsonl")
-    assert said.startswith("error: the file is damaged: ")
-    assert "  at out/.turnmill/plan.json\n" in said
+    for damaged in ("{", "[]", "{}", '{"recipe": {}, "facts": null}'):
+        Path("out/.turnmill/plan.json").write_text(damaged)
+        said = prepare_says("a.jsonl")
+        assert said.startswith("error: the file is damaged: ")
+        assert "  at out/.turnmill/plan.json\n" in said
+        assert "hint: remove the " in said
 
 
 def test_an_output_that_is_a_file() -> None:

@@ -7,7 +7,7 @@ import os
 import platform
 from typing import Any
 
-from turnmill.errors import RecipeError
+from turnmill.errors import DataError, RecipeError
 from turnmill.prepare import store
 from turnmill.prepare.outputs import STAGING, ShardFiles
 from turnmill.prepare.plan import Plan
@@ -34,14 +34,34 @@ def plan_path(output: AnyPath) -> AnyPath:
 
 def settled_now(output: AnyPath) -> str | None:
     """The date that templates saw when the output was started, if they read it."""
-    started = store.read_json(plan_path(output)) or {}
-    now: str | None = started.get("facts", {}).get("now")
+    started = _started(output)
+    now: str | None = started["facts"].get("now") if started else None
     return now
+
+
+def _started(output: AnyPath) -> dict[str, Any] | None:
+    """What the output was started from; ``None`` where no run has begun.
+
+    Raises:
+        DataError: The file that says so is damaged.
+    """
+    made = store.read_json(plan_path(output))
+    try:
+        if made is not None:
+            _wherever(made)
+    except (TypeError, KeyError, AttributeError):
+        raise DataError(
+            "the file is damaged: it does not say what the output is made of",
+            code="broken-output",
+            path=str(plan_path(output)),
+            hint="remove the output, or give another directory with -o",
+        ) from None
+    return made
 
 
 def same_recipe(output: AnyPath, mine: dict[str, Any]) -> bool:
     """Whether an output was started by a run made of the same, or by none."""
-    theirs = store.read_json(plan_path(output))
+    theirs = _started(output)
     return theirs is None or _wherever(theirs) == _wherever(mine)
 
 
@@ -69,7 +89,7 @@ def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
     """
     if same_recipe(output, mine):
         return
-    theirs = store.read_json(plan_path(output)) or {}
+    theirs = _started(output) or {}
     lines = "\n".join(f"  {line}" for line in differences(_wherever(theirs), _wherever(mine)))
     message = f"the output was made with another recipe:\n{lines}"
     raise RecipeError(
