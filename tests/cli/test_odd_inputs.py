@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
@@ -17,6 +20,8 @@ import turnmill
 from turnmill import _core
 from turnmill.errors import DataError
 from turnmill.prepare import files
+from turnmill.prepare.inputs import find_inputs
+from turnmill.prepare.plan import schema_of
 
 TOKENIZER = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 RECIPE = turnmill.Recipe(tokenizer=TOKENIZER, max_rejects=1.0)
@@ -69,6 +74,45 @@ def test_rows_before_a_broken_place_come_before_its_error() -> None:
     assert splitter.feed(b"[1,\n2] more") == [(0, 1, b"1"), (1, 2, b"2")]
     with pytest.raises(DataError, match="something follows the end"):
         splitter.finish()
+
+
+@pytest.mark.parametrize("more", [b"again", b"\0"])
+def test_rows_behind_the_end_of_an_arrow_stream_are_not_lost_in_silence(more: bytes) -> None:
+    table = pa.table({"messages": [ROW["messages"]] * 4})
+    with pa.ipc.new_stream("a.arrows", table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    stream = Path("a.arrows").read_bytes()
+    assert prepare("a.arrows").rows == 4
+    Path("a.arrows").write_bytes(stream + (stream if more == b"again" else more))
+    with pytest.raises(DataError, match=f"follows the end .* at byte {len(stream):,}") as caught:
+        prepare("a.arrows", "other")
+    assert (caught.value.path, caught.value.code) == ("a.arrows", "broken-input")
+    assert not Path("other", "state.json").exists()
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.arrows"])
+def test_ctrl_c_while_a_file_is_closed_is_not_swallowed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rows are looked at, and the rest of the file is left unread."""
+    Path("a.jsonl").write_bytes(LINE * 3)
+    table = pa.table({"messages": [ROW["messages"]] * 4})
+    with pa.ipc.new_stream("a.arrows", table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    (input_,) = find_inputs(name)
+    encoder = turnmill.Encoder(RECIPE)
+
+    @contextlib.contextmanager
+    def interrupted(path: str) -> Iterator[Any]:
+        try:
+            with pa.OSFile(path) as file:
+                yield file
+        finally:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        schema_of(input_, encoder)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])

@@ -9,7 +9,7 @@ import hashlib
 import os
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -108,7 +108,7 @@ class FileInput:
             return [Part(stop=size, size=size)]
         return [Part(size=size)]
 
-    def blocks(self, part: Part) -> Iterator[Sized[bytes]]:
+    def blocks(self, part: Part) -> Generator[Sized[bytes]]:
         """The bytes of a part of JSON, decompressed.
 
         Raises:
@@ -165,7 +165,7 @@ class FileInput:
         message = f"the {self.compression} stream {what}, after {done:,} bytes of text"
         return DataError(message, code="broken-input", path=self.name, hint=_REPLACE)
 
-    def batches(self, part: Part) -> Iterator[Sized[pa.RecordBatch]]:
+    def batches(self, part: Part) -> Generator[Sized[pa.RecordBatch]]:
         """The record batches of a part of a columnar file.
 
         Raises:
@@ -173,7 +173,10 @@ class FileInput:
         """
         with _named(self.name):
             try:
-                yield from ((batch, batch.nbytes) for batch in self._record_batches(part))
+                # Closed here: what a generator raises while it is collected is lost, Ctrl-C too.
+                with contextlib.closing(self._record_batches(part)) as found:
+                    for batch in found:
+                        yield batch, batch.nbytes
             except (pa.ArrowInvalid, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
@@ -185,7 +188,7 @@ class FileInput:
                     hint=_REPLACE,
                 ) from error
 
-    def _record_batches(self, part: Part) -> Iterator[pa.RecordBatch]:
+    def _record_batches(self, part: Part) -> Generator[pa.RecordBatch]:
         if self.format == "parquet":
             with _parquet(self.name) as file:
                 groups = range(part.start, _stop(part, file.num_row_groups))
@@ -195,8 +198,18 @@ class FileInput:
                 for i in range(part.start, _stop(part, reader.num_record_batches)):
                     yield reader.get_batch(i)
         else:
-            with pa.ipc.open_stream(_open(self.name)) as reader:
-                yield from reader
+            with _open(self.name) as file:
+                with pa.ipc.open_stream(file) as reader:
+                    yield from reader
+                self._refuse_more(file)
+
+    def _refuse_more(self, file: Any) -> None:
+        """Refuses bytes behind the end of a stream: a second stream would be lost in silence."""
+        end = file.tell()
+        if file.read(1):
+            message = f"something follows the end of the Arrow stream, at byte {end:,}"
+            hint = "give each stream a file of its own"
+            raise DataError(message, code="broken-input", path=self.name, hint=hint)
 
 
 _SPOKEN: dict[Format, str] = {
@@ -241,10 +254,11 @@ def read_kind(path: str) -> FileInput:
 
 
 def _first_character(text: FileInput) -> bytes:
-    for block, _ in text.blocks(Part()):
-        stripped = block.removeprefix(codecs.BOM_UTF8).lstrip()
-        if stripped:
-            return stripped[:1]
+    with contextlib.closing(text.blocks(Part())) as blocks:
+        for block, _ in blocks:
+            stripped = block.removeprefix(codecs.BOM_UTF8).lstrip()
+            if stripped:
+                return stripped[:1]
     return b""
 
 

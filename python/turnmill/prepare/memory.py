@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -87,7 +87,7 @@ class MemoryInput:
             rows = self.rows[start : min(start + _FED_ROWS, part.stop)]
             yield list(rows), part.size * len(rows) // (part.stop - part.start)
 
-    def batches(self, part: Part) -> Iterator[Sized[pa.RecordBatch]]:
+    def batches(self, part: Part) -> Generator[Sized[pa.RecordBatch]]:
         """A part of a table or dataset as record batches of 1,000 rows."""
         for start in range(part.start, part.stop, BATCH_ROWS):
             rows = range(start, min(start + BATCH_ROWS, part.stop))

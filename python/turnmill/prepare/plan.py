@@ -151,8 +151,8 @@ def _unique(key: str, seen: dict[str, int]) -> str:
 def schema_of(input_: Input, encoder: Encoder) -> str:
     """The schema of an input, from its first rows; ``auto`` where it has none."""
     if input_.columnar:
-        batches = input_.batches(Part(0, _first_batches(input_)))
-        first = next((batch for batch, _ in batches if batch.num_rows), None)
+        with contextlib.closing(input_.batches(Part(0, _first_batches(input_)))) as batches:
+            first = next((batch for batch, _ in batches if batch.num_rows), None)
         if first is None:
             return "auto"
         with sound_arrow(input_.name):
@@ -174,13 +174,14 @@ def _head(input_: FileInput) -> bytes:
     """The first blocks of a file of JSON, as many as hold a whole row."""
     splitter = _core.Splitter(input_.format == "array")
     head = bytearray()
-    for block, _ in input_.blocks(Part()):
-        head += block
-        try:
-            if splitter.feed(block):
-                break
-        except DataError:
-            break  # said again, with its place, by whoever reads the head
+    with contextlib.closing(input_.blocks(Part())) as blocks:
+        for block, _ in blocks:
+            head += block
+            try:
+                if splitter.feed(block):
+                    break
+            except DataError:
+                break  # said again, with its place, by whoever reads the head
     return bytes(head)
 
 
