@@ -167,6 +167,46 @@ def test_a_row_whose_object_raises_is_a_reject(encoder: turnmill.Encoder) -> Non
     assert encoded.rejects["code"].to_pylist() == ["type-coerced-content", "schema-mismatch"]
 
 
+@pytest.mark.parametrize("bad", [1, 300])
+@pytest.mark.parametrize("make", ["column", "row", "message"])
+def test_rows_with_keys_that_are_no_strings_are_accounted_for(
+    encoder: turnmill.Encoder, bad: int, make: str, tmp_path: Path
+) -> None:
+    fine = CHAT[0]
+    user, answer = fine["messages"][:2]
+    odd = {
+        "column": {**fine, "x": {1: 2}},
+        "row": {1: 2, **fine},
+        "message": {"messages": [{1: 2, **user}, answer]},
+    }[make]
+    rows = [odd] * bad + [fine]
+    encoded = encoder.encode(rows)
+    # A column that is not read may hold anything.
+    rejected = 0 if make == "column" else bad
+    assert encoded.rejects["code"].to_pylist() == ["schema-mismatch"] * rejected
+    assert encoded.table["row"].to_pylist() == list(range(rejected, bad + 1))
+    run = turnmill.prepare(
+        rows, tmp_path / "out", dataclasses.replace(encoder.recipe, max_rejects=1.0)
+    )
+    assert (run.rows, run.samples) == (bad + 1, bad + 1 - rejected)
+
+
+def test_messages_in_numpy_arrays_are_lists(encoder: turnmill.Encoder) -> None:
+    """As pandas hands them over after reading Parquet."""
+    rows = [{**row, "messages": np.array(row["messages"], dtype=object)} for row in CHAT]
+    encoded = encoder.encode(rows)
+    assert encoded.table.equals(encoder.encode(CHAT).table)
+    assert encoded.rejects.equals(encoder.encode(CHAT).rejects)
+
+
+@pytest.mark.parametrize("name", ["messages", "conversations"])
+def test_messages_that_are_no_list_are_named(encoder: turnmill.Encoder, name: str) -> None:
+    with pytest.raises(turnmill.DataError, match=f"`{name}` of the first is .*, not a list") as no:
+        encoder.encode([{name: json.dumps(CHAT[0]["messages"])}])
+    assert no.value.code == "unknown-schema"
+    assert "json.loads" in str(no.value.hint)
+
+
 def test_no_rows_give_empty_tables(encoder: turnmill.Encoder) -> None:
     encoded = encoder.encode([])
     assert (len(encoded.table), len(encoded.rejects)) == (0, 0)

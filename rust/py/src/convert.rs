@@ -24,6 +24,9 @@ const DEEPEST: u32 = 200;
 pub(crate) enum Foreign<'w> {
     /// The text `<its type>`, as in transformers.
     Placeholder,
+    /// The same, and so is whatever else cannot be read; a key that is no string is left out. For a
+    /// look at rows that are read for good later.
+    Glance,
     /// An error of the row, which has these columns and these fields of text in a message; what
     /// stands in other columns is not read at all.
     Refuse {
@@ -87,6 +90,14 @@ impl Problem {
         }
     }
 
+    /// As the reject of its row; Ctrl-C and the like go through.
+    fn into_reject(self, py: Python<'_>) -> PyResult<Reject> {
+        match self {
+            Self::Row(reject) => Ok(reject),
+            Self::Raised(error) => raised_in_row(py, error),
+        }
+    }
+
     /// As an exception, where there is no row to leave out.
     pub(crate) fn into_error(self, py: Python<'_>) -> PyErr {
         match self {
@@ -122,8 +133,7 @@ pub(crate) fn rows<'a>(
 ) -> PyResult<Vec<Result<Value<'a>, Reject>>> {
     let read = rows.iter().map(|row| match value(&row, foreign, arena) {
         Ok(value) => Ok(Ok(value)),
-        Err(Problem::Row(reject)) => Ok(Err(reject)),
-        Err(Problem::Raised(error)) => raised_in_row(rows.py(), error).map(Err),
+        Err(problem) => problem.into_reject(rows.py()).map(Err),
     });
     read.collect()
 }
@@ -144,6 +154,17 @@ struct Converter<'a, 'w> {
 
 impl<'a> Converter<'a, '_> {
     fn value(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
+        let read = self.strictly(object, at);
+        match (self.foreign, read) {
+            (Foreign::Glance, Err(problem)) => problem
+                .into_reject(object.py())
+                .map(|_| Value::Str("<unreadable>"))
+                .map_err(Problem::Raised),
+            (_, read) => read,
+        }
+    }
+
+    fn strictly(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
         if at.depth > DEEPEST {
             let text = format!("the data is nested deeper than {DEEPEST} levels");
             return Err(Problem::Row(Reject::new(Rule::SchemaMismatch, text)));
@@ -220,7 +241,10 @@ impl<'a> Converter<'a, '_> {
         item: &Bound<'_, PyAny>,
         at: At,
     ) -> Result<Option<(&'a str, Value<'a>)>, Problem> {
-        let key = self.key(key)?;
+        let key = match self.key(key) {
+            Err(Problem::Row(_)) if matches!(self.foreign, Foreign::Glance) => return Ok(None),
+            key => key?,
+        };
         let mut inside = at.deeper();
         if let Foreign::Refuse {
             columns,
@@ -290,12 +314,16 @@ impl<'a> Converter<'a, '_> {
     fn other(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
         let py = object.py();
         let name = object.get_type().name()?;
+        let placeholder = || Ok(Value::Str(self.arena.alloc_str(&format!("<{name}>"))));
         if matches!(self.foreign, Foreign::Placeholder) {
-            return Ok(Value::Str(self.arena.alloc_str(&format!("<{name}>"))));
+            return placeholder();
         }
         if object.is_instance(numpy_array(py)?)? {
             let list = object.call_method0(intern!(py, "tolist"))?;
             return self.value(&list, at.deeper());
+        }
+        if matches!(self.foreign, Foreign::Glance) {
+            return placeholder();
         }
         let date = object.getattr_opt(intern!(py, "isoformat"))?;
         if let (Some(date), Place::Field { text: false }) = (date, at.place) {

@@ -99,7 +99,7 @@ impl Encoder {
     /// The same for an input that starts with these rows.
     fn inspect_rows(&self, rows: &Bound<'_, PyList>, path: &str) -> PyResult<Inspected> {
         let arena = Arena::new();
-        let read = convert::rows(rows, Foreign::Placeholder, &arena)?;
+        let read = convert::rows(rows, Foreign::Glance, &arena)?;
         let values: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
         let inspect = || self.0.inspect_values(&values).map_err(|e| e.at_path(path));
         Ok(inspected(&detach::run(rows.py(), |_| inspect())?))

@@ -78,6 +78,9 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
         return Error::new(ErrorKind::Data, "no-rows", "the input holds no rows");
     }
     let keys = rows.iter().find_map(|row| row.as_map());
+    if let Some(error) = keys.and_then(no_list) {
+        return error;
+    }
     let what = match keys {
         None => format!("the first row is {}, not an object", rows[0].kind()),
         Some(map) => {
@@ -99,6 +102,24 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
         "name it with --schema, and the keys that differ with --fields, such as \
          --schema prompt-completion --fields prompt=question,completion=answer",
     )
+}
+
+/// The error of a row whose messages are something else than a list.
+fn no_list(row: Map<'_>) -> Option<Error> {
+    let mut names = ["messages", "conversations"].into_iter();
+    let (name, value) = names.find_map(|name| Some((name, row.get_some(name)?)))?;
+    if value.as_list().is_some() {
+        return None;
+    }
+    let what = format!(
+        "the rows fit no schema: `{name}` of the first is {}, not a list of messages",
+        value.kind()
+    );
+    let error = Error::new(ErrorKind::Data, "unknown-schema", what);
+    Some(error.hint(match value {
+        Value::Str(_) => "JSON inside a text is not read: parse it first, as json.loads does",
+        _ => "a row is an object, such as {\"messages\": [...]}",
+    }))
 }
 
 fn no_reader(shape: &str) -> Error {
