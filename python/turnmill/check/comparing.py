@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from turnmill import _core
 from turnmill.check.findings import Findings
 from turnmill.errors import TokenizerError
+from turnmill.prepare import store
 from turnmill.prepare.remote import AnyPath
 from turnmill.prepare.store import file_sha256
 from turnmill.tokenizer import Tokenizer
@@ -194,7 +195,33 @@ def with_record(
         findings = findings.with_note("broken-input", note)
     for shard in record.get("shards", []):
         findings = _with_shard(findings, directory, shard)
-    return findings
+    return _with_serving_files(findings, directory / "serving", record.get("facts", {}))
+
+
+def _with_serving_files(findings: Findings, directory: AnyPath, facts: dict[str, Any]) -> Findings:
+    """The ``serving/`` of an output against the stop set and template that the run recorded."""
+    recorded = [item["id"] for item in facts.get("stop") or findings.facts.get("stop", [])]
+    config = store.read_json(directory / "generation_config.json")
+    if config is None:
+        findings = findings.with_note("broken-input", "serving/generation_config.json is missing")
+    else:
+        eos = config.get("eos_token_id") if isinstance(config, dict) else None
+        stops = eos if isinstance(eos, list) else [eos]
+        if not (all(id_ in stops for id_ in recorded) and all(id_ in recorded for id_ in stops)):
+            note = f"serving/generation_config.json stops on {eos}, the data's turns on {recorded}"
+            findings = findings.with_note("wrong-terminator", note)
+    source = (facts.get("template") or {}).get("source")
+    if source is None:
+        return findings
+    file = directory / "chat_template.jinja"
+    if not file.is_file():
+        return findings.with_note("broken-input", "serving/chat_template.jinja is missing")
+    with file.open("rb") as opened:
+        served = opened.read()
+    if served == source.encode():
+        return findings
+    note = "serving/chat_template.jinja is not the template that the data was made with"
+    return findings.with_note("prompt-parity", note)
 
 
 def _with_shard(findings: Findings, directory: AnyPath, shard: dict[str, Any]) -> Findings:

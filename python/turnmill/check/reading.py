@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from turnmill.errors import DataError
 from turnmill.prepare.files import FileInput, Part
 from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.memory import MemoryInput
@@ -91,19 +93,38 @@ def _columns(found: Input) -> list[str]:
     if isinstance(found, MemoryInput):
         return list(getattr(found.rows, "column_names", []))
     if found.format == "parquet":
-        with _parquet(found) as file:
+        with _sound(found.name), _parquet(found) as file:
             return list(file.schema_arrow.names)
     return list(next((batch.schema.names for batch in batches(found, None)), []))
 
 
 def batches(found: Input, columns: Iterable[str] | None = COLUMNS) -> Iterator[pa.RecordBatch]:
-    """The rows of an input with the wanted columns that it has; all of them for ``None``."""
+    """The rows of an input with the wanted columns that it has; all of them for ``None``.
+
+    Raises:
+        DataError: A columnar file ends too early or is damaged.
+    """
     wanted = None if columns is None else list(columns)
-    for batch in _batches(found, wanted):
-        if wanted is None:
-            yield batch
-        else:
-            yield batch.select([name for name in batch.schema.names if name in wanted])
+    with _sound(found.name):
+        for batch in _batches(found, wanted):
+            if wanted is None:
+                yield batch
+            else:
+                yield batch.select([name for name in batch.schema.names if name in wanted])
+
+
+@contextlib.contextmanager
+def _sound(path: str) -> Iterator[None]:
+    """Turns what pyarrow raises for a damaged file into an error that names it."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        message = f"the file ends too early or is damaged: {error}"
+        raise DataError(
+            message, code="broken-input", path=path, hint="replace the file by a whole one"
+        ) from error
 
 
 def _batches(found: Input, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:

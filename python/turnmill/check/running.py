@@ -29,6 +29,8 @@ from turnmill.prepare.store import read_json
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
 
+_AGAIN = "prepare it again, into another directory or with --overwrite"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -54,12 +56,33 @@ def run(data: Any, settings: Settings) -> Findings:
         TokenizerError: No tokenizer is named, or it cannot be loaded.
     """
     record = _run_record(data)
-    if record is not None:
-        settings = _with_record(settings, record)
+    if record is None:
+        return _check_sources(find_sources(data), data, settings)
+    settings = _with_record(settings, record)
+    try:
+        findings = _check_sources(_written_sources(data), data, settings)
+    except DataError as error:
+        if error.code not in {"broken-input", "unknown-format"}:
+            raise
+        message = f"the output is damaged: {error}"
+        raise DataError(message, code="broken-input", path=error.path, hint=_AGAIN) from error
+    return _with_sources(findings, output_path(data), record, settings)
+
+
+def _written_sources(data: Any) -> list[Source]:
+    """The data files of an output, which turnmill wrote tokenized."""
     sources = find_sources(data)
     if not sources:
         message = "none of the data files that the run record names is there"
         raise DataError(message, code="broken-input", path=os.fspath(data))
+    for source in sources:
+        if not source.tokenized:
+            message = "the file holds no tokenized rows"
+            raise DataError(message, code="broken-input", path=source.input.name)
+    return sources
+
+
+def _check_sources(sources: list[Source], data: Any, settings: Settings) -> Findings:
     kinds = {source.tokenized for source in sources}
     if len(kinds) > 1:
         message = "some inputs are tokenized and some are conversations"
@@ -72,9 +95,7 @@ def run(data: Any, settings: Settings) -> Findings:
         findings = check_conversations(data, settings)
     if not findings.rows and not findings.rules.keys() & {"invalid-json", "schema-mismatch"}:
         raise DataError("there are no rows to check", code="no-input", path=sources[0].name)
-    if record is None:
-        return findings
-    return _with_sources(findings, output_path(data), record, settings)
+    return findings
 
 
 def _with_sources(
@@ -99,11 +120,21 @@ def _with_sources(
 
 
 def _run_record(data: Any) -> dict[str, Any] | None:
-    """The run record of a directory that turnmill wrote."""
+    """The run record of a directory that turnmill wrote.
+
+    Raises:
+        DataError: The record is damaged.
+    """
     if not isinstance(data, str | os.PathLike):
         return None
-    record: dict[str, Any] | None = read_json(output_path(data) / "turnmill.json")
-    return record
+    path = output_path(data) / "turnmill.json"
+    record: Any = read_json(path)
+    if record is None:
+        return None
+    if isinstance(record, dict) and isinstance(record.get("shards"), list):
+        return record
+    message = "the output is damaged: its run record names no shards"
+    raise DataError(message, code="broken-output", path=str(path), hint=_AGAIN)
 
 
 def _with_record(settings: Settings, record: dict[str, Any]) -> Settings:
