@@ -8,6 +8,7 @@ mod columns;
 mod ends;
 mod json;
 mod learn;
+mod padding;
 mod part;
 mod replay;
 mod report;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::columns::{Boundaries, Columns, IGNORED, Integers};
+use super::padding::extent;
 use super::scan::{self, is_trained};
 use super::vocabulary::Vocabulary;
 
@@ -226,34 +227,6 @@ fn apply_mask(labels: &mut [i32], mask: &[i32], shifted: bool) {
             *label = IGNORED;
         }
     }
-}
-
-/// The row without padding; `labels` where a column says what is trained. Without an attention mask, untrained pad ids at the end are padding;
-/// where the pad id is a stop token, the first of them may be the terminator and stays.
-fn extent(
-    ids: &[i32],
-    labels: Option<&[i32]>,
-    attention: &[i32],
-    known: &Vocabulary,
-) -> Range<usize> {
-    let trains = |at: usize| labels.is_some_and(|labels| is_trained(labels[at]));
-    let counts = |position: usize| attention[position] != 0 || trains(position);
-    if !attention.is_empty() {
-        let first = (0..ids.len()).find(|position| counts(*position));
-        let last = (0..ids.len()).rfind(|position| counts(*position));
-        return first.unwrap_or(0)..last.map_or(0, |last| last + 1);
-    }
-    let Some(pad) = known.pad() else {
-        return 0..ids.len();
-    };
-    // Without labels every token is trained, padding too.
-    let pads = |at: usize| ids[at] == pad as i32 && labels.is_some() && !trains(at);
-    let end = (0..ids.len())
-        .rfind(|position| !pads(*position))
-        .map_or(0, |last| last + 1);
-    let ended = end > 0 && known.stops(ids[end - 1]);
-    let terminator = usize::from(end < ids.len() && known.stops(pad as i32) && !ended);
-    0..end + terminator
 }
 
 fn find_documents(

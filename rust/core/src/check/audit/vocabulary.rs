@@ -358,6 +358,21 @@ impl Vocabulary {
         self.bos
     }
 
+    /// It is the pad id.
+    pub(super) fn pads(&self, id: i32) -> bool {
+        self.pad.is_some_and(|pad| pad as i32 == id)
+    }
+
+    /// Rows can be filled with it: the pad id, a stop token or a control token.
+    pub(super) fn fills(&self, id: i32) -> bool {
+        self.pads(id) || self.is(id, STOP | CONTROL)
+    }
+
+    /// A role header starts with it.
+    pub(super) fn opens_header(&self, id: i32) -> bool {
+        self.is(id, HEADER)
+    }
+
     /// The pad id, if there is one.
     pub fn pad(&self) -> Option<u32> {
         self.pad

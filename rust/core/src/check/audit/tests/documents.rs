@@ -49,6 +49,71 @@ fn pad_and_stop_token_in_one() {
     assert!((masked.findings[1].rate(1) - 1.0).abs() < f64::EPSILON);
 }
 
+/// A vocabulary that names no pad token.
+fn without_pad() -> Vocabulary {
+    let mut vocabulary = Vocabulary::new(&[STOP as u32]);
+    vocabulary.set_bos(BOS as u32, false);
+    vocabulary.mark_control(OTHER as u32);
+    vocabulary.mark_control(START as u32);
+    vocabulary
+}
+
+#[test]
+fn padding_by_any_special_id_without_an_attention_mask() {
+    let clean = ([10, 20, STOP], ".xx");
+    for filler in [STOP, OTHER] {
+        for size in [2, 5] {
+            let padding = vec![filler; size];
+            let marks = ".".repeat(size);
+            let left = [&padding[..], &clean.0].concat();
+            assert_quiet(&row(without_pad(), &left, &format!("{marks}{}", clean.1)));
+            let right = [&clean.0[..], &padding].concat();
+            assert_quiet(&row(without_pad(), &right, &format!("{}{marks}", clean.1)));
+        }
+    }
+    let masked = row(without_pad(), &[10, 20, STOP, STOP, STOP], ".x...");
+    assert_only(&masked, Rule::TerminatorMasked);
+}
+
+#[test]
+fn special_ids_inside_the_text_are_no_padding() {
+    let single = [10, 20, STOP, STOP];
+    let inside = [10, 20, STOP, STOP, STOP, 11, 21, STOP];
+    for (ids, trained) in [
+        (&single[..], ".xx."),
+        (&inside[..], ".xx...xx"),
+        (&inside[..5], ".xx.x"),
+    ] {
+        let columns = vec![
+            ("input_ids", lists(&vec![ids.to_vec()])),
+            ("labels", lists(&vec![mask(ids, trained)])),
+            ("attention_mask", lists(&vec![vec![1; ids.len()]])),
+        ];
+        let attended = audit(without_pad(), &[batch(columns)], AuditOptions::default());
+        assert_ne!(names(&attended), [""; 0]);
+        assert_eq!(names(&row(without_pad(), ids, trained)), names(&attended));
+    }
+    let begins = row(without_pad(), &[BOS, BOS, 10, 20, STOP], "...xx");
+    assert_only(&begins, Rule::DoubleBos);
+}
+
+#[test]
+fn padding_of_position_zero_is_no_document() {
+    let ids = [10, 20, STOP, 11, 21, STOP, OTHER, OTHER, OTHER];
+    for positions in [
+        vec![0, 1, 2, 0, 1, 2, 0, 0, 0],
+        vec![0, 1, 2, 0, 1, 2, 0, 1, 2],
+    ] {
+        let report = packed(&ids, ".xx.xx...", vec![("position_ids", positions)]);
+        assert_quiet(&report);
+        assert_eq!(report.documents, 2);
+    }
+    let text = [10, 20, STOP, 11, 21, STOP, 30, 30, 30];
+    let positions = vec![0, 1, 2, 0, 1, 2, 0, 1, 2];
+    let report = packed(&text, ".xx.xx...", vec![("position_ids", positions)]);
+    assert_only(&report, Rule::AllLabelsMasked);
+}
+
 #[test]
 fn an_unknown_stop_set() {
     let report = row(Vocabulary::default(), &[10, 20, STOP], ".xx");

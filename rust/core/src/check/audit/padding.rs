@@ -1,0 +1,70 @@
+//! Where the text of a row lies between its padding.
+//!
+//! An attention mask says so. Without one, a run of one special id whose labels are all ignored is
+//! padding where it stands at the row's start or end; inside the text nothing is.
+
+use std::ops::Range;
+
+use super::scan::is_trained;
+use super::vocabulary::Vocabulary;
+
+/// Ids of a tokenizer without this pad token have to be repeated to be padding.
+const RUN: usize = 2;
+
+/// The row without padding; `labels` where a column says what is trained.
+pub(super) fn extent(
+    ids: &[i32],
+    labels: Option<&[i32]>,
+    attention: &[i32],
+    known: &Vocabulary,
+) -> Range<usize> {
+    if !attention.is_empty() {
+        let trains = |at: usize| labels.is_some_and(|labels| is_trained(labels[at]));
+        let counts = |position: usize| attention[position] != 0 || trains(position);
+        let first = (0..ids.len()).find(|position| counts(*position));
+        let last = (0..ids.len()).rfind(|position| counts(*position));
+        return first.unwrap_or(0)..last.map_or(0, |last| last + 1);
+    }
+    // Without labels every token is trained, padding too.
+    let Some(labels) = labels else {
+        return 0..ids.len();
+    };
+    let end = text_end(ids, labels, known);
+    text_start(&ids[..end], labels, known)..end
+}
+
+/// Where the padding behind the text starts. Where it is of a stop token, the first of the run may
+/// be the terminator and stays.
+fn text_end(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
+    let Some(filler) = ids.last().copied().filter(|id| known.fills(*id)) else {
+        return ids.len();
+    };
+    let fills = |at: usize| ids[at] == filler && !is_trained(labels[at]);
+    let last = (0..ids.len()).rfind(|at| !fills(*at));
+    let end = last.map_or(0, |last| last + 1);
+    let ended = last.is_some_and(|last| known.stops(ids[last]));
+    let terminator = usize::from(end < ids.len() && known.stops(filler) && !ended);
+    let run = ids.len() - end - terminator;
+    let alone = known.pads(filler) || (ended && known.is_alien(filler));
+    if run >= RUN || alone {
+        end + terminator
+    } else {
+        ids.len()
+    }
+}
+
+/// Where the padding before the text ends. What opens a sequence or a message is none.
+fn text_start(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
+    let opens = |id: i32| known.begins(id) || known.opens_header(id);
+    let filler = ids.first().copied().filter(|id| known.fills(*id));
+    let Some(filler) = filler.filter(|id| !opens(*id)) else {
+        return 0;
+    };
+    let fills = |at: &usize| ids[*at] == filler && !is_trained(labels[*at]);
+    let run = (0..ids.len()).take_while(fills).count();
+    if run < ids.len() && (run >= RUN || known.pads(filler)) {
+        run
+    } else {
+        0
+    }
+}
