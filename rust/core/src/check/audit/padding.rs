@@ -53,6 +53,19 @@ fn text_end(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
     }
 }
 
+/// Drops the last of several documents where it is one untrained id that the padding behind it
+/// repeats: no terminator, for it stands in a document of its own.
+pub(super) fn drop_rest(documents: &mut Vec<Range<usize>>, ids: &[i32], labels: &[i32]) {
+    let is_rest = |last: &Range<usize>| {
+        last.len() == 1
+            && ids.get(last.end) == Some(&ids[last.start])
+            && !is_trained(labels[last.start])
+    };
+    if documents.len() > 1 && documents.last().is_some_and(is_rest) {
+        documents.pop();
+    }
+}
+
 /// Where the padding before the text ends. What opens a sequence or a message is none.
 fn text_start(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
     let opens = |id: i32| known.begins(id) || known.opens_header(id);

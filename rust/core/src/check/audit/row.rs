@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::columns::{Boundaries, Columns, IGNORED, Integers};
-use super::padding::extent;
+use super::padding::{self, extent};
 use super::scan::{self, is_trained};
 use super::vocabulary::Vocabulary;
 
@@ -108,6 +108,9 @@ impl<'a> Row<'a> {
             positions,
             &mut scratch.documents,
         )?;
+        if attention.is_empty() {
+            padding::drop_rest(&mut scratch.documents, ids, labels);
+        }
         find_marks(ids, &scratch.documents, vocabulary, &mut scratch.marks);
         Ok(Self {
             number,
