@@ -182,6 +182,34 @@ def test_an_idiom_means_what_it_means_in_jinja2(source: str) -> None:
         assert found.text == expected[0]
 
 
+BEYOND = (
+    "{{ (-9223372036854775807 - 1)|abs }}",
+    "{{ -(-9223372036854775807 - 1) }}",
+    "{{ messages[0].n|abs }}",
+    "{{ -99999999999999999999 }}",
+    "{{ 99999999999999999999|abs }}",
+    "{{ ('9' * 30)|int }}",
+    "{{ '-9223372036854775809'|int }}",
+    "{{ '1e30'|int }}",
+    "{{ 1e308|int }}",
+    "{{ 9223372036854775807|float|int }}",
+    "{{ '%d'|format(1e300) }}",
+    "{{ -1e300|filesizeformat }}",
+    "{{ 9223372036854775807|round(-1) }}",
+    "{{ 9223372036854775807|round(-19) }}",
+    "{{ 99999999999999999999|round(-1) }}",
+    "{{ range(0, 9223372036854775807, 4611686018427387904)[5:] }}",
+)
+
+
+@pytest.mark.parametrize("source", BEYOND)
+def test_a_number_beyond_64_bits_raises_and_is_never_another(source: str) -> None:
+    messages = [{"role": "user", "content": "Hi", "n": -(2**63)}]
+    assert reference(source, messages) is not None
+    with pytest.raises(turnmill.TemplateError, match="beyond 64 bits"):
+        turnmill.Template(source).render(messages)
+
+
 @pytest.mark.parametrize("source", CONSTRUCTS)
 def test_a_construct_means_what_it_means_in_jinja2(source: str) -> None:
     messages = [{"role": "user", "content": "Hi"}]

@@ -5,7 +5,7 @@ use super::display::undefined_message;
 use super::heap::Heap;
 use super::iterate::{items, range_len};
 use super::methods::{Has, Method, get, has};
-use super::operators::defined;
+use super::operators::{BEYOND_64_BITS, defined};
 use super::raise::{Raise, Raised};
 use super::text::TextBuilder;
 use super::value::{Absent, Val};
@@ -129,7 +129,7 @@ fn subscript<'r>(value: Val<'r>, key: Val<'r>, arena: &'r Heap<'r>) -> Option<Va
         }
         Val::Range(range) => {
             let at = position(key, range_len(*range) as usize)?;
-            Some(Val::Int(range.0 + at as i64 * range.2))
+            Some(Val::Int(nth(*range, at as i64)?))
         }
         _ => {
             let text = value.text(arena)?;
@@ -190,12 +190,12 @@ pub(crate) fn slice<'r>(
         }
         Val::Range(range) => {
             let (start, stop, step) = resolve(parts, range_len(*range) as usize);
-            let at = |index: i64| range.0 + index * range.2;
-            Ok(Val::Range(arena.alloc((
-                at(start),
-                at(stop),
-                range.2 * step,
-            ))))
+            let part = || {
+                let step = range.2.checked_mul(step)?;
+                Some((nth(*range, start)?, nth(*range, stop)?, step))
+            };
+            let part = part().ok_or_else(|| Raise::new(BEYOND_64_BITS))?;
+            Ok(Val::Range(arena.alloc(part)))
         }
         _ => match value.text(arena) {
             Some(text) => Ok(slice_text(text, parts, arena).val(arena)),
@@ -205,6 +205,13 @@ pub(crate) fn slice<'r>(
             })),
         },
     }
+}
+
+/// Item `index` of a range, which may be the one before its first or behind its last; none beyond
+/// 64 bits.
+fn nth((start, _, step): (i64, i64, i64), index: i64) -> Option<i64> {
+    let item = i128::from(start) + i128::from(index) * i128::from(step);
+    i64::try_from(item).ok()
 }
 
 /// Start, stop and step as Python's `slice.indices` gives them.

@@ -175,6 +175,7 @@ fn number(
     };
     let digits = match (kind, value) {
         ("" | "d" | "n", Val::Int(whole)) => whole.unsigned_abs().to_string(),
+        ("" | "d" | "n", Val::BigInt(digits)) => digits.trim_start_matches('-').to_owned(),
         ("x", Val::Int(whole)) => format!("{:x}", whole.unsigned_abs()),
         ("X", Val::Int(whole)) => format!("{:X}", whole.unsigned_abs()),
         ("o", Val::Int(whole)) => format!("{:o}", whole.unsigned_abs()),

@@ -36,6 +36,16 @@ pub(crate) fn is_decimal(character: char) -> bool {
     character.is_ascii_digit() || (!character.is_ascii() && is_in(&DECIMAL, character))
 }
 
+/// What a decimal digit counts: every alphabet has its ten digits in a row.
+pub(crate) fn decimal_value(character: char) -> Option<u32> {
+    if character.is_ascii() || !is_decimal(character) {
+        return character.to_digit(10);
+    }
+    let before = (0..u32::from(character)).rev();
+    let row = before.take_while(|code| char::from_u32(*code).is_some_and(is_decimal));
+    Some((row.count() % 10) as u32)
+}
+
 /// `str.isdigit` of one character: decimals and superscripts.
 pub(crate) fn is_digit(character: char) -> bool {
     is_decimal(character)

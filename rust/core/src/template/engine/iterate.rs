@@ -21,17 +21,18 @@ pub(crate) enum Source<'r> {
     Loop(&'r Loop<'r>),
 }
 
-/// `len(range(start, stop, step))`.
+/// `len(range(start, stop, step))`, at most [`i64::MAX`].
 pub(crate) fn range_len((start, stop, step): (i64, i64, i64)) -> i64 {
-    let distance = if step > 0 {
-        stop.saturating_sub(start)
+    let (low, high) = if step > 0 {
+        (start, stop)
     } else {
-        start.saturating_sub(stop)
+        (stop, start)
     };
-    if distance <= 0 {
+    if low >= high {
         return 0;
     }
-    (distance - 1) / step.saturating_abs() + 1
+    let steps = (high.abs_diff(low) - 1) / step.unsigned_abs();
+    i64::try_from(steps).map_or(i64::MAX, |steps| steps.saturating_add(1))
 }
 
 impl<'r> Source<'r> {

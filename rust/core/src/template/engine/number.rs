@@ -1,5 +1,11 @@
 //! Python's text of numbers.
 
+use std::borrow::Cow;
+use std::num::IntErrorKind;
+
+use super::operators::BEYOND_64_BITS;
+use super::raise::{Raise, Raised};
+
 /// `repr` of a float.
 pub(crate) fn float_repr(number: f64) -> String {
     if number.is_nan() {
@@ -25,20 +31,30 @@ pub(crate) fn float_repr(number: f64) -> String {
 
 /// `float(text)`, by Python's grammar.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
-    let text = text.trim_matches(super::syntax::is_space);
-    let plain = without_underscores(text)?;
+    let text = with_ascii_digits(text.trim_matches(super::syntax::is_space));
+    let plain = without_underscores(&text)?;
     let lower = plain.trim_start_matches(['+', '-']).to_ascii_lowercase();
     let is_name = matches!(lower.as_str(), "inf" | "infinity" | "nan");
     let is_number = lower.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     (is_name || is_number).then(|| plain.parse().ok()).flatten()
 }
 
-/// `int(text, base)`, by Python's grammar.
-pub(crate) fn parse_int(text: &str, base: u32) -> Option<i64> {
-    let text = text.trim_matches(super::syntax::is_space);
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
+/// `int(number)` of a finite number; an error beyond 64 bits.
+pub(crate) fn whole(number: f64) -> Raised<i64> {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    if (-END..END).contains(&number) {
+        Ok(number.trunc() as i64)
+    } else {
+        Err(Raise::new(BEYOND_64_BITS))
+    }
+}
+
+/// `int(text, base)`, by Python's grammar; none if the text is no integer, an error beyond 64 bits.
+pub(crate) fn parse_int(text: &str, base: u32) -> Raised<Option<i64>> {
+    let text = with_ascii_digits(text.trim_matches(super::syntax::is_space));
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(&text)),
     };
     let prefix = match base {
         2 => "0b",
@@ -48,12 +64,35 @@ pub(crate) fn parse_int(text: &str, base: u32) -> Option<i64> {
     };
     let lower = digits.to_ascii_lowercase();
     let digits = lower.strip_prefix(prefix).unwrap_or(&lower);
-    let plain = without_underscores(digits)?;
+    let Some(plain) = without_underscores(digits) else {
+        return Ok(None);
+    };
     if plain.starts_with(['+', '-']) {
-        return None;
+        return Ok(None);
     }
-    let value = i64::from_str_radix(&plain, base).ok()?;
-    Some(if negative { -value } else { value })
+    match i64::from_str_radix(&format!("{sign}{plain}"), base) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
+                Err(Raise::new(BEYOND_64_BITS))
+            }
+            _ => Ok(None),
+        },
+    }
+}
+
+/// The decimal digits of every alphabet are digits.
+fn with_ascii_digits(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let ascii = |character| {
+        let digit = super::case::decimal_value(character);
+        digit
+            .and_then(|digit| char::from_digit(digit, 10))
+            .unwrap_or(character)
+    };
+    Cow::Owned(text.chars().map(ascii).collect())
 }
 
 /// Underscores may stand between digits.

@@ -44,7 +44,8 @@ pub(crate) fn binary<'r>(
 }
 
 /// Python's integers have no end; here arithmetic beyond 64 bits is an error, never a wrong number.
-const BEYOND_64_BITS: &str = "arithmetic beyond 64 bits is not supported in a chat template";
+pub(crate) const BEYOND_64_BITS: &str =
+    "arithmetic beyond 64 bits is not supported in a chat template";
 
 fn symbol(operator: BinaryOperator) -> &'static str {
     match operator {
@@ -238,15 +239,19 @@ fn integers<'r>(operator: BinaryOperator, a: i64, b: i64) -> Raised<Val<'r>> {
         }
         BinaryOperator::Div => return Ok(Val::Float(a as f64 / b as f64)),
         BinaryOperator::FloorDiv => a.checked_div_euclid(b).map(|_| floor_div(a, b)),
-        BinaryOperator::Mod => a.checked_rem(b).map(|rest| {
-            if rest != 0 && (rest < 0) != (b < 0) {
-                rest + b
-            } else {
-                rest
-            }
-        }),
+        BinaryOperator::Mod => {
+            let rest = a.wrapping_rem(b);
+            let is_other_side = rest != 0 && (rest < 0) != (b < 0);
+            Some(if is_other_side { rest + b } else { rest })
+        }
         BinaryOperator::Pow if b < 0 => return floats(operator, a as f64, b as f64),
-        BinaryOperator::Pow => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
+        BinaryOperator::Pow => {
+            // Of 0, 1 and -1 any power but the zeroth depends on whether it is odd alone.
+            let is_unit = b > 0 && (-1..=1).contains(&a);
+            let exponent = if is_unit { 2 - b % 2 } else { b };
+            let exponent = u32::try_from(exponent).ok();
+            exponent.and_then(|exponent| a.checked_pow(exponent))
+        }
     };
     value
         .map(Val::Int)
@@ -280,8 +285,21 @@ fn floats<'r>(operator: BinaryOperator, a: f64, b: f64) -> Raised<Val<'r>> {
         BinaryOperator::Pow if a == 0.0 && b < 0.0 => {
             return Err(Raise::new("0.0 cannot be raised to a negative power"));
         }
-        BinaryOperator::Pow => a.powf(b),
+        BinaryOperator::Pow => return power(a, b),
     }))
+}
+
+/// `a ** b` of floats, without the complex numbers.
+fn power<'r>(a: f64, b: f64) -> Raised<Val<'r>> {
+    let value = a.powf(b);
+    if a.is_finite() && b.is_finite() && !value.is_finite() {
+        return Err(Raise::new(if value.is_nan() {
+            "complex numbers are not supported in a chat template"
+        } else {
+            "(34, 'Numerical result out of range')"
+        }));
+    }
+    Ok(Val::Float(value))
 }
 
 /// `-value` or `+value`.
@@ -289,8 +307,13 @@ pub(crate) fn signed(value: Val<'_>, negative: bool) -> Raised<Val<'_>> {
     defined(value)?;
     match value {
         Val::Float(number) => Ok(Val::Float(if negative { -number } else { number })),
+        Val::BigInt(_) => Err(Raise::new(BEYOND_64_BITS)),
         _ => match as_index(value) {
-            Some(number) => Ok(Val::Int(if negative { -number } else { number })),
+            Some(number) if negative => match number.checked_neg() {
+                Some(number) => Ok(Val::Int(number)),
+                None => Err(Raise::new(BEYOND_64_BITS)),
+            },
+            Some(number) => Ok(Val::Int(number)),
             None => Err(Raise::new(format!(
                 "bad operand type for unary {}: '{}'",
                 if negative { '-' } else { '+' },

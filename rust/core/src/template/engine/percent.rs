@@ -246,7 +246,7 @@ fn number(kind: char, spec: Spec, value: Val<'_>) -> Raised<String> {
                 let number = as_float(value).ok_or_else(wrong)?;
                 let whole = match value {
                     Val::Int(number) => number,
-                    _ => number.trunc() as i64,
+                    _ => super::number::whole(number)?,
                 };
                 (whole < 0, whole.unsigned_abs().to_string())
             }

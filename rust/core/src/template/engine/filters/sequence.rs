@@ -409,13 +409,24 @@ fn chunks<'r>(
         "slices"
     };
     let [count, fill] = given.bind(filter.name(), [names, "fill_with"])?;
-    let count = integer(required(count, filter.name())?)?.max(0) as usize;
+    let given_count = integer(required(count, filter.name())?)?;
+    let count = given_count.max(0) as usize;
     let needed = count.saturating_mul(size_of::<Val<'r>>());
     let fill = fill.filter(|value| !matches!(value, Val::None));
     let all = items(value, arena)?;
     let mut made = Vec::new();
+    if filter == Filter::Batch && count == 0 {
+        // jinja2 asks before each item whether the line is full: the empty one is, a fuller never.
+        if given_count == 0 && !all.is_empty() {
+            made.push(list(&[], arena));
+        }
+        if !all.is_empty() {
+            made.push(list(all, arena));
+        }
+        return Ok(generator(&made, arena));
+    }
     if filter == Filter::Batch {
-        for chunk in all.chunks(count.max(1)) {
+        for chunk in all.chunks(count) {
             let mut chunk = chunk.to_vec();
             if let Some(fill) = fill {
                 arena.check_length(needed)?;
@@ -426,8 +437,11 @@ fn chunks<'r>(
         }
         return Ok(generator(&made, arena));
     }
-    if count == 0 {
+    if given_count == 0 {
         return Err(Raise::new("integer division or modulo by zero"));
+    }
+    if count == 0 {
+        return Ok(generator(&[], arena));
     }
     arena.check_length(needed)?;
     let (each, extra) = (all.len() / count, all.len() % count);

@@ -7,8 +7,8 @@ use super::super::heap::Heap;
 use super::super::interpret::Interpreter;
 use super::super::iterate::items;
 use super::super::methods::{Method, tuples, view};
-use super::super::number::{parse_float, parse_int};
-use super::super::operators::{as_float, defined, signed};
+use super::super::number::{parse_float, parse_int, whole};
+use super::super::operators::{BEYOND_64_BITS, as_float, defined, signed};
 use super::super::raise::{Raise, Raised};
 use super::super::tojson::{Layout, dumps};
 use super::super::value::{SequenceKind, Val};
@@ -58,6 +58,7 @@ pub(crate) fn call<'r>(
             defined(value)?;
             match value {
                 Val::Float(number) => Ok(Val::Float(number.abs())),
+                Val::BigInt(_) => Err(Raise::new(BEYOND_64_BITS)),
                 _ if integer(value).is_ok_and(|number| number < 0) => signed(value, true),
                 _ if integer(value).is_ok() => signed(value, false),
                 _ => Err(Raise::new(format!(
@@ -152,15 +153,15 @@ fn int<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Val<
     Ok(match value {
         Val::Int(_) | Val::BigInt(_) => value,
         Val::Bool(flag) => Val::Int(i64::from(flag)),
-        Val::Float(number) if number.is_finite() => Val::Int(number.trunc() as i64),
+        Val::Float(number) if number.is_finite() => Val::Int(whole(number)?),
         _ => match value.chars(arena) {
-            Some(text) => parse_int(text, base.clamp(2, 36))
-                .or_else(|| {
-                    parse_float(text)
-                        .filter(|n| n.is_finite())
-                        .map(|n| n.trunc() as i64)
-                })
-                .map_or(default, Val::Int),
+            Some(text) => match parse_int(text, base.clamp(2, 36))? {
+                Some(number) => Val::Int(number),
+                None => match parse_float(text).filter(|number| number.is_finite()) {
+                    Some(number) => Val::Int(whole(number)?),
+                    None => default,
+                },
+            },
             None => default,
         },
     })
@@ -177,16 +178,23 @@ fn round<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Va
             value.type_name()
         ))
     })?;
-    let power = 10_f64.powi(precision as i32);
+    // Beyond 400 decimals the power is infinite or zero all the same.
+    let power = 10_f64.powi(precision.clamp(-400, 400) as i32);
     match method {
         "common" => Ok(match value {
-            Val::Int(_) if precision >= 0 => value,
+            Val::Int(_) | Val::BigInt(_) if precision >= 0 => value,
+            Val::BigInt(_) => return Err(Raise::new(BEYOND_64_BITS)),
             Val::Bool(flag) if precision >= 0 => Val::Int(i64::from(flag)),
-            Val::Int(_) | Val::Bool(_) => Val::Int(round_tens(integer(value)?, precision)),
+            Val::Int(_) | Val::Bool(_) => Val::Int(round_tens(integer(value)?, precision)?),
             _ if precision == 0 => Val::Float(number.round_ties_even()),
             _ if precision > 0 => Val::Float(round_digits(number, precision as usize)),
+            _ if power == 0.0 && number.is_finite() => Val::Float(0.0_f64.copysign(number)),
             _ => Val::Float((number * power).round_ties_even() / power),
         }),
+        "ceil" | "floor" if power == 0.0 => Err(Raise::new("division by zero")),
+        "ceil" | "floor" if !(number * power).is_finite() => {
+            Err(Raise::new("cannot convert the number to an integer"))
+        }
         "ceil" => Ok(Val::Float((number * power).ceil() / power)),
         "floor" => Ok(Val::Float((number * power).floor() / power)),
         _ => Err(Raise::new("method must be common, ceil or floor")),
@@ -194,14 +202,19 @@ fn round<'r>(value: Val<'r>, given: Given<'r>, arena: &'r Heap<'r>) -> Raised<Va
 }
 
 /// Rounds to tens, hundreds and so on, a half to the even one.
-fn round_tens(number: i64, precision: i64) -> i64 {
-    let digits = u32::try_from(-precision).unwrap_or(u32::MAX);
+fn round_tens(number: i64, precision: i64) -> Raised<i64> {
+    let digits = u32::try_from(precision.unsigned_abs()).unwrap_or(u32::MAX);
     let Some(unit) = 10_i64.checked_pow(digits) else {
-        return 0;
+        // Half of 10^19 is within 64 bits.
+        let is_zero = digits > 19 || number.unsigned_abs() <= 5 * 10_u64.pow(18);
+        return is_zero
+            .then_some(0)
+            .ok_or_else(|| Raise::new(BEYOND_64_BITS));
     };
     let (whole, rest) = (number.div_euclid(unit), number.rem_euclid(unit));
     let up = rest * 2 > unit || (rest * 2 == unit && whole % 2 != 0);
-    (whole + i64::from(up)).saturating_mul(unit)
+    let rounded = (whole + i64::from(up)).checked_mul(unit);
+    rounded.ok_or_else(|| Raise::new(BEYOND_64_BITS))
 }
 
 /// Python rounds the exact binary value to decimal digits, as printing does.

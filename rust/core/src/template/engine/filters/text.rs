@@ -217,7 +217,7 @@ fn truncate<'r>(
     } else {
         super::super::iterate::length(value, arena)?
     };
-    if own_length <= length + leeway {
+    if own_length <= length.saturating_add(leeway) {
         return Ok(value);
     }
     if !value.is_str() {
@@ -343,7 +343,7 @@ pub(super) fn file_size<'r>(
     let text = if (bytes - 1.0).abs() < f64::EPSILON {
         "1 Byte".to_owned()
     } else if bytes < base {
-        format!("{} Bytes", bytes.trunc() as i64)
+        format!("{} Bytes", super::super::number::whole(bytes)?)
     } else {
         let power = (1..8)
             .find(|power| bytes < base.powi(power + 1))
