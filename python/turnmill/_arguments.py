@@ -22,7 +22,7 @@ def thread_count(threads: Any) -> int | None:
     if threads is None or (is_whole(threads) and 0 < threads <= MOST_THREADS):
         return None if threads is None else int(threads)
     message = f"threads cannot be {threads!r}"
-    hint = "threads takes a whole number above 0, or None for all cores"
+    hint = f"threads takes a whole number from 1 to {MOST_THREADS:,}, or None for all cores"
     raise ArgumentError(message, code="invalid-threads", hint=hint)
 
 

@@ -155,6 +155,12 @@ def _inspect(encoder: Encoder, rows: Any) -> str:
 
 def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A dict of columns as rows."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
+        message = f"the columns of the batch differ in length: {found}"
+        hint = "give every column one value for each row"
+        raise ArgumentError(message, code="invalid-batch", hint=hint)
     values = zip(*columns.values(), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in values]
 

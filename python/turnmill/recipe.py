@@ -166,6 +166,9 @@ class Recipe:
             if isinstance(keys.get("inputs"), list):
                 keys["inputs"] = [_input(item) for item in keys["inputs"]]
             return cls(**keys)
+        except FileNotFoundError as error:
+            error.add_note(f"hint: give a file in TOML; paths are looked for from {Path.cwd()}")
+            raise
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             text = f"the recipe is not TOML: {error}"
             raise RecipeError(text, code="invalid-toml", path=path) from None

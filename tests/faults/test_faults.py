@@ -309,6 +309,23 @@ def test_an_output_that_is_a_file() -> None:
     assert Path("out").read_text() == "mine"
 
 
+def test_an_output_that_cannot_be_a_directory() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    Path("file").write_text("mine")
+    Path("link").symlink_to("nowhere")
+    for output, hint in (("file/out", "a part of the path is a file"), ("link", "no directory")):
+        words = ("prepare", "a.jsonl", "-o", output, "--tokenizer", str(TOKENIZER))
+        said = turnmill_says(*words, code=1)
+        assert f"  at {output}" in said
+        assert hint in said.splitlines()[2]
+        assert said.endswith("give another directory with -o\n")
+
+
+def test_a_recipe_that_is_not_there() -> None:
+    said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--recipe", "no.toml", code=1)
+    assert said.startswith("error: no such file or directory\n  at no.toml\nhint: give a file")
+
+
 def _small_files() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -40,8 +40,39 @@ THREADED: dict[str, Callable[[Path, Any], Any]] = {
 def test_threads(tmp_path: Path, call: Callable[[Path, Any], Any], threads: Any) -> None:
     with pytest.raises(ArgumentError, match=r"^threads cannot be ") as raised:
         call(tmp_path / "out", threads)
-    assert raised.value.hint == "threads takes a whole number above 0, or None for all cores"
+    hint = "threads takes a whole number from 1 to 65,535, or None for all cores"
+    assert raised.value.hint == hint
     assert not (tmp_path / "out").exists()
+
+
+def test_two_places_to_show() -> None:
+    with pytest.raises(ArgumentError, match="row and source name a row each") as raised:
+        turnmill.show(ROWS, recipe=RECIPE, row=1, source="memory-0:1")
+    assert raised.value.hint == "give one of them"
+
+
+def test_columns_of_a_batch_that_differ_in_length() -> None:
+    batch = {"text": ["to be"], "id": [1, 2, 3]}
+    with pytest.raises(ArgumentError, match="differ in length: text 1, id 3"):
+        encoder()(batch)
+
+
+def test_trained_roles_that_nobody_has() -> None:
+    with pytest.raises(turnmill.RecipeError, match="nobody") as raised:
+        turnmill.Recipe(train_on=["nobody"])
+    assert "known roles: user, assistant" in str(raised.value.hint)
+    one = turnmill.Input("a.jsonl", roles={"judge": "critic"})
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, train_on=["critic"], inputs=[one])
+    assert turnmill.Encoder(recipe).recipe is recipe
+
+
+def test_a_role_that_may_be_a_slip_is_noted(tmp_path: Path) -> None:
+    said = [{"role": "client", "content": "a"}, {"role": "assistant", "content": "b"}]
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, roles={"client": "usr"})
+    run = turnmill.prepare([{"messages": said}], tmp_path / "out", recipe)
+    assert run.samples == 1
+    (note,) = [note for note in run.to_dict()["notes"] if "usr" in note]
+    assert 'did you mean "user"?' in note
 
 
 def test_a_number_of_numpy_is_a_number(tmp_path: Path) -> None:

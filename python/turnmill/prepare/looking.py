@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from turnmill.errors import DataError, TokenizerError
+from turnmill.errors import ArgumentError, DataError, TokenizerError
 from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.plan import schema_of
 from turnmill.prepare.protocol import Encoder
@@ -37,6 +37,12 @@ class Place:
     row: int | None = None
     sample: int | None = None
     source: str | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("row", "sample", "source") if getattr(self, name) is not None]
+        if len(given) > 1:
+            message = f"{' and '.join(given)} name a row each"
+            raise ArgumentError(message, code="several-places", hint="give one of them")
 
     def split_source(self) -> tuple[str, int]:
         """File and number of ``source``.

@@ -303,7 +303,14 @@ def _make_directory(output: AnyPath) -> None:
             path=str(output),
             hint="give a new directory with -o",
         )
-    (output / STAGING).mkdir(parents=True, exist_ok=True)
+    try:
+        (output / STAGING).mkdir(parents=True, exist_ok=True)
+    except NotADirectoryError as error:
+        error.add_note("hint: a part of the path is a file; give another directory with -o")
+        raise
+    except FileExistsError as error:
+        error.add_note("hint: it is no directory; remove it, or give another directory with -o")
+        raise
 
 
 def _clear(output: AnyPath) -> None:

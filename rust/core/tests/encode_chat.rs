@@ -124,6 +124,24 @@ fn who_is_trained_is_the_recipes_choice_and_the_datas() {
 }
 
 #[test]
+fn a_role_of_the_recipes_own_is_noted_and_may_be_a_slip() {
+    let directory = directory();
+    let notes = |roles: &str| {
+        let more = format!(r#", "roles": {{"client": "{roles}"}}"#);
+        chatml(&directory, &more).facts()["notes"].to_string()
+    };
+    assert!(
+        notes("usr").contains(r#"did you mean \"user\""#),
+        "{}",
+        notes("usr")
+    );
+    assert!(notes("critic").contains("critic"));
+    for known in ["user", "tool", "ipython"] {
+        assert!(!notes(known).contains("client"), "{}", notes(known));
+    }
+}
+
+#[test]
 fn nothing_trained_is_a_reject() {
     let directory = directory();
     let encoder = chatml(&directory, "");

@@ -62,6 +62,7 @@ mod _core {
     fn check_recipe(py: Python<'_>, recipe: &str) -> PyResult<(String, String)> {
         detach::run_short(py, || {
             let recipe = Recipe::from_json(recipe)?;
+            recipe.check_train_on()?;
             Ok((recipe.to_json().to_string(), recipe.fingerprint()))
         })
     }

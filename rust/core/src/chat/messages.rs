@@ -10,7 +10,7 @@ use crate::value::{Arena, Map, Value};
 
 /// Roles that templates of real models know. Any other is likely a role of the data set that needs
 /// a mapping; many templates would drop its messages without a word.
-const KNOWN_ROLES: [&str; 8] = [
+pub const KNOWN_ROLES: [&str; 8] = [
     "user",
     "assistant",
     "system",

@@ -25,6 +25,7 @@ mod weight;
 
 pub use conversation::{Conversation, Message, Record};
 pub use detect::detect;
+pub use messages::KNOWN_ROLES;
 pub use options::{RoleOrder, SchemaOptions, TextParts};
 pub use reader::Reader;
 pub use schema::Schema;

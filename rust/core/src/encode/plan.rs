@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::ending::{self, TurnEnd};
 use super::structural::Structural;
 use super::templates::{self, ChatTemplates};
-use crate::chat::{Reader, RoleOrder, Schema, SchemaOptions, TextParts};
+use crate::chat::{KNOWN_ROLES, Reader, RoleOrder, Schema, SchemaOptions, TextParts};
 use crate::check::audit;
 use crate::label::StopSet;
 use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
@@ -156,6 +156,21 @@ impl Plan {
         )
     }
 
+    /// A note for each role of the recipe's own: it may be meant, or a slip.
+    fn odd_roles(&self) -> impl Iterator<Item = String> {
+        let odd = |(_, ours): &(&String, &String)| !KNOWN_ROLES.contains(&ours.as_str());
+        self.recipe.roles.iter().filter(odd).map(|(theirs, ours)| {
+            let meant = match recipe::nearest(ours, KNOWN_ROLES) {
+                Some(near) => format!("did you mean {near:?}? If not, see"),
+                None => "see".to_owned(),
+            };
+            format!(
+                "`roles` maps {theirs:?} to {ours:?}, a role that templates of real models do not \
+                 know: {meant} with `turnmill show` what the template makes of it"
+            )
+        })
+    }
+
     fn take_notes(&mut self) {
         let text = |id: u32| self.tokenizer.id_to_text(id);
         let mut notes = Vec::new();
@@ -195,6 +210,7 @@ impl Plan {
                     .to_owned(),
             );
         }
+        notes.extend(self.odd_roles());
         self.notes = notes;
     }
 }

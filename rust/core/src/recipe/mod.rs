@@ -191,6 +191,12 @@ impl Recipe {
         read::recipe(text)
     }
 
+    /// Checks that messages can have the roles that `train_on` names. Only with the recipe's
+    /// `inputs`, whose own `roles` count too, is that known.
+    pub fn check_train_on(&self) -> Result<()> {
+        read::check_train_on(self)
+    }
+
     /// The recipe for one input, with the `schema`, `fields` and `roles` (as JSON) that it says of
     /// itself; names are laid over those that hold for all inputs.
     pub fn for_input(&self, text: &str) -> Result<Self> {

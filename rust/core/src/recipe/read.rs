@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::{Choice, Column, Recipe, Stop, StopToken, TrainOn, nearest};
-use crate::chat;
+use crate::chat::{self, KNOWN_ROLES};
 use crate::{Error, ErrorKind, Result};
 
 /// Every key of the recipe.
@@ -225,6 +225,34 @@ fn check_together(recipe: &Recipe) -> Result<()> {
         .hint("add \"labels\"; documents (schema = \"text\") do without them"));
     }
     Ok(())
+}
+
+/// Refuses a role of `train_on` that no message can have.
+pub(super) fn check_train_on(recipe: &Recipe) -> Result<()> {
+    let TrainOn::Roles(trained) = &recipe.train_on else {
+        return Ok(());
+    };
+    let of_inputs = recipe.inputs.as_array().into_iter().flatten();
+    let of_inputs = of_inputs.filter_map(|input| input["roles"].as_object());
+    let mapped: Vec<&str> = of_inputs
+        .flat_map(|roles| roles.values().filter_map(Json::as_str))
+        .chain(recipe.roles.values().map(String::as_str))
+        .collect();
+    let none = |role: &&String| !is_known(role) && !mapped.contains(&role.as_str());
+    let Some(role) = trained.iter().find(none) else {
+        return Ok(());
+    };
+    let what = format!("`train_on` names the role {role:?}, which no message can have");
+    let known = KNOWN_ROLES.join(", ");
+    let hint = match nearest(role, KNOWN_ROLES) {
+        Some(near) => format!("did you mean {near:?}? known roles: {known}"),
+        None => format!("known roles: {known}; name any other in `roles`, mapped to itself"),
+    };
+    Err(Error::new(ErrorKind::Recipe, "bad-value", what).hint(hint))
+}
+
+fn is_known(role: &str) -> bool {
+    KNOWN_ROLES.contains(&role)
 }
 
 fn string(key: &str, value: &Json) -> Result<String> {

@@ -150,3 +150,22 @@ fn an_input_has_few_keys() {
         "bare-mask"
     );
 }
+
+#[test]
+fn trained_roles_are_ones_that_messages_can_have() {
+    let check = |text: &str| Recipe::from_json(text).unwrap().check_train_on();
+    check(r#"{"train_on": ["user", "tool", "ipython"]}"#).unwrap();
+    check(r#"{"train_on": ["critic"], "roles": {"judge": "critic"}}"#).unwrap();
+    check(r#"{"train_on": ["critic"], "inputs": [{"path": "a", "roles": {"c": "critic"}}]}"#)
+        .unwrap();
+    let found = check(r#"{"train_on": ["user", "nobody"], "inputs": ["a"]}"#).unwrap_err();
+    assert_eq!(found.code(), "bad-value");
+    assert!(found.to_string().contains("nobody"), "{found}");
+    assert!(found.hint_text().unwrap().contains("assistant, system"));
+    let slip = check(r#"{"train_on": ["asistant"]}"#).unwrap_err();
+    assert!(
+        slip.hint_text()
+            .unwrap()
+            .starts_with("did you mean \"assistant\"?")
+    );
+}
