@@ -362,3 +362,21 @@ def test_a_template_whose_turns_cannot_be_told_is_refused_when_it_is_made(how: s
     with pytest.raises(turnmill.TemplateError) as raised:
         rendered.spans.tolist()
     assert raised.value.code == "template-spans"
+
+
+@pytest.mark.parametrize("other", ["previtem", "nextitem"])
+def test_a_turn_that_holds_another_answer_has_no_span(other: str) -> None:
+    template = turnmill.Template(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if m.role == 'assistant' and loop."
+        + other
+        + " is defined %}({{ loop."
+        + other
+        + ".content }}){% endif %}</s>{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    answers = [{"role": "assistant", "content": text} for text in ("Wyxa", "Kefo")]
+    rendered = template.render([{"role": "user", "content": "Hi"}, *answers])
+    holding = {"previtem": 2, "nextitem": 1}[other]
+    assert holding not in rendered.turns
+    for turn, (start, end) in zip(rendered.turns, rendered.spans.tolist(), strict=True):
+        assert answers[turn - 1]["content"] in rendered.text[start:end]

@@ -267,7 +267,7 @@ enum Foreign {
     None,
     /// It begins here and the turn's own data does not go on.
     From(u32),
-    /// The turn's own data goes on behind it.
+    /// The turn's own data goes on behind it, or it is another answer's.
     Between,
 }
 
@@ -286,8 +286,12 @@ fn foreign_data(
         if start >= to {
             break;
         }
-        if let Origin::Message { index, .. } = piece.origin {
-            if index == message || is_assistant(input, index) {
+        if let Origin::Message { index, field } = piece.origin {
+            let is_answer = is_assistant(input, index);
+            if index != message && is_answer && field != Field::Role {
+                return Foreign::Between;
+            }
+            if index == message || is_answer {
                 if let Foreign::From(_) = foreign {
                     return Foreign::Between;
                 }
