@@ -21,6 +21,8 @@ import turnmill
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 LARGE = 16_000_000
+RETRIES = 10_000_000
+"""Onig, with which the wheel splits, panics where one match takes more steps."""
 
 Draw = random.Random
 
@@ -117,7 +119,8 @@ def test_hard_texts(name: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", TEXTS)
 @pytest.mark.parametrize("name", ["qwen3", "llama-3.2-instruct", "gemma-3"])
 def test_texts_of_sixteen_megabytes(name: str, kind: str) -> None:
-    check(name, TEXTS[kind](random.Random(kind), LARGE))
+    size = RETRIES - 1000 if kind.startswith("spaces") else LARGE
+    check(name, TEXTS[kind](random.Random(kind), size))
 
 
 def entries(name: str) -> list[str]:
