@@ -43,6 +43,28 @@ def test_a_tag_inside_a_capture_is_found(case: str) -> None:
     assert ours(CASES[case]) == ["HELLO"]
 
 
+LOOPS = {
+    "recursive": (
+        "abc{% for m in [[messages[1]]] recursive %}{% if m is mapping %}" + TURN + "{% else %}"
+        "<{{ loop(m) }}>{% endif %}{% endfor %}"
+    ),
+    "nested": (
+        "abc{% for m in messages if m.role == 'assistant' %}{% generation %}{% generation %}"
+        "{{ m.content }}{% endgeneration %}{% endgeneration %}{% endfor %}"
+    ),
+    "empty": (
+        "abc{% for m in messages %}{% generation %}{% if m.role == 'assistant' %}{{ m.content }}"
+        "{% endif %}{% endgeneration %}{% endfor %}"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOOPS)
+def test_a_tag_in_a_recursive_loop_in_another_tag_or_around_nothing(case: str) -> None:
+    assert theirs(LOOPS[case]) != ["HELLO"]
+    assert ours(LOOPS[case]) == ["HELLO"]
+
+
 def test_what_is_captured_and_never_printed_has_no_span() -> None:
     source = "abcdefghijk{% set m = messages[1] %}{% set kept %}" + TURN + "{% endset %}xyz"
     assert theirs(source) != []
