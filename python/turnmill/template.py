@@ -148,8 +148,8 @@ class Template:
         )
         return Rendered(
             text,
-            np.frombuffer(spans, dtype=np.int64).reshape(-1, 2),
-            np.frombuffer(turns, dtype=np.int32),
+            np.asarray(spans, dtype=np.int64).reshape(-1, 2),
+            np.asarray(turns, dtype=np.int32),
             _refusal(self._core, with_tools=tools is not None),
         )
 

@@ -59,7 +59,7 @@ class Tokenizer:
         """
         import numpy as np
 
-        return np.frombuffer(self._core.encode(text, add_special_tokens), dtype=np.uint32)
+        return np.asarray(self._core.encode(text, add_special_tokens), dtype=np.uint32)
 
     def encode_batch(
         self,
@@ -89,7 +89,7 @@ class Tokenizer:
 
         count = thread_count(threads)
         ids, offsets = self._core.encode_batch(texts, add_special_tokens, count)
-        return np.frombuffer(ids, dtype=np.uint32), np.frombuffer(offsets, dtype=np.int64)
+        return np.asarray(ids, dtype=np.uint32), np.asarray(offsets, dtype=np.int64)
 
     def token_to_id(self, token: str) -> int | None:
         """The id of a token by its text as the vocabulary spells it; None if there is none."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import shutil
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +32,47 @@ def tokenizer() -> turnmill.Tokenizer:
 
 def rows(ids: np.ndarray, offsets: np.ndarray) -> list[list[int]]:
     return [ids[a:b].tolist() for a, b in pairwise(offsets)]
+
+
+def test_arrays_are_ordinary_arrays(tokenizer: turnmill.Tokenizer) -> None:
+    rendered = turnmill.Template("chatml").render(
+        [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
+    )
+    ids, offsets = tokenizer.encode_batch(TEXTS)
+    empty, start = tokenizer.encode_batch([])
+    kinds = [np.uint32, np.int64, np.uint32, np.uint32, np.int64, np.int64, np.int32]
+    arrays = [ids, offsets, tokenizer.encode("hi"), empty, start, rendered.spans, rendered.turns]
+    for array, kind in zip(arrays, kinds, strict=True):
+        assert array.dtype == kind
+        assert array.dtype.isnative
+        assert array.flags.c_contiguous
+        assert array.flags.aligned
+        assert array.flags.writeable
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(array)), array)
+        before = array.tolist()
+        np.add(array, 1, out=array)
+        assert array.tolist() == np.add(before, 1).tolist()
+
+
+def test_arrays_share_the_memory_of_the_core_and_let_it_go(tokenizer: turnmill.Tokenizer) -> None:
+    ids, _ = tokenizer._core.encode_batch(TEXTS, False, 1)
+    held = sys.getrefcount(ids)
+    array = np.asarray(ids)
+    assert np.shares_memory(array, np.asarray(ids))
+    part = array[1:-1]
+    del array
+    assert sys.getrefcount(ids) == held + 1
+    del part
+    assert sys.getrefcount(ids) == held
+
+
+def test_arrays_outlive_all_else(tokenizer: turnmill.Tokenizer) -> None:
+    part = turnmill.Tokenizer(TOKENIZER).encode_batch(TEXTS)[0][1:-1]
+    gc.collect()
+    # Whoever gets the memory, were it free, writes other ids to it.
+    others = [tokenizer.encode_batch(["other"] * len(TEXTS) * 100) for _ in range(20)]
+    assert part.tolist() == tokenizer.encode_batch(TEXTS)[0][1:-1].tolist()
+    assert len(others) == 20
 
 
 def test_encode_gives_writable_uint32(tokenizer: turnmill.Tokenizer) -> None:

@@ -5,7 +5,10 @@
 //! parent's pool alone and makes its own. Rayon's global pool, which other libraries may have
 //! started before a fork, is never touched.
 
-use std::sync::Mutex;
+use std::iter::Enumerate;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::vec;
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -26,9 +29,7 @@ pub fn default_threads() -> usize {
 
 fn pools() -> &'static Pools {
     let process = std::process::id();
-    let mut current = CURRENT
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
     match *current {
         Some((owner, pools)) if owner == process => pools,
         _ => {
@@ -40,9 +41,7 @@ fn pools() -> &'static Pools {
 }
 
 fn pool(threads: usize) -> Result<&'static ThreadPool> {
-    let mut known = pools()
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut known = pools().lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, pool)) = known.iter().find(|(size, _)| *size == threads) {
         return Ok(pool);
     }
@@ -83,6 +82,77 @@ where
     results.into_iter().collect()
 }
 
+/// Lets up to `threads` workers share the items out among themselves: each takes the next one as
+/// soon as it has time, and keeps what it makes to itself. Returns what each worker returned; at
+/// least one is there. One thread, or one item, runs on the caller's own thread.
+///
+/// After an error no worker gets another item. As items are taken in their order, all before the
+/// one that failed are finished, and the first error in the items' order wins.
+pub fn share<T, R>(
+    threads: usize,
+    items: Vec<T>,
+    work: impl Fn(&mut Queue<'_, T>) -> Result<R> + Sync,
+) -> Result<Vec<R>>
+where
+    T: Send,
+    R: Send,
+{
+    let workers = vec![(); threads.min(items.len()).max(1)];
+    let items = Mutex::new(items.into_iter().enumerate());
+    let stopped = AtomicBool::new(false);
+    let results = map(workers.len(), &workers, |()| {
+        let mut queue = Queue {
+            items: &items,
+            stopped: &stopped,
+            taken: None,
+        };
+        let result = work(&mut queue);
+        if result.is_err() {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        Ok(result.map_err(|error| (queue.taken, error)))
+    })?;
+    first_error_or_all(results)
+}
+
+/// The items that no worker has taken yet, in their order, each with its number.
+pub struct Queue<'q, T> {
+    items: &'q Mutex<Enumerate<vec::IntoIter<T>>>,
+    stopped: &'q AtomicBool,
+    /// The number of the item that this worker took last.
+    taken: Option<usize>,
+}
+
+impl<T> Iterator for Queue<'_, T> {
+    type Item = (usize, T);
+
+    fn next(&mut self) -> Option<(usize, T)> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let (number, item) = items.next()?;
+        self.taken = Some(number);
+        Some((number, item))
+    }
+}
+
+fn first_error_or_all<R>(
+    results: Vec<std::result::Result<R, (Option<usize>, Error)>>,
+) -> Result<Vec<R>> {
+    let (mut all, mut errors) = (Vec::with_capacity(results.len()), Vec::new());
+    for result in results {
+        match result {
+            Ok(result) => all.push(result),
+            Err(error) => errors.push(error),
+        }
+    }
+    match errors.into_iter().min_by_key(|(item, _)| *item) {
+        Some((_, error)) => Err(error),
+        None => Ok(all),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +178,55 @@ mod tests {
         };
         let error = map(4, &items, work).unwrap_err();
         assert_eq!(error.location().row, Some(7));
+    }
+
+    #[test]
+    fn workers_share_every_item_once_and_in_order() {
+        for threads in [1, 3] {
+            let items: Vec<usize> = (0..1000).collect();
+            let parts = share(threads, items, |queue| Ok(queue.collect::<Vec<_>>())).unwrap();
+            assert!((1..=threads).contains(&parts.len()));
+            assert!(parts.iter().all(|part| part.is_sorted()));
+            let mut all = parts.concat();
+            all.sort_unstable();
+            assert!(all.into_iter().eq((0..1000).map(|number| (number, number))));
+        }
+        assert_eq!(
+            share(4, Vec::<()>::new(), |queue| Ok(queue.count())).unwrap(),
+            [0]
+        );
+    }
+
+    #[test]
+    fn the_first_shared_item_that_fails_wins_and_ends_the_work() {
+        // The worker that takes item 7 is held up until another has failed at item 8.
+        let (later, earlier) = (AtomicBool::new(false), 7);
+        let work = |queue: &mut Queue<'_, u64>| {
+            for (number, item) in queue {
+                while number == earlier && !later.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                if number >= earlier {
+                    later.store(true, Ordering::Relaxed);
+                    return Err(Error::new(ErrorKind::Data, "x", "x").at_row(item));
+                }
+            }
+            Ok(())
+        };
+        let error = share(2, (0..1000).collect(), work).unwrap_err();
+        assert_eq!(error.location().row, Some(7));
+        let seen = Mutex::new(0);
+        let alone = share(1, (0..1000).collect(), |queue: &mut Queue<'_, u64>| {
+            queue.try_for_each(|(number, item)| {
+                *seen.lock().unwrap() = number;
+                match item {
+                    9 => Err(Error::new(ErrorKind::Data, "x", "x").at_row(item)),
+                    _ => Ok(()),
+                }
+            })
+        });
+        assert_eq!(alone.unwrap_err().location().row, Some(9));
+        assert_eq!(seen.into_inner().unwrap(), 9);
     }
 
     #[test]

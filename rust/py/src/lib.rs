@@ -16,6 +16,7 @@ mod read;
 mod shard;
 mod split;
 mod template;
+mod texts;
 mod tokenizer;
 
 use pyo3::prelude::*;
@@ -36,6 +37,8 @@ mod _core {
     use crate::check::{Audit, rules, stop_set};
     #[pymodule_export]
     use crate::encoder::Encoder;
+    #[pymodule_export]
+    use crate::flat::Flat;
     #[pymodule_export]
     use crate::shard::{Output, Shard};
     #[pymodule_export]

@@ -1,17 +1,15 @@
 //! `Template`: conversation → text and spans.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use turnmill_core::template::{
     self, LocalTime, Options, RenderInput, Rendered, Source, Span, find_source,
 };
 use turnmill_core::{Arena, Error, ErrorKind, Map, Result, Value};
 
 use crate::convert::{self, Foreign};
-use crate::{detach, errors, flat};
-
-/// Text, spans (int64 pairs) and turns (int32) of a render.
-type Parts<'py> = (String, Bound<'py, PyByteArray>, Bound<'py, PyByteArray>);
+use crate::flat::Flat;
+use crate::{detach, errors};
 
 /// Year, month, day, hour, minute, second, microsecond.
 type Moment = (i32, u32, u32, u32, u32, u32, u32);
@@ -50,7 +48,7 @@ impl Template {
         })
     }
 
-    /// Renders one conversation.
+    /// Renders one conversation: text, spans (int64 pairs) and turns (int32).
     fn render<'py>(
         &self,
         messages: &Bound<'py, PyAny>,
@@ -59,7 +57,7 @@ impl Template {
         add_generation_prompt: bool,
         continue_final_message: Option<&str>,
         variables: &Bound<'py, PyDict>,
-    ) -> PyResult<Parts<'py>> {
+    ) -> PyResult<(String, Flat, Flat)> {
         let py = messages.py();
         let data = Arena::new();
         let raised = |problem: convert::Problem| problem.into_error(py);
@@ -73,11 +71,7 @@ impl Template {
         };
         let template = self.chosen(input.tools.is_some());
         let (text, spans, turns) = detach::run_short(py, move || flat_render(template, &input))?;
-        Ok((
-            text,
-            flat::bytes(py, &[&spans], i64::to_ne_bytes)?,
-            flat::bytes(py, &[&turns], i32::to_ne_bytes)?,
-        ))
+        Ok((text, Flat::new(spans), Flat::new(turns)))
     }
 
     /// Raises if the turns of the template (for conversations with tools, or without) cannot be

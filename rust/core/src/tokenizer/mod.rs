@@ -1,6 +1,7 @@
 //! Tokenizers: text → ids, with the token positions of marked places.
 
 pub mod added;
+mod batch;
 pub mod bpe;
 mod bytes;
 mod files;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use crate::Result;
 
+pub use batch::{BatchEncoder, FlatIds};
 pub use files::AddedToken;
 pub use frame::Frame;
 pub use load::read_templates;

@@ -1,9 +1,9 @@
 //! The only unsafe code of the encoder: what processors offer beyond safe Rust.
 #![cfg_attr(
-    target_arch = "x86_64",
+    any(target_arch = "x86_64", target_os = "linux"),
     expect(
         unsafe_code,
-        reason = "prefetch and vector instructions have no safe form"
+        reason = "prefetch, vector instructions and advice on memory have no safe form"
     )
 )]
 
@@ -143,24 +143,28 @@ fn push_in_steps(mut bits: u64, base: u32, places: &mut Vec<u32>) {
 /// costs one miss, not one more for the address.
 pub(super) fn large<T: Clone>(value: T, count: usize) -> Vec<T> {
     let mut table = Vec::with_capacity(count);
-    #[cfg(target_os = "linux")]
-    advise_huge(&mut table);
+    advise_huge(table.spare_capacity_mut());
     table.resize(count, value);
     table
 }
 
-#[cfg(target_os = "linux")]
-fn advise_huge<T>(table: &mut Vec<T>) {
-    const PAGE: usize = 4096;
-    let room = table.spare_capacity_mut();
-    let address = room.as_mut_ptr().cast::<u8>();
-    let skip = address.align_offset(PAGE);
-    let bytes = (size_of_val(room).saturating_sub(skip)) / PAGE * PAGE;
-    if bytes >= PAGE {
-        // SAFETY: the range lies in the table's own allocation and starts at a page; the advice
-        // changes how the range is mapped, never what it holds. It may fail, which is no matter.
-        unsafe { libc::madvise(address.add(skip).cast(), bytes, libc::MADV_HUGEPAGE) };
+/// Asks for pages of 2 MiB where memory is first written.
+pub(crate) fn advise_huge<T>(memory: &mut [T]) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 4096;
+        const HUGE: usize = 2 << 20;
+        let address = memory.as_mut_ptr().cast::<u8>();
+        let skip = address.align_offset(PAGE);
+        let bytes = (size_of_val(memory).saturating_sub(skip)) / PAGE * PAGE;
+        if bytes >= HUGE {
+            // SAFETY: the range lies in the given memory and starts at a page; the advice changes
+            // how it is mapped, never what it holds. It may fail, which is no matter.
+            unsafe { libc::madvise(address.add(skip).cast(), bytes, libc::MADV_HUGEPAGE) };
+        }
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
 }
 
 /// Asks for the cache line of `table[index]`; does nothing where the processor has no such thing.
