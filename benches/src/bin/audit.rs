@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use cpu_time::ThreadTime;
 use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::Schema;
 use turnmill_core::check::audit::{self, Audit, AuditOptions, Vocabulary};
@@ -48,12 +49,12 @@ fn main() -> Result<()> {
     let mut tokens = 0;
     for _ in 0..ROUNDS {
         let mut audit = new_audit(&encoder)?;
-        let started = processor_seconds()?;
+        let started = ThreadTime::now();
         for _ in 0..times {
             audit.add(&samples, &cancel)?;
         }
         let report = audit.finish();
-        seconds.push(processor_seconds()? - started);
+        seconds.push(started.elapsed().as_secs_f64());
         tokens = report.tokens;
     }
     seconds.sort_by(f64::total_cmp);
@@ -75,11 +76,4 @@ fn new_audit(encoder: &Encoder) -> Result<Audit> {
     }
     let audit = Audit::new(vocabulary, AuditOptions::default());
     Ok(audit.replaying(tokenizer))
-}
-
-/// Time this thread has had on a processor, which other work on the machine does not lengthen.
-fn processor_seconds() -> Result<f64> {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: f64 = statistics.split(' ').next().unwrap_or("").parse()?;
-    Ok(nanoseconds / 1e9)
 }

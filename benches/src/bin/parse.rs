@@ -8,6 +8,8 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cpu_time::ThreadTime;
+
 use turnmill_core::chat::{self, Reader, Schema, SchemaOptions};
 use turnmill_core::check::RuleCounts;
 use turnmill_core::jsonl::{self, Rows, Splitter};
@@ -147,28 +149,17 @@ fn read(file: &[u8], reader: &Reader) {
     });
 }
 
-/// The system counts CPU time in ticks of some milliseconds; a stage is repeated for so long.
+/// A stage is repeated for so long, that its first runs do not decide.
 const LONG_ENOUGH: Duration = Duration::from_millis(300);
 
-/// CPU time of this thread for one run of `stage`, where the system tells it, else the time that
-/// passed.
+/// CPU time of this thread for one run of `stage`.
 fn cpu_time(stage: &dyn Fn()) -> Duration {
-    let (start, started) = (thread_time(), Instant::now());
+    let (spent, started) = (ThreadTime::now(), Instant::now());
     for runs in 1.. {
         stage();
         if started.elapsed() >= LONG_ENOUGH {
-            let total = match (start, thread_time()) {
-                (Some(start), Some(end)) => end.saturating_sub(start),
-                _ => started.elapsed(),
-            };
-            return total / runs;
+            return spent.elapsed() / runs;
         }
     }
     Duration::ZERO
-}
-
-fn thread_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanoseconds = text.split(' ').next()?.parse().ok()?;
-    Some(Duration::from_nanos(nanoseconds))
 }

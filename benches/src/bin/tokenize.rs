@@ -1,7 +1,8 @@
 //! Times the tokenizer alone.
 //!
 //! `tokenize time TOKENIZER.json TEXTS [ROUNDS]` encodes the first half of the texts (cold), the
-//! second half (unseen) and that again `ROUNDS` times (hot).
+//! second half (unseen) and that again (hot); each round starts with new memory of the thread. It
+//! prints medians.
 //! `tokenize count TOKENIZER.json TEXTS cold|unseen` encodes one of these inside a function of its own,
 //! `measured`, for a profiler that counts what is done in it.
 //! `tokenize worst MEGABYTES TEXTS TOKENIZER.json…` times single documents of that size which are
@@ -18,6 +19,7 @@ use std::any::Any;
 use std::path::Path;
 use std::time::Instant;
 
+use cpu_time::ThreadTime;
 use turnmill_bench::hostile;
 use turnmill_core::tokenizer::bpe::Encoder;
 use turnmill_core::tokenizer::{Backend, Rows, Tokenizer};
@@ -28,7 +30,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["time", tokenizer, texts] => time(tokenizer, texts, 3),
+        ["time", tokenizer, texts] => time(tokenizer, texts, 15),
         ["time", tokenizer, texts, rounds] => time(tokenizer, texts, rounds.parse()?),
         ["count", tokenizer, texts, part @ ("cold" | "unseen")] => count(tokenizer, texts, part),
         ["worst", megabytes, texts, ref tokenizers @ ..] => {
@@ -92,18 +94,12 @@ impl Bench {
         self.rows.ends.clear();
         let scratch = &mut *self.scratch;
         let texts: Vec<&str> = rows.windows(2).map(|row| &text[row[0]..row[1]]).collect();
-        let started = processor_nanoseconds()?;
+        let started = ThreadTime::now();
         self.encoder
             .encode_rows(scratch, &texts, (&[], &[]), &mut self.rows)?;
-        let spent = processor_nanoseconds()? - started;
+        let spent = started.elapsed().as_secs_f64() * 1e9;
         Ok(spent / (rows[rows.len() - 1] - rows[0]).max(1) as f64)
     }
-}
-
-/// Time this thread has had on a processor, which other work on the machine does not lengthen.
-fn processor_nanoseconds() -> Result<f64> {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    Ok(statistics.split(' ').next().unwrap_or("").parse()?)
 }
 
 fn time(tokenizer: &str, texts: &str, rounds: usize) -> Result<()> {
@@ -112,12 +108,26 @@ fn time(tokenizer: &str, texts: &str, rounds: usize) -> Result<()> {
     println!("load {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
     let texts = Texts::read(texts)?;
     let [first, second] = texts.halves();
-    report("cold", bench.encode(&texts.text, first)?, &bench);
-    report("unseen", bench.encode(&texts.text, second)?, &bench);
+    let mut spent = [const { Vec::new() }; 3];
     for _ in 0..rounds {
-        report("hot", bench.encode(&texts.text, second)?, &bench);
+        bench.scratch = bench.encoder.scratch();
+        for (spent, rows) in spent.iter_mut().zip([first, second, second]) {
+            spent.push(bench.encode(&texts.text, rows)?);
+        }
+    }
+    for (name, spent) in ["cold", "unseen", "hot"].into_iter().zip(spent) {
+        let nanoseconds = median(spent);
+        println!(
+            "{name} {:.1} MB/s, {nanoseconds:.3} ns a byte",
+            1e3 / nanoseconds
+        );
     }
     Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn count(tokenizer: &str, texts: &str, part: &str) -> Result<()> {
@@ -138,14 +148,6 @@ fn count(tokenizer: &str, texts: &str, part: &str) -> Result<()> {
 #[inline(never)]
 fn measured(bench: &mut Bench, text: &str, rows: &[usize]) -> Result<f64> {
     bench.encode(text, rows)
-}
-
-fn report(name: &str, nanoseconds: f64, bench: &Bench) {
-    let ids = bench.rows.ids.len();
-    println!(
-        "{name} {:.1} MB/s, {nanoseconds:.2} ns a byte, {ids} ids",
-        1e3 / nanoseconds
-    );
 }
 
 /// For each tokenizer the time of each kind of text, and how many times normal that is.

@@ -75,7 +75,7 @@ pub struct Splitter {
     by_text: FxHashMap<Box<[u8]>, usize>,
     /// Lengths of the patterns that start with a byte, longest first.
     lengths: Vec<Vec<usize>>,
-    /// First bytes, if there are at most three.
+    /// First bytes.
     needles: Vec<u8>,
     first: [bool; 256],
     /// Second bytes that go with a first byte; all of them if a pattern is that one byte.
@@ -126,6 +126,17 @@ impl Splitter {
             token: token.clone(),
             structural,
         });
+    }
+
+    /// The bytes that tokens start with.
+    pub(crate) fn first_bytes(&self) -> impl Iterator<Item = u8> {
+        self.needles.iter().copied()
+    }
+
+    /// The bytes that stand second in tokens; all bytes if a token has only one.
+    pub(crate) fn second_bytes(&self) -> impl Iterator<Item = u8> {
+        let any = |byte: u8| move |seconds: &[u64; 4]| has(seconds, byte);
+        (0..=255).filter(move |&byte| self.seconds.iter().any(any(byte)))
     }
 
     /// Calls `part` for every part of `text`, in order. A structural token is passed over, as if
@@ -182,8 +193,7 @@ impl Splitter {
         while let Some(at) = self.candidate(text, from) {
             from = at + 1;
             let second = text.get(at + 1).copied().unwrap_or(0);
-            let seconds = &self.seconds[usize::from(text[at])];
-            if seconds[usize::from(second / 64)] >> (second % 64) & 1 == 0 {
+            if !has(&self.seconds[usize::from(text[at])], second) {
                 continue;
             }
             if let Some((token, end)) = self.longest(text, at, plain) {
@@ -219,6 +229,11 @@ impl Splitter {
         };
         found.map(|at| from + at)
     }
+}
+
+/// A set of bytes has that byte.
+fn has(set: &[u64; 4], byte: u8) -> bool {
+    set[usize::from(byte / 64)] >> (byte % 64) & 1 != 0
 }
 
 /// No word character (`\w`) touches the range.

@@ -15,6 +15,9 @@ const PLACE_BITS: u32 = MOST.trailing_zeros();
 /// Ranks must be below this.
 pub(super) const MAX_RANK: u32 = NONE >> PLACE_BITS;
 
+/// The place that no symbol has: what is written there is never read as a pair.
+const NOWHERE: usize = MOST - 1;
+
 /// A piece while it is merged: symbols from place 0 on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
@@ -26,98 +29,117 @@ pub(super) struct Line {
     products: [u32; MOST],
     /// One bit for each place that holds a symbol.
     held: u32,
-    /// The places of pairs that may merge, whose rules are asked for.
-    asked: u32,
+    /// The places of first pairs whose rules are asked for.
+    first: u32,
+    /// The places of the two pairs that the last merge has made, or [`NOWHERE`], and these pairs.
+    asked: [(usize, u64); 2],
 }
 
 impl Line {
     pub(super) const EMPTY: Self = Self {
-        symbols: [0; MOST],
+        symbols: [u32::MAX; MOST],
         keys: [NONE; MOST],
         products: [0; MOST],
         held: 0,
-        asked: 0,
+        first: 0,
+        asked: [(NOWHERE, 0); 2],
     };
 
     /// Of fewer than [`MOST`] symbols; `piece` are their bytes, or of another length.
     #[inline(always)]
-    pub(super) fn new(merges: &Merges, piece: &[u8], symbols: &[u32]) -> Self {
-        let mut line = Self::EMPTY;
-        for (place, &symbol) in line.symbols.iter_mut().zip(symbols) {
+    pub(super) fn start(&mut self, merges: &Merges, piece: &[u8], symbols: &[u32]) {
+        self.keys = Self::EMPTY.keys;
+        for (place, &symbol) in self.symbols.iter_mut().zip(symbols) {
             *place = symbol;
         }
-        line.held = (1 << symbols.len()) - 1;
+        self.symbols[NOWHERE] = u32::MAX;
+        self.held = (1 << symbols.len()) - 1;
+        self.first = 0;
+        self.asked = [(NOWHERE, merges.nothing()); 2];
         if let Some(rules) = merges.of_bytes(piece, symbols.len()) {
             for (place, rule) in rules.enumerate() {
-                line.set(place, rule);
+                self.set(place, rule);
             }
         } else {
             for (place, pair) in symbols.windows(2).enumerate() {
-                line.asked |= u32::from(merges.ask(pair[0], pair[1])) << place;
+                self.first |= u32::from(merges.ask(pair[0], pair[1])) << place;
             }
         }
-        line
     }
 
+    /// Writes the rule of a pair; returns its key.
     #[inline(always)]
-    fn set(&mut self, place: usize, (rank, product): (u32, u32)) {
+    fn set(&mut self, place: usize, (rank, product): (u32, u32)) -> u32 {
         let place = place % MOST;
         // Shifted out of `NONE`, ones stay: it is still more than any rank.
-        self.keys[place] = rank << PLACE_BITS | place as u32;
+        let key = rank << PLACE_BITS | place as u32;
+        self.keys[place] = key;
         self.products[place] = product;
+        key
     }
 
     /// The place of the symbol behind `place`.
     #[inline(always)]
-    fn after(&self, place: usize) -> Option<usize> {
-        let right = self.held & (!1 << place);
-        (right != 0).then(|| right.trailing_zeros() as usize % MOST)
+    fn after(&self, place: usize) -> usize {
+        let right = self.held & (!1 << place) | 1 << NOWHERE;
+        right.trailing_zeros() as usize % MOST
     }
 
     /// The place of the symbol before `place`.
     #[inline(always)]
-    fn before(&self, place: usize) -> Option<usize> {
+    fn before(&self, place: usize) -> usize {
         let left = self.held & ((1 << place) - 1);
-        (left != 0).then(|| left.ilog2() as usize % MOST)
+        // Without one this wraps to the last place, which is nowhere.
+        NOWHERE.wrapping_sub(left.leading_zeros() as usize) % MOST
     }
 
-    /// Merges the pair of lowest rank; says `false` if no pair merges any more.
+    /// Finds the rules of the first pairs that are asked for.
+    #[inline(always)]
+    fn begin(&mut self, merges: &Merges) {
+        while self.first != 0 {
+            let place = self.first.trailing_zeros() as usize % MOST;
+            self.first &= self.first - 1;
+            let pair = (self.symbols[place], self.symbols[(place + 1) % MOST]);
+            self.set(place, merges.find_asked(pair.0, pair.1));
+        }
+    }
+
+    /// Merges the pair of lowest rank; says `false` if no pair merges any more. There is no other
+    /// branch: how the merges of a word go, nobody can foresee.
     #[inline(always)]
     fn step(&mut self, merges: &Merges) -> bool {
-        while self.asked != 0 {
-            let place = self.asked.trailing_zeros() as usize % MOST;
-            self.asked &= self.asked - 1;
-            if let Some(after) = self.after(place) {
-                self.set(
-                    place,
-                    merges.find_asked(self.symbols[place], self.symbols[after]),
-                );
-            }
-        }
+        // Before the new keys are written: vectors are slow to read what was just written in parts.
         let least = self.keys.iter().fold(NONE, |least, &key| least.min(key));
-        let place = least as usize % MOST;
-        let Some(gone) = self.after(place).filter(|_| least >> PLACE_BITS < MAX_RANK) else {
+        let least = self.asked.into_iter().fold(least, |least, (place, pair)| {
+            least.min(self.set(place, merges.answer(pair)))
+        });
+        if least >> PLACE_BITS >= MAX_RANK {
             return false;
-        };
-        let product = self.products[place];
-        self.held ^= 1 << gone;
+        }
+        let place = least as usize % MOST;
+        let (before, gone) = (self.before(place), self.after(place));
+        let (after, product) = (self.after(gone), self.products[place]);
+        self.held &= !(1 << gone);
         self.symbols[place] = product;
-        self.keys[gone] = NONE;
-        self.keys[place] = NONE;
-        if let Some(after) = self.after(place) {
-            self.asked |= u32::from(merges.ask(product, self.symbols[after])) << place;
+        for place in [before, place, gone] {
+            self.keys[place] = NONE;
         }
-        if let Some(before) = self.before(place) {
-            self.keys[before] = NONE;
-            self.asked |= u32::from(merges.ask(self.symbols[before], product)) << before;
-        }
+        self.asked = [
+            (before, merges.asked(self.symbols[before], product)),
+            (place, merges.asked(product, self.symbols[after])),
+        ];
         true
     }
 
     /// The symbols that are left.
+    #[inline(always)]
     pub(super) fn symbols(&self) -> impl Iterator<Item = u32> {
-        let places = self.symbols.iter().enumerate();
-        places.filter_map(|(place, &symbol)| (self.held >> place & 1 != 0).then_some(symbol))
+        let mut held = self.held;
+        std::iter::from_fn(move || {
+            let place = held.trailing_zeros() as usize;
+            held &= held.wrapping_sub(1);
+            self.symbols.get(place).copied()
+        })
     }
 }
 
@@ -126,6 +148,9 @@ impl Line {
 pub(super) fn merge(merges: &Merges, lines: &mut [Line]) {
     let mut order: [usize; ABREAST] = std::array::from_fn(|place| place);
     let mut going = lines.len().min(ABREAST);
+    for line in &mut *lines {
+        line.begin(merges);
+    }
     while going > 0 {
         let mut turn = 0;
         while turn < going {
@@ -163,10 +188,10 @@ mod tests {
                         .collect()
                 })
                 .collect();
-            let mut lines: Vec<Line> = pieces
-                .iter()
-                .map(|piece| Line::new(&merges, &[], piece))
-                .collect();
+            let mut lines = [Line::EMPTY; ABREAST];
+            for (line, piece) in lines.iter_mut().zip(&pieces) {
+                line.start(&merges, &[], piece);
+            }
             merge(&merges, &mut lines);
             for (mut piece, line) in pieces.into_iter().zip(&lines) {
                 merges.apply(&[], &mut piece, &mut Merging::default());

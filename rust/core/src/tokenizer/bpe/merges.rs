@@ -41,6 +41,8 @@ pub(super) struct Merges {
     /// One bit for each hash of a pair: most pairs asked for do not merge, and this, unlike the
     /// buckets, stays in the cache.
     seen: Vec<u64>,
+    /// A pair that no rule has, and whose bucket says so at once.
+    nothing: u64,
     /// Rank and product of pairs of bytes, by the bytes; empty if pieces do not start as bytes.
     bytes: Vec<(u32, u32)>,
 }
@@ -55,6 +57,7 @@ impl Merges {
             buckets: large(Bucket([FREE; BUCKET]), size),
             mask: size - 1,
             seen: vec![0; (rules.len() / 8).next_power_of_two().max(1)],
+            nothing: FREE.pair,
             bytes: Vec::new(),
         };
         for (rank, &(left, right, product)) in (0..).zip(rules) {
@@ -64,7 +67,15 @@ impl Merges {
                 product,
             });
         }
+        let not_full =
+            |pair: &u64| merges.buckets[merges.home(*pair)].0[BUCKET - 1].pair == FREE.pair;
+        merges.nothing = (0..FREE.pair).rev().find(not_full).unwrap_or(FREE.pair);
         merges
+    }
+
+    /// Stands for a pair that does not merge; see [`Merges::asked`].
+    pub(super) fn nothing(&self) -> u64 {
+        self.nothing
     }
 
     /// Keeps the ranks of pairs of bytes ready, given the id of each byte.
@@ -120,15 +131,24 @@ impl Merges {
     /// As `find`, for a pair of which [`Merges::ask`] says that it may merge.
     #[inline(always)]
     pub(super) fn find_asked(&self, left: u32, right: u32) -> (u32, u32) {
-        let pair = pack(left, right);
+        self.answer(pack(left, right))
+    }
+
+    /// The rank of a pair of [`Merges::asked`], or [`NONE`], and what it merges into. Which of the
+    /// slots it is, nobody can foresee: there is no branch for it.
+    #[inline(always)]
+    pub(super) fn answer(&self, pair: u64) -> (u32, u32) {
         let mut bucket = self.home(pair);
         loop {
             let Bucket(slots) = &self.buckets[bucket];
-            if let Some(slot) = slots.iter().find(|slot| slot.pair == pair) {
-                return (slot.rank, slot.product);
-            }
-            if slots[BUCKET - 1].pair == FREE.pair {
-                return (NONE, 0);
+            let found = slots.iter().fold(
+                FREE,
+                |found, slot| {
+                    if slot.pair == pair { *slot } else { found }
+                },
+            );
+            if found.rank != NONE || slots[BUCKET - 1].pair == FREE.pair {
+                return (found.rank, found.product);
             }
             bucket = (bucket + 1) & self.mask;
         }
@@ -143,6 +163,19 @@ impl Merges {
             prefetch(&self.buckets, self.home(pair));
         }
         may
+    }
+
+    /// As `ask`, without a branch: gives the pair for `answer`, another one if it does not merge.
+    #[inline(always)]
+    pub(super) fn asked(&self, left: u32, right: u32) -> u64 {
+        let pair = pack(left, right);
+        let pair = if self.may_merge(pair) {
+            pair
+        } else {
+            self.nothing
+        };
+        prefetch(&self.buckets, self.home(pair));
+        pair
     }
 
     /// Merges `symbols` in place as far as the rules go. `piece` are their bytes, or empty if they

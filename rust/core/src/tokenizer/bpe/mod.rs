@@ -25,6 +25,7 @@ mod place;
 mod plan;
 mod queue;
 mod simd;
+mod survey;
 mod unicode;
 mod vocabulary;
 mod wide;
@@ -43,7 +44,9 @@ use normalize::Rewrite;
 use pieces::Pieces;
 use place::{Places, Trace};
 use plan::Plan;
+use simd::Processor;
 pub(crate) use simd::advise_huge;
+use survey::{Look, Starts};
 use vocabulary::Vocabulary;
 use work::Work;
 
@@ -78,6 +81,8 @@ pub struct Encoder {
     raw: Option<Arc<Splitter>>,
     /// Of the tokens that are searched in the normalized text.
     normalized: Option<Arc<Splitter>>,
+    /// What tokens of both kinds start with.
+    starts: Option<Starts>,
 }
 
 /// What does not depend on which tokens are structural.
@@ -151,7 +156,9 @@ impl Encoder {
             Splitter::new(pairs, |id| structural.contains(&id)).map(Arc::new)
         };
         let (raw, normalized) = (splitter(false), splitter(true));
+        let splitters = raw.iter().chain(&normalized).map(|splitter| &**splitter);
         Self {
+            starts: Starts::new(splitters),
             shared,
             raw,
             normalized,
@@ -172,10 +179,31 @@ impl Encoder {
         rows: &mut Rows,
     ) -> Result<()> {
         rows.ids.extend_from_slice(prefix);
-        self.part(scratch, text, 0, &[], &mut rows.ids, &mut Places::none())?;
+        match self.plainness(text) {
+            Some(highest) => {
+                let pieces = &self.shared.pieces;
+                pieces.encode(&mut scratch.work, text, highest, &mut rows.ids)?;
+            }
+            None => self.part(scratch, text, 0, &[], &mut rows.ids, &mut Places::none())?,
+        }
         rows.ids.extend_from_slice(suffix);
         scratch.work.end_row(rows.ids.len());
         Ok(())
+    }
+
+    /// The highest byte of a text that has no added token and that nothing rewrites; `None` of others,
+    /// and wherever a closer look is needed to tell.
+    #[inline]
+    fn plainness(&self, text: &str) -> Option<u8> {
+        let (starts, shared) = (self.starts?, &*self.shared);
+        let text_bytes = text.as_bytes();
+        let survey = Processor::here().run(Look {
+            text: text_bytes,
+            starts,
+        });
+        let same = |rewrite: Rewrite| rewrite.keeps(text, survey.highest);
+        (!survey.start && same(shared.normalizer) && same(shared.pre_tokenizer))
+            .then_some(survey.highest)
     }
 
     /// Encodes one part of an input, which starts at byte `base` of it.
@@ -274,12 +302,12 @@ impl Encoder {
         let marked = places.within(trace.end);
         let mut rewritten = std::mem::take(&mut scratch.rewritten);
         let changed = self.shared.pre_tokenizer.apply(text, first, &mut rewritten);
-        let result = self.shared.pieces.encode(
-            &mut scratch.work,
-            if changed { &rewritten } else { text },
-            ids,
-        );
-        let start = result.map_err(|what| Error::new(ErrorKind::Tokenizer, "bad-split", what))?;
+        let start = ids.len();
+        let plain = if changed { &rewritten } else { text };
+        let highest = normalize::highest(plain);
+        self.shared
+            .pieces
+            .encode(&mut scratch.work, plain, highest, ids)?;
         if !places.all_found() {
             // What follows has to know how many ids there are.
             self.shared.pieces.settle(&mut scratch.work, ids);

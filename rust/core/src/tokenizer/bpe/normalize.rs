@@ -64,6 +64,15 @@ impl Rewrite {
         true
     }
 
+    /// `apply` would not change a whole text whose highest byte is `highest`, as far as a glance tells.
+    pub(super) fn keeps(self, text: &str, highest: u8) -> bool {
+        let bytes = text.as_bytes();
+        let composed = || !self.nfc || Processor::here().run(OnlyInert(bytes));
+        let unmarked = || !self.marker || memchr::memmem::find(bytes, MARKER_BYTES).is_none();
+        // Two-byte characters below U+0300 never change.
+        !self.prefixes(text, true) && (highest < 0xCC || composed() && unmarked())
+    }
+
     fn prefixes(self, text: &str, first: bool) -> bool {
         let spaced = text.starts_with(' ') || (self.marker && text.starts_with(MARKER));
         match self.prefix {
@@ -161,13 +170,17 @@ fn may_change(c: char) -> bool {
 /// The text is its own NFC, as far as a look at each character tells.
 fn is_composed(text: &str) -> bool {
     // Two-byte characters below U+0300 never change.
-    Processor::here().run(Highest(text.as_bytes())) < 0xCC
+    highest(text) < 0xCC
         || Processor::here().run(OnlyInert(text.as_bytes()))
         || !text.chars().any(suspect)
         || is_nfc_quick(text.chars()) == IsNormalized::Yes
 }
 
 /// The highest byte of a text.
+pub(super) fn highest(text: &str) -> u8 {
+    Processor::here().run(Highest(text.as_bytes()))
+}
+
 struct Highest<'a>(&'a [u8]);
 
 impl Task for Highest<'_> {

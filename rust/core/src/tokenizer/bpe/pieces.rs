@@ -17,6 +17,7 @@ use super::simd::{Processor, Task, Vectors};
 use super::vocabulary::{Alphabet, Vocabulary};
 use super::wide::{self, Wide};
 use super::work::{CHUNK, Work};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Pieces and rows that wait to be settled.
 const WAITING: usize = 64;
@@ -117,7 +118,7 @@ impl Pieces {
             .partition(|(bytes, _)| bytes.len() <= wide::MAX_BYTES);
         for batch in short.chunks(ABREAST) {
             for (line, (bytes, _)) in lines.iter_mut().zip(batch) {
-                *line = self.line(bytes, &mut symbols);
+                self.start(line, bytes, &mut symbols);
             }
             let (merges, lines) = (&self.merges, &mut lines[..batch.len()]);
             self.processor.run(Abreast { merges, lines });
@@ -133,22 +134,23 @@ impl Pieces {
         }
     }
 
-    /// Appends the ids of `text`; returns where they start.
+    /// Appends the ids of `text`, whose highest byte is `highest`. Errors if the pattern cannot
+    /// split it.
     pub(super) fn encode(
         &self,
         work: &mut Work,
         text: &str,
+        highest: u8,
         ids: &mut Vec<u32>,
-    ) -> Result<usize, String> {
-        let first = ids.len();
-        let pieces = self;
-        self.processor.run(Encode {
-            pieces,
+    ) -> Result<()> {
+        let result = self.processor.run(Encode {
+            pieces: self,
             work,
             text,
+            highest,
             ids,
-        })?;
-        Ok(first)
+        });
+        result.map_err(|what| Error::new(ErrorKind::Tokenizer, "bad-split", what))
     }
 
     #[inline(always)]
@@ -157,12 +159,13 @@ impl Pieces {
         vectors: impl Vectors,
         work: &mut Work,
         text: &str,
+        highest: u8,
         ids: &mut Vec<u32>,
-    ) -> Result<(), String> {
+    ) -> std::result::Result<(), String> {
         work.ends.clear();
         self.split.split(text, vectors, &mut work.ends)?;
         let mut ends = std::mem::take(&mut work.ends);
-        if self.cut_ascii || text.bytes().fold(0, u8::max) >= 0xE0 {
+        if self.cut_ascii || highest >= 0xE0 {
             let count = self.cut(text.as_bytes(), &ends, &mut work.parts);
             std::mem::swap(&mut ends, &mut work.parts);
             self.chunks(vectors, work, text, &ends[..count], ids);
@@ -360,7 +363,7 @@ impl Pieces {
             }
             waiting[count] = number;
             let (bytes, length) = work.gaps.get(number).waiting.piece();
-            work.lines[count] = self.line(&bytes[..length], &mut work.symbols);
+            self.start(&mut work.lines[count], &bytes[..length], &mut work.symbols);
             count += 1;
             if count == ABREAST {
                 self.merge_abreast(work, &waiting);
@@ -402,12 +405,12 @@ impl Pieces {
         }
     }
 
-    /// A piece before it is merged.
+    /// Puts a piece on a line, before it is merged.
     #[inline(always)]
-    fn line(&self, piece: &[u8], symbols: &mut Vec<u32>) -> Line {
+    fn start(&self, line: &mut Line, piece: &[u8], symbols: &mut Vec<u32>) {
         symbols.clear();
         self.first_symbols(piece, symbols);
-        Line::new(&self.merges, piece, symbols)
+        line.start(&self.merges, piece, symbols);
     }
 
     /// Merges the pieces of the first lines, fills their gaps, and remembers them.
@@ -458,16 +461,17 @@ struct Encode<'a> {
     pieces: &'a Pieces,
     work: &'a mut Work,
     text: &'a str,
+    highest: u8,
     ids: &'a mut Vec<u32>,
 }
 
 impl Task for Encode<'_> {
-    type Output = Result<(), String>;
+    type Output = std::result::Result<(), String>;
 
     #[inline(always)]
     fn run(self, vectors: impl Vectors) -> Self::Output {
         self.pieces
-            .encode_with(vectors, self.work, self.text, self.ids)
+            .encode_with(vectors, self.work, self.text, self.highest, self.ids)
     }
 }
 

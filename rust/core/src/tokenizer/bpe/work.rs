@@ -9,7 +9,7 @@ use super::simd::Vectors;
 use super::wide::WidePieces;
 
 /// Pieces whose cache lines are asked for before the first of them is read.
-pub(super) const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 64;
 /// Ends and symbols whose memory a thread keeps; a piece may be as long as a text.
 const KEPT: usize = 1 << 18;
 
