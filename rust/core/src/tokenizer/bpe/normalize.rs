@@ -74,13 +74,13 @@ impl Rewrite {
     }
 
     fn prefixes(self, text: &str, first: bool) -> bool {
-        let spaced = text.starts_with(' ') || (self.marker && text.starts_with(MARKER));
+        let spaced = || text.starts_with(' ') || (self.marker && text.starts_with(MARKER));
         match self.prefix {
             _ if text.is_empty() => false,
             Prefix::Never => false,
             Prefix::Always => true,
-            Prefix::UnlessSpace => !spaced,
-            Prefix::FirstUnlessSpace => first && !spaced,
+            Prefix::UnlessSpace => !spaced(),
+            Prefix::FirstUnlessSpace => first && !spaced(),
         }
     }
 
