@@ -71,6 +71,32 @@ def test_sentence_piece_families(family: str, rules: list[AddedToken], tmp_path:
     check(characters(*SENTENCE_PIECE[family], rules), tmp_path)
 
 
+STRIPS = [
+    AddedToken("!", lstrip=True, rstrip=True),
+    AddedToken("\t", lstrip=True, rstrip=True, normalized=True),
+    AddedToken("\u3000 ", lstrip=True, rstrip=True),
+    AddedToken("#", lstrip=True, rstrip=True, normalized=False),
+]
+
+
+@pytest.mark.parametrize("family", ["qwen2", *SENTENCE_PIECE])
+def test_white_space_at_added_tokens(family: str, tmp_path: Path) -> None:
+    """Where a normalizer has made a sign of the space, it is no white space any more.
+
+    A token of white space that the token before has stripped is none.
+    """
+    if family in SENTENCE_PIECE:
+        tokenizer = characters(*SENTENCE_PIECE[family], STRIPS)
+    else:
+        tokenizer = trained(BYTE_LEVEL[family](), None, STRIPS)
+    path = tmp_path / "tokenizer.json"
+    tokenizer.save(str(path))
+    draw = random.Random(12)
+    bits = ["!", "\t", "\u3000 ", "#", " ", "  ", "a", "▁", "\n"]
+    texts = ["".join(draw.choices(bits, k=draw.randint(1, 8))) for _ in range(3000)]
+    assert differences(path, texts) == []
+
+
 @pytest.mark.parametrize("ignore_merges", [False, True])
 def test_tokens_that_no_merge_reaches(ignore_merges: bool, tmp_path: Path) -> None:
     content = json.loads(trained(BYTE_LEVEL["qwen2"](), None, []).to_str())

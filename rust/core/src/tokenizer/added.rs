@@ -80,6 +80,8 @@ pub struct Splitter {
     first: [bool; 256],
     /// Second bytes that go with a first byte; all of them if a pattern is that one byte.
     seconds: Vec<[u64; 4]>,
+    /// A space is written for a sign that `lstrip` and `rstrip` leave.
+    spaces_are_signs: bool,
 }
 
 impl Splitter {
@@ -96,6 +98,7 @@ impl Splitter {
             needles: Vec::new(),
             first: [false; 256],
             seconds: vec![[0; 4]; 256],
+            spaces_are_signs: false,
         };
         for (token, text) in tokens {
             splitter.add(token, text.as_bytes(), structural(token.id));
@@ -108,6 +111,12 @@ impl Splitter {
             .filter(|&byte| splitter.first[usize::from(byte)])
             .collect();
         (!splitter.patterns.is_empty()).then_some(splitter)
+    }
+
+    /// For texts in which a space is written for a sign, as `▁`, that is no white space.
+    pub(crate) fn with_signs_for_spaces(mut self, signs: bool) -> Self {
+        self.spaces_are_signs = signs;
+        self
     }
 
     fn add(&mut self, token: &AddedToken, text: &[u8], structural: bool) {
@@ -153,11 +162,16 @@ impl Splitter {
             if token.single_word && !stands_alone(text, start, end) {
                 continue;
             }
+            let strips = |c: char| c.is_whitespace() && !(self.spaces_are_signs && c == ' ');
             if token.lstrip {
-                start = text[..start].trim_end().len().max(done);
+                start = text[..start].trim_end_matches(strips).len().max(done);
             }
             if token.rstrip {
-                end = text.len() - text[end..].trim_start().len();
+                end = text.len() - text[end..].trim_start_matches(strips).len();
+            }
+            // The token before has taken all of it.
+            if start >= end {
+                continue;
             }
             if done < start {
                 part(Part {
@@ -310,6 +324,34 @@ mod tests {
                 text(" b")
             ]
         );
+    }
+
+    #[test]
+    fn a_token_of_white_space_that_another_has_taken_is_none() {
+        let mut both = token(1, "\t");
+        (both.lstrip, both.rstrip) = (true, true);
+        assert_eq!(
+            split(&[both], "a \t \t b", &[]),
+            [text("a"), part(1, " \t \t "), text("b")]
+        );
+    }
+
+    #[test]
+    fn a_space_that_is_a_sign_stays() {
+        let mut both = token(1, "<s>");
+        (both.lstrip, both.rstrip) = (true, true);
+        let splitter = Splitter::new([(&both, both.content.clone())], |_| false).unwrap();
+        let mut ends = Vec::new();
+        let result: Result<(), ()> = splitter.with_signs_for_spaces(true).split(
+            "a \n<s>\t b",
+            |_, _| false,
+            |part| {
+                ends.push((part.id, part.end));
+                Ok(())
+            },
+        );
+        assert_eq!(result, Ok(()));
+        assert_eq!(ends, [(None, 2), (Some(1), 7), (None, 9)]);
     }
 
     #[test]

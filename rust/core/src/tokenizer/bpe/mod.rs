@@ -155,7 +155,9 @@ impl Encoder {
                 .iter()
                 .filter(|token| token.normalized == normalized);
             let pairs = tokens.map(|token| (token, text(token)));
-            Splitter::new(pairs, |id| structural.contains(&id)).map(Arc::new)
+            let splitter = Splitter::new(pairs, |id| structural.contains(&id))?;
+            let signs = normalized && shared.normalizer.marker;
+            Some(Arc::new(splitter.with_signs_for_spaces(signs)))
         };
         let (raw, normalized) = (splitter(false), splitter(true));
         let splitters = raw.iter().chain(&normalized).map(|splitter| &**splitter);
