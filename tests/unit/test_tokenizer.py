@@ -197,3 +197,15 @@ def test_decoded_bytes_give_the_text_back(tokenizer: turnmill.Tokenizer, texts: 
     ids, offsets = tokenizer.encode_batch(texts, threads=2)
     for text, row in zip(texts, rows(ids, offsets), strict=True):
         assert b"".join(tokenizer._token_bytes(row)) == text.encode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the names of threads in /proc")
+def test_batches_of_every_size_share_one_pool(tokenizer: turnmill.Tokenizer) -> None:
+    def workers() -> int:
+        names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+        return sum(name.startswith("turnmill-") for name in names)
+
+    before = workers()
+    for count in range(1, 14):
+        tokenizer.encode_batch(["a" * 70_000] * count, threads=13)
+    assert workers() <= before + 13

@@ -100,7 +100,8 @@ where
     let workers = vec![(); threads.min(items.len()).max(1)];
     let items = Mutex::new(items.into_iter().enumerate());
     let stopped = AtomicBool::new(false);
-    let results = map(workers.len(), &workers, |()| {
+    // Not a pool for each number of workers: pools are never dropped.
+    let results = map(threads, &workers, |()| {
         let mut queue = Queue {
             items: &items,
             stopped: &stopped,
