@@ -13,7 +13,7 @@ use crate::check::{Reject, Rule, RuleCounts};
 use crate::label::{self, IGNORED, StopSet, TokenSpan};
 use crate::recipe::SpecialInContent;
 use crate::template::{Origin, Rendered};
-use crate::tokenizer::{Encoding, Input, Mark};
+use crate::tokenizer::{Encoding, Input, MAX_TEXT_BYTES, Mark};
 
 /// Buffers of one worker. After a row, `encoding.ids`, `labels`, `weights` and `turns` hold its
 /// sample.
@@ -119,7 +119,7 @@ impl Desk {
         self.cuts.sort_unstable();
         self.cuts.dedup();
         let length = self.rendered.text.len();
-        if u32::try_from(length).is_err() {
+        if length > MAX_TEXT_BYTES {
             let reason = format!("the text has {length} bytes");
             return Err(Reject::new(Rule::OverlongSample, reason).into());
         }

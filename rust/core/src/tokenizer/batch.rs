@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use super::bpe::advise_huge;
-use super::{Rows, Tokenizer};
+use super::{MAX_TEXT_BYTES, Rows, Tokenizer};
 use crate::cancel::Cancel;
 use crate::{Error, ErrorKind, Result, pool};
 
@@ -99,7 +99,7 @@ impl BatchEncoder {
         } else {
             (&[][..], &[][..])
         };
-        texts.iter().try_for_each(|text| check_size(text))?;
+        texts.iter().try_for_each(|text| check_size(text.len()))?;
         let backend = self.tokenizer.backend();
         backend.encode_rows(scratch, texts, frame, rows)
     }
@@ -117,15 +117,14 @@ impl BatchEncoder {
     }
 }
 
-/// Offsets inside a text are 32 bits wide.
-fn check_size(text: &str) -> Result<()> {
-    if u32::try_from(text.len()).is_ok() {
+fn check_size(bytes: usize) -> Result<()> {
+    if bytes <= MAX_TEXT_BYTES {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Data,
         "text-too-long",
-        "a text is longer than 4 GiB",
+        "a text is longer than 2 GiB",
     ))
 }
 
@@ -378,6 +377,13 @@ mod tests {
                 assert_eq!(error.location().row, Some(11));
             }
         }
+    }
+
+    #[test]
+    fn a_text_has_31_bits_for_its_places() {
+        assert!(check_size((1 << 31) - 1).is_ok());
+        let error = check_size(1 << 31).unwrap_err();
+        assert_eq!(error.code(), "text-too-long");
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub use load::read_templates;
 pub use reference::Reference;
 pub use special::{SpecialTokens, Templates};
 
+/// Most bytes of one text: places in it have 32 bits, of which the encoder keeps one to itself.
+pub const MAX_TEXT_BYTES: usize = (1 << 31) - 1;
+
 /// What to encode, and which places of it to find again among the tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
