@@ -1,7 +1,7 @@
 //! What pieces of text merge into, remembered: a shared image of the vocabulary that never
-//! changes, and a small table for each thread in front of it. Hits are compared exactly.
+//! changes, and a table for each thread, which starts with the same. Hits are compared exactly.
 
-use super::simd::{Vectors, large, prefetch};
+use super::simd::{Vectors, large, large_copy, prefetch};
 
 /// Longest piece that is remembered here, in bytes.
 pub(super) const MAX_BYTES: usize = 15;
@@ -59,6 +59,13 @@ impl Entry {
 #[repr(C, align(64))]
 struct Bucket([Entry; 2]);
 
+#[cfg(test)]
+impl Bucket {
+    fn len(&self) -> usize {
+        self.0.iter().filter(|entry| entry.key != 0).count()
+    }
+}
+
 /// The bytes of a piece among 16, by its length.
 const KEEP: [u128; 16] = {
     let mut keep = [0; 16];
@@ -112,9 +119,50 @@ pub(super) fn hash(key: Key) -> u32 {
     (product as u64 ^ (product >> 64) as u64) as u32
 }
 
-/// The vocabulary's own pieces: open addressing by buckets, at most three quarters full.
-#[derive(Debug)]
+/// The vocabulary's own pieces.
+#[derive(Debug, Default)]
 pub(super) struct Image {
+    /// What a thread's table starts with: the first two pieces of each bucket.
+    first: Vec<Bucket>,
+    rest: Rest,
+}
+
+impl Image {
+    /// Of pieces in the order of their ids: earlier ones are met more often.
+    pub(super) fn new(entries: &[Entry]) -> Self {
+        let mut first = large(Bucket::default(), OWN_BUCKETS);
+        let mut rest = Vec::new();
+        for entry in entries {
+            let Bucket(slots) = &mut first[hash(entry.key()) as usize % OWN_BUCKETS];
+            let mut slots = slots.iter_mut();
+            match slots.find(|slot| slot.key == 0 || slot.is_of(entry.key())) {
+                Some(slot) => *slot = *entry,
+                None => rest.push(*entry),
+            }
+        }
+        Self {
+            first,
+            rest: Rest::new(&rest),
+        }
+    }
+
+    /// Starts to load what `find` will read.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u32) {
+        prefetch(&self.first, hash as usize % OWN_BUCKETS);
+        self.rest.prefetch(hash);
+    }
+
+    fn find(&self, key: Key, hash: u32) -> Option<&Entry> {
+        let Bucket(slots) = self.first.get(hash as usize % OWN_BUCKETS)?;
+        let first = slots.iter().find(|entry| entry.is_of(key));
+        first.or_else(|| self.rest.find(key, hash))
+    }
+}
+
+/// Pieces that have no room in the buckets: open addressing, at most three quarters full.
+#[derive(Debug, Default)]
+struct Rest {
     buckets: Vec<Bucket>,
     mask: usize,
     /// One bit for each hash, eight for each piece: most of what is asked for is not there, and
@@ -122,18 +170,18 @@ pub(super) struct Image {
     seen: Vec<u64>,
 }
 
-impl Image {
-    pub(super) fn new(entries: &[Entry]) -> Self {
+impl Rest {
+    fn new(entries: &[Entry]) -> Self {
         let size = (entries.len() * 2 / 3 + 1).next_power_of_two();
-        let mut image = Self {
+        let mut rest = Self {
             buckets: large(Bucket::default(), size),
             mask: size - 1,
             seen: vec![0; size.div_ceil(4)],
         };
         for entry in entries {
-            image.insert(entry);
+            rest.insert(entry);
         }
-        image
+        rest
     }
 
     /// The word and the bit of a hash; other bits of it choose the bucket.
@@ -159,11 +207,10 @@ impl Image {
         }
     }
 
-    /// Starts to load what `find` will read.
+    /// Starts to load what `find` will read first.
     #[inline]
-    pub(super) fn prefetch(&self, hash: u32) {
+    fn prefetch(&self, hash: u32) {
         prefetch(&self.seen, self.bit(hash).0);
-        prefetch(&self.buckets, hash as usize & self.mask);
     }
 
     fn find(&self, key: Key, hash: u32) -> Option<&Entry> {
@@ -195,8 +242,8 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub(super) fn new() -> Self {
-        let buckets = large(Bucket::default(), OWN_BUCKETS).into_boxed_slice();
+    pub(super) fn new(image: &Image) -> Self {
+        let buckets = large_copy(&image.first).into_boxed_slice();
         let Ok(buckets) = buckets.try_into() else {
             unreachable!("the table has that many buckets")
         };
@@ -271,7 +318,7 @@ mod tests {
 
     #[test]
     fn the_older_of_three_is_forgotten() {
-        let mut own = Own::new();
+        let mut own = Own::new(&Image::new(&[]));
         let entry = |key| Entry::new(key, &[key as u32]).unwrap();
         for key in 1..=3 {
             own.insert(entry(key), 5);
@@ -282,18 +329,28 @@ mod tests {
     }
 
     #[test]
-    fn the_image_finds_what_was_put_in() {
-        let entries: Vec<_> = (1..200_u128)
+    fn the_image_finds_what_was_put_in_and_so_does_a_new_table() {
+        // More than two for each bucket, at an average.
+        let count = OWN_BUCKETS as Key * 3;
+        let entries: Vec<_> = (1..count)
             .map(|k| Entry::new(k << 3, &[k as u32]).unwrap())
             .collect();
         let image = Image::new(&entries);
+        let mut own = Own::new(&image);
+        let mut known = 0;
         for entry in &entries {
-            assert_eq!(
-                image.find(entry.key(), hash(entry.key())).unwrap().ids,
-                entry.ids
-            );
+            let (key, hash) = (entry.key(), hash(entry.key()));
+            assert_eq!(image.find(key, hash).unwrap().ids, entry.ids);
+            known += usize::from(own.find(&key, hash).is_some());
         }
+        let held = entries.len() - image.rest.buckets.iter().map(Bucket::len).sum::<usize>();
+        assert_eq!(known, held);
+        assert!(held < entries.len() && held > OWN_BUCKETS);
         assert!(image.find(1, hash(1)).is_none());
+        assert!(own.adopt(&image, 1, hash(1)).is_none());
+        let (last, hash) = (entries[entries.len() - 1], hash((count - 1) << 3));
+        assert_eq!(own.adopt(&image, last.key(), hash).unwrap().ids, last.ids);
+        assert_eq!(own.find(&last.key(), hash).unwrap().ids, last.ids);
         assert!(Entry::new(1, &[1, 2, 3, 4, 5]).is_none());
     }
 }

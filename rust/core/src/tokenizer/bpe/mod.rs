@@ -357,7 +357,7 @@ fn own_scratch(scratch: &mut dyn Any) -> Result<&mut Scratch> {
 impl Backend for Encoder {
     fn scratch(&self) -> Box<dyn Any + Send> {
         Box::new(Scratch {
-            work: Work::new(),
+            work: self.shared.pieces.work(),
             normalized: String::new(),
             rewritten: String::new(),
         })

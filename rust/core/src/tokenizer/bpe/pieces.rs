@@ -78,7 +78,7 @@ impl Pieces {
             atoms,
             alphabet: vocabulary.alphabet.clone(),
             merges,
-            image: Image::new(&[]),
+            image: Image::default(),
             long: FxHashMap::default(),
             cut_ascii,
             whole_differs: false,
@@ -101,6 +101,11 @@ impl Pieces {
         (pieces.long, pieces.whole_differs) = (long, whole_differs);
         pieces.image = Image::new(&entries);
         Ok(pieces)
+    }
+
+    /// Memory of a thread.
+    pub(super) fn work(&self) -> Work {
+        Work::new(&self.image)
     }
 
     /// As on that processor.

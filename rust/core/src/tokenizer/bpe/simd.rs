@@ -148,6 +148,14 @@ pub(super) fn large<T: Clone>(value: T, count: usize) -> Vec<T> {
     table
 }
 
+/// As [`large`], of what is in another table.
+pub(super) fn large_copy<T: Clone>(other: &[T]) -> Vec<T> {
+    let mut table = Vec::with_capacity(other.len());
+    advise_huge(table.spare_capacity_mut());
+    table.extend_from_slice(other);
+    table
+}
+
 /// Asks for pages of 2 MiB where memory is first written.
 pub(crate) fn advise_huge<T>(memory: &mut [T]) {
     #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! The memory of one thread.
 
 use super::abreast::{ABREAST, Line};
-use super::cache::{Key, MAX_IDS, Own};
+use super::cache::{Image, Key, MAX_IDS, Own};
 use super::gaps::Gaps;
 use super::long::LongPieces;
 use super::merging::Merging;
@@ -35,9 +35,9 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(image: &Image) -> Self {
         Self {
-            own: Own::new(),
+            own: Own::new(image),
             wide: WidePieces::new(),
             ends: Vec::new(),
             parts: Vec::new(),
