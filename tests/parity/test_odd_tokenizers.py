@@ -313,6 +313,14 @@ CASES: dict[str, Case] = {
         post_processor(template([token("!"), TEXT, token("a")], **{"!": [0], "a": [64]})),
         KNOWN,
     ),
+    "letters at begin and end": (
+        "bytes",
+        lambda c: (
+            normalizer({"type": "NFKC"})(c),
+            post_processor(template([token("a"), TEXT, token("a")], a=[64]))(c),
+        )[0],
+        "[NFKC]",
+    ),
     "several ids": (
         "bytes",
         post_processor(template([token("!"), TEXT], **{"!": [0, 5, 0]})),

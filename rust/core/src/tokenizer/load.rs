@@ -54,12 +54,13 @@ fn load_with(
     let mut ids: FxHashMap<String, u32> = file.model.vocab.0.iter().cloned().collect();
     let (added, missing) = added_tokens(&file, &config, &ids).map_err(here)?;
     ids.extend(added.iter().map(|token| (token.content.clone(), token.id)));
-    let chosen = fast(&text, &missing, frame(&file.post_processor));
+    let known = frame(&file.post_processor);
+    let chosen = fast(&text, &missing, known.clone());
     let (backend, reason, (prefix, suffix)): (Arc<dyn Backend>, _, Frame) = match chosen {
         Ok((encoder, frame)) => (Arc::new(encoder), None, frame),
         Err(reason) => {
-            let (reference, frame) = Reference::load(&text, &missing).map_err(here)?;
-            (Arc::new(reference), Some(reason), frame)
+            let (reference, found) = Reference::load(&text, &missing).map_err(here)?;
+            (Arc::new(reference), Some(reason), known.unwrap_or(found))
         }
     };
     let templates = Templates::read(&directory, &config)?;
