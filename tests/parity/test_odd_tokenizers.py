@@ -397,6 +397,24 @@ def test_dropout_is_left_to_the_reference(tmp_path: Path) -> None:
     )
 
 
+def test_an_added_token_of_which_the_normalizer_leaves_nothing_is_refused(tmp_path: Path) -> None:
+    """The wheel loads it, and some texts then never end."""
+    content = json.loads(base("bytes"))
+    content["normalizer"] = {"type": "StripAccents"}
+    flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "special"], False)
+    token = {"id": 0, "content": "\u0301", "normalized": True, **flags}
+    content["added_tokens"] = [token]
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(turnmill.TokenizerError, match=r"leaves nothing of .*u\{301\}") as caught:
+        turnmill.Tokenizer(path)
+    assert caught.value.code == "empty-token"
+    assert "normalized" in (caught.value.hint or "")
+    token["normalized"] = False
+    path.write_text(json.dumps(content), "utf-8")
+    assert turnmill.Tokenizer(path).backend == "reference"
+
+
 @pytest.mark.parametrize("kind", ["WordPiece", "WordLevel", "Unigram"])
 def test_other_models(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"

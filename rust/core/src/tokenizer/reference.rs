@@ -60,6 +60,7 @@ impl Reference {
         tokenizer.with_truncation(None).map_err(defect)?;
         tokenizer.with_padding(None);
         add_missing(&mut tokenizer, missing)?;
+        refuse_empty_tokens(&tokenizer)?;
         let frame = frame(&tokenizer)?;
         // A post-processor may trim offsets; without special tokens it changes no id.
         tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
@@ -128,6 +129,26 @@ impl Reference {
         pieces.tokenize(|piece| self.tokenizer.get_model().tokenize(piece.get()))?;
         pieces.into_encoding(None, 0, OffsetType::Byte)
     }
+}
+
+/// A search for an added token that the normalizer leaves nothing of would go on for ever, as it does in
+/// tokenizers 0.23.3.
+fn refuse_empty_tokens(tokenizer: &CrateTokenizer) -> Result<()> {
+    let Some(normalizer) = tokenizer.get_normalizer() else {
+        return Ok(());
+    };
+    let tokens = tokenizer.get_added_tokens_decoder();
+    for token in tokens.values().filter(|token| token.normalized) {
+        let mut text = NormalizedString::from(&*token.content);
+        normalizer.normalize(&mut text).map_err(defect)?;
+        if text.is_empty() {
+            let content = &token.content;
+            let what = format!("the normalizer leaves nothing of the added token {content:?}");
+            let hint = "set \"normalized\": false for it in tokenizer.json, or remove it";
+            return Err(Error::new(ErrorKind::Tokenizer, "empty-token", what).hint(hint));
+        }
+    }
+    Ok(())
 }
 
 /// The parts of a piece; added tokens come with their token.
