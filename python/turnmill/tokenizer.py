@@ -55,7 +55,7 @@ class Tokenizer:
             Ids, uint32[n].
 
         Raises:
-            DataError: The text holds half of a surrogate pair.
+            DataError: The text holds half of a surrogate pair, or has 2 GiB or more.
         """
         import numpy as np
 
@@ -79,11 +79,12 @@ class Tokenizer:
             threads: Number of threads; all cores if not given. The result never depends on it.
 
         Returns:
-            ``(ids, row_offsets)``: uint32[N] and int64[rows + 1].
+            ``(ids, row_offsets)``: uint32[N] and int64[rows + 1], writable.
 
         Raises:
-            DataError: A text is null or holds half of a surrogate pair; `.row` says which.
-            TypeError: Something else than strings.
+            DataError: A text is an Arrow null, holds half of a surrogate pair, or has 2 GiB or
+                more; `.row` says which.
+            TypeError: Something else than strings, such as None in a list.
         """
         import numpy as np
 

@@ -47,6 +47,7 @@ impl BatchEncoder {
 
     /// Ids of one text, on the calling thread; control tokens in it are parsed.
     pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
+        check_size(text.len())?;
         let mut rows = Rows::default();
         let mut scratch = self.take_scratch();
         self.append(&mut *scratch, &[text], add_special_tokens, &mut rows)?;
@@ -67,6 +68,7 @@ impl BatchEncoder {
         threads: usize,
         cancel: &Cancel,
     ) -> Result<FlatIds> {
+        check_sizes(texts)?;
         let items = items(texts);
         let share = size(texts) / threads.clamp(1, items.len().max(1));
         let parts = pool::share(threads, items, |queue| {
@@ -99,7 +101,6 @@ impl BatchEncoder {
         } else {
             (&[][..], &[][..])
         };
-        texts.iter().try_for_each(|text| check_size(text.len()))?;
         let backend = self.tokenizer.backend();
         backend.encode_rows(scratch, texts, frame, rows)
     }
@@ -117,15 +118,19 @@ impl BatchEncoder {
     }
 }
 
+fn check_sizes(texts: &[&str]) -> Result<()> {
+    texts
+        .iter()
+        .zip(0..)
+        .try_for_each(|(text, row)| check_size(text.len()).map_err(|error| error.at_row(row)))
+}
+
 fn check_size(bytes: usize) -> Result<()> {
     if bytes <= MAX_TEXT_BYTES {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Data,
-        "text-too-long",
-        "a text is longer than 2 GiB",
-    ))
+    let what = "a text has 2 GiB or more";
+    Err(Error::new(ErrorKind::Data, "text-too-long", what).hint("split it into shorter texts"))
 }
 
 /// Bytes of texts. Each has one more than it has: an empty one is work too.

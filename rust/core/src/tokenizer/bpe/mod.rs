@@ -1,7 +1,8 @@
 //! An exact, fast encoder of byte-level and SentencePiece-style BPE.
 //!
 //! text → added tokens ([`added`](super::added)) → rewritten text (`normalize`) → pieces (`grammar`)
-//! → parts of pieces (`joins`) → ids (`cache`, else `merges`).
+//! → parts of pieces (`joins`) → ids (`cache`, else `merges`). A whole text of which one look
+//! (`survey`) says that it has no added token and is not rewritten goes to the pieces at once.
 
 #![expect(
     clippy::inline_always,

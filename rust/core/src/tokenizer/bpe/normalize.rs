@@ -181,6 +181,7 @@ pub(super) fn highest(text: &str) -> u8 {
     Processor::here().run(Highest(text.as_bytes()))
 }
 
+/// What [`highest`] does, for one set of instructions.
 struct Highest<'a>(&'a [u8]);
 
 impl Task for Highest<'_> {
