@@ -43,7 +43,7 @@ STAGES = {
 }
 WHOLE = STAGES["whole path"]
 ENCODE = "<turnmill_core::tokenizer::bpe::Encoder as turnmill_core::tokenizer::Backend>::encode"
-CONTRACT = "turnmill_core::check::contract::check"
+CONTRACT = "turnmill_core::row::contract::check"
 ROWS = 1000
 MORE_ALLOWED = 1.03
 WORDS = (

@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use cpu_time::ThreadTime;
+use turnmill_core::audit::{self, Audit, AuditOptions, Vocabulary};
 use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::Schema;
-use turnmill_core::check::audit::{self, Audit, AuditOptions, Vocabulary};
-use turnmill_core::encode::{Encoder, ShardOptions};
 use turnmill_core::recipe::Recipe;
+use turnmill_core::run::{Encoder, ShardOptions};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -71,7 +71,7 @@ fn main() -> Result<()> {
 fn new_audit(encoder: &Encoder) -> Result<Audit> {
     let tokenizer = encoder.tokenizer();
     let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, encoder.stop_ids());
-    if let Some(template) = audit::template_of(tokenizer)? {
+    if let Some(template) = turnmill_core::setup::template_of(tokenizer)? {
         audit::learn(&mut vocabulary, tokenizer, &template)?;
     }
     let audit = Audit::new(vocabulary, AuditOptions::default());

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use cpu_time::ThreadTime;
 
 use turnmill_core::chat::{self, Reader, Schema, SchemaOptions};
-use turnmill_core::check::RuleCounts;
-use turnmill_core::jsonl::{self, Rows, Splitter};
+use turnmill_core::rules::RuleCounts;
+use turnmill_core::source::json::{self, Rows, Splitter};
 use turnmill_core::value::Arena;
 
 /// Bytes fed to the splitter at a time, as in a run.
@@ -78,7 +78,7 @@ fn reader(rows: &Rows, schema: Option<&str>) -> turnmill_core::Result<Reader> {
         let head: Vec<_> = rows
             .iter()
             .take(100)
-            .filter_map(|row| jsonl::parse(row.bytes, &arena).ok())
+            .filter_map(|row| json::parse(row.bytes, &arena).ok())
             .map(|parsed| parsed.value)
             .collect();
         chat::detect(&head)?
@@ -96,7 +96,7 @@ fn report(rows: &Rows, reader: &Reader) {
     let (mut counts, mut rejects) = (RuleCounts::default(), RuleCounts::default());
     for row in rows.iter() {
         let arena = Arena::new();
-        let read = jsonl::parse(row.bytes, &arena)
+        let read = json::parse(row.bytes, &arena)
             .map_err(|error| error.reject())
             .and_then(|parsed| reader.read(parsed.value, &arena, &mut counts).map(|_| ()));
         if let Err(reject) = read {
@@ -134,7 +134,7 @@ fn split_and_parse(file: &[u8], use_value: &mut dyn FnMut(turnmill_core::Value<'
             return;
         }
         for row in rows.iter() {
-            if let Ok(parsed) = jsonl::parse(row.bytes, &arena) {
+            if let Ok(parsed) = json::parse(row.bytes, &arena) {
                 use_value(std::hint::black_box(parsed.value), &arena);
             }
             arena.reset();

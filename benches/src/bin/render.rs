@@ -20,7 +20,7 @@ use std::io::{BufRead, Write as _};
 
 use cpu_time::ThreadTime;
 use turnmill_core::template::{LocalTime, Options, RenderInput, Rendered, Template};
-use turnmill_core::{Arena, Map, Value, jsonl};
+use turnmill_core::{Arena, Map, Value, source::json};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -75,7 +75,7 @@ fn json() {
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("a line");
         arena.reset();
-        let value = jsonl::parse(line.as_bytes(), &arena).expect("JSON").value;
+        let value = json::parse(line.as_bytes(), &arena).expect("JSON").value;
         let case = value.as_map().unwrap_or_default();
         let source = case
             .get("template")
@@ -180,7 +180,7 @@ fn bench(arguments: &[String]) {
     let rows: Vec<&[Map<'_>]> = text
         .lines()
         .map(|line| {
-            let value = jsonl::parse(line.as_bytes(), &parsed).expect("JSON").value;
+            let value = json::parse(line.as_bytes(), &parsed).expect("JSON").value;
             messages(value, &parsed)
         })
         .collect();

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, StructArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
-use turnmill_core::batch::rows::{Rows, Wanted};
 use turnmill_core::chat::{Reader, Schema, SchemaOptions};
-use turnmill_core::check::RuleCounts;
-use turnmill_core::jsonl::{self, Splitter};
+use turnmill_core::rules::RuleCounts;
+use turnmill_core::source::arrow::{Rows, Wanted};
+use turnmill_core::source::json::{self, Splitter};
 use turnmill_core::value::{Arena, Value};
 
 const BATCH_ROWS: usize = 1000;
@@ -44,12 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Batches of the conversations of `file`, and the bytes of their content.
 fn batches(file: &[u8]) -> turnmill_core::Result<(Vec<RecordBatch>, usize)> {
-    let mut rows = jsonl::Rows::default();
+    let mut rows = json::Rows::default();
     Splitter::new().feed(file, &mut rows)?;
     let arena = Arena::new();
     let conversations: Vec<Vec<[&str; 2]>> = rows
         .iter()
-        .filter_map(|row| conversation(jsonl::parse(row.bytes, &arena).ok()?.value))
+        .filter_map(|row| conversation(json::parse(row.bytes, &arena).ok()?.value))
         .collect();
     let bytes = conversations.iter().flatten().map(|[_, value]| value.len());
     let bytes = bytes.sum();

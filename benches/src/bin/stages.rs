@@ -23,15 +23,16 @@ use std::time::Duration;
 use arrow_array::{Array, RecordBatch};
 use arrow_data::ArrayData;
 use cpu_time::ThreadTime;
-use turnmill_core::batch::{BATCH_ROWS, Batches, Part, Sample, Samples};
 use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::{Conversation, Reader, Record, Schema, SchemaOptions};
-use turnmill_core::check::RuleCounts;
-use turnmill_core::check::contract::{self, Allowance, TrainedTurn};
-use turnmill_core::encode::{Encoder, ShardOptions};
-use turnmill_core::jsonl::{self, Layout, Rows, Splitter};
-use turnmill_core::label::{self, Ending, StopSet, TokenSpan};
 use turnmill_core::recipe::{Column, Recipe};
+use turnmill_core::row::contract::{self, Allowance, TrainedTurn};
+use turnmill_core::row::label::{self, Ending, TokenSpan};
+use turnmill_core::rules::RuleCounts;
+use turnmill_core::run::{Encoder, ShardOptions};
+use turnmill_core::setup::StopSet;
+use turnmill_core::sink::{BATCH_ROWS, Batches, Part, Sample, Samples};
+use turnmill_core::source::json::{self, Layout, Rows, Splitter};
 use turnmill_core::template::{Options, RenderInput, Rendered, Span, Template};
 use turnmill_core::tokenizer::{Encoding, Input, Mark, Tokenizer};
 use turnmill_core::{Arena, Value};
@@ -81,7 +82,7 @@ impl Job {
         let values: Vec<Value<'_>> = rows
             .iter()
             .flat_map(Rows::iter)
-            .filter_map(|row| Some(jsonl::parse(row.bytes, &arena).ok()?.value))
+            .filter_map(|row| Some(json::parse(row.bytes, &arena).ok()?.value))
             .collect();
         let reader = Reader::new(&SchemaOptions::new(self.schema))?;
         let conversations = conversations(&reader, &values, &arena);
@@ -281,7 +282,7 @@ fn split_again(file: &[u8]) -> Result<(), Failure> {
 fn parse(blocks: &[Rows]) {
     let mut arena = Arena::new();
     for row in blocks.iter().flat_map(Rows::iter) {
-        black_box(jsonl::parse(row.bytes, &arena).is_ok());
+        black_box(json::parse(row.bytes, &arena).is_ok());
         arena.reset();
     }
 }

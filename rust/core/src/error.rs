@@ -1,7 +1,7 @@
 //! The one error type: what went wrong, where, and what to do about it.
 //!
 //! An [`Error`] ends a run or a call. A row that cannot be used is not an error but a
-//! [`Reject`](crate::check::Reject): other rows go on.
+//! `Reject` of the rules: other rows go on.
 
 use std::fmt;
 use std::path::PathBuf;

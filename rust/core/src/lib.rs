@@ -1,24 +1,32 @@
 //! All behaviour of turnmill, without Python: conversations become training tensors.
 //!
-//! The data flow is the list of modules:
+//! The rooms, in the order in which a row walks through them; none imports a later one:
 //!
-//! `source` ([`jsonl`], [`batch`]) → conversation ([`chat`]) → rendered text and spans
-//! ([`template`]) → ids ([`tokenizer`]) → labels and verdict ([`label`], [`check`]) → sample
-//! ([`encode`]) → Arrow ([`batch`]).
+//! - [`rules`]: what can be wrong, by name, with its explanation
+//! - [`source`]: JSON text and Arrow batches become values
+//! - [`chat`]: a value becomes a conversation
+//! - [`template`], [`tokenizer`]: a conversation becomes text, text becomes ids
+//! - [`recipe`], [`setup`]: what is decided before the first row
+//! - [`row`]: one row becomes samples
+//! - [`sink`]: samples become Arrow batches
+//! - [`run`]: many rows, in shards, on all cores
+//! - [`audit`]: tokenized data, whoever made it, is checked
 //!
 //! The crate prints nothing, reads no environment variable and knows no Python.
 
-pub mod batch;
+pub mod audit;
 pub mod cancel;
 pub mod chat;
-pub mod check;
-pub mod encode;
 pub mod error;
-pub mod jsonl;
-pub mod label;
-pub mod length;
 pub mod pool;
 pub mod recipe;
+pub mod row;
+pub mod rules;
+pub mod run;
+pub mod setup;
+pub mod sink;
+pub mod source;
+mod suggest;
 pub mod template;
 pub mod tokenizer;
 pub mod value;

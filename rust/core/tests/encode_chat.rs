@@ -12,9 +12,9 @@ use arrow_array::types::Int32Type;
 use support::{Directory, END, START, directory};
 use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::Schema;
-use turnmill_core::check::{Rule, RuleCounts};
-use turnmill_core::encode::{Encoder, ShardOptions};
 use turnmill_core::recipe::Recipe;
+use turnmill_core::rules::{Rule, RuleCounts};
+use turnmill_core::run::{Encoder, ShardOptions};
 use turnmill_core::{Error, ErrorKind};
 
 /// What rows became: ids and labels of the samples as text, rejects by code.

@@ -13,9 +13,9 @@ use arrow_array::types::Int32Type;
 use support::{BOS, Directory, END, directory};
 use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::Schema;
-use turnmill_core::check::Rule;
-use turnmill_core::encode::{Encoder, Output, Shard, ShardOptions};
 use turnmill_core::recipe::Recipe;
+use turnmill_core::rules::Rule;
+use turnmill_core::run::{Encoder, Output, Shard, ShardOptions};
 
 fn encoder(directory: &Directory, more: &str) -> Arc<Encoder> {
     let recipe = format!(r#"{{"tokenizer": {:?}{more}}}"#, directory.text());

@@ -19,7 +19,7 @@ use arrow_schema::{ArrowError, Fields, Schema};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
-use turnmill_core::batch::SpareBuffers;
+use turnmill_core::sink::SpareBuffers;
 
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use turnmill_core::check::audit::{self, AuditOptions, Vocabulary};
-use turnmill_core::check::{Rule, Severity};
-use turnmill_core::{pool, tokenizer};
+use turnmill_core::audit::{self, AuditOptions, Vocabulary};
+use turnmill_core::rules::{Rule, Severity};
+use turnmill_core::{pool, setup, tokenizer};
 
 use crate::tokenizer::Tokenizer;
 use crate::{capsule, detach};
@@ -117,8 +117,8 @@ impl Known {
     fn of(tokenizer: &tokenizer::Tokenizer, stop: &[u32], template: Option<&str>) -> Self {
         let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, stop);
         let compiled = match template {
-            Some(source) => audit::compile(tokenizer, source).map(Some),
-            None => audit::template_of(tokenizer),
+            Some(source) => setup::compile(tokenizer, source).map(Some),
+            None => setup::template_of(tokenizer),
         };
         let (template, broken) = match compiled {
             Ok(template) => (template, None),
@@ -150,7 +150,7 @@ fn batches(rows: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
 /// The ids that a server loading this tokenizer's directory stops on.
 #[pyfunction]
 pub(crate) fn stop_set(tokenizer: &Tokenizer) -> Vec<u32> {
-    audit::stop_set(tokenizer.core())
+    setup::served_stop_ids(tokenizer.core())
 }
 
 /// One rule: name, severity, meaning, cause, cure.

@@ -13,7 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
-use turnmill_core::check::{Reject, Rule};
+use turnmill_core::rules::{Reject, Rule};
 use turnmill_core::{Arena, Map, Value};
 
 /// Far deeper than chat data, far shallower than the stack.

@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyList};
 use turnmill_core::chat::Schema;
-use turnmill_core::check::content::ContentRules;
-use turnmill_core::encode::{self, ShardOptions};
 use turnmill_core::recipe::Recipe;
+use turnmill_core::row::content_rules::ContentRules;
+use turnmill_core::run::{self, ShardOptions};
 use turnmill_core::{Arena, pool};
 
 use crate::convert::Foreign;
@@ -18,7 +18,7 @@ use crate::{capsule, convert, detach, read};
 /// A schema's name and a price list as JSON.
 type Inspected = (&'static str, Option<String>);
 
-fn inspected(inspection: &encode::Inspection) -> Inspected {
+fn inspected(inspection: &run::Inspection) -> Inspected {
     let prices = inspection.prices.as_ref();
     let prices = prices.map(|prices| prices.to_json().to_string());
     (inspection.schema.name(), prices)
@@ -26,7 +26,7 @@ fn inspected(inspection: &encode::Inspection) -> Inspected {
 
 /// A recipe made ready; see `turnmill.Encoder`.
 #[pyclass(frozen, module = "turnmill._core")]
-pub(crate) struct Encoder(Arc<encode::Encoder>);
+pub(crate) struct Encoder(Arc<run::Encoder>);
 
 #[pymethods]
 impl Encoder {
@@ -38,8 +38,8 @@ impl Encoder {
         let encoder = detach::run(py, |_| {
             let recipe = Recipe::from_json(recipe)?;
             match difference {
-                Some(difference) => encode::Encoder::with_reference(recipe, difference),
-                None => encode::Encoder::new(recipe),
+                Some(difference) => run::Encoder::with_reference(recipe, difference),
+                None => run::Encoder::new(recipe),
             }
         })?;
         Ok(Self(Arc::new(encoder)))

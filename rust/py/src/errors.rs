@@ -8,7 +8,7 @@ use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use turnmill_core::check::{Reject, Rule};
+use turnmill_core::rules::{Reject, Rule};
 use turnmill_core::{Error, ErrorKind};
 
 /// The exception that stands for `error`.

@@ -26,8 +26,8 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyList};
-    use turnmill_core::jsonl::Lines;
     use turnmill_core::recipe::Recipe;
+    use turnmill_core::source::json::Lines;
 
     use crate::{detach, read};
 

@@ -3,11 +3,11 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
-use turnmill_core::batch::rows::{Rows, Wanted};
 use turnmill_core::chat::{Record, Schema};
-use turnmill_core::check::{Reject, RuleCounts};
-use turnmill_core::encode::Encoder;
-use turnmill_core::{Arena, Error, Value, jsonl};
+use turnmill_core::rules::{Reject, RuleCounts};
+use turnmill_core::run::Encoder;
+use turnmill_core::source::arrow::{Rows, Wanted};
+use turnmill_core::{Arena, Error, Value, source::json};
 
 use crate::{capsule, errors};
 
@@ -15,7 +15,7 @@ use crate::{capsule, errors};
 pub(crate) fn parse_json<'py>(py: Python<'py>, data: &[u8]) -> PyResult<(Bound<'py, PyAny>, u32)> {
     let arena = Arena::new();
     let parsed =
-        jsonl::parse(data, &arena).map_err(|error| errors::from_reject(py, &error.reject()))?;
+        json::parse(data, &arena).map_err(|error| errors::from_reject(py, &error.reject()))?;
     Ok((object(py, parsed.value)?, parsed.duplicate_keys))
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn look<'py>(
     let arena = Arena::new();
     let looked = PyDict::new(py);
     let refuse = |reject: &Reject| looked.set_item("reject", (reject.rule.name(), &reject.reason));
-    let parsed = match jsonl::parse(row, &arena) {
+    let parsed = match json::parse(row, &arena) {
         Ok(parsed) => parsed.value,
         Err(error) => {
             refuse(&error.reject())?;

@@ -6,9 +6,9 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use turnmill_core::batch::SpareBuffers;
 use turnmill_core::cancel::Cancel;
-use turnmill_core::{Arena, Result, encode};
+use turnmill_core::sink::SpareBuffers;
+use turnmill_core::{Arena, Result, run};
 
 use crate::capsule::{self, Batch};
 use crate::convert::Foreign;
@@ -17,14 +17,14 @@ use crate::{convert, detach};
 /// Rows of one input; what comes out does not depend on how they are fed.
 #[pyclass(frozen, module = "turnmill._core")]
 pub(crate) struct Shard {
-    inner: Mutex<encode::Shard>,
+    inner: Mutex<run::Shard>,
     columns: Vec<String>,
     text_fields: Vec<String>,
     written: SpareBuffers,
 }
 
 impl Shard {
-    pub(crate) fn new(shard: encode::Shard) -> Self {
+    pub(crate) fn new(shard: run::Shard) -> Self {
         let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
         let (columns, text_fields) = shard.reads();
         let (columns, text_fields) = (owned(columns), owned(text_fields));
@@ -36,14 +36,14 @@ impl Shard {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, encode::Shard> {
+    fn lock(&self) -> MutexGuard<'_, run::Shard> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(
         &self,
         py: Python<'_>,
-        job: impl FnOnce(&mut encode::Shard, &Cancel) -> Result<encode::Output> + Send,
+        job: impl FnOnce(&mut run::Shard, &Cancel) -> Result<run::Output> + Send,
     ) -> PyResult<Output> {
         let output = detach::run(py, |cancel| {
             let mut shard = self.lock();
@@ -82,7 +82,7 @@ impl Shard {
 
     /// Encodes what was carried and gives the last batches.
     fn finish(&self, py: Python<'_>) -> PyResult<Output> {
-        self.work(py, encode::Shard::finish)
+        self.work(py, run::Shard::finish)
     }
 
     /// How often each rule was counted, by its name.
@@ -142,7 +142,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn new(py: Python<'_>, output: encode::Output, spare: &SpareBuffers) -> PyResult<Self> {
+    fn new(py: Python<'_>, output: run::Output, spare: &SpareBuffers) -> PyResult<Self> {
         let wrap = |batches: Vec<RecordBatch>| -> PyResult<Vec<Py<Batch>>> {
             let batches = batches.into_iter();
             batches

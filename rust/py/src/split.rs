@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use turnmill_core::jsonl::{self, Rows};
+use turnmill_core::source::json::{self, Rows};
 use turnmill_core::{Error, Result};
 
 use crate::errors;
@@ -12,12 +12,12 @@ use crate::errors;
 /// Row, line and text of a row.
 type Found<'py> = (u64, u64, Bound<'py, PyBytes>);
 
-/// Splits one file into rows without reading them; see `jsonl::Splitter`.
+/// Splits one file into rows without reading them; see `json::Splitter`.
 #[pyclass(frozen, module = "turnmill._core")]
 pub(crate) struct Splitter(Mutex<Cut>);
 
 struct Cut {
-    splitter: jsonl::Splitter,
+    splitter: json::Splitter,
     rows: Rows,
     /// The rows before a broken place come first, then its error.
     broken: Option<Error>,
@@ -29,9 +29,9 @@ impl Splitter {
     #[new]
     fn new(array: bool) -> Self {
         let splitter = if array {
-            jsonl::Splitter::new()
+            json::Splitter::new()
         } else {
-            jsonl::Splitter::for_range(0, u64::MAX)
+            json::Splitter::for_range(0, u64::MAX)
         };
         Self(Mutex::new(Cut {
             splitter,
@@ -47,7 +47,7 @@ impl Splitter {
 
     /// The row that was carried, at the end of the file.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Vec<Found<'py>>> {
-        self.cut(py, jsonl::Splitter::finish)
+        self.cut(py, json::Splitter::finish)
     }
 }
 
@@ -59,7 +59,7 @@ impl Splitter {
     fn cut<'py>(
         &self,
         py: Python<'py>,
-        step: impl FnOnce(&mut jsonl::Splitter, &mut Rows) -> Result<()>,
+        step: impl FnOnce(&mut json::Splitter, &mut Rows) -> Result<()>,
     ) -> PyResult<Vec<Found<'py>>> {
         let mut cut = self.lock();
         let Cut {

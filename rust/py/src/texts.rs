@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use turnmill_core::check::{Reject, Rule};
+use turnmill_core::rules::{Reject, Rule};
 use turnmill_core::{Error, ErrorKind, Result};
 
 use crate::{capsule, errors};

@@ -4,7 +4,7 @@ use super::conversation::Message;
 use super::options::{Field, Names};
 use super::sharegpt::plain_message;
 use super::variables::mismatch;
-use crate::check::{Reject, Rule, RuleCounts};
+use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
 /// Reads one row: the system message, pairs of history, the prompt and the answer. Nothing is

@@ -1,7 +1,7 @@
 //! Text that was rendered by a chat template before.
 
 use super::conversation::Message;
-use crate::check::{Reject, Rule};
+use crate::rules::{Reject, Rule};
 use crate::value::Value;
 
 /// How the text of one family of templates starts, and what it prints before an answer.

@@ -7,7 +7,7 @@ use super::messages::{MessageReader, Read};
 use super::options::Field;
 use super::turns::is_turn;
 use super::variables::mismatch;
-use crate::check::{Reject, Rule, RuleCounts};
+use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
 /// Reads a document.

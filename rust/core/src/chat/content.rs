@@ -2,7 +2,7 @@
 
 use super::options::TextParts;
 use super::variables::json;
-use crate::check::{Reject, Rule};
+use crate::rules::{Reject, Rule};
 use crate::value::{Arena, Map, Value};
 
 /// Keys that can stand in for a content.

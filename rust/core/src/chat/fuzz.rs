@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::RuleCounts;
-use crate::jsonl;
+use crate::rules::RuleCounts;
+use crate::source::json;
 use crate::value::{Arena, Value};
 
 /// Rows that look like those of some schema, with anything in any place.
@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn any_row_is_read_or_rejected(row in almost_rows(), keep in any::<bool>(), trim in any::<bool>()) {
         let arena = Arena::new();
-        let value = jsonl::parse(row.as_bytes(), &arena).unwrap().value;
+        let value = json::parse(row.as_bytes(), &arena).unwrap().value;
         for schema in Schema::ALL {
             let options = SchemaOptions {
                 text_parts: if keep { TextParts::Keep } else { TextParts::Join },

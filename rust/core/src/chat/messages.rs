@@ -5,7 +5,7 @@ use super::conversation::Message;
 use super::options::{Field, Names, TextParts};
 use super::variables::mismatch;
 use super::weight::weight_of;
-use crate::check::{Reject, Rule};
+use crate::rules::{Reject, Rule};
 use crate::value::{Arena, Map, Value};
 
 /// Roles that templates of real models know. Any other is likely a role of the data set that needs

@@ -1,7 +1,7 @@
 //! Schemas: an input record → a conversation.
 //!
 //! [`detect`] names the schema of a file from its first rows; a [`Reader`] made for that schema
-//! turns each row into a [`Record`] or a [`Reject`](crate::check::Reject). What the reader refuses
+//! turns each row into a [`Record`] or a [`Reject`](crate::rules::Reject). What the reader refuses
 //! is what no template could render sensibly; an odd order of roles is left to the template.
 
 mod alpaca;

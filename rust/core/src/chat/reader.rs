@@ -5,8 +5,8 @@ use super::messages::{MessageReader, Read, keys};
 use super::options::{Field, Names, RoleOrder, SchemaOptions};
 use super::schema::Schema;
 use super::{alpaca, already_rendered, completion, turns, variables};
-use crate::check::{Reject, Rule, RuleCounts};
 use crate::error::Result;
+use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
 /// Turns rows of one input into records. Shared between threads.

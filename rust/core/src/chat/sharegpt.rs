@@ -6,7 +6,7 @@ use super::messages::{MessageReader, Read, keys, unknown_role};
 use super::options::Field;
 use super::variables::{json, mismatch};
 use super::weight::weight_of;
-use crate::check::{Reject, Rule};
+use crate::rules::{Reject, Rule};
 use crate::value::{Arena, Map, Value};
 
 /// What a `from` stands for.

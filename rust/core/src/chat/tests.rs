@@ -1,8 +1,8 @@
 //! Rows of each schema, as JSON, against the messages that the template gets.
 
 use super::*;
-use crate::check::{Reject, Rule, RuleCounts};
-use crate::jsonl;
+use crate::rules::{Reject, Rule, RuleCounts};
+use crate::source::json;
 use crate::value::{Arena, Value};
 
 /// A JSON text of what a template would see of `value`.
@@ -55,7 +55,7 @@ fn read_with(
 ) -> (Result<serde_json::Value, Reject>, RuleCounts) {
     let arena = Arena::new();
     let mut counts = RuleCounts::default();
-    let row = jsonl::parse(row.as_bytes(), &arena).unwrap().value;
+    let row = json::parse(row.as_bytes(), &arena).unwrap().value;
     let read = Reader::new(options).unwrap().read(row, &arena, &mut counts);
     (read.map(conversation), counts)
 }
@@ -76,7 +76,7 @@ fn detected(rows: &[&str]) -> crate::Result<Schema> {
     let arena = Arena::new();
     let rows: Vec<_> = rows
         .iter()
-        .map(|row| jsonl::parse(row.as_bytes(), &arena).unwrap().value)
+        .map(|row| json::parse(row.as_bytes(), &arena).unwrap().value)
         .collect();
     detect(&rows)
 }
@@ -119,7 +119,7 @@ fn variables_that_the_row_gives_itself_are_refused() {
 fn unchanged_messages_are_not_copied() {
     let arena = Arena::new();
     let row = br#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#;
-    let value = jsonl::parse(row, &arena).unwrap().value;
+    let value = json::parse(row, &arena).unwrap().value;
     let list = value
         .as_map()
         .unwrap()
@@ -379,7 +379,7 @@ fn alpaca_rows_of_another_shape_are_rejected() {
 fn prompts_may_be_strings_or_messages() {
     let arena = Arena::new();
     let reader = Reader::new(&SchemaOptions::new(Schema::PromptCompletion)).unwrap();
-    let row = jsonl::parse(br#"{"prompt": "a", "completion": "b"}"#, &arena)
+    let row = json::parse(br#"{"prompt": "a", "completion": "b"}"#, &arena)
         .unwrap()
         .value;
     let record = reader

@@ -2,7 +2,7 @@
 
 use super::conversation::Message;
 use super::options::RoleOrder;
-use crate::check::{Reject, Rule, RuleCounts};
+use crate::rules::{Reject, Rule, RuleCounts};
 
 /// Leaves out what follows the last assistant turn, and takes assistant messages at the start out
 /// of the training (or out of the conversation), because no prompt leads to them.

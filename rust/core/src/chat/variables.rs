@@ -2,8 +2,8 @@
 
 use super::conversation::{Conversation, Message};
 use super::options::{Field, Names};
-use crate::check::{Reject, Rule};
-use crate::jsonl;
+use crate::rules::{Reject, Rule};
+use crate::source::json;
 use crate::value::{Arena, Map, Value};
 
 /// Variables of a template that nobody else may set: as in transformers, where a second value for
@@ -60,7 +60,7 @@ pub(super) fn tools<'a>(
 
 /// Reads JSON that stands in a string.
 pub(super) fn json<'a>(text: &'a str, name: &str, arena: &'a Arena) -> Result<Value<'a>, Reject> {
-    match jsonl::parse(text.as_bytes(), arena) {
+    match json::parse(text.as_bytes(), arena) {
         Ok(parsed) => Ok(parsed.value),
         Err(error) => Err(Reject::new(
             error.rule,

@@ -1,6 +1,6 @@
 //! What the data says about training on a message.
 
-use crate::check::{Reject, Rule};
+use crate::rules::{Reject, Rule};
 use crate::value::{Map, Value};
 
 /// Keys under which data sets keep the weight of a message, the first that is not null counts.

@@ -1,7 +1,5 @@
 //! Recipe keys that take one of a few words.
 
-use crate::length::OverLength;
-
 /// A recipe value that is one of a few words; the first is the default.
 pub trait Choice: Sized + Copy + 'static {
     /// Every value with its word, the default first.
@@ -66,6 +64,13 @@ choices! {
         Expand "expand" "The fewest samples in which every trained turn stands as inference sees it.",
         Stop "stop" "A template that rewrites history ends the run.",
     }
+    /// What becomes of a sample that is longer than `max_length`.
+    OverLength {
+        WholeTurns "whole-turns" "The longest run of complete turns from the start that fits.",
+        OldestTurns "oldest-turns" "Whole exchanges leave from the front; the system message stays.",
+        Reject "reject" "The row is rejected as `overlong-sample`.",
+        Error "error" "The run stops.",
+    }
     /// Who ends a turn whose template never does.
     Eos {
         Ensure "ensure" "The eos id is inserted after the turn.",
@@ -91,22 +96,5 @@ choices! {
     Compat {
         None "none" "None.",
         ChineseLlamaAlpaca3 "chinese-llama-alpaca-3" "The corrected script of that project.",
-    }
-}
-
-impl Choice for OverLength {
-    const ALL: &'static [(Self, &'static str)] = &[
-        (Self::WholeTurns, "whole-turns"),
-        (Self::OldestTurns, "oldest-turns"),
-        (Self::Reject, "reject"),
-        (Self::Error, "error"),
-    ];
-}
-
-impl OverLength {
-    /// The word in recipes and messages.
-    pub fn word(self) -> &'static str {
-        let found = Self::ALL.iter().find(|(value, _)| *value == self);
-        found.map_or("", |(_, word)| word)
     }
 }

@@ -4,7 +4,6 @@
 //! whose feature has not landed is an error, never ignored.
 
 mod choice;
-mod nearest;
 mod read;
 
 use std::collections::BTreeMap;
@@ -14,11 +13,10 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Result;
 
-pub use crate::length::OverLength;
 pub use choice::{
-    Boundary, Choice, Compat, Eos, Format, History, Reasoning, RoleOrder, Spans, SpecialInContent,
+    Boundary, Choice, Compat, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
+    SpecialInContent,
 };
-pub use nearest::nearest;
 
 /// Which messages are trained.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

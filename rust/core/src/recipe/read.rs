@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use super::{Choice, Column, Recipe, Stop, StopToken, TrainOn, nearest};
+use super::{Choice, Column, Recipe, Stop, StopToken, TrainOn};
 use crate::chat::{self, KNOWN_ROLES};
+use crate::suggest::nearest;
 use crate::{Error, ErrorKind, Result};
 
 /// Every key of the recipe.

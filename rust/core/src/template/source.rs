@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::builtin;
-use crate::recipe::nearest;
+use crate::suggest::nearest;
 use crate::tokenizer::{SpecialTokens, Templates, read_templates};
 use crate::{Error, ErrorKind, Result};
 

@@ -1,0 +1,82 @@
+//! What a chat template tells the audit: how messages open, and whether a sequence starts with BOS.
+
+use super::vocabulary::Vocabulary;
+use crate::template::{RenderInput, Rendered, Template};
+use crate::tokenizer::{Encoding, Input, Tokenizer};
+use crate::value::{Arena, Map, Value};
+use crate::{Error, ErrorKind, Result};
+
+/// Teaches the vocabulary the role headers and the BOS habit of a template. An error of code
+/// `template-headers` if no header of the assistant can be found: then turns are told by their
+/// labels alone.
+pub fn learn(
+    vocabulary: &mut Vocabulary,
+    tokenizer: &Tokenizer,
+    template: &Template,
+) -> Result<()> {
+    let first = render_exchange(template)?;
+    if spaces_answers(&first) || encodes_a_space(vocabulary, tokenizer, &first.text)? {
+        vocabulary.set_spaces_answers();
+    }
+    vocabulary.mark_aliens(tokenizer, template.source());
+    let shown = tokenizer.encode(&first.text, false)?;
+    vocabulary.mark_unprinted_stops(tokenizer, template.source(), &shown);
+    vocabulary.learn_template(tokenizer, template.study(), Some(&first.text))?;
+    if vocabulary.knows_headers() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Template,
+        "template-headers",
+        "no role header of the assistant can be found in what the template prints",
+    ))
+}
+
+/// Two exchanges, rendered.
+fn render_exchange(template: &Template) -> Result<Rendered> {
+    let arena = Arena::new();
+    let message = |role: &'static str, content: &'static str| {
+        let entries = [("role", Value::Str(role)), ("content", Value::Str(content))];
+        Map::new(arena.alloc_slice_copy(&entries))
+    };
+    let messages = [
+        message("user", "one"),
+        message("assistant", "two"),
+        message("user", "three"),
+        message("assistant", "four"),
+    ];
+    let mut rendered = Rendered::default();
+    let input = RenderInput {
+        messages: arena.alloc_slice_copy(&messages),
+        ..RenderInput::default()
+    };
+    template.render(&arena, &input, &mut rendered)?;
+    Ok(rendered)
+}
+
+/// A space stands before the last answer, or the answer is not printed as it is.
+fn spaces_answers(rendered: &Rendered) -> bool {
+    rendered
+        .text
+        .rfind("four")
+        .is_none_or(|at| rendered.text[..at].ends_with(' '))
+}
+
+/// The answer's first token starts with a space that the template does not print: the tokenizer
+/// puts one before every text that follows a control token, at the server too.
+fn encodes_a_space(vocabulary: &Vocabulary, tokenizer: &Tokenizer, text: &str) -> Result<bool> {
+    let Some(at) = text.rfind("four") else {
+        return Ok(false);
+    };
+    let input = Input {
+        text,
+        content: &[],
+        cuts: &[],
+        marks: &[at as u32],
+    };
+    let (backend, mut encoding) = (tokenizer.backend(), Encoding::default());
+    backend.encode(&mut *backend.scratch(), &input, &mut encoding)?;
+    let first = encoding.marks[0].token as usize;
+    let id = encoding.ids.get(first);
+    Ok(id.is_some_and(|id| vocabulary.leads(*id as i32)))
+}

@@ -1,0 +1,137 @@
+//! What one piece of work found; pieces are merged in the order of the rows.
+
+use super::ends::Ends;
+use super::tally::{Evidence, Tally};
+use crate::rules::{Replay, Rule};
+
+/// A packed row that ends inside a turn: the next row decides what that means.
+#[derive(Clone, Debug)]
+struct Open {
+    evidence: Evidence,
+    length: u32,
+}
+
+/// Counts, evidence and open questions of consecutive rows.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// Findings by rule.
+    pub(super) tally: Tally,
+    /// Open ends of rows.
+    pub(super) ends: Ends,
+    /// Rows.
+    pub(super) rows: u64,
+    /// Documents; more than rows where rows are packed.
+    pub(super) documents: u64,
+    /// Trained turns.
+    pub(super) turns: u64,
+    /// Tokens, padding included.
+    pub(super) tokens: u64,
+    /// Trained tokens.
+    pub(super) trained: u64,
+    /// Stop ids that end trained turns, with the number of turns.
+    pub(super) terminators: Vec<(i32, u64)>,
+    /// Replayed turns.
+    pub(super) replay: Replay,
+    /// Rows without a trained token.
+    pub(super) rows_untrained: u64,
+    /// Rows in which every token is trained.
+    pub(super) rows_all_trained: u64,
+    /// Rows whose labels train other tokens than their masks, and the first of them.
+    pub(super) contradicted: u64,
+    pub(super) first_contradicted: Option<u64>,
+    open: Option<Open>,
+    /// The first row starts inside a turn; none while there is no row.
+    starts_inside: Option<bool>,
+}
+
+impl Part {
+    /// No rows yet.
+    pub(super) fn new(limit: Option<u32>, keep: usize) -> Self {
+        Self {
+            tally: Tally::new(keep),
+            ends: Ends::new(limit),
+            rows: 0,
+            documents: 0,
+            turns: 0,
+            tokens: 0,
+            trained: 0,
+            terminators: Vec::new(),
+            replay: Replay::default(),
+            rows_untrained: 0,
+            rows_all_trained: 0,
+            contradicted: 0,
+            first_contradicted: None,
+            open: None,
+            starts_inside: None,
+        }
+    }
+
+    /// The next row starts; `inside`: its first token is trained and begins nothing.
+    pub(super) fn start_row(&mut self, inside: bool) {
+        self.rows += 1;
+        self.starts_inside.get_or_insert(inside);
+        self.settle(inside);
+    }
+
+    /// The row's last turn has no stop token.
+    pub(super) fn set_open(&mut self, evidence: Evidence, length: u32, packed: bool) {
+        if packed {
+            self.open = Some(Open { evidence, length });
+        } else {
+            self.ends.add_open(evidence, length, self.tally.keep());
+        }
+    }
+
+    /// Turns that end in this stop id.
+    pub(super) fn add_terminator(&mut self, id: i32, turns: u64) {
+        match self.terminators.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, count)) => *count += turns,
+            None => self.terminators.push((id, turns)),
+        }
+    }
+
+    /// Decides what the open end of the row before means.
+    fn settle(&mut self, continues: bool) {
+        let Some(open) = self.open.take() else {
+            return;
+        };
+        if continues {
+            let row = open.evidence.row.unwrap_or(0);
+            self.tally
+                .add(Rule::PackingSplitTurn, row, || open.evidence);
+        } else {
+            self.ends
+                .add_open(open.evidence, open.length, self.tally.keep());
+        }
+    }
+
+    /// Adds what later rows found.
+    pub(super) fn append(&mut self, later: Self) {
+        if let Some(inside) = later.starts_inside {
+            self.settle(inside);
+            self.starts_inside.get_or_insert(inside);
+            self.open = later.open;
+        }
+        let keep = self.tally.keep();
+        self.tally.append(later.tally);
+        self.ends.append(later.ends, keep);
+        for (id, turns) in later.terminators {
+            self.add_terminator(id, turns);
+        }
+        self.replay.append(&later.replay);
+        self.rows += later.rows;
+        self.documents += later.documents;
+        self.turns += later.turns;
+        self.tokens += later.tokens;
+        self.trained += later.trained;
+        self.rows_untrained += later.rows_untrained;
+        self.rows_all_trained += later.rows_all_trained;
+        self.contradicted += later.contradicted;
+        self.first_contradicted = self.first_contradicted.or(later.first_contradicted);
+    }
+
+    /// No more rows follow.
+    pub(super) fn close(&mut self) {
+        self.settle(false);
+    }
+}

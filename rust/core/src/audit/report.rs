@@ -1,0 +1,205 @@
+//! The findings of an audit.
+
+use super::AuditOptions;
+use super::part::Part;
+use super::tally::{Entry, Evidence};
+use super::vocabulary::Vocabulary;
+use crate::rules::{Replay, Rule, Severity};
+
+/// What one rule found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// How often it fired: turns, documents or rows, whichever the rule is about.
+    pub count: u64,
+    /// Rows in which it fired.
+    pub rows: u64,
+    /// The first places.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What an audit found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Rows.
+    pub rows: u64,
+    /// Documents; more than rows where rows are packed.
+    pub documents: u64,
+    /// Trained turns.
+    pub turns: u64,
+    /// Tokens, padding included.
+    pub tokens: u64,
+    /// Trained tokens.
+    pub trained: u64,
+    /// Stop ids that end trained turns, with the number of turns, the commonest first.
+    pub terminators: Vec<(i32, u64)>,
+    /// A column says which tokens are trained.
+    pub labelled: bool,
+    /// The length at which rows were cut, told or found.
+    pub limit: Option<u32>,
+    /// Rows whose labels train other tokens than the masks beside them, and the first of them.
+    pub contradicted: (u64, Option<u64>),
+    /// Replayed turns, by their position.
+    pub replay: Replay,
+    /// Rules that fired, in the order of the rule list.
+    pub findings: Vec<Finding>,
+}
+
+impl Finding {
+    /// Share of rows in which the rule fired; 1 for a finding on the data set as a whole.
+    pub fn rate(&self, rows: u64) -> f64 {
+        let whole = self
+            .evidence
+            .first()
+            .is_some_and(|evidence| evidence.row.is_none());
+        if whole || rows == 0 {
+            return if self.count > 0 { 1.0 } else { 0.0 };
+        }
+        self.rows as f64 / rows as f64
+    }
+}
+
+impl Report {
+    pub(super) fn of(
+        mut part: Part,
+        vocabulary: &Vocabulary,
+        options: &AuditOptions,
+        labelled: bool,
+        masked: bool,
+    ) -> Self {
+        let keep = options.evidence;
+        let missing = part.tally.get(Rule::MissingTerminator).count;
+        let ends = std::mem::take(&mut part.ends).decide(missing, keep);
+        part.tally
+            .get_mut(Rule::MissingTerminator)
+            .interleave(ends.missing, keep);
+        let mut truncated = ends.truncated;
+        for evidence in &mut truncated.evidence {
+            evidence.note = format!("cut at {} tokens", evidence.length);
+        }
+        part.tally
+            .get_mut(Rule::TruncatedTerminator)
+            .interleave(truncated, keep);
+        name_filled_windows(part.tally.get_mut(Rule::AllLabelsMasked), ends.limit);
+        add_setup(&mut part, vocabulary, &options.setup);
+        if labelled {
+            add_markers(&mut part, masked);
+        }
+        Self {
+            rows: part.rows,
+            documents: part.documents,
+            turns: part.turns,
+            tokens: part.tokens,
+            trained: part.trained,
+            terminators: by_count(&part.terminators),
+            labelled,
+            limit: ends.limit,
+            contradicted: (part.contradicted, part.first_contradicted),
+            findings: findings(&part),
+            replay: part.replay,
+        }
+    }
+
+    /// No rule of severity error fired.
+    pub fn is_clean(&self) -> bool {
+        self.findings
+            .iter()
+            .all(|finding| finding.rule.severity() < Severity::Error)
+    }
+
+    /// What a rule found, if it fired.
+    pub fn get(&self, rule: Rule) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.rule == rule)
+    }
+}
+
+fn by_count(terminators: &[(i32, u64)]) -> Vec<(i32, u64)> {
+    let mut sorted = terminators.to_vec();
+    sorted.sort_by_key(|(id, turns)| (std::cmp::Reverse(*turns), *id));
+    sorted
+}
+
+fn findings(part: &Part) -> Vec<Finding> {
+    let finding = |rule: &Rule| {
+        let entry = part.tally.get(*rule);
+        Finding {
+            rule: *rule,
+            count: entry.count,
+            rows: entry.rows,
+            evidence: entry.evidence.clone(),
+        }
+    };
+    Rule::ALL
+        .iter()
+        .map(finding)
+        .filter(|finding| finding.count > 0)
+        .collect()
+}
+
+fn name_filled_windows(entry: &mut Entry, limit: Option<u32>) {
+    for evidence in &mut entry.evidence {
+        if limit.is_some_and(|limit| evidence.length >= limit) {
+            evidence.note = format!("the prompt fills the {} tokens of the row", evidence.length);
+        }
+    }
+}
+
+/// Findings on the tokenizer and the stop set, not on a row.
+fn add_setup(part: &mut Part, vocabulary: &Vocabulary, setup: &[(Rule, String)]) {
+    let pad = vocabulary
+        .pad()
+        .filter(|pad| may_end_turns(*pad, part, vocabulary));
+    let mut add = |rule: Rule, note: String| {
+        let evidence = Evidence {
+            note,
+            ..Evidence::default()
+        };
+        let entry = part.tally.get_mut(rule);
+        entry.count += 1;
+        entry.evidence.insert(0, evidence);
+    };
+    for (rule, note) in setup {
+        add(*rule, note.clone());
+    }
+    if vocabulary.stop().is_empty() {
+        add(
+            Rule::UnsetTerminator,
+            "no stop token is known: give --stop".to_owned(),
+        );
+    }
+    if let Some(pad) = pad {
+        add(
+            Rule::PadEqualsTerminator,
+            format!("the pad token {pad} ends turns"),
+        );
+    }
+}
+
+/// A stop token that ends turns; where none ends, any stop token may be the one that should.
+fn may_end_turns(id: u32, part: &Part, vocabulary: &Vocabulary) -> bool {
+    let mut ends = part.terminators.iter().map(|(end, _)| *end);
+    vocabulary.stop().contains(&id) && (ends.len() == 0 || ends.any(|end| end == id as i32))
+}
+
+/// A mask that is the same everywhere was made by a template that marks no turns.
+fn add_markers(part: &mut Part, masked: bool) {
+    let none = part.rows_untrained == part.rows;
+    let prompts = part.tally.get(Rule::PromptInLoss).rows == part.rows;
+    let all = part.rows_all_trained == part.rows && (masked || prompts);
+    if part.rows == 0 || !(none || all) {
+        return;
+    }
+    let note = if none {
+        "no token of any row is trained"
+    } else {
+        "every token is trained"
+    };
+    let entry = part.tally.get_mut(Rule::NoGenerationMarkers);
+    entry.count += part.rows;
+    entry.rows += part.rows;
+    entry.evidence.push(Evidence {
+        note: note.to_owned(),
+        ..Evidence::default()
+    });
+}

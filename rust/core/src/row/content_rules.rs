@@ -1,0 +1,258 @@
+//! Rules on what conversations say, for `check` of raw data. A run does not pay for them.
+
+use aho_corasick::AhoCorasick;
+use memchr::memmem;
+
+use crate::Result;
+use crate::chat::{Message, Record};
+use crate::rules::{Rule, RuleCounts};
+use crate::tokenizer::Tokenizer;
+use crate::value::Value;
+use crate::{Error, ErrorKind};
+
+/// Stop tokens of public models. One that the tokenizer has is no foreign one.
+const TERMINATORS: &[&str] = &[
+    "</s>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "<eos>",
+    "<|end|>",
+    "<|return|>",
+    "<|end_of_turn|>",
+    "<｜end▁of▁sentence｜>",
+];
+
+/// Texts that public templates print around messages.
+const MARKERS: &[&str] = &[
+    "<|im_start|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<start_of_turn>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|system|>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "### Instruction:",
+    "### Response:",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+];
+
+const THINK: (&str, &str) = ("<think>", "</think>");
+
+/// The rules, ready for one tokenizer.
+#[derive(Debug)]
+pub struct ContentRules {
+    terminators: Vec<&'static str>,
+    markers: AhoCorasick,
+}
+
+impl ContentRules {
+    /// The rules for a tokenizer: its own tokens are the matter of `special-token-in-content`.
+    pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
+        let foreign = |text: &&&str| tokenizer.token_to_id(text).is_none();
+        Self::of_foreign(
+            TERMINATORS.iter().filter(foreign).copied(),
+            MARKERS.iter().filter(foreign).copied(),
+        )
+    }
+
+    fn of_foreign(
+        terminators: impl Iterator<Item = &'static str>,
+        markers: impl Iterator<Item = &'static str>,
+    ) -> Result<Self> {
+        let markers = AhoCorasick::new(markers)
+            .map_err(|error| Error::new(ErrorKind::Internal, "content-rules", error.to_string()))?;
+        Ok(Self {
+            terminators: terminators.collect(),
+            markers,
+        })
+    }
+
+    /// Counts what a record shows.
+    pub fn count(&self, record: &Record<'_>, counts: &mut RuleCounts) {
+        match record {
+            Record::Conversation(conversation) => {
+                count_order(conversation.messages, counts);
+                for (index, message) in (0..).zip(conversation.messages) {
+                    self.count_message(message, &mut Place { counts, index });
+                }
+            }
+            Record::Completion { prompt, completion } => {
+                self.count_text(prompt, &mut Place { counts, index: 0 });
+                let answer = &mut Place { counts, index: 1 };
+                self.count_text(completion, answer);
+                self.count_answer(completion, answer);
+            }
+            Record::Text(text) => self.count_text(text, &mut Place { counts, index: 0 }),
+        }
+    }
+
+    fn count_message(&self, message: &Message<'_>, place: &mut Place<'_>) {
+        let content = message.fields.get("content").unwrap_or(Value::Null);
+        for text in texts(content) {
+            self.count_text(text, place);
+            if message.role == "assistant" {
+                self.count_answer(text, place);
+                count_reasoning(text, place);
+            }
+        }
+    }
+
+    fn count_text(&self, text: &str, place: &mut Place<'_>) {
+        let bytes = text.as_bytes();
+        place.add(Rule::NulByte, text, memchr::memchr(0, bytes));
+        place.add(Rule::Crlf, text, memmem::find(bytes, b"\r\n"));
+        let replaced = memmem::find(bytes, "\u{fffd}".as_bytes());
+        place.add(Rule::ReplacementChar, text, replaced);
+        let marker = self.markers.find(text).map(|found| found.start());
+        place.add(Rule::TemplateMarkerInContent, text, marker);
+    }
+
+    fn count_answer(&self, text: &str, place: &mut Place<'_>) {
+        let ended = text.trim_end();
+        let mut ends = self.terminators.iter();
+        let foreign = ends.find(|end| ended.ends_with(*end));
+        let start = foreign.map(|end| ended.len() - end.len());
+        place.add(Rule::ForeignTerminatorText, text, start);
+        let spaced = ended.len() < text.len() && !ended.is_empty();
+        place.add(
+            Rule::TrailingWhitespace,
+            text,
+            spaced.then_some(ended.len()),
+        );
+    }
+}
+
+/// The message whose text is looked at.
+struct Place<'c> {
+    counts: &'c mut RuleCounts,
+    index: u32,
+}
+
+impl Place<'_> {
+    /// Counts a rule that fired at this byte of the text, if it did.
+    fn add(&mut self, rule: Rule, text: &str, at: Option<usize>) {
+        if let Some(at) = at {
+            self.counts.add_at(rule, self.index, || excerpt(text, at));
+        }
+    }
+}
+
+/// The text around a byte, quoted.
+fn excerpt(text: &str, at: usize) -> String {
+    const AROUND: usize = 24;
+    let starts = |place: &usize| text.is_char_boundary(*place);
+    let start = (0..=at.saturating_sub(AROUND)).rfind(starts).unwrap_or(0);
+    let end = (at + AROUND..text.len()).find(starts).unwrap_or(text.len());
+    format!("{:?}", &text[start..end])
+}
+
+/// Two messages of one side in a row, or a system message inside.
+fn count_order(messages: &[Message<'_>], counts: &mut RuleCounts) {
+    let odd = messages.windows(2).position(|pair| {
+        let same = pair[0].role == pair[1].role;
+        same && matches!(pair[0].role, "user" | "assistant" | "system") || pair[1].role == "system"
+    });
+    if let Some(index) = odd {
+        let (before, role) = (messages[index].role, messages[index + 1].role);
+        let note = || format!("{role} after {before}");
+        counts.add_at(Rule::RoleOrder, index as u32 + 1, note);
+    }
+}
+
+fn count_reasoning(text: &str, place: &mut Place<'_>) {
+    let count = |marker: &str| memmem::find_iter(text.as_bytes(), marker).count();
+    let (opened, closed) = (count(THINK.0), count(THINK.1));
+    if opened != closed {
+        let marker = text.find(THINK.0).or_else(|| text.find(THINK.1));
+        place.add(Rule::ReasoningMalformed, text, marker);
+    } else if opened > 0 {
+        place.add(Rule::ReasoningInline, text, text.find(THINK.0));
+    }
+}
+
+/// The texts of a content: itself, or those of its parts.
+fn texts(content: Value<'_>) -> impl Iterator<Item = &str> {
+    let parts = content.as_list().unwrap_or_default().iter();
+    content
+        .as_str()
+        .into_iter()
+        .chain(parts.filter_map(part_text))
+}
+
+fn part_text<'a>(part: &Value<'a>) -> Option<&'a str> {
+    let map = part.as_map()?;
+    map.get("text").or(map.get("value")).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Conversation;
+    use crate::value::{Arena, Map};
+
+    fn counted(messages: &[(&'static str, &'static str)]) -> Vec<&'static str> {
+        let arena = Arena::new();
+        let messages: Vec<Message<'_>> = messages
+            .iter()
+            .map(|(role, content)| Message {
+                role,
+                fields: Map::new(arena.alloc_slice_copy(&[("content", Value::Str(content))])),
+                weight: None,
+            })
+            .collect();
+        let record = Record::Conversation(Conversation {
+            messages: &messages,
+            tools: None,
+            documents: None,
+            template_kwargs: Map::default(),
+        });
+        let rules = ContentRules::of_foreign(["</s>"].into_iter(), MARKERS.iter().copied());
+        let mut counts = RuleCounts::default();
+        rules.unwrap().count(&record, &mut counts);
+        counts.iter().map(|(rule, _)| rule.name()).collect()
+    }
+
+    #[test]
+    fn each_rule_fires_and_its_near_miss_does_not() {
+        let answer = |text| counted(&[("user", "hi"), ("assistant", text)]);
+        for (rule, broken, clean) in [
+            ("foreign-terminator-text", "yes</s>", "yes</s> and no"),
+            ("foreign-terminator-text", "yes</s>\n", "yes"),
+            ("trailing-whitespace", "yes ", " yes"),
+            ("nul-byte", "a\0b", "a0b"),
+            ("crlf", "a\r\nb", "a\nb\r"),
+            ("replacement-char", "a\u{fffd}", "a?"),
+            ("template-marker-in-content", "[INST] yes", "INST yes"),
+            ("reasoning-malformed", "a</think>b", "a b"),
+            ("reasoning-inline", "<think>a</think>b", "think"),
+        ] {
+            assert!(answer(broken).contains(&rule), "{rule}: {broken:?}");
+            assert!(!answer(clean).contains(&rule), "{rule}: {clean:?}");
+        }
+    }
+
+    #[test]
+    fn roles_out_of_order() {
+        let order = |roles: &[&'static str]| {
+            let messages: Vec<_> = roles.iter().map(|role| (*role, "x")).collect();
+            counted(&messages).contains(&"role-order")
+        };
+        assert!(order(&["user", "user", "assistant"]));
+        assert!(order(&["user", "assistant", "system", "user", "assistant"]));
+        assert!(!order(&[
+            "system",
+            "user",
+            "assistant",
+            "user",
+            "assistant"
+        ]));
+        assert!(!order(&["user", "assistant", "tool", "tool", "assistant"]));
+    }
+}

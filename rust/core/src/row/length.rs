@@ -1,0 +1,204 @@
+//! Over-length policies: which messages of a conversation stay when its sample is too long.
+//!
+//! Whole messages leave, never parts of them, so no policy can cut a terminator off or put one
+//! behind an unfinished answer. What stays is rendered again, because a template may print the
+//! last turn otherwise than an earlier one.
+
+use std::ops::Range;
+
+use crate::recipe::OverLength;
+
+/// Messages of a conversation that stay: the leading system messages and one later range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Number of leading system messages, which always stay.
+    pub system: usize,
+    /// Range of the other messages that stay.
+    pub messages: Range<usize>,
+}
+
+impl Kept {
+    /// Indices of the messages that stay, in order.
+    pub fn indices(&self) -> impl Iterator<Item = usize> + use<> {
+        (0..self.system).chain(self.messages.clone())
+    }
+
+    /// Number of messages that stay.
+    pub fn len(&self) -> usize {
+        self.system + self.messages.len()
+    }
+
+    /// Whether nothing stays.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What may be kept under `policy`, longest first. The first candidate is shorter than the
+/// conversation as it stands up to its last assistant message; every candidate ends in one.
+pub fn candidates(policy: OverLength, roles: &[&str]) -> Vec<Kept> {
+    match policy {
+        OverLength::WholeTurns => prefixes(roles),
+        OverLength::OldestTurns => suffixes(roles),
+        OverLength::Reject | OverLength::Error => Vec::new(),
+    }
+}
+
+/// The index of the longest of `candidates` that fits in `max_length` tokens.
+///
+/// `estimate` gives a candidate's length where the first render tells it; `fits` renders and
+/// encodes it. The search starts where the estimate points and walks to the edge, so a template
+/// that prints turns independently of each other costs one or two renders.
+pub fn longest<E>(
+    candidates: &[Kept],
+    max_length: usize,
+    mut estimate: impl FnMut(&Kept) -> Option<usize>,
+    mut fits: impl FnMut(&Kept) -> Result<bool, E>,
+) -> Result<Option<usize>, E> {
+    let guess = candidates
+        .iter()
+        .position(|kept| estimate(kept).is_none_or(|length| length <= max_length))
+        .unwrap_or(candidates.len());
+    let mut found = None;
+    for (index, candidate) in candidates.iter().enumerate().skip(guess) {
+        if fits(candidate)? {
+            found = Some(index);
+            break;
+        }
+    }
+    // The estimate may be too long where a template drops text from earlier turns.
+    if found == Some(guess) || found.is_none() {
+        for index in (0..guess).rev() {
+            if !fits(&candidates[index])? {
+                break;
+            }
+            found = Some(index);
+        }
+    }
+    Ok(found)
+}
+
+fn leading_system(roles: &[&str]) -> usize {
+    roles
+        .iter()
+        .take_while(|role| matches!(**role, "system" | "developer"))
+        .count()
+}
+
+fn turn_ends(roles: &[&str]) -> impl DoubleEndedIterator<Item = usize> {
+    roles
+        .iter()
+        .enumerate()
+        .filter(|(_, role)| **role == "assistant")
+        .map(|(index, _)| index + 1)
+}
+
+fn prefixes(roles: &[&str]) -> Vec<Kept> {
+    let system = leading_system(roles);
+    turn_ends(roles)
+        .rev()
+        .skip(1)
+        .map(|end| Kept {
+            system,
+            messages: system..end,
+        })
+        .collect()
+}
+
+/// An exchange is a user message with everything up to the next one, so that a tool result never
+/// loses the call that it answers.
+fn suffixes(roles: &[&str]) -> Vec<Kept> {
+    let system = leading_system(roles);
+    let Some(end) = turn_ends(roles).next_back() else {
+        return Vec::new();
+    };
+    let starts = (system + 1..end).filter(|index| roles[*index] == "user");
+    starts
+        .filter(|start| roles[*start..end].contains(&"assistant"))
+        .map(|start| Kept {
+            system,
+            messages: start..end,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    const ROLES: [&str; 9] = [
+        "system",
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+        "assistant",
+    ];
+
+    fn kept(system: usize, messages: Range<usize>) -> Kept {
+        Kept { system, messages }
+    }
+
+    #[test]
+    fn whole_turns_ends_at_every_assistant_message() {
+        let found = candidates(OverLength::WholeTurns, &ROLES);
+        assert_eq!(found, [kept(1, 1..7), kept(1, 1..5), kept(1, 1..3)]);
+    }
+
+    #[test]
+    fn oldest_turns_drops_whole_exchanges_and_keeps_the_system_message() {
+        let found = candidates(OverLength::OldestTurns, &ROLES);
+        assert_eq!(found, [kept(1, 3..9), kept(1, 7..9)]);
+    }
+
+    #[test]
+    fn messages_behind_the_last_turn_never_stay() {
+        let roles = ["user", "assistant", "user", "assistant", "user"];
+        assert_eq!(candidates(OverLength::OldestTurns, &roles), [kept(0, 2..4)]);
+        assert_eq!(candidates(OverLength::WholeTurns, &roles), [kept(0, 0..2)]);
+    }
+
+    #[test]
+    fn a_conversation_of_one_exchange_has_nothing_to_give_up() {
+        for policy in [OverLength::WholeTurns, OverLength::OldestTurns] {
+            assert!(candidates(policy, &["system", "user", "assistant"]).is_empty());
+        }
+    }
+
+    fn search(lengths: &[usize], estimates: &[usize], limit: usize) -> (Option<usize>, usize) {
+        let all: Vec<Kept> = (0..lengths.len()).map(|index| kept(0, 0..index)).collect();
+        let mut renders = 0;
+        let found = longest(
+            &all,
+            limit,
+            |candidate| estimates.get(candidate.messages.end).copied(),
+            |candidate| {
+                renders += 1;
+                Ok::<_, Infallible>(lengths[candidate.messages.end] <= limit)
+            },
+        );
+        (found.unwrap(), renders)
+    }
+
+    #[test]
+    fn exact_fit_and_one_over() {
+        let lengths = [30, 20, 10];
+        assert_eq!(search(&lengths, &lengths, 20).0, Some(1));
+        assert_eq!(search(&lengths, &lengths, 19).0, Some(2));
+        assert_eq!(search(&lengths, &lengths, 10).0, Some(2));
+        assert_eq!(search(&lengths, &lengths, 9).0, None);
+    }
+
+    #[test]
+    fn a_wrong_estimate_only_costs_renders() {
+        let lengths = [50, 40, 30, 20, 10];
+        for estimates in [vec![], vec![90, 80, 70, 60, 50], vec![5, 4, 3, 2, 1]] {
+            assert_eq!(search(&lengths, &estimates, 30).0, Some(2), "{estimates:?}");
+        }
+        assert!(search(&lengths, &lengths, 30).1 <= 2);
+    }
+}

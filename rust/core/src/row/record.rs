@@ -1,0 +1,202 @@
+//! What rows showed, with a few of them as evidence, and what left with the over-length policy.
+
+use serde_json::{Value as Json, json};
+
+use super::label::IGNORED;
+use crate::rules::{Reject, Rule, RuleCounts, Token};
+use crate::tokenizer::Tokenizer;
+
+/// Rows kept as evidence for each rule, where a run asks for no other number.
+pub(crate) const EVIDENCE_ROWS: usize = 5;
+
+/// Where a row stands in its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Index among the rows of the input, from 0.
+    pub(crate) row: u64,
+    /// Line, from 1; columnar input has none.
+    pub(crate) line: Option<u64>,
+}
+
+/// A row in which a rule was found; the first few of each rule are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The rule.
+    pub rule: Rule,
+    /// Index of the row in its input, from 0.
+    pub row: u64,
+    /// Its line, from 1; columnar input has none.
+    pub line: Option<u64>,
+    /// What was found there, as a sentence without a full stop; may be empty.
+    pub note: String,
+    /// The place inside the row.
+    pub inside: Inside,
+}
+
+/// A place inside a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// The message, where one is named.
+    pub message: Option<u32>,
+    /// Which of the assistant's turns it is, from 0, if it is one.
+    pub turn: Option<u32>,
+    /// Tokens around the place, where a check asks for them and the row came as far.
+    pub tokens: Vec<Token>,
+}
+
+impl Evidence {
+    /// As one object; the tokenizer gives the tokens their text.
+    pub(crate) fn to_json(&self, tokenizer: &Tokenizer) -> Json {
+        let tokens = self.inside.tokens.iter();
+        let tokens: Vec<Json> = tokens.map(|token| token.to_json(Some(tokenizer))).collect();
+        json!({
+            "rule": self.rule.name(),
+            "row": self.row,
+            "line": self.line,
+            "message": self.inside.message,
+            "turn": self.inside.turn,
+            "note": self.note,
+            "tokens": tokens,
+        })
+    }
+}
+
+impl Token {
+    /// As one object; with a tokenizer it has its text.
+    pub(crate) fn to_json(self, tokenizer: Option<&Tokenizer>) -> Json {
+        let text = tokenizer
+            .filter(|_| self.id >= 0)
+            .map(|tokenizer| tokenizer.id_to_text(self.id as u32));
+        json!({
+            "position": self.position,
+            "id": self.id,
+            "text": text,
+            "label": self.label,
+            "trained": self.label != IGNORED,
+        })
+    }
+}
+
+/// Turns and tokens that are not in the output although their row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) turns: u64,
+    pub(crate) tokens: u64,
+}
+
+impl Lost {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.turns += other.turns;
+        self.tokens += other.tokens;
+    }
+}
+
+/// Rule counts with their evidence.
+#[derive(Clone, Debug)]
+pub(crate) struct Findings {
+    pub(crate) counts: RuleCounts,
+    /// Rows in which each rule was found.
+    pub(crate) rows: RuleCounts,
+    pub(crate) evidence: Vec<Evidence>,
+    keep: usize,
+}
+
+impl Findings {
+    /// Nothing yet; so many rows are kept as evidence for each rule.
+    pub(crate) fn keeping(keep: usize) -> Self {
+        Self {
+            counts: RuleCounts::default(),
+            rows: RuleCounts::default(),
+            evidence: Vec::new(),
+            keep,
+        }
+    }
+
+    /// Adds what one row showed; `inside` says where in the row.
+    pub(crate) fn add(
+        &mut self,
+        row: &RuleCounts,
+        place: Place,
+        mut inside: impl FnMut(Rule, Option<u32>) -> Inside,
+    ) {
+        for (rule, _) in row.iter() {
+            let noted = row.first(rule);
+            let note = || noted.map_or_else(String::new, |noted| noted.note.clone());
+            let message = noted.map(|noted| noted.message);
+            self.keep(rule, place, note, || inside(rule, message));
+            self.rows.add(rule, 1);
+        }
+        self.counts.merge(row);
+    }
+
+    /// Adds a reject.
+    pub(crate) fn add_reject(
+        &mut self,
+        reject: &Reject,
+        place: Place,
+        inside: impl FnOnce() -> Inside,
+    ) {
+        self.keep(reject.rule, place, || reject.reason.clone(), inside);
+        self.counts.add(reject.rule, 1);
+        self.rows.add(reject.rule, 1);
+    }
+
+    fn keep(
+        &mut self,
+        rule: Rule,
+        place: Place,
+        note: impl FnOnce() -> String,
+        inside: impl FnOnce() -> Inside,
+    ) {
+        // A rule with many counts has its evidence, or its first rows count several times.
+        if self.kept(rule) < self.keep {
+            self.evidence.push(Evidence {
+                rule,
+                row: place.row,
+                line: place.line,
+                note: note(),
+                inside: inside(),
+            });
+        }
+    }
+
+    fn kept(&self, rule: Rule) -> usize {
+        let kept = self.evidence.iter().filter(|known| known.rule == rule);
+        kept.count()
+    }
+
+    /// Adds the findings of the rows that follow.
+    pub(crate) fn merge(&mut self, next: &Self) {
+        for evidence in &next.evidence {
+            if self.kept(evidence.rule) < self.keep {
+                self.evidence.push(evidence.clone());
+            }
+        }
+        self.counts.merge(&next.counts);
+        self.rows.merge(&next.rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_does_not_depend_on_how_rows_are_grouped() {
+        let place = |row| Place { row, line: None };
+        let mut one = RuleCounts::default();
+        one.add(Rule::Crlf, 3);
+        let nowhere = |_, _| Inside::default();
+        let mut all = Findings::keeping(EVIDENCE_ROWS);
+        (0..20).for_each(|row| all.add(&one, place(row), nowhere));
+        let mut merged = Findings::keeping(EVIDENCE_ROWS);
+        for chunk in [0..2, 2..9, 9..20] {
+            let mut part = Findings::keeping(EVIDENCE_ROWS);
+            chunk.for_each(|row| part.add(&one, place(row), nowhere));
+            merged.merge(&part);
+        }
+        assert_eq!(all.counts, merged.counts);
+        assert_eq!(all.evidence, merged.evidence);
+        assert_eq!(all.evidence.len(), EVIDENCE_ROWS);
+    }
+}

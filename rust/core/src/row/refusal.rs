@@ -1,0 +1,25 @@
+//! Why a row gives no sample.
+
+use crate::Error;
+use crate::rules::Reject;
+
+/// Why a row gives no sample.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The row is left out.
+    Row(Reject),
+    /// The run ends.
+    Run(Error),
+}
+
+impl From<Reject> for Refusal {
+    fn from(reject: Reject) -> Self {
+        Self::Row(reject)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Run(error)
+    }
+}

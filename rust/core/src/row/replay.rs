@@ -1,0 +1,393 @@
+//! The replay of samples against the inference prompt.
+//!
+//! For every trained turn the conversation before it is rendered as a server renders it, with the
+//! generation prompt, and encoded: these must be the ids that stand before the turn in the sample.
+//! And the first stop id from the turn's start must be its last label. A model that emits exactly
+//! the labels then sees the prompts it was trained on, and the server stops in the right place.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use super::Refusal;
+use super::contract::TrainedTurn;
+use super::conversation::variables;
+use super::desk::Desk;
+use super::label::IGNORED;
+use super::record::{Evidence, Inside, Place};
+use crate::chat::Conversation;
+use crate::recipe::SpecialInContent;
+use crate::rules::{Replay, Rule, RuleCounts};
+use crate::setup::plan::Plan;
+use crate::setup::structural;
+use crate::template::{RenderInput, Rendered, Template};
+use crate::tokenizer::{Encoding, Input, Tokenizer};
+use crate::value::{Arena, Map, Value};
+
+/// Prompts of one sample are rendered until they are this many times as long as it: all of them,
+/// up to about thirty turns.
+const BUDGET: usize = 16;
+/// Variables with which a server switches reasoning on and off.
+const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
+/// Rules that say why a prompt differs; then the replay has nothing to add but its rate.
+const EXPLAINED: [Rule; 3] = [
+    Rule::HistoryRewritten,
+    Rule::BoundaryMerge,
+    Rule::EosInserted,
+];
+
+/// What the replay of some samples found.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// Turns by their position.
+    pub replay: Replay,
+    /// Trained turns; more than were replayed where conversations are very long.
+    pub turns: u64,
+    /// Turns that are right only if the server switches reasoning: by setting, such as
+    /// `enable_thinking=false`.
+    pub switched: Vec<(String, u64)>,
+    /// Samples with a turn that no other rule explains.
+    pub different: u64,
+    /// The first turns whose prompt is not the server's, or that do not end where it stops.
+    pub differences: Vec<Evidence>,
+    keep: usize,
+}
+
+impl Replayed {
+    /// Nothing yet; so many differences are kept.
+    pub(crate) fn keeping(keep: usize) -> Self {
+        Self {
+            replay: Replay::default(),
+            turns: 0,
+            switched: Vec::new(),
+            different: 0,
+            differences: Vec::new(),
+            keep,
+        }
+    }
+
+    /// As one object, with the counts by position.
+    pub(crate) fn to_json(&self, tokenizer: &Tokenizer) -> Json {
+        let differences = self.differences.iter();
+        let differences: Vec<Json> = differences.map(|found| found.to_json(tokenizer)).collect();
+        json!({
+            "positions": self.replay.to_json(),
+            "turns": self.turns,
+            "switched": self.switched.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "different": self.different,
+            "differences": differences,
+        })
+    }
+
+    /// Adds what later samples gave.
+    pub(crate) fn append(&mut self, later: &Self) {
+        self.replay.append(&later.replay);
+        self.turns += later.turns;
+        self.different += later.different;
+        for (setting, turns) in &later.switched {
+            self.add_switched(setting, *turns);
+        }
+        let room = self.keep.saturating_sub(self.differences.len());
+        let more = later.differences.iter().take(room);
+        self.differences.extend(more.cloned());
+    }
+
+    /// Adds what a row gave.
+    pub(crate) fn add_row(
+        &mut self,
+        player: &Player,
+        counts: &RuleCounts,
+        place: Place,
+        inside: impl FnOnce(Option<u32>) -> Inside,
+    ) {
+        let RowReplay {
+            replay,
+            turns,
+            switched,
+            difference,
+        } = &player.row;
+        self.replay.append(replay);
+        self.turns += turns;
+        for setting in switched {
+            self.add_switched(setting, 1);
+        }
+        let unexplained = difference.as_ref().filter(|_| !is_explained(counts));
+        let Some((message, note)) = unexplained else {
+            return;
+        };
+        self.different += 1;
+        if self.differences.len() < self.keep {
+            self.differences.push(Evidence {
+                rule: Rule::PromptParity,
+                row: place.row,
+                line: place.line,
+                note: note.clone(),
+                inside: inside(Some(*message)),
+            });
+        }
+    }
+
+    fn add_switched(&mut self, setting: &str, turns: u64) {
+        match self.switched.iter_mut().find(|(name, _)| name == setting) {
+            Some((_, count)) => *count += turns,
+            None => self.switched.push((setting.to_owned(), turns)),
+        }
+    }
+}
+
+/// What the replay of the samples of one row found.
+#[derive(Default)]
+struct RowReplay {
+    replay: Replay,
+    turns: u64,
+    /// For each turn that needs one, the setting.
+    switched: Vec<String>,
+    /// The first turn that is not right, and why.
+    difference: Option<(u32, String)>,
+}
+
+/// A worker's memory for replays, and what the row at hand gave.
+pub(crate) struct Player {
+    row: RowReplay,
+    rendered: Rendered,
+    encoding: Encoding,
+    ranges: Vec<(u32, u32)>,
+    scratch: Box<dyn Any + Send>,
+}
+
+impl Desk {
+    /// Replays the sample at hand, which was made of this conversation, where a check asks for it.
+    pub(crate) fn replay<'a>(
+        &mut self,
+        plan: &Plan,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+    ) -> Result<(), Refusal> {
+        let Some(mut player) = self.player.take() else {
+            return Ok(());
+        };
+        let played = player.play(plan, self, conversation, arena);
+        self.player = Some(player);
+        played
+    }
+
+    /// The same for a completion, whose prompt is a string.
+    pub(crate) fn replay_completion(&mut self, plan: &Plan, prompt: &str) -> Result<(), Refusal> {
+        let Some(mut player) = self.player.take() else {
+            return Ok(());
+        };
+        let played = player.play_completion(plan, self, prompt);
+        self.player = Some(player);
+        played
+    }
+}
+
+impl Player {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            row: RowReplay::default(),
+            rendered: Rendered::default(),
+            encoding: Encoding::default(),
+            ranges: Vec::new(),
+            scratch: plan.backend.scratch(),
+        }
+    }
+
+    /// Forgets the row before.
+    pub(crate) fn start_row(&mut self) {
+        self.row = RowReplay::default();
+    }
+
+    fn play<'a>(
+        &mut self,
+        plan: &Plan,
+        desk: &Desk,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+    ) -> Result<(), Refusal> {
+        let template = plan.template(conversation.tools.is_some())?;
+        let mut conversation = *conversation;
+        conversation.template_kwargs = variables(plan, &conversation, arena)?;
+        let mut budget = BUDGET * desk.rendered.text.len();
+        self.row.turns += desk.turns.len() as u64;
+        for (index, turn) in desk.turns.iter().enumerate() {
+            if budget == 0 && index + 1 < desk.turns.len() {
+                continue;
+            }
+            let sample = Turn::of(desk, plan, *turn);
+            let verdict = self.verdict(plan, template, &conversation, arena, &sample)?;
+            budget = budget.saturating_sub(self.rendered.text.len());
+            let position = position(&conversation, turn.message);
+            self.row.replay.add(position, verdict.is_ok());
+            match verdict {
+                Ok(setting) => self.row.switched.extend(setting),
+                Err(note) => {
+                    self.row.difference.get_or_insert((turn.message, note));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn play_completion(&mut self, plan: &Plan, desk: &Desk, prompt: &str) -> Result<(), Refusal> {
+        let Some(turn) = desk.turns.first() else {
+            return Ok(());
+        };
+        let turn = Turn::of(desk, plan, *turn);
+        self.rendered.clear();
+        self.rendered.text.push_str(prompt);
+        self.ranges.clear();
+        if plan.recipe.special_in_content != SpecialInContent::Parse {
+            self.ranges.push((0, prompt.len() as u32));
+        }
+        self.encode(plan)?;
+        let ids = &mut self.encoding.ids;
+        ids.splice(0..0, plan.tokenizer.prefix().iter().copied());
+        let note = match turn.stops_elsewhere() {
+            None if ids == turn.before => None,
+            None => Some(turn.difference(ids, plan)),
+            found => found,
+        };
+        self.row.turns += 1;
+        self.row.replay.add(0, note.is_none());
+        self.row.difference = note.map(|note| (turn.message, note));
+        Ok(())
+    }
+
+    /// `Ok`: the turn is right, with the setting that the server needs; `Err`: why not.
+    fn verdict<'a>(
+        &mut self,
+        plan: &Plan,
+        template: &Template,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+        turn: &Turn<'_>,
+    ) -> Result<Result<Option<String>, String>, Refusal> {
+        if let Some(note) = turn.stops_elsewhere() {
+            return Ok(Err(note));
+        }
+        let own = conversation.template_kwargs;
+        let note = match self.prompt(plan, template, conversation, own, arena, turn.message)? {
+            Some(ids) if ids == turn.before => return Ok(Ok(None)),
+            Some(ids) => turn.difference(ids, plan),
+            None => "the template refuses the conversation before this turn".to_owned(),
+        };
+        let readable = SWITCHES.iter().filter(|name| template.reads(name));
+        for name in readable.filter(|name| own.get(name).is_none()) {
+            for on in [false, true] {
+                let switch = [(*name, Value::Bool(on))];
+                let variables: Vec<_> = own.iter().chain(switch).collect();
+                let variables = Map::new(arena.alloc_slice_copy(&variables));
+                let prompt =
+                    self.prompt(plan, template, conversation, variables, arena, turn.message)?;
+                if prompt == Some(turn.before) {
+                    return Ok(Ok(Some(format!("{name}={on}"))));
+                }
+            }
+        }
+        Ok(Err(note))
+    }
+
+    /// The ids that a server sends when it asks for this message; none where the template refuses.
+    fn prompt<'a>(
+        &mut self,
+        plan: &Plan,
+        template: &Template,
+        conversation: &Conversation<'a>,
+        variables: Map<'a>,
+        arena: &'a Arena,
+        message: u32,
+    ) -> Result<Option<&[u32]>, Refusal> {
+        let input = RenderInput {
+            add_generation_prompt: true,
+            variables,
+            ..RenderInput::of(conversation, message as usize, arena)
+        };
+        if template.render(arena, &input, &mut self.rendered).is_err() {
+            return Ok(None);
+        }
+        self.ranges.clear();
+        if plan.recipe.special_in_content != SpecialInContent::Parse {
+            structural::content_ranges(&self.rendered, &mut self.ranges);
+        }
+        self.encode(plan)?;
+        Ok(Some(&self.encoding.ids))
+    }
+
+    /// Encodes the prompt at hand.
+    fn encode(&mut self, plan: &Plan) -> Result<(), Refusal> {
+        let text = Input {
+            text: &self.rendered.text,
+            content: &self.ranges,
+            cuts: &[],
+            marks: &[],
+        };
+        plan.backend
+            .encode(&mut *self.scratch, &text, &mut self.encoding)?;
+        Ok(())
+    }
+}
+
+/// A trained turn as the sample has it.
+struct Turn<'d> {
+    message: u32,
+    /// Ids before its first trained token.
+    before: &'d [u32],
+    /// The place of its last label, and of the first stop id.
+    end: usize,
+    stop: Option<usize>,
+}
+
+impl<'d> Turn<'d> {
+    fn of(desk: &'d Desk, plan: &Plan, turn: TrainedTurn) -> Self {
+        let (start, end) = (turn.start as usize, turn.end as usize);
+        let labels = &desk.labels[start..end];
+        // What the template writes first, such as an empty think block, is the prompt's.
+        let skipped = labels.iter().position(|label| *label != IGNORED);
+        let first = start + skipped.unwrap_or(0);
+        let stop = plan.stop.find(&desk.encoding.ids[first..]);
+        Self {
+            message: turn.message,
+            before: &desk.encoding.ids[..first],
+            end: end.saturating_sub(1),
+            stop: stop.map(|offset| first + offset),
+        }
+    }
+
+    fn stops_elsewhere(&self) -> Option<String> {
+        match self.stop {
+            Some(stop) if stop == self.end => None,
+            Some(stop) => Some(format!(
+                "the server stops at token {stop}, the turn's last label is token {}",
+                self.end
+            )),
+            None => Some("the server does not stop in this turn".to_owned()),
+        }
+    }
+
+    fn difference(&self, server: &[u32], plan: &Plan) -> String {
+        let same = self.before.iter().zip(server).take_while(|(a, b)| a == b);
+        let at = same.count();
+        let shown = |ids: &[u32]| match ids.get(at) {
+            Some(id) => format!("{:?} {id}", plan.tokenizer.id_to_text(*id)),
+            None => "no token".to_owned(),
+        };
+        format!(
+            "the row has {} at {at}, the server's prompt {}",
+            shown(self.before),
+            shown(server)
+        )
+    }
+}
+
+/// Which of the assistant's turns a message is, from 0.
+fn position(conversation: &Conversation<'_>, message: u32) -> usize {
+    let before = &conversation.messages[..message as usize];
+    let turns = before.iter().filter(|message| message.role == "assistant");
+    turns.count()
+}
+
+fn is_explained(counts: &RuleCounts) -> bool {
+    EXPLAINED.iter().any(|rule| counts.get(*rule) > 0)
+}

@@ -1,0 +1,21 @@
+//! Rules: what can be wrong with a training set, by name.
+//!
+//! One list serves the run (a rule of severity error rejects its row, the others are counted) and
+//! the audit of finished data. This is the ground floor: nothing here knows a row, a template or a
+//! tokenizer.
+
+mod counts;
+mod explain;
+mod reject;
+mod replay;
+mod rule;
+mod token;
+
+pub use counts::{Noted, RuleCounts};
+pub use explain::Explanation;
+pub use reject::Reject;
+pub(crate) use replay::REPLAYED_TURNS;
+pub use replay::{Position, Replay};
+pub use rule::{Rule, Severity};
+pub use token::Token;
+pub(crate) use token::around;

@@ -1,0 +1,35 @@
+//! A row left out.
+
+use super::Rule;
+
+/// A row left out, with the rule and the reason. Never an error of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The rule.
+    pub rule: Rule,
+    /// One sentence for the user, without a full stop.
+    pub reason: String,
+    /// The message it concerns, from 0.
+    pub message: Option<u32>,
+    /// Which of the assistant's turns that message is, from 0, if it is one.
+    pub turn: Option<u32>,
+}
+
+impl Reject {
+    /// A reject that concerns the row as a whole.
+    pub fn new(rule: Rule, reason: impl Into<String>) -> Self {
+        Self {
+            rule,
+            reason: reason.into(),
+            message: None,
+            turn: None,
+        }
+    }
+
+    /// With the message it concerns, unless one is named already.
+    #[must_use]
+    pub fn at_message(mut self, message: u32) -> Self {
+        self.message.get_or_insert(message);
+        self
+    }
+}

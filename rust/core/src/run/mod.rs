@@ -1,0 +1,213 @@
+//! The whole path: a recipe becomes a plan, rows become samples.
+//!
+//! [`Encoder`] holds everything that is decided before the first row: tokenizer, template, stop
+//! set, what ends a turn. A [`Shard`] takes the rows of one input, in blocks, and gives finished
+//! record batches; they do not depend on where the blocks are cut, on the number of threads or on
+//! the size of a work item.
+
+mod chunk;
+mod inspect;
+mod output;
+mod price;
+mod self_check;
+mod shard;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use serde_json::{Value as Json, json};
+
+use crate::Result;
+use crate::chat::{Conversation, Record, Schema};
+use crate::recipe::Recipe;
+use crate::row::{Refusal, conversation};
+use crate::rules::{Reject, RuleCounts};
+use crate::setup::plan::{self, Plan};
+use crate::template::Rendered;
+use crate::tokenizer::Tokenizer;
+use crate::value::{Arena, Value};
+
+use chunk::Worker;
+
+pub use crate::row::{Evidence, Inside, Replayed};
+pub use inspect::Inspection;
+pub use output::Output;
+pub use price::{Price, Prices};
+pub use self_check::SelfCheck;
+pub use shard::{Shard, ShardOptions};
+
+/// Everything that is decided before the first row. Shared between threads.
+pub struct Encoder {
+    plan: Plan,
+    /// Workers that rest between calls: their caches are worth keeping.
+    workers: Mutex<Vec<Worker>>,
+}
+
+impl Encoder {
+    /// Loads what the recipe names and checks that the parts fit: the stop set is known, the
+    /// template ends its turns in it (or never, and the recipe lets the eos be added), its turns
+    /// can be located.
+    pub fn new(recipe: Recipe) -> Result<Self> {
+        let tokenizer = Tokenizer::load(Path::new(&recipe.tokenizer));
+        Self::with_tokenizer(recipe, tokenizer)
+    }
+
+    /// The same with the tokenizer's reference backend, because the fast one gave other ids:
+    /// `difference` is what [`self_check`](Self::self_check) said.
+    pub fn with_reference(recipe: Recipe, difference: &str) -> Result<Self> {
+        let reason = format!("the self-check found a difference: {difference}");
+        let tokenizer = Tokenizer::load_reference(Path::new(&recipe.tokenizer), &reason);
+        let mut encoder = Self::with_tokenizer(recipe, tokenizer)?;
+        encoder.plan.notes.push(format!(
+            "the fast tokenizer backend is not used, because its ids are not those of the \
+             tokenizers library ({difference}); the slow reference backend takes its place"
+        ));
+        Ok(encoder)
+    }
+
+    fn with_tokenizer(recipe: Recipe, tokenizer: Result<Tokenizer>) -> Result<Self> {
+        plan::require_tokenizer(&recipe)?;
+        Ok(Self {
+            plan: Plan::new(recipe, tokenizer?)?,
+            workers: Mutex::default(),
+        })
+    }
+
+    /// The same encoder for an input that says its own `schema`, `fields` or `roles`, as JSON;
+    /// tokenizer and templates are shared.
+    pub fn for_input(&self, keys: &str) -> Result<Self> {
+        let mut plan = self.plan.clone();
+        plan.recipe = plan.recipe.for_input(keys)?;
+        Ok(Self {
+            plan,
+            workers: Mutex::default(),
+        })
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.plan.recipe
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.plan.tokenizer
+    }
+
+    /// Ids that the serving side stops on.
+    pub fn stop_ids(&self) -> &[u32] {
+        self.plan.stop.ids()
+    }
+
+    /// Reads the start of a JSON Lines or JSON array input (the last row may be cut): its schema,
+    /// and what the choices of `history` cost. An error where a decision is needed before the
+    /// first row.
+    pub fn inspect_bytes(&self, head: &[u8]) -> Result<Inspection> {
+        inspect::bytes(self, head)
+    }
+
+    /// The same for the first rows of an Arrow input.
+    pub fn inspect_batch(&self, batch: &RecordBatch) -> Result<Inspection> {
+        inspect::batch(self, batch)
+    }
+
+    /// The same for rows in memory.
+    pub fn inspect_values(&self, rows: &[Value<'_>]) -> Result<Inspection> {
+        inspect::values(self, rows)
+    }
+
+    /// Compares the fast tokenizer backend with the reference on the first of these rows. Loads
+    /// the reference, which takes a second, and drops it; callers keep the verdict by
+    /// [`Tokenizer::hash`] and version.
+    pub fn self_check(&self, rows: &[Value<'_>]) -> Result<SelfCheck> {
+        self_check::values(self, rows)
+    }
+
+    /// The same for the start of a JSON Lines or JSON array input.
+    pub fn self_check_bytes(&self, head: &[u8]) -> Result<SelfCheck> {
+        inspect::with_bytes(head, |rows| self_check::values(self, rows))
+    }
+
+    /// The same for the first rows of an Arrow input.
+    pub fn self_check_batch(&self, batch: &RecordBatch) -> Result<SelfCheck> {
+        inspect::with_batch(batch, |rows| self_check::values(self, rows))
+    }
+
+    /// Reads a row of that schema, as the first step of encoding it.
+    pub fn read<'a>(
+        &self,
+        schema: Schema,
+        row: Value<'a>,
+        arena: &'a Arena,
+    ) -> Result<std::result::Result<Record<'a>, Reject>> {
+        let reader = self.plan.reader(schema)?;
+        Ok(reader.read(row, arena, &mut RuleCounts::default()))
+    }
+
+    /// Renders a conversation, as the second step of encoding it.
+    pub fn render<'a>(
+        &self,
+        conversation: &Conversation<'a>,
+        arena: &'a Arena,
+    ) -> Result<std::result::Result<Rendered, Reject>> {
+        match conversation::render(&self.plan, conversation, arena) {
+            Ok(rendered) => Ok(Ok(rendered)),
+            Err(Refusal::Row(reject)) => Ok(Err(reject)),
+            Err(Refusal::Run(error)) => Err(error),
+        }
+    }
+
+    /// A shard: rows of one input of a known schema.
+    pub fn open_shard(self: &Arc<Self>, options: ShardOptions) -> Result<Shard> {
+        Shard::new(Arc::clone(self), options)
+    }
+
+    /// What the plan found and decided, for the run record. The same plan gives the same facts.
+    pub fn facts(&self) -> Json {
+        let plan = &self.plan;
+        let tokenizer = &plan.tokenizer;
+        let token = |id: u32| json!({"id": id, "token": tokenizer.id_to_text(id)});
+        let named = |name: &str| tokenizer.special_id(name).map(token);
+        json!({
+            "tokenizer": {
+                "path": tokenizer.path(),
+                "hash": format!("{:032x}", tokenizer.hash()),
+                "backend": tokenizer.backend_name(),
+                "backend_reason": tokenizer.backend_reason(),
+                "vocab_size": tokenizer.vocab_size(),
+            },
+            "template": plan.template_facts(),
+            "stop": plan.stop.ids().iter().map(|id| token(*id)).collect::<Vec<_>>(),
+            "terminator": plan.terminator().map(token),
+            "bos": named("bos_token"),
+            "eos": named("eos_token"),
+            "pad": named("pad_token"),
+            "core_version": env!("CARGO_PKG_VERSION"),
+            "now": plan.now_text(),
+            "notes": plan.notes,
+        })
+    }
+
+    /// A rested worker, or a new one. Never waits: in a process that was forked while another
+    /// thread held the lock, it stays locked.
+    fn worker(&self) -> Worker {
+        let rested = self.workers.try_lock().ok();
+        let rested = rested.and_then(|mut rested| rested.pop());
+        rested.unwrap_or_else(|| Worker::new(&self.plan))
+    }
+
+    fn rest(&self, worker: Worker) {
+        if let Ok(mut rested) = self.workers.try_lock() {
+            rested.push(worker);
+        }
+    }
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder")
+            .field("tokenizer", &self.plan.tokenizer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! The fast backend against the reference, on the first rows of the user's own data.
+
+use std::time::{Duration, Instant};
+
+use super::Encoder;
+use crate::row::desk::Desk;
+use crate::rules::RuleCounts;
+use crate::tokenizer::{Backend, Encoding, Input, Tokenizer};
+use crate::value::{Arena, Value};
+use crate::{Result, chat};
+
+/// Text that is compared: a fraction of a second for the reference.
+const SAMPLE_BYTES: usize = 256 << 10;
+/// Where a text is slow to encode, the comparison ends after it.
+const SAMPLE_TIME: Duration = Duration::from_millis(300);
+/// Tokens that are shown on either side of a difference.
+const SHOWN_TOKENS: usize = 6;
+
+/// What a comparison of the two backends found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelfCheck {
+    /// Bytes of text whose ids were compared; 0 where the reference is in use anyway.
+    pub compared: usize,
+    /// The first difference, in words that name the text; `None` where the ids are the same.
+    pub difference: Option<String>,
+}
+
+/// Compares the backends on the text of these rows.
+pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck> {
+    let plan = &encoder.plan;
+    let mut check = SelfCheck::default();
+    if plan.tokenizer.backend_name() == "reference" {
+        return Ok(check);
+    }
+    let reference = Tokenizer::load_reference(plan.tokenizer.path(), "self-check")?;
+    let reader = plan.reader(encoder.inspect_values(rows)?.schema)?;
+    let started = Instant::now();
+    let arena = Arena::new();
+    let mut desk = Desk::new(plan);
+    let mut counts = RuleCounts::default();
+    for (index, row) in rows.iter().enumerate() {
+        let Ok(record) = reader.read(*row, &arena, &mut counts) else {
+            continue;
+        };
+        // A row that is rejected later on has its text on the desk nevertheless, or an empty one.
+        desk.rendered.clear();
+        let _ = match record {
+            chat::Record::Conversation(conversation) => {
+                desk.conversation(plan, &conversation, &arena)
+            }
+            chat::Record::Completion { prompt, completion } => {
+                desk.completion(plan, prompt, completion)
+            }
+            chat::Record::Text(text) => desk.document(plan, text),
+        };
+        let text = head(&desk.rendered.text, SAMPLE_BYTES);
+        let fast = ids(&**plan.tokenizer.backend(), text)?;
+        let slow = ids(&**reference.backend(), text)?;
+        check.compared += text.len();
+        if fast != slow {
+            check.difference = Some(difference(index, &fast, &slow, &plan.tokenizer));
+        }
+        let enough = check.compared > SAMPLE_BYTES || started.elapsed() > SAMPLE_TIME;
+        if enough || check.difference.is_some() {
+            break;
+        }
+    }
+    Ok(check)
+}
+
+/// The first characters of a text, at most so many bytes: one row may be a book.
+fn head(text: &str, bytes: usize) -> &str {
+    let mut ends = (0..=bytes.min(text.len())).rev();
+    let end = ends.find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+fn ids(backend: &dyn Backend, text: &str) -> Result<Vec<u32>> {
+    let mut encoding = Encoding::default();
+    let input = Input {
+        text,
+        content: &[],
+        cuts: &[],
+        marks: &[],
+    };
+    backend.encode(&mut *backend.scratch(), &input, &mut encoding)?;
+    Ok(encoding.ids)
+}
+
+/// Where two lists of ids part, and the text there.
+fn difference(row: usize, fast: &[u32], slow: &[u32], tokenizer: &Tokenizer) -> String {
+    let same = fast.iter().zip(slow).take_while(|(a, b)| a == b).count();
+    let around = same.saturating_sub(SHOWN_TOKENS)..slow.len().min(same + SHOWN_TOKENS);
+    let bytes: Vec<u8> = slow[around]
+        .iter()
+        .flat_map(|id| tokenizer.id_to_bytes(*id).to_vec())
+        .collect();
+    let shown = |id: Option<&u32>| id.map_or_else(|| "no id".to_owned(), u32::to_string);
+    format!(
+        "in row {row} of the sample, token {same}, in the text {:?}: {} instead of {}",
+        String::from_utf8_lossy(&bytes),
+        shown(fast.get(same)),
+        shown(slow.get(same))
+    )
+}

@@ -1,0 +1,342 @@
+//! Rows of one input, in blocks → record batches.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use serde_json::{Value as Json, json};
+
+use super::chunk::{Made, Row, Setting};
+use super::{Encoder, Output};
+use crate::cancel::Cancel;
+use crate::chat::{Reader, Schema};
+use crate::recipe::Column;
+use crate::row::Evidence;
+use crate::row::content_rules::ContentRules;
+use crate::row::record::{EVIDENCE_ROWS, Findings};
+use crate::row::replay::Replayed;
+use crate::rules::{Reject, RuleCounts};
+use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
+use crate::source::arrow::{Rows as ArrowRows, Wanted};
+use crate::source::json::{Rows, Splitter};
+use crate::value::Value;
+use crate::{Result, pool};
+
+/// JSON text of one work item.
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// Parts whose memory is kept for the next block.
+const SPARE_PARTS: usize = 64;
+
+/// Rows of one work item where there is no text to measure.
+const CHUNK_ROWS: usize = 64;
+
+/// What a shard is told about its input.
+#[derive(Clone, Debug)]
+pub struct ShardOptions {
+    /// The schema of the rows.
+    pub schema: Schema,
+    /// The input's name, for errors and the column `source`.
+    pub path: String,
+    /// The bytes are one JSON array rather than JSON Lines.
+    pub array: bool,
+    /// Index of the first row.
+    pub first_row: u64,
+    /// Line of the first byte, from 1.
+    pub first_line: u64,
+    /// Threads to work on; 0: all cores.
+    pub threads: usize,
+    /// Rows of one work item; `None`: as is best. The output does not depend on it.
+    pub chunk_rows: Option<usize>,
+    /// The output also holds rows of other schemas, so documents have every column too.
+    pub mixed: bool,
+    /// Columns of the rows that the index carries.
+    pub carry: Vec<String>,
+    /// Rules on contents that are counted too.
+    pub content: Option<Arc<ContentRules>>,
+    /// Samples are replayed against the inference prompt, which costs more than making them.
+    pub replays: bool,
+    /// Rows kept as evidence for each rule.
+    pub evidence: usize,
+}
+
+impl ShardOptions {
+    /// A whole input of that schema, read on all cores.
+    pub fn new(schema: Schema, path: impl Into<String>) -> Self {
+        Self {
+            schema,
+            path: path.into(),
+            array: false,
+            first_row: 0,
+            first_line: 1,
+            threads: 0,
+            chunk_rows: None,
+            mixed: false,
+            carry: Vec::new(),
+            content: None,
+            replays: false,
+            evidence: EVIDENCE_ROWS,
+        }
+    }
+}
+
+/// Rows of one input on their way to samples. Give it the rows in order, in blocks of any size.
+pub struct Shard {
+    encoder: Arc<Encoder>,
+    options: ShardOptions,
+    reader: Reader,
+    splitter: Splitter,
+    rows: Rows,
+    next_row: u64,
+    samples: Batches<Samples>,
+    index: Batches<IndexRows>,
+    rejects: Batches<RejectRows>,
+    findings: Findings,
+    replayed: Replayed,
+    empty: (Samples, IndexRows),
+    written: SpareBuffers,
+    /// Parts of the block before, whose memory serves again.
+    spare: Mutex<Vec<(Samples, IndexRows)>>,
+}
+
+impl Shard {
+    pub(crate) fn new(encoder: Arc<Encoder>, mut options: ShardOptions) -> Result<Self> {
+        if options.threads == 0 {
+            options.threads = pool::default_threads();
+        }
+        let reader = encoder.plan.reader(options.schema)?;
+        let splitter = if options.array {
+            Splitter::new()
+        } else {
+            Splitter::for_range(0, u64::MAX)
+        };
+        let columns = columns(&options, &encoder.plan.recipe.columns);
+        let samples = Samples::new(&columns, &options.path);
+        let index = IndexRows::new(&options.carry);
+        Ok(Self {
+            splitter: splitter.counting_from(options.first_line, options.first_row),
+            rows: Rows::default(),
+            next_row: options.first_row,
+            written: samples.spare(),
+            samples: Batches::new(samples.clone(), BATCH_ROWS),
+            index: Batches::new(index.clone(), BATCH_ROWS),
+            rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
+            findings: Findings::keeping(options.evidence),
+            replayed: Replayed::keeping(options.evidence),
+            empty: (samples, index),
+            spare: Mutex::default(),
+            reader,
+            encoder,
+            options,
+        })
+    }
+
+    /// The top-level columns of a row that are read, and the fields of a message that are text.
+    pub fn reads(&self) -> (Vec<&str>, Vec<&str>) {
+        (self.reader.columns(), self.reader.text_fields())
+    }
+
+    /// Takes the next bytes of the input; rows may straddle blocks.
+    pub fn feed_bytes(&mut self, block: &[u8], cancel: &Cancel) -> Result<Output> {
+        let mut rows = std::mem::take(&mut self.rows);
+        let split = self.splitter.feed(block, &mut rows);
+        let output = self.split_rows(split, &rows, cancel);
+        self.rows = rows;
+        output
+    }
+
+    /// Takes the next rows of a columnar input.
+    pub fn feed_batch(&mut self, batch: &RecordBatch, cancel: &Cancel) -> Result<Output> {
+        let wanted = Wanted {
+            columns: &self.reader.columns(),
+            text_fields: &self.reader.text_fields(),
+            carried: &self.options.carry,
+        };
+        let rows = ArrowRows::new(batch, &wanted);
+        let first = self.next_row;
+        self.next_row += rows.len() as u64;
+        let size = self.options.chunk_rows.unwrap_or(CHUNK_ROWS).max(1);
+        let jobs = even(rows.len(), size);
+        let row = |index: usize| Row::Arrow(&rows, index, first + index as u64);
+        self.work(&jobs, row, cancel)
+    }
+
+    /// Takes the next rows of an input in memory. A row that could not be read comes as a reject.
+    pub fn feed_values(
+        &mut self,
+        rows: &[Result<Value<'_>, Reject>],
+        cancel: &Cancel,
+    ) -> Result<Output> {
+        let first = self.next_row;
+        self.next_row += rows.len() as u64;
+        let size = self.options.chunk_rows.unwrap_or(CHUNK_ROWS).max(1);
+        let jobs = even(rows.len(), size);
+        let row = |index: usize| Row::Value(&rows[index], first + index as u64);
+        self.work(&jobs, row, cancel)
+    }
+
+    /// Ends the input: the row that was carried, and the batches that are not full.
+    pub fn finish(&mut self, cancel: &Cancel) -> Result<Output> {
+        let mut rows = std::mem::take(&mut self.rows);
+        let split = self.splitter.finish(&mut rows);
+        let mut output = self.split_rows(split, &rows, cancel)?;
+        self.samples.finish(&mut output.samples)?;
+        self.index.finish(&mut output.index)?;
+        self.rejects.finish(&mut output.rejects)?;
+        Ok(output)
+    }
+
+    /// Where batches of samples that are done with may be given back, to be filled anew.
+    pub fn written(&self) -> SpareBuffers {
+        self.written.clone()
+    }
+
+    /// Counts by rule of the rows so far.
+    pub fn counts(&self) -> &RuleCounts {
+        &self.findings.counts
+    }
+
+    /// The first rows in which each rule was found.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.findings.evidence
+    }
+
+    /// What a check wants to know of the rows so far: by rule the `rows` in which it was found,
+    /// the `evidence` with notes, and the `replay`.
+    pub fn checked(&self) -> Json {
+        let rows = self.findings.rows.iter();
+        let rows: serde_json::Map<_, _> = rows
+            .map(|(rule, rows)| (rule.name().to_owned(), rows.into()))
+            .collect();
+        let tokenizer = &self.encoder.plan.tokenizer;
+        let evidence = self.findings.evidence.iter();
+        let evidence = evidence.map(|found| found.to_json(tokenizer));
+        json!({
+            "rows": rows,
+            "evidence": evidence.collect::<Vec<_>>(),
+            "replay": self.replayed.to_json(tokenizer),
+        })
+    }
+
+    fn split_rows(&mut self, split: Result<()>, rows: &Rows, cancel: &Cancel) -> Result<Output> {
+        let jobs = match self.options.chunk_rows {
+            Some(size) => even(rows.len(), size.max(1)),
+            None => by_bytes(rows),
+        };
+        // Rows before a broken place are judged first: theirs may be the earlier error.
+        let row = |index: usize| rows.get(index).map(Row::Json);
+        let output = self.work(&jobs, |index| row(index).unwrap_or(NO_ROW), cancel)?;
+        split.map_err(|error| error.at_path(&self.options.path))?;
+        Ok(output)
+    }
+
+    fn work<'r>(
+        &mut self,
+        jobs: &[Range<usize>],
+        row: impl Fn(usize) -> Row<'r> + Sync,
+        cancel: &Cancel,
+    ) -> Result<Output> {
+        cancel.check()?;
+        let setting = Setting {
+            plan: &self.encoder.plan,
+            reader: &self.reader,
+            content: self.options.content.as_deref(),
+            replays: self.options.replays,
+            evidence: self.options.evidence,
+            cancel,
+        };
+        let parts = pool::map(self.options.threads, jobs, |job| {
+            let (samples, index) = self.spare_part();
+            let mut made = Made::new(samples, index, setting.evidence);
+            let mut worker = self.encoder.worker();
+            let result = worker.run(&setting, job.clone().map(&row), &mut made);
+            self.encoder.rest(worker);
+            result.map(|()| made)
+        })
+        .map_err(|error| error.at_path(&self.options.path))?;
+        let mut output = Output::default();
+        for part in parts {
+            self.join(&part, &mut output)?;
+            self.recycle(part);
+        }
+        Ok(output)
+    }
+
+    /// An empty part to fill.
+    fn spare_part(&self) -> (Samples, IndexRows) {
+        let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        spare.unwrap_or_else(|| self.empty.clone())
+    }
+
+    /// Keeps the memory of a part, unless it is unusually much.
+    fn recycle(&mut self, part: Made) {
+        let (mut samples, mut index) = (part.samples, part.index);
+        let is_usual = samples.tokens() <= CHUNK_BYTES;
+        let kept = self.spare.get_mut().map_or(0, |spare| spare.len());
+        if !is_usual || kept >= SPARE_PARTS {
+            return;
+        }
+        samples.clear();
+        index.clear();
+        if let Ok(spare) = self.spare.get_mut() {
+            spare.push((samples, index));
+        }
+    }
+
+    fn join(&mut self, part: &Made, output: &mut Output) -> Result<()> {
+        self.samples.append(&part.samples, &mut output.samples)?;
+        self.index.append(&part.index, &mut output.index)?;
+        self.rejects.append(&part.rejects, &mut output.rejects)?;
+        self.findings.merge(&part.findings);
+        self.replayed.append(&part.replayed);
+        output.rows += part.rows;
+        output.rejected += part.rejected;
+        output.made += part.count;
+        output.tokens += part.tokens;
+        output.trained += part.trained;
+        output.lost_turns += part.lost.turns;
+        output.lost_tokens += part.lost.tokens;
+        Ok(())
+    }
+}
+
+/// A row that no index asks for.
+const NO_ROW: Row<'static> = Row::Json(crate::source::json::Row {
+    bytes: b"null",
+    index: 0,
+    line: 0,
+    offset: 0,
+});
+
+/// Documents are trained as a whole: ids alone say it all, unless the recipe asks for more or
+/// other rows stand beside them, for all files of an output have the same columns.
+fn columns(options: &ShardOptions, wanted: &[Column]) -> Vec<Column> {
+    if options.schema == Schema::Text && !options.mixed && wanted == Column::DEFAULT {
+        return vec![Column::InputIds];
+    }
+    wanted.to_vec()
+}
+
+fn even(rows: usize, size: usize) -> Vec<Range<usize>> {
+    (0..rows)
+        .step_by(size)
+        .map(|start| start..rows.min(start + size))
+        .collect()
+}
+
+/// Ranges of rows of about the same number of bytes.
+fn by_bytes(rows: &Rows) -> Vec<Range<usize>> {
+    let mut jobs = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, row) in rows.iter().enumerate() {
+        bytes += row.bytes.len();
+        if bytes >= CHUNK_BYTES {
+            jobs.push(start..index + 1);
+            (start, bytes) = (index + 1, 0);
+        }
+    }
+    if start < rows.len() {
+        jobs.push(start..rows.len());
+    }
+    jobs
+}

@@ -1,0 +1,366 @@
+//! What is decided before the first row.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::ending::{self, TurnEnd};
+use super::structural::Structural;
+use super::templates::{self, ChatTemplates};
+use super::{StopSet, served_stop_ids};
+use crate::chat::{KNOWN_ROLES, Reader, RoleOrder, Schema, SchemaOptions, TextParts};
+use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
+use crate::template::{LocalTime, Study, Template};
+use crate::tokenizer::{Backend, Tokenizer};
+use crate::{Error, ErrorKind, Result, suggest};
+
+/// Everything a row needs that does not change from row to row.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) recipe: Recipe,
+    pub(crate) tokenizer: Arc<Tokenizer>,
+    /// The tokenizer's backend, told which tokens are structural.
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) templates: Option<Arc<ChatTemplates>>,
+    pub(crate) stop: StopSet,
+    pub(crate) structural: Arc<Structural>,
+    /// What ends a turn; of no use without templates.
+    pub(crate) turn_end: TurnEnd,
+    /// `template_kwargs` of the recipe as JSON; empty where there are none.
+    pub(crate) template_kwargs: String,
+    pub(crate) now: LocalTime,
+    /// Sentences for the user.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Plan {
+    pub(crate) fn new(recipe: Recipe, tokenizer: Tokenizer) -> Result<Self> {
+        let tokenizer = Arc::new(tokenizer);
+        let now = match &recipe.now {
+            Some(text) => parse_now(text)?,
+            None => LocalTime::default(),
+        };
+        let stop = stop_set(&recipe, &tokenizer)?;
+        let templates = ChatTemplates::load(&recipe, &tokenizer, now)?.map(Arc::new);
+        let turn_end = match &templates {
+            Some(templates) => ending::find(&recipe, &tokenizer, templates.choose(false), &stop)?,
+            None => TurnEnd::Insert(ending::inserted(&tokenizer, &stop)),
+        };
+        let structural = {
+            let studies: Vec<&Study> = templates
+                .iter()
+                .flat_map(|templates| [templates.choose(false), templates.choose(true)])
+                .map(Template::study)
+                .collect();
+            Arc::new(Structural::new(&tokenizer, &stop, &studies))
+        };
+        let backend = match recipe.special_in_content {
+            SpecialInContent::Text => tokenizer.backend().with_structural(structural.ids())?,
+            _ => Arc::clone(tokenizer.backend()),
+        };
+        let template_kwargs = if recipe.template_kwargs.is_empty() {
+            String::new()
+        } else {
+            Json::Object(recipe.template_kwargs.clone()).to_string()
+        };
+        let mut plan = Self {
+            recipe,
+            tokenizer,
+            backend,
+            templates,
+            stop,
+            structural,
+            turn_end,
+            template_kwargs,
+            now,
+            notes: Vec::new(),
+        };
+        plan.take_notes();
+        Ok(plan)
+    }
+
+    /// The same plan with another choice about history.
+    pub(crate) fn with_history(&self, history: recipe::History) -> Self {
+        let mut plan = self.clone();
+        plan.recipe.history = history;
+        plan
+    }
+
+    /// The template for a row; an error where there is none.
+    pub(crate) fn template(&self, with_tools: bool) -> Result<&Template> {
+        let templates = self.templates.as_ref().ok_or_else(templates::missing)?;
+        Ok(templates.choose(with_tools))
+    }
+
+    /// A reader of rows of that schema.
+    pub(crate) fn reader(&self, schema: Schema) -> Result<Reader> {
+        let mut options = SchemaOptions::new(schema);
+        let pairs = |names: &std::collections::BTreeMap<String, String>| {
+            let pairs = names.iter();
+            pairs
+                .map(|(ours, theirs)| (ours.clone(), theirs.clone()))
+                .collect()
+        };
+        options.fields = pairs(&self.recipe.fields);
+        options.roles = pairs(&self.recipe.roles);
+        options.role_order = match self.recipe.role_order {
+            recipe::RoleOrder::Keep => RoleOrder::Keep,
+            recipe::RoleOrder::Trim => RoleOrder::Trim,
+        };
+        let keeps = self.templates.as_ref().map(|t| t.keeps_parts(&self.recipe));
+        options.text_parts = match keeps {
+            Some(true) => TextParts::Keep,
+            _ => TextParts::Join,
+        };
+        Reader::new(&options)
+    }
+
+    /// The id that ends turns, where there is one.
+    pub(crate) fn terminator(&self) -> Option<u32> {
+        match self.turn_end {
+            TurnEnd::Insert(id) => Some(id),
+            TurnEnd::NextRole { otherwise, .. } => Some(otherwise),
+            TurnEnd::Template { .. } => {
+                let study = self.templates.as_ref()?.choose(false).study();
+                let added = self.tokenizer.added_tokens().iter();
+                let at = |text: &str| study.final_terminator.find(text);
+                added
+                    .filter(|token| self.stop.contains(token.id))
+                    .filter_map(|token| Some((at(&token.content)?, token.id)))
+                    .min()
+                    .map(|(_, id)| id)
+                    .or_else(|| self.stop.ids().first().copied())
+            }
+        }
+    }
+
+    pub(crate) fn template_facts(&self) -> Json {
+        self.templates.as_ref().map_or(Json::Null, |templates| {
+            let template = templates.choose(false);
+            json!({
+                "name": templates.name,
+                "hash": format!("{:032x}", xxhash_rust::xxh3::xxh3_128(template.source().as_bytes())),
+                "source": template.source(),
+                "rewrites_history": template.rewrites_history(),
+                "reads_date": template.study().reads_date,
+            })
+        })
+    }
+
+    pub(crate) fn now_text(&self) -> String {
+        let now = self.now;
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+            now.year, now.month, now.day, now.hour, now.minute, now.second
+        )
+    }
+
+    /// A note for each role of the recipe's own: it may be meant, or a slip.
+    fn odd_roles(&self) -> impl Iterator<Item = String> {
+        let odd = |(_, ours): &(&String, &String)| !KNOWN_ROLES.contains(&ours.as_str());
+        self.recipe.roles.iter().filter(odd).map(|(theirs, ours)| {
+            let meant = match suggest::nearest(ours, KNOWN_ROLES) {
+                Some(near) => format!("did you mean {near:?}? If not, see"),
+                None => "see".to_owned(),
+            };
+            format!(
+                "`roles` maps {theirs:?} to {ours:?}, a role that templates of real models do not \
+                 know: {meant} with `turnmill show` what the template makes of it"
+            )
+        })
+    }
+
+    fn take_notes(&mut self) {
+        let text = |id: u32| self.tokenizer.id_to_text(id);
+        let mut notes = Vec::new();
+        if let (Some(_), TurnEnd::Insert(id)) = (&self.templates, self.turn_end) {
+            notes.push(format!(
+                "the template never ends a turn: {:?} (id {id}) is inserted after every trained one",
+                text(id)
+            ));
+        }
+        if let TurnEnd::Template { earlier: false } = self.turn_end {
+            notes.push(
+                "the template ends only the last turn of a conversation with a stop token; \
+                 earlier turns are not trained"
+                    .to_owned(),
+            );
+        }
+        if let Some(pad) = self.tokenizer.special_id("pad_token")
+            && self.terminator() == Some(pad)
+        {
+            notes.push(format!(
+                "the pad token {:?} ends turns: a collator that masks labels by pad id \
+                 unlearns it; the labels written here do not depend on it",
+                text(pad)
+            ));
+        }
+        let own = served_stop_ids(&self.tokenizer);
+        if let Some(id) = self.terminator().filter(|id| !own.contains(id)) {
+            notes.push(format!(
+                "the model's own files do not stop on {:?} (id {id}): {}",
+                text(id),
+                ending::TRAIN_TOO
+            ));
+        }
+        if self.tokenizer.generation_eos().is_empty() && self.recipe.stop == Stop::Auto {
+            notes.push(
+                "there is no generation_config.json: the stop set is the tokenizer's eos alone"
+                    .to_owned(),
+            );
+        }
+        notes.extend(self.odd_roles());
+        self.notes = notes;
+    }
+}
+
+/// Every recipe names a tokenizer.
+pub(crate) fn require_tokenizer(recipe: &Recipe) -> Result<()> {
+    if !recipe.tokenizer.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Recipe,
+        "no-tokenizer",
+        "the recipe names no tokenizer",
+    )
+    .hint("--tokenizer DIR, a directory with tokenizer.json"))
+}
+
+/// The stop set, never empty.
+fn stop_set(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<StopSet> {
+    let ids = match &recipe.stop {
+        Stop::Tokens(tokens) => tokens
+            .iter()
+            .map(|token| stop_id(token, tokenizer))
+            .collect::<Result<Vec<u32>>>()?,
+        Stop::Auto if !tokenizer.generation_eos().is_empty() => tokenizer.generation_eos().to_vec(),
+        Stop::Auto => vec![own_eos(tokenizer)?],
+    };
+    if let Some(id) = ids.iter().find(|id| tokenizer.id_to_bytes(**id).is_empty()) {
+        return Err(Error::new(
+            ErrorKind::Tokenizer,
+            "unset-terminator",
+            format!("the stop id {id} is not in the vocabulary"),
+        )
+        .hint(stop_hint(tokenizer)));
+    }
+    Ok(StopSet::new(&ids))
+}
+
+fn stop_id(token: &StopToken, tokenizer: &Tokenizer) -> Result<u32> {
+    match token {
+        StopToken::Id(id) => Ok(*id),
+        StopToken::Text(text) => tokenizer.token_to_id(text).ok_or_else(|| {
+            let known = tokenizer
+                .added_tokens()
+                .iter()
+                .map(|added| &added.content[..]);
+            let error = Error::new(
+                ErrorKind::Recipe,
+                "unknown-stop-token",
+                format!("the tokenizer has no token {text:?}"),
+            );
+            match suggest::nearest(text, known) {
+                Some(near) => error.hint(format!("did you mean {near:?}?")),
+                None => error.hint("stop tokens are single tokens of the vocabulary, or ids"),
+            }
+        }),
+    }
+}
+
+fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
+    let unset = |what: String| {
+        Error::new(ErrorKind::Tokenizer, "unset-terminator", what)
+            .at_path(tokenizer.path())
+            .hint(stop_hint(tokenizer))
+    };
+    let Some(text) = tokenizer.special_tokens().get("eos_token") else {
+        return Err(unset(
+            "no stop token is known: there is no generation_config.json and the tokenizer has no \
+             eos_token"
+                .to_owned(),
+        ));
+    };
+    let Some(id) = tokenizer.token_to_id(text) else {
+        return Err(unset(format!(
+            "the eos_token {text:?} is not in the vocabulary"
+        )));
+    };
+    if tokenizer.special_id("unk_token") == Some(id) {
+        return Err(unset(format!(
+            "the eos_token {text:?} is the unknown token"
+        )));
+    }
+    Ok(id)
+}
+
+/// The flag that names a stop token: the tokenizer's eos where it has one.
+fn stop_hint(tokenizer: &Tokenizer) -> String {
+    let eos = tokenizer.special_tokens().get("eos_token");
+    let known = eos.filter(|text| tokenizer.token_to_id(text).is_some());
+    let example = known.map_or_else(|| "TOKEN".to_owned(), |text| format!("'{text}'"));
+    format!("name the tokens the model is served with: --stop {example}")
+}
+
+/// Reads `YYYY-MM-DD` with an optional time.
+fn parse_now(text: &str) -> Result<LocalTime> {
+    read_now(text).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Recipe,
+            "bad-value",
+            format!("`now` cannot be {text:?}"),
+        )
+        .hint("`now` takes 2026-11-23 or 2026-11-23T21:05:00")
+    })
+}
+
+fn read_now(text: &str) -> Option<LocalTime> {
+    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00"));
+    let numbers = |text: &str, separator| -> Option<Vec<u32>> {
+        let parts = text.split(separator);
+        parts.map(|part| part.parse().ok()).collect()
+    };
+    let (seconds, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let (date, clock) = (numbers(date, '-')?, numbers(seconds, ':')?);
+    let [year, month, day] = date[..] else {
+        return None;
+    };
+    let (hour, minute, second) = match clock[..] {
+        [hour, minute] => (hour, minute, 0),
+        [hour, minute, second] => (hour, minute, second),
+        _ => return None,
+    };
+    let valid = (1..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60
+        && fraction.len() <= 6;
+    let microsecond: u32 = format!("{fraction:0<6}").parse().ok()?;
+    valid.then_some(LocalTime {
+        year: year as i32,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        microsecond,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        let now = read_now("2026-11-23T21:05:06.5").unwrap();
+        assert_eq!((now.year, now.day, now.hour), (2026, 23, 21));
+        assert_eq!(now.microsecond, 500_000);
+        assert_eq!(read_now("2026-11-23").unwrap().hour, 0);
+        assert_eq!(read_now("2026-13-23"), None);
+        assert_eq!(read_now("today"), None);
+    }
+}

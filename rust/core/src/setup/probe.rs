@@ -1,0 +1,25 @@
+//! Small conversations that are rendered before the first row.
+
+use crate::source::json;
+use crate::template::{RenderInput, Rendered, Template};
+use crate::value::{Arena, Map};
+
+/// Renders messages given as JSON; `None` where the template refuses them.
+pub(crate) fn render(template: &Template, messages: &str) -> Option<Rendered> {
+    let arena = Arena::new();
+    let parsed = json::parse(messages.as_bytes(), &arena).ok()?;
+    let messages: Option<Vec<Map<'_>>> = parsed
+        .value
+        .as_list()?
+        .iter()
+        .map(|message| message.as_map())
+        .collect();
+    let messages = arena.alloc_slice_copy(&messages?);
+    let input = RenderInput {
+        messages,
+        ..RenderInput::default()
+    };
+    let mut rendered = Rendered::default();
+    template.render(&arena, &input, &mut rendered).ok()?;
+    Some(rendered)
+}

@@ -1,0 +1,133 @@
+//! The chat template of a run: the tokenizer's own, a built-in one, a file, or source.
+
+use super::probe;
+use crate::recipe::{Recipe, Spans, SpecialInContent};
+use crate::template::{LocalTime, Options, Source, SpanSource, Template, find_source};
+use crate::tokenizer::Tokenizer;
+use crate::{Error, ErrorKind, Result};
+
+/// The compiled templates of a run.
+pub(crate) struct ChatTemplates {
+    /// What the user would call it.
+    pub(crate) name: String,
+    default: Template,
+    /// For rows with tools, where the tokenizer has one of its own for them.
+    tools: Option<Template>,
+}
+
+impl ChatTemplates {
+    /// The template that transformers would take.
+    pub(crate) fn choose(&self, with_tools: bool) -> &Template {
+        match &self.tools {
+            Some(tools) if with_tools => tools,
+            _ => &self.default,
+        }
+    }
+
+    /// Finds and compiles. `None` where the recipe names none and the tokenizer has none.
+    pub(crate) fn load(
+        recipe: &Recipe,
+        tokenizer: &Tokenizer,
+        now: LocalTime,
+    ) -> Result<Option<Self>> {
+        let options = Options {
+            special_tokens: tokenizer
+                .special_tokens()
+                .iter()
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .collect(),
+            now,
+            spans: match recipe.spans {
+                Spans::Auto => SpanSource::Auto,
+                Spans::Tags => SpanSource::Tags,
+                Spans::Inferred => SpanSource::Inferred,
+            },
+            ..Options::default()
+        };
+        let Some(source) = find(recipe, tokenizer)? else {
+            return Ok(None);
+        };
+        let compile = |text: &str| {
+            let template = Template::new(text, &options).map_err(|e| broken(&e, &source.name))?;
+            template.require_spans()?;
+            Ok::<_, Error>(template)
+        };
+        Ok(Some(Self {
+            default: compile(&source.text)?,
+            tools: source.with_tools.as_deref().map(compile).transpose()?,
+            name: source.name,
+        }))
+    }
+
+    /// Whether messages whose content is a list of text parts are passed on as they are: in exact
+    /// mode always, else where the template prints the parts' text.
+    pub(crate) fn keeps_parts(&self, recipe: &Recipe) -> bool {
+        recipe.special_in_content == SpecialInContent::Parse || prints_parts(&self.default)
+    }
+}
+
+/// The chat template of a tokenizer, compiled; `None` if it has none.
+pub fn template_of(tokenizer: &Tokenizer) -> Result<Option<Template>> {
+    let Some(source) = tokenizer.templates().choose(false) else {
+        return Ok(None);
+    };
+    compile(tokenizer, source).map(Some)
+}
+
+/// A chat template compiled with the special tokens of a tokenizer.
+pub fn compile(tokenizer: &Tokenizer, source: &str) -> Result<Template> {
+    let owned = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
+    let options = Options {
+        special_tokens: tokenizer.special_tokens().iter().map(owned).collect(),
+        ..Options::default()
+    };
+    Template::new(source, &options)
+}
+
+/// The error of a template that does not compile, told as one of a file.
+fn broken(error: &Error, name: &str) -> Error {
+    let what = format!("the chat template does not compile: {}", error.what());
+    let mut told = Error::new(error.kind(), error.code(), what).at_path(name);
+    if let Some(line) = error.location().line {
+        told = told.at_line(line);
+    }
+    match error.hint_text() {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
+}
+
+/// The template that the recipe names, or the tokenizer's own. A name of one of the tokenizer's
+/// templates counts too.
+fn find(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Option<Source>> {
+    let own = tokenizer.templates();
+    let of_tokenizer = |name: Option<&str>| {
+        Source::of_tokenizer(tokenizer.path(), own, tokenizer.special_tokens(), name).map(Some)
+    };
+    match recipe.template.as_deref() {
+        None if own.is_empty() => Ok(None),
+        None => of_tokenizer(None),
+        Some(name) if own.get(name).is_some() => of_tokenizer(Some(name)),
+        Some(given) => find_source(given, None).map(Some),
+    }
+}
+
+/// The error of the first conversation where there is no template.
+pub(crate) fn missing() -> Error {
+    Error::new(
+        ErrorKind::Template,
+        "no-template",
+        "the tokenizer has no chat template, and the rows are conversations",
+    )
+    .hint("name the one the model is served with: --template chatml, or a .jinja file")
+}
+
+/// Whether a list of text parts renders as its text would.
+fn prints_parts(template: &Template) -> bool {
+    let answer = r#"{"role":"assistant","content":"a"}"#;
+    let plain = format!(r#"[{{"role":"user","content":"zx"}},{answer}]"#);
+    let parts =
+        format!(r#"[{{"role":"user","content":[{{"type":"text","text":"zx"}}]}},{answer}]"#);
+    let plain = probe::render(template, &plain).map(|rendered| rendered.text);
+    plain.is_some() && plain == probe::render(template, &parts).map(|rendered| rendered.text)
+}

@@ -1,0 +1,125 @@
+//! The table that leads from a sample back to its row.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::types::{Int32Type, Int64Type, UInt64Type};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+
+use super::cut::Part;
+use super::list::{batch, primitive};
+use crate::error::Result;
+use crate::source::json::write_json;
+use crate::value::{Map, Value};
+
+/// What is known of one sample besides its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexRow {
+    /// Row of the input, from 0.
+    pub row: u64,
+    /// Line of the input, from 1; `None` for columnar input.
+    pub line: Option<u64>,
+    /// Number of the sample among those of its row, from 0.
+    pub sample: u32,
+    /// Assistant turns in it.
+    pub turns: u32,
+    /// Tokens.
+    pub length: u32,
+    /// Trained tokens.
+    pub trained: u32,
+    /// Hash (xxh3, 64 bits) of the row: of its JSON text, or of its values for columnar input.
+    pub hash: u64,
+}
+
+/// Rows of the index in flat vectors.
+#[derive(Clone, Debug)]
+pub struct IndexRows {
+    carried: Arc<[String]>,
+    rows: Vec<IndexRow>,
+    /// Values of the carried columns, row after row; other values than strings as JSON text.
+    texts: Vec<Option<String>>,
+}
+
+impl IndexRows {
+    /// An empty index that carries the columns named in `carried` over from the rows.
+    pub fn new(carried: &[String]) -> Self {
+        Self {
+            carried: carried.into(),
+            rows: Vec::new(),
+            texts: Vec::new(),
+        }
+    }
+
+    /// Adds a sample made from `row`, which gives the carried columns; keys it lacks are null.
+    pub fn push(&mut self, entry: IndexRow, row: Map<'_>) {
+        self.rows.push(entry);
+        for name in &*self.carried {
+            self.texts.push(row.get_some(name).map(text_of));
+        }
+    }
+
+    /// Empties the index and keeps its memory.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.texts.clear();
+    }
+
+    fn int64(&self, value: fn(&IndexRow) -> u64) -> ArrayRef {
+        primitive::<Int64Type>(&mut self.rows.iter().map(|row| value(row) as i64).collect())
+    }
+
+    fn int32(&self, value: fn(&IndexRow) -> u32) -> ArrayRef {
+        primitive::<Int32Type>(&mut self.rows.iter().map(|row| value(row) as i32).collect())
+    }
+
+    fn carried_column(&self, index: usize) -> ArrayRef {
+        let texts = self.texts.iter().skip(index).step_by(self.carried.len());
+        Arc::new(texts.map(Option::as_deref).collect::<StringArray>())
+    }
+}
+
+fn text_of(value: Value<'_>) -> String {
+    let mut text = String::new();
+    match value {
+        Value::Str(string) => text.push_str(string),
+        other => write_json(other, &mut text),
+    }
+    text
+}
+
+impl Part for IndexRows {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        let width = self.carried.len();
+        let texts = &other.texts[rows.start * width..rows.end * width];
+        self.texts.extend_from_slice(texts);
+        self.rows.extend_from_slice(&other.rows[rows]);
+    }
+
+    fn take_batch(&mut self) -> Result<RecordBatch> {
+        let lines: Int64Array = self
+            .rows
+            .iter()
+            .map(|row| row.line.map(|line| line as i64))
+            .collect();
+        let hashes = primitive::<UInt64Type>(&mut self.rows.iter().map(|row| row.hash).collect());
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("row", self.int64(|row| row.row)),
+            ("line", Arc::new(lines)),
+            ("sample", self.int32(|row| row.sample)),
+            ("turns", self.int32(|row| row.turns)),
+            ("length", self.int32(|row| row.length)),
+            ("trained", self.int32(|row| row.trained)),
+            ("hash", hashes),
+        ];
+        for (index, name) in self.carried.iter().enumerate() {
+            columns.push((name, self.carried_column(index)));
+        }
+        let batch = batch(columns, self.rows.len());
+        self.clear();
+        batch
+    }
+}

@@ -1,0 +1,474 @@
+//! Batches out: the cuts and the types. Batches in: values, nulls and coerced types.
+
+use std::sync::Arc;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::{
+    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeListArray,
+    Float32Array, Int32Array, Int64Array, LargeListArray, LargeStringArray, ListArray,
+    ListViewArray, MapArray, NullArray, RecordBatch, StringArray, StringViewArray, StructArray,
+    TimestampMillisecondArray, UInt64Array,
+};
+use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field};
+use proptest::prelude::*;
+
+use super::*;
+use crate::recipe::Column;
+use crate::rules::{Reject, Rule, RuleCounts};
+use crate::source::arrow::{Rows, Wanted};
+use crate::source::json::{hash_of, write_json};
+use crate::value::{Arena, Map, Value};
+
+fn all_columns() -> Vec<Column> {
+    Column::ALL.iter().map(|(column, _)| *column).collect()
+}
+
+/// Samples of these lengths, whose ids and labels tell which sample and token they are.
+fn samples(lengths: &[usize], first: usize) -> Samples {
+    let mut samples = Samples::new(&all_columns(), "a.jsonl");
+    for (row, length) in lengths.iter().enumerate() {
+        let ids: Vec<u32> = (0..*length)
+            .map(|token| ((first + row) * 100 + token) as u32)
+            .collect();
+        let labels: Vec<i32> = ids
+            .iter()
+            .map(|id| if id % 2 == 0 { -100 } else { *id as i32 })
+            .collect();
+        samples.push(Sample {
+            ids: &ids,
+            labels: &labels,
+            weights: &[],
+        });
+    }
+    samples
+}
+
+proptest! {
+    #[test]
+    fn batches_do_not_depend_on_the_parts(
+        lengths in prop::collection::vec(0_usize..9, 0..40),
+        cuts in prop::collection::vec(1_usize..12, 1..9),
+        rows in 1_usize..15,
+    ) {
+        let mut whole = Vec::new();
+        let mut batches = Batches::new(Samples::new(&all_columns(), "a.jsonl"), rows);
+        batches.append(&samples(&lengths, 0), &mut whole).unwrap();
+        batches.finish(&mut whole).unwrap();
+        let (mut parts, mut first) = (Vec::new(), 0);
+        let mut batches = Batches::new(Samples::new(&all_columns(), "a.jsonl"), rows);
+        for cut in cuts.iter().cycle() {
+            if first == lengths.len() { break; }
+            let last = lengths.len().min(first + cut);
+            batches.append(&samples(&lengths[first..last], first), &mut parts).unwrap();
+            first = last;
+        }
+        batches.finish(&mut parts).unwrap();
+        prop_assert_eq!(&parts, &whole);
+        prop_assert!(whole[..whole.len() - 1].iter().all(|batch| batch.num_rows() == rows));
+    }
+}
+
+#[test]
+fn the_table_of_samples_has_the_types_that_trainers_load() {
+    let mut out = Vec::new();
+    let mut batches = Batches::new(Samples::new(&all_columns(), "a.jsonl"), 10);
+    batches.append(&samples(&[3, 1], 0), &mut out).unwrap();
+    batches.finish(&mut out).unwrap();
+    let list = |item| DataType::List(Arc::new(Field::new("item", item, true)));
+    let schema = out[0].schema();
+    let types: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|f| (f.name().as_str(), f.data_type().clone()))
+        .collect();
+    assert_eq!(
+        types,
+        [
+            ("input_ids", list(DataType::Int32)),
+            ("labels", list(DataType::Int32)),
+            ("attention_mask", list(DataType::Int8)),
+            ("length", DataType::Int32),
+            ("position_ids", list(DataType::Int32)),
+            ("weights", list(DataType::Float32)),
+            ("source", DataType::Utf8),
+        ]
+    );
+    let lists = |name: &str| {
+        out[0]
+            .column_by_name(name)
+            .unwrap()
+            .as_list::<i32>()
+            .clone()
+    };
+    let ints = |name: &str, row| {
+        lists(name)
+            .value(row)
+            .as_primitive::<Int32Type>()
+            .values()
+            .to_vec()
+    };
+    assert_eq!(ints("input_ids", 0), [0, 1, 2]);
+    assert_eq!(ints("labels", 0), [-100, 1, -100]);
+    assert_eq!(ints("position_ids", 0), [0, 1, 2]);
+    assert_eq!(ints("input_ids", 1), [100]);
+    assert_eq!(
+        lists("attention_mask")
+            .value(0)
+            .as_primitive::<Int8Type>()
+            .values()
+            .to_vec(),
+        [1, 1, 1]
+    );
+    let weights = lists("weights").value(0);
+    assert_eq!(
+        weights
+            .as_primitive::<arrow_array::types::Float32Type>()
+            .values()
+            .to_vec(),
+        [0.0, 1.0, 0.0]
+    );
+    assert_eq!(out[0]["source"].as_string::<i32>().value(1), "a.jsonl");
+}
+
+/// Where the values of a column of lists lie.
+fn address(batch: &RecordBatch, column: &str) -> *const i32 {
+    let lists = batch[column].as_list::<i32>();
+    lists.values().as_primitive::<Int32Type>().values().as_ptr()
+}
+
+#[test]
+fn memory_of_batches_serves_again_once_nobody_holds_them() {
+    let empty = Samples::new(Column::DEFAULT, "a.jsonl");
+    let spare = empty.spare();
+    let mut batches = Batches::new(empty, 2);
+    let mut cut = |first: usize| {
+        let mut out = Vec::new();
+        batches
+            .append(&samples(&[30, 40], first), &mut out)
+            .unwrap();
+        out.remove(0)
+    };
+    let held = cut(0);
+    let expected = held.clone();
+    spare.give(held);
+    let (second, free) = (cut(2), cut(4));
+    let addresses = [&expected, &second, &free].map(|batch| address(batch, "input_ids"));
+    spare.give(free);
+    let (fifth, sixth) = (cut(6), cut(8));
+    // The one that stands ready was made before the memory came back.
+    assert!(!addresses.contains(&address(&fifth, "input_ids")));
+    let labels = |batch: &RecordBatch| batch["labels"].as_list::<i32>().values().len();
+    assert_eq!((labels(&fifth), labels(&sixth)), (70, 70));
+    let again = ["input_ids", "labels"].map(|column| address(&sixth, column));
+    assert!(again.contains(&addresses[2]));
+    // What somebody holds keeps its values.
+    let mut out = Vec::new();
+    let mut fresh = Batches::new(Samples::new(Column::DEFAULT, "a.jsonl"), 2);
+    fresh.append(&samples(&[30, 40], 0), &mut out).unwrap();
+    assert_eq!(out[0], expected);
+}
+
+#[test]
+fn a_table_without_rows_gives_one_empty_batch() {
+    let mut out = Vec::new();
+    let mut batches = Batches::new(Samples::new(&[Column::InputIds], ""), 10);
+    batches.finish(&mut out).unwrap();
+    batches.finish(&mut out).unwrap();
+    assert_eq!(out.len(), 1);
+    assert_eq!((out[0].num_rows(), out[0].num_columns()), (0, 1));
+}
+
+#[test]
+fn the_index_carries_columns_as_text() {
+    let entry = IndexRow {
+        row: 7,
+        line: Some(9),
+        sample: 1,
+        turns: 2,
+        length: 30,
+        trained: 10,
+        hash: u64::MAX,
+    };
+    let mut part = IndexRows::new(&["id".to_owned(), "tags".to_owned()]);
+    let tags = [Value::Str("a\"\u{1}"), Value::Float(0.5), Value::Null];
+    part.push(
+        entry,
+        Map::new(&[("tags", Value::List(&tags)), ("id", Value::Int(3))]),
+    );
+    part.push(
+        IndexRow {
+            line: None,
+            ..entry
+        },
+        Map::new(&[("id", Value::Str("x"))]),
+    );
+    let mut out = Vec::new();
+    let mut batches = Batches::new(IndexRows::new(&["id".to_owned(), "tags".to_owned()]), 10);
+    batches.append(&part, &mut out).unwrap();
+    batches.finish(&mut out).unwrap();
+    let ids = out[0]["id"].as_string::<i32>();
+    assert_eq!((ids.value(0), ids.value(1)), ("3", "x"));
+    let tags = out[0]["tags"].as_string::<i32>();
+    assert_eq!(tags.value(0), "[\"a\\\"\\u0001\",0.5,null]");
+    assert!(tags.is_null(1) && out[0]["line"].is_null(1));
+    assert_eq!(
+        out[0]["hash"]
+            .as_primitive::<arrow_array::types::UInt64Type>()
+            .value(0),
+        u64::MAX
+    );
+}
+
+#[test]
+fn rejects_keep_place_rule_and_reason() {
+    let mut part = RejectRows::new();
+    part.push(
+        4,
+        Some(5),
+        Reject::new(Rule::NullContent, "no content").at_message(2),
+    );
+    part.push(6, None, Reject::new(Rule::InvalidJson, "not JSON"));
+    let mut out = Vec::new();
+    let mut batches = Batches::new(RejectRows::new(), 10);
+    batches.append(&part, &mut out).unwrap();
+    batches.finish(&mut out).unwrap();
+    assert_eq!(out[0]["code"].as_string::<i32>().value(0), "null-content");
+    assert_eq!(out[0]["turn"].as_primitive::<Int32Type>().value(0), 2);
+    assert!(out[0]["turn"].is_null(1) && out[0]["line"].is_null(1));
+}
+
+#[test]
+fn equal_values_have_equal_hashes() {
+    let mut buffer = String::new();
+    let one = hash_of(Value::Map(Map::new(&[("a", Value::Int(1))])), &mut buffer);
+    let other = hash_of(Value::Map(Map::new(&[("a", Value::Str("1"))])), &mut buffer);
+    assert_ne!(one, other);
+    assert_eq!(
+        one,
+        hash_of(Value::Map(Map::new(&[("a", Value::Int(1))])), &mut buffer)
+    );
+}
+
+/// The value of the only column `c` at `row`, as JSON, with the rows counted for dropped nulls.
+fn read(array: ArrayRef, row: usize) -> Result<(String, u64), Reject> {
+    let batch = RecordBatch::try_from_iter_with_nullable([("c", array, true)]).unwrap();
+    let wanted = Wanted {
+        columns: &["c"],
+        text_fields: &["role", "content"],
+        carried: &[],
+    };
+    let rows = Rows::new(&batch, &wanted);
+    let (arena, mut counts) = (Arena::new(), RuleCounts::default());
+    let value = rows.row(row, &arena, &mut counts)?;
+    let mut text = String::new();
+    write_json(value.as_map().unwrap().get("c").unwrap(), &mut text);
+    Ok((text, counts.get(Rule::ArrowNullDropped)))
+}
+
+fn strings(items: &[Option<&str>]) -> ArrayRef {
+    Arc::new(StringArray::from(items.to_vec()))
+}
+
+fn structs(fields: Vec<(&str, ArrayRef)>, valid: Option<Vec<bool>>) -> StructArray {
+    let (fields, arrays): (Vec<_>, Vec<_>) = fields
+        .into_iter()
+        .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
+        .unzip();
+    StructArray::new(fields.into(), arrays, valid.map(NullBuffer::from))
+}
+
+fn offsets(ends: &[i32]) -> OffsetBuffer<i32> {
+    OffsetBuffer::new(ScalarBuffer::from(ends.to_vec()))
+}
+
+fn item(array: &ArrayRef) -> Arc<Field> {
+    Arc::new(Field::new("item", array.data_type().clone(), true))
+}
+
+#[test]
+fn scalars_become_values() {
+    let decimal = |digits, scale| -> ArrayRef {
+        Arc::new(
+            Decimal128Array::from(vec![digits])
+                .with_precision_and_scale(30, scale)
+                .unwrap(),
+        )
+    };
+    let cases: Vec<(ArrayRef, &str)> = vec![
+        (strings(&[Some("中")]), "\"中\""),
+        (Arc::new(LargeStringArray::from(vec!["a"])), "\"a\""),
+        (
+            Arc::new(StringViewArray::from(vec![
+                "a string that is longer than twelve bytes",
+            ])),
+            "\"a string that is longer than twelve bytes\"",
+        ),
+        (Arc::new(Int32Array::from(vec![-3])), "-3"),
+        (
+            Arc::new(UInt64Array::from(vec![u64::MAX])),
+            "18446744073709551615",
+        ),
+        (Arc::new(Float32Array::from(vec![0.5])), "0.5"),
+        (decimal(1250, 2), "12.5"),
+        (decimal(7, 0), "7"),
+        (
+            decimal(123_456_789_012_345_678_901, 0),
+            "123456789012345678901",
+        ),
+        (
+            Arc::new(arrow_array::BooleanArray::from(vec![true])),
+            "true",
+        ),
+        (Arc::new(NullArray::new(1)), "null"),
+        (strings(&[None]), "null"),
+        (
+            Arc::new(
+                ["x", "y", "x"]
+                    .into_iter()
+                    .collect::<DictionaryArray<Int32Type>>(),
+            ),
+            "\"x\"",
+        ),
+        (
+            Arc::new(
+                [None::<&str>]
+                    .into_iter()
+                    .collect::<DictionaryArray<Int32Type>>(),
+            ),
+            "null",
+        ),
+    ];
+    for (array, expected) in cases {
+        assert_eq!(read(array, 0).unwrap().0, expected);
+    }
+}
+
+#[test]
+fn every_kind_of_list_is_a_list() {
+    let ints: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3, 4]));
+    let small = ListArray::new(item(&ints), offsets(&[0, 1, 3]), Arc::clone(&ints), None);
+    assert_eq!(read(Arc::new(small.clone()), 1).unwrap().0, "[2,3]");
+    assert_eq!(read(Arc::new(small.slice(1, 1)), 0).unwrap().0, "[2,3]");
+    let ends = OffsetBuffer::new(ScalarBuffer::from(vec![0_i64, 0, 4]));
+    let large = LargeListArray::new(
+        item(&ints),
+        ends,
+        Arc::clone(&ints),
+        Some(vec![false, true].into()),
+    );
+    assert_eq!(read(Arc::new(large.clone()), 0).unwrap().0, "null");
+    assert_eq!(read(Arc::new(large), 1).unwrap().0, "[1,2,3,4]");
+    let fixed = FixedSizeListArray::new(item(&ints), 2, Arc::clone(&ints), None);
+    assert_eq!(read(Arc::new(fixed.slice(1, 1)), 0).unwrap().0, "[3,4]");
+    let view = ListViewArray::new(
+        item(&ints),
+        vec![2, 0].into(),
+        vec![1, 2].into(),
+        Arc::clone(&ints),
+        None,
+    );
+    assert_eq!(read(Arc::new(view.clone()), 0).unwrap().0, "[3]");
+    assert_eq!(read(Arc::new(view), 1).unwrap().0, "[1,2]");
+}
+
+#[test]
+fn nulls_of_structs_are_dropped_at_every_depth_and_counted() {
+    let arguments: ArrayRef = Arc::new(structs(
+        vec![
+            ("x", Arc::new(Int64Array::from(vec![Some(1), None]))),
+            ("y", strings(&[None, None])),
+        ],
+        None,
+    ));
+    let messages: ArrayRef = Arc::new(structs(
+        vec![
+            ("content", strings(&[None, Some("a")])),
+            ("arguments", arguments),
+        ],
+        None,
+    ));
+    let lists: ArrayRef = Arc::new(ListArray::new(
+        item(&messages),
+        offsets(&[0, 2]),
+        messages,
+        None,
+    ));
+    let (text, dropped) = read(lists, 0).unwrap();
+    assert_eq!(
+        text,
+        r#"[{"arguments":{"x":1}},{"content":"a","arguments":{}}]"#
+    );
+    assert_eq!(dropped, 1);
+}
+
+#[test]
+fn nulls_of_lists_and_maps_stay() {
+    let list: ArrayRef = Arc::new(ListArray::new(
+        item(&strings(&[])),
+        offsets(&[0, 2]),
+        strings(&[None, Some("a")]),
+        None,
+    ));
+    assert_eq!(read(list, 0).unwrap(), ("[null,\"a\"]".to_owned(), 0));
+    let fields = vec![
+        Field::new("key", DataType::Utf8, false),
+        Field::new("value", DataType::Utf8, true),
+    ];
+    let keys = strings(&[Some("k"), Some("l"), Some("k")]);
+    let values = strings(&[None, None, Some("v")]);
+    let entries = StructArray::new(fields.into(), vec![keys, values], None);
+    let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+    let map: ArrayRef = Arc::new(MapArray::new(field, offsets(&[0, 3]), entries, None, false));
+    assert_eq!(
+        read(map, 0).unwrap(),
+        (r#"{"k":"v","l":null}"#.to_owned(), 0)
+    );
+}
+
+#[test]
+fn text_that_became_a_date_rejects_its_row() {
+    let dates: Vec<ArrayRef> = vec![
+        Arc::new(TimestampMillisecondArray::from(vec![Some(0), None])),
+        Arc::new(Date32Array::from(vec![Some(0), None])),
+        Arc::new(BinaryArray::from_opt_vec(vec![Some(b"a"), None])),
+    ];
+    for date in dates {
+        assert_eq!(
+            read(Arc::clone(&date), 0).unwrap_err().rule,
+            Rule::TypeCoercedContent
+        );
+        assert_eq!(read(Arc::clone(&date), 1).unwrap().0, "null");
+        let content: ArrayRef = Arc::new(structs(vec![("content", Arc::clone(&date))], None));
+        assert_eq!(read(content, 0).unwrap_err().rule, Rule::TypeCoercedContent);
+        let calls: ArrayRef = Arc::new(structs(vec![("day", date)], None));
+        let calls: ArrayRef = Arc::new(structs(vec![("tool_calls", calls)], None));
+        assert_eq!(read(calls, 0).unwrap_err().rule, Rule::TypeCoercedContent);
+    }
+}
+
+#[test]
+fn a_date_beside_the_text_becomes_text() {
+    let time: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![1_500]));
+    let message: ArrayRef = Arc::new(structs(vec![("timestamp", Arc::clone(&time))], None));
+    assert_eq!(
+        read(message, 0).unwrap().0,
+        r#"{"timestamp":"1970-01-01T00:00:01.500"}"#
+    );
+    let batch =
+        RecordBatch::try_from_iter([("at", time), ("other", strings(&[Some("x")]))]).unwrap();
+    let wanted = Wanted {
+        columns: &[],
+        text_fields: &[],
+        carried: &["at".to_owned()],
+    };
+    let rows = Rows::new(&batch, &wanted);
+    let arena = Arena::new();
+    let row = rows.row(0, &arena, &mut RuleCounts::default()).unwrap();
+    assert_eq!(
+        row,
+        Value::Map(Map::new(&[("at", Value::Str("1970-01-01T00:00:01.500"))]))
+    );
+}

@@ -1,0 +1,282 @@
+//! Columns with children: lists, structs, maps, dictionaries.
+
+use std::ops::Range;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, MapArray, StructArray};
+use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field};
+
+use super::scalar::Scalar;
+use super::{Reading, is_valid};
+use crate::rules::Reject;
+use crate::value::{Map, Value};
+
+/// An Arrow array as a source of values.
+#[derive(Debug)]
+pub(super) enum Column {
+    Scalar(Scalar),
+    List {
+        ranges: Ranges,
+        nulls: Option<NullBuffer>,
+        items: Box<Self>,
+    },
+    Struct {
+        fields: Vec<(String, Self)>,
+        nulls: Option<NullBuffer>,
+    },
+    /// A map of string keys.
+    Map {
+        offsets: OffsetBuffer<i32>,
+        nulls: Option<NullBuffer>,
+        keys: Box<Self>,
+        values: Box<Self>,
+    },
+    Dictionary {
+        array: ArrayRef,
+        positions: Vec<usize>,
+        values: Box<Self>,
+    },
+}
+
+/// Where the items of each list lie.
+#[derive(Debug)]
+pub(super) enum Ranges {
+    Small(OffsetBuffer<i32>),
+    Large(OffsetBuffer<i64>),
+    Fixed(usize),
+    SmallView(ScalarBuffer<i32>, ScalarBuffer<i32>),
+    LargeView(ScalarBuffer<i64>, ScalarBuffer<i64>),
+}
+
+impl Ranges {
+    fn get(&self, index: usize) -> Range<usize> {
+        match self {
+            Self::Small(offsets) => offsets[index] as usize..offsets[index + 1] as usize,
+            Self::Large(offsets) => offsets[index] as usize..offsets[index + 1] as usize,
+            Self::Fixed(length) => index * length..(index + 1) * length,
+            Self::SmallView(offsets, sizes) => {
+                let start = offsets[index] as usize;
+                start..start + sizes[index] as usize
+            }
+            Self::LargeView(offsets, sizes) => {
+                let start = offsets[index] as usize;
+                start..start + sizes[index] as usize
+            }
+        }
+    }
+}
+
+/// Where an array stands in its row; decides what becomes of a date in it.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// A column that is read, or the items of its lists.
+    Row { text_fields: &'a [&'a str] },
+    /// A field of a message that is not its text: templates do not print a date of its own there.
+    MessageField,
+    /// Text, or deep inside a column that is read.
+    Strict,
+    /// A column that is only carried over.
+    Carried,
+}
+
+impl Place<'_> {
+    /// The place of a field `name` of a struct that stands at this place.
+    fn field(self, name: &str) -> Self {
+        match self {
+            Self::Row { text_fields } if !text_fields.contains(&name) => Self::MessageField,
+            Self::Carried => Self::Carried,
+            _ => Self::Strict,
+        }
+    }
+
+    /// The place of the items of a list, or the values of a map, at this place.
+    fn items(self) -> Self {
+        match self {
+            Self::MessageField => Self::Strict,
+            other => other,
+        }
+    }
+
+    fn is_strict(self) -> bool {
+        matches!(self, Self::Row { .. } | Self::Strict)
+    }
+}
+
+impl Column {
+    /// A column that is read; `text_fields` are those of a message.
+    pub(super) fn of_row(array: &ArrayRef, name: &str, text_fields: &[&str]) -> Self {
+        Self::new(array, name, Place::Row { text_fields })
+    }
+
+    /// A column that is carried over into the index.
+    pub(super) fn carried(array: &ArrayRef, name: &str) -> Self {
+        Self::new(array, name, Place::Carried)
+    }
+
+    fn new(array: &ArrayRef, name: &str, place: Place<'_>) -> Self {
+        let list = |ranges, items: &ArrayRef| Self::List {
+            ranges,
+            nulls: array.nulls().cloned(),
+            items: Box::new(Self::new(items, name, place.items())),
+        };
+        match array.data_type() {
+            DataType::List(_) => {
+                let array = array.as_list::<i32>();
+                list(Ranges::Small(array.offsets().clone()), array.values())
+            }
+            DataType::LargeList(_) => {
+                let array = array.as_list::<i64>();
+                list(Ranges::Large(array.offsets().clone()), array.values())
+            }
+            DataType::FixedSizeList(_, length) => {
+                let array = array.as_fixed_size_list();
+                list(Ranges::Fixed(*length as usize), array.values())
+            }
+            DataType::ListView(_) => {
+                let array = array.as_list_view::<i32>();
+                let ranges = Ranges::SmallView(array.offsets().clone(), array.sizes().clone());
+                list(ranges, array.values())
+            }
+            DataType::LargeListView(_) => {
+                let array = array.as_list_view::<i64>();
+                let ranges = Ranges::LargeView(array.offsets().clone(), array.sizes().clone());
+                list(ranges, array.values())
+            }
+            DataType::Struct(_) => Self::of_struct(array.as_struct(), place),
+            DataType::Map(..) => Self::of_map(array.as_map(), name, place),
+            DataType::Dictionary(..) => Self::of_dictionary(array, name, place),
+            _ => Self::Scalar(Scalar::new(array, name, place.is_strict())),
+        }
+    }
+
+    fn of_struct(array: &StructArray, place: Place<'_>) -> Self {
+        let field = |(field, child): (&std::sync::Arc<Field>, &ArrayRef)| {
+            let name = field.name();
+            (name.clone(), Self::new(child, name, place.field(name)))
+        };
+        Self::Struct {
+            fields: array
+                .fields()
+                .iter()
+                .zip(array.columns())
+                .map(field)
+                .collect(),
+            nulls: array.nulls().cloned(),
+        }
+    }
+
+    fn of_map(array: &MapArray, name: &str, place: Place<'_>) -> Self {
+        Self::Map {
+            offsets: array.offsets().clone(),
+            nulls: array.nulls().cloned(),
+            keys: Box::new(Self::new(array.keys(), name, Place::Strict)),
+            values: Box::new(Self::new(array.values(), name, place.items())),
+        }
+    }
+
+    fn of_dictionary(array: &ArrayRef, name: &str, place: Place<'_>) -> Self {
+        let dictionary = array.as_any_dictionary();
+        let values = dictionary.values();
+        // Without values there are only nulls, and no position could be normalized.
+        let positions = if values.is_empty() {
+            Vec::new()
+        } else {
+            dictionary.normalized_keys()
+        };
+        Self::Dictionary {
+            array: array.clone(),
+            positions,
+            values: Box::new(Self::new(values, name, place)),
+        }
+    }
+
+    /// The value at `index`.
+    pub(super) fn value<'a>(
+        &'a self,
+        index: usize,
+        reading: &mut Reading<'a>,
+    ) -> Result<Value<'a>, Reject> {
+        match self {
+            Self::Scalar(scalar) => scalar.value(index, reading.arena),
+            Self::List { nulls, .. } | Self::Struct { nulls, .. } | Self::Map { nulls, .. }
+                if nulls.as_ref().is_some_and(|nulls| nulls.is_null(index)) =>
+            {
+                Ok(Value::Null)
+            }
+            Self::List { ranges, items, .. } => list(ranges.get(index), items, reading),
+            Self::Struct { fields, .. } => object(fields, index, reading),
+            Self::Map {
+                offsets,
+                keys,
+                values,
+                ..
+            } => {
+                let range = offsets[index] as usize..offsets[index + 1] as usize;
+                map(range, keys, values, reading)
+            }
+            Self::Dictionary {
+                array,
+                positions,
+                values,
+            } => match positions.get(index) {
+                Some(position) if is_valid(array, index) => values.value(*position, reading),
+                _ => Ok(Value::Null),
+            },
+        }
+    }
+}
+
+fn list<'a>(
+    range: Range<usize>,
+    items: &'a Column,
+    reading: &mut Reading<'a>,
+) -> Result<Value<'a>, Reject> {
+    let mut values = bumpalo::collections::Vec::with_capacity_in(range.len(), reading.arena);
+    for index in range {
+        values.push(items.value(index, reading)?);
+    }
+    Ok(Value::List(values.into_bump_slice()))
+}
+
+fn object<'a>(
+    fields: &'a [(String, Column)],
+    index: usize,
+    reading: &mut Reading<'a>,
+) -> Result<Value<'a>, Reject> {
+    let mut entries = bumpalo::collections::Vec::with_capacity_in(fields.len(), reading.arena);
+    for (name, column) in fields {
+        match column.value(index, reading)? {
+            Value::Null => reading.dropped_null = true,
+            value => entries.push((name.as_str(), value)),
+        }
+    }
+    Ok(Value::Map(Map::new(entries.into_bump_slice())))
+}
+
+/// Of equal keys the first place and the last value are kept, as everywhere.
+fn map<'a>(
+    range: Range<usize>,
+    keys: &'a Column,
+    values: &'a Column,
+    reading: &mut Reading<'a>,
+) -> Result<Value<'a>, Reject> {
+    let mut entries: bumpalo::collections::Vec<'a, (&'a str, Value<'a>)> =
+        bumpalo::collections::Vec::with_capacity_in(range.len(), reading.arena);
+    for index in range {
+        let key = match keys.value(index, reading)? {
+            Value::Str(key) => key,
+            other => {
+                let mut text = String::new();
+                crate::source::json::write_json(other, &mut text);
+                reading.arena.alloc_str(&text)
+            }
+        };
+        let value = values.value(index, reading)?;
+        match entries.iter_mut().find(|(name, _)| *name == key) {
+            Some(entry) => entry.1 = value,
+            None => entries.push((key, value)),
+        }
+    }
+    Ok(Value::Map(Map::new(entries.into_bump_slice())))
+}
