@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from demo import agents, completions, tokenizer, topics_en, topics_zh
+from tokenizers import Tokenizer
 
 Row = dict[str, Any]
 Item = TypeVar("Item")
@@ -167,6 +168,20 @@ def bad_alpaca(rows: list[Row]) -> list[Row]:
     return [*rows[:30], null, *rows[30:60], rendered, *rows[60:]]
 
 
+def unterminated(dialogues: Sequence[topics_en.Dialogue], trained: Tokenizer) -> list[Row]:
+    """Tokenized exchanges as the builder wrote them because of which turnmill exists.
+
+    The prompt is wrapped in the chat format, the answer is not: no sample ends in a terminator.
+    """
+    rows = []
+    for dialogue in dialogues:
+        question, answer = dialogue[0]
+        prompt = f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+        source, target = (trained.encode(text).ids for text in (prompt, answer))
+        rows.append({"input_ids": source + target, "labels": [-100] * len(source) + target})
+    return rows
+
+
 def lines_of(rows: Sequence[Any]) -> str:
     """JSON Lines."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -189,7 +204,12 @@ def make(folder: Path) -> None:
     }
     for name, text in files.items():
         (data / name).write_text(text, "utf-8")
-    tokenizer.write(tokenizer.train(files.values()), folder / "tokenizer")
+    trained = tokenizer.train(files.values())
+    tokenizer.write(trained, folder / "tokenizer")
+    cache = folder / "cache"
+    cache.mkdir(exist_ok=True)
+    dialogues = distinct(topics_en.TOPICS, 24, random)
+    (cache / "unterminated.jsonl").write_text(lines_of(unterminated(dialogues, trained)), "utf-8")
 
 
 if __name__ == "__main__":

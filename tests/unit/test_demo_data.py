@@ -20,7 +20,7 @@ def test_the_script_writes_the_files_that_the_package_carries(tmp_path: Path):
     script = fixtures.ROOT / "scripts" / "make_demo.py"
     subprocess.run([sys.executable, script, tmp_path], check=True, timeout=60)
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
-    assert len(made) == 9
+    assert len(made) == 10
     different = [name for name in made if not filecmp.cmp(tmp_path / name, DEMO / name, False)]
     assert different == []
 

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from turnmill._terminal import Terminal
-from turnmill.cli import prepare, show
+from turnmill.cli import check, prepare, show
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser
 
 DATA = Path(__file__).parents[1] / "demo"
@@ -38,7 +38,7 @@ def parser() -> Parser:
 
 
 def run(arguments: Arguments, talk: Terminal) -> int:
-    """Prepares the demo data and shows what became of three rows."""
+    """Prepares the demo data, shows what became of three rows, and checks data that never ends."""
     if arguments.output is not None:
         return _demo(Path(arguments.output), arguments, talk)
     with tempfile.TemporaryDirectory(prefix="turnmill-demo-") as directory:
@@ -58,6 +58,9 @@ def _demo(output: Path, arguments: Arguments, talk: Terminal) -> int:
         for place in (["-n", "2"], ["--source", _first_reject(output)]):
             _say("show", [str(output), *place], arguments, talk)
             show.run(show.parser().parse([str(output), *place]), talk)
+        words = [str(DATA / "cache" / "unterminated.jsonl"), "--tokenizer", tokenizer]
+        _say("check", words, arguments, talk)
+        check.run(check.parser().parse(words), talk)
     return code
 
 
