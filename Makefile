@@ -83,10 +83,12 @@ count-tokens: $(VENV)/.test ## Instructions that encoding a byte takes, for comp
 demo: build ## Set everything up and run the main job on the data that the package carries
 	$(BIN)/turnmill demo
 
-picture: build ## Draw docs/demo.svg, the picture in README, from what the commands print
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/picture.py docs/demo.svg --with python/turnmill/demo \
-		"turnmill prepare demo/data -o out --tokenizer demo/tokenizer" \
-		"turnmill show out -n 1" "turnmill show out --source demo/data/messages.jsonl:12"
+picture: build ## Draw the pictures in README: what commands print, and the chart of its table
+	PATH="$(abspath $(BIN)):$$PATH" PYTHONWARNINGS=ignore $(BIN)/python scripts/picture.py docs/demo.svg --with python/turnmill/demo \
+		"turnmill check demo/cache/unterminated.jsonl --tokenizer demo/tokenizer --evidence 1" \
+		"turnmill prepare demo/data/messages.jsonl -o out --tokenizer demo/tokenizer --quiet" \
+		"turnmill show out --sample 0" "turnmill show out --source demo/data/messages.jsonl:12"
+	$(BIN)/python scripts/chart.py README.md docs/speed.svg
 
 sdist: $(VENV)/.base ## Build the source distribution into dist/
 	$(BIN)/maturin sdist --out dist
