@@ -19,7 +19,7 @@ import pytest
 from fake_encoder import FakeEncoder, json_lines, rows
 from file_hashes import hashes
 from turnmill.errors import DataError, RecipeError, TurnmillError
-from turnmill.prepare import files
+from turnmill.inputs import files
 from turnmill.prepare.run import Run, run_with
 
 RECIPE = {"format": None, "max_rejects": 0.5, "overwrite": False}
@@ -293,7 +293,7 @@ sys.path[:0] = [{tests!r}, {python!r}]
 import warnings; warnings.simplefilter("ignore")
 from pathlib import Path
 from fake_encoder import FakeEncoder
-from turnmill.prepare import files
+from turnmill.inputs import files
 from turnmill.prepare.run import run_with
 files.PART_BYTES = 3000
 point, left = sys.argv[1], int(sys.argv[2])

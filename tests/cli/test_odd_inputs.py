@@ -18,8 +18,8 @@ import pytest
 import turnmill
 from turnmill import _core
 from turnmill.errors import DataError
-from turnmill.prepare import files
-from turnmill.prepare.inputs import find_inputs
+from turnmill.inputs import files
+from turnmill.inputs.find import find_inputs
 from turnmill.prepare.plan import schema_of
 
 TOKENIZER = Path(turnmill.__file__).parent / "demo" / "tokenizer"

@@ -15,9 +15,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 import turnmill
 from fake_encoder import FakeEncoder, json_lines, rows
 from turnmill.errors import DataError
-from turnmill.prepare import files
-from turnmill.prepare.remote import RemotePath, output_path
+from turnmill.inputs import files
 from turnmill.prepare.run import Run, run_with
+from turnmill.storage.remote import RemotePath, output_path
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 OUT = "fsspec+memory://bucket/some/out"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from turnmill.errors import TurnmillError
-from turnmill.prepare import store
+from turnmill.storage import local
 
 
 def test_a_file_is_synced_before_it_gets_its_name_and_the_directory_after(
@@ -31,16 +31,16 @@ def test_a_file_is_synced_before_it_gets_its_name_and_the_directory_after(
 
     for name in ("fsync", "replace"):
         monkeypatch.setattr(os, name, noted(name))
-    store.write_text(tmp_path / "a", "text")
+    local.write_text(tmp_path / "a", "text")
     assert order == ["fsync", "replace", "fsync directory"]
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    store.write_text(path, "old")
+    local.write_text(path, "old")
 
     def fail() -> None:
-        with store.whole_file(path) as file:
+        with local.whole_file(path) as file:
             file.write(b"new")
             raise RuntimeError("stop")
 
@@ -51,12 +51,12 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_the_hash_is_of_what_was_written(tmp_path: Path) -> None:
-    with store.whole_file(tmp_path / "a") as file:
+    with local.whole_file(tmp_path / "a") as file:
         file.write(b"one")
         file.write(memoryview(b"two"))
     assert file.tell() == 6
     assert file.sha256 == hashlib.sha256(b"onetwo").hexdigest()
-    assert store.file_sha256(tmp_path / "a") == file.sha256
+    assert local.file_sha256(tmp_path / "a") == file.sha256
 
 
 def test_short_writes_are_completed(tmp_path: Path) -> None:
@@ -71,12 +71,12 @@ def test_short_writes_are_completed(tmp_path: Path) -> None:
             return min(3, len(data))
 
     raw: Any = Short()
-    store.HashingFile(raw, tmp_path / "a").write(b"0123456789")
+    local.HashingFile(raw, tmp_path / "a").write(b"0123456789")
     assert raw.taken == b"0123456789"
 
 
 def test_an_abandoned_file_ignores_late_writes(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), store.whole_file(tmp_path / "a") as file:
+    with pytest.raises(RuntimeError), local.whole_file(tmp_path / "a") as file:
         raise RuntimeError
     assert file.write(b"late") == 4
     assert not list(tmp_path.iterdir())
@@ -86,12 +86,12 @@ def test_the_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> Non
     path = tmp_path / "out" / "staging" / "lock"
     path.parent.mkdir(parents=True)
     with (
-        store.lock(path),
+        local.lock(path),
         pytest.raises(TurnmillError, match=f"process {os.getpid()} is writing") as caught,
-        store.lock(path),
+        local.lock(path),
     ):
         pass
     assert caught.value.path == str(tmp_path / "out")
-    with store.lock(path):
+    with local.lock(path):
         pass
     assert path.read_bytes() == b""

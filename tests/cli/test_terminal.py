@@ -9,9 +9,9 @@ import pytest
 from turnmill import _terminal
 from turnmill._terminal import Terminal, clip, columns_of, duration, share, short_count, table, wrap
 from turnmill.cli.progress_line import ProgressLine
-from turnmill.prepare.drawing import draw
 from turnmill.prepare.progress import Progress
-from turnmill.prepare.views import Piece, RowView, SampleView, sample_view
+from turnmill.show.draw import draw
+from turnmill.show.view import Piece, RowView, SampleView, sample_view
 
 
 class Screen(io.StringIO):

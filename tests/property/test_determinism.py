@@ -14,7 +14,7 @@ import pytest
 
 import fixtures
 import turnmill
-from turnmill.prepare import files
+from turnmill.inputs import files
 
 DEMO = fixtures.ROOT / "python" / "turnmill" / "demo"
 TOKENIZER = str(DEMO / "tokenizer")

@@ -13,7 +13,7 @@ import pytest
 
 import turnmill
 from fixtures import ROOT
-from turnmill import _self_check
+from turnmill.encoder import self_check
 from turnmill.errors import TokenizerError
 
 TOKENIZER = ROOT / "python" / "turnmill" / "demo" / "tokenizer"
@@ -72,7 +72,7 @@ def test_a_wrong_backend_is_found_before_the_first_row(
 ) -> None:
     """The files change after the fast backend was built of them: it is a wrong one for them."""
     directory = shutil.copytree(TOKENIZER, tmp_path / "tokenizer")
-    asked = _self_check.difference
+    asked = self_check.difference
 
     def swap(fingerprint: str, version: str, compare: Any) -> str | None:
         file = directory / "tokenizer.json"
@@ -82,7 +82,7 @@ def test_a_wrong_backend_is_found_before_the_first_row(
         file.write_text(json.dumps(content), "utf-8")
         return asked(fingerprint, version, compare)
 
-    monkeypatch.setattr(_self_check, "difference", swap)
+    monkeypatch.setattr(self_check, "difference", swap)
     with pytest.warns(RuntimeWarning, match="instead of"):
         run = turnmill.prepare(rows, tmp_path / "out", turnmill.Recipe(tokenizer=directory))
     assert run.facts["tokenizer"]["backend"] == "reference"
@@ -100,7 +100,7 @@ def test_loading_and_encoding_text_make_no_check(cache: Path) -> None:
 def test_the_fallback_travels_with_a_pickle(
     embed: bool, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_self_check, "difference", lambda *_: "a word")
+    monkeypatch.setattr(self_check, "difference", lambda *_: "a word")
     encoder = turnmill.Encoder(recipe(), embed=embed)
     with pytest.warns(RuntimeWarning, match="a word"):
         encoder.encode(rows)
@@ -115,18 +115,18 @@ def test_the_comparison_is_made_once(cache: Path) -> None:
         calls.append(1)
         return 7, "a word"
 
-    assert _self_check.difference("f", "1", compare) == "a word"
-    assert _self_check.difference("f", "1", compare) == "a word"
+    assert self_check.difference("f", "1", compare) == "a word"
+    assert self_check.difference("f", "1", compare) == "a word"
     assert len(calls) == 1
-    assert _self_check.difference("f", "2", compare) == "a word"
+    assert self_check.difference("f", "2", compare) == "a word"
     assert len(calls) == 2
     (cache / "f-1.json").write_text("{}")
-    assert _self_check.difference("f", "1", compare) == "a word"
+    assert self_check.difference("f", "1", compare) == "a word"
     assert len(calls) == 3
 
 
 def test_nothing_compared_is_no_verdict(cache: Path) -> None:
-    assert _self_check.difference("f", "1", lambda: (0, None)) is None
+    assert self_check.difference("f", "1", lambda: (0, None)) is None
     assert not cache.exists()
 
 
@@ -137,7 +137,7 @@ def test_a_cache_that_cannot_be_written_is_silent(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert _self_check.difference("f", "1", lambda: (7, None)) is None
+        assert self_check.difference("f", "1", lambda: (7, None)) is None
 
 
 def test_a_check_that_fails_does_not_end_the_run() -> None:
@@ -145,4 +145,4 @@ def test_a_check_that_fails_does_not_end_the_run() -> None:
         raise TokenizerError("broken", code="x")
 
     with pytest.warns(RuntimeWarning, match="could not be made"):
-        assert _self_check.difference("f", "1", compare) is None
+        assert self_check.difference("f", "1", compare) is None

@@ -60,7 +60,7 @@ def check(
         TokenizerError: No tokenizer is named, or it cannot be loaded.
     """
     from turnmill._arguments import checked_recipe, thread_count
-    from turnmill.check.running import Settings, run
+    from turnmill.check.run import Settings, run
 
     settings = Settings(
         tokenizer=tokenizer,
@@ -96,7 +96,7 @@ def check_batch(
         stop: As in `check`.
         max_length: The length that the trainer cuts at, if it does.
     """
-    from turnmill.check.batches import table_of
+    from turnmill.check.collated import table_of
 
     name = getattr(tokenizer, "name_or_path", tokenizer)
     return check(table_of(batch), tokenizer=name, stop=stop, max_length=max_length)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from turnmill import _core
-from turnmill.check import comparing
+from turnmill.check import compare
 from turnmill.check.findings import Finding, Findings, rule
-from turnmill.check.replaying import Replay
+from turnmill.check.replay import Replay
 from turnmill.check.serving import Served, served_by
-from turnmill.prepare.feeding import outputs, whole
-from turnmill.prepare.inputs import Input, find_inputs
+from turnmill.encoder.feed import outputs, whole
+from turnmill.inputs.find import Input, find_inputs
 from turnmill.prepare.plan import schema_of
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from turnmill.check.running import Settings
+    from turnmill.check.run import Settings
     from turnmill.encoder import Encoder
 
 
@@ -41,7 +41,7 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
     if served is None:
         return findings
     source = (encoder._facts().get("template") or {}).get("source")
-    return comparing.with_serving(findings, Tokenizer(encoder._path), served, source)
+    return compare.with_serving(findings, Tokenizer(encoder._path), served, source)
 
 
 def _recipe(settings: Settings, served: Served | None) -> Recipe:

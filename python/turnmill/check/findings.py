@@ -86,7 +86,7 @@ class Findings:
         rules: What each rule found, by its name, in the order of the rule list.
         facts: What is known of the data as a whole, none of it a finding: ``documents``,
             ``turns``, ``tokens``, ``trained`` tokens, the ``columns`` that were read, the ``stop``
-            set, ``notes``, and the ``replay`` rate by turn (see `turnmill.check.replaying`).
+            set, ``notes``, and the ``replay`` rate by turn (see `turnmill.check.replay`).
     """
 
     rows: int
@@ -173,7 +173,7 @@ class Findings:
 
     def draw(self, out: Terminal) -> str:
         """A table of the rules, and the evidence, for a terminal."""
-        from turnmill.check.drawing import draw
+        from turnmill.check.report import draw
 
         return "\n".join(draw(self, out))
 

@@ -136,8 +136,8 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
 
 def _recorded_tokenizer(data: list[str]) -> str | None:
     """The tokenizer of a directory that turnmill wrote."""
-    from turnmill.prepare.remote import output_path
-    from turnmill.prepare.store import read_json
+    from turnmill.storage.local import read_json
+    from turnmill.storage.remote import output_path
 
     record = read_json(output_path(data[0]) / "turnmill.json") if len(data) == 1 else None
     tokenizer: str | None = record["recipe"].get("tokenizer") if record else None

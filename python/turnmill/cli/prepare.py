@@ -56,7 +56,7 @@ def run(arguments: Arguments, talk: Terminal) -> int:
         raise UsageError("no output directory is named", "add -o DIR")
     from turnmill import prepare
     from turnmill.cli.progress_line import ProgressLine
-    from turnmill.prepare.closing import closing
+    from turnmill.prepare.summary import closing
 
     quiet = bool(arguments.quiet)
     line = ProgressLine(talk)

@@ -59,8 +59,8 @@ def run(arguments: Arguments, _talk: Terminal) -> int:
         "full": bool(arguments.full),
     }
     from turnmill import show
-    from turnmill.prepare.inputs import find_inputs
-    from turnmill.prepare.reading import is_output
+    from turnmill.inputs.find import find_inputs
+    from turnmill.output.reader import is_output
 
     if is_output(arguments.data):
         shown = show(arguments.data, tokenizer=arguments.tokenizer, **place)
@@ -82,7 +82,7 @@ def _show_template(arguments: Arguments) -> int:
             "name a file or directory before the options, or a template with --template",
         )
     from turnmill import Template
-    from turnmill._template_study import draw_study, stop_set
+    from turnmill.show.template_study import draw_study, stop_set
 
     template = Template(**_template_and_tokens(arguments), now=arguments.now)
     study = template.study()

@@ -50,7 +50,7 @@ def parity(
         message = f"`against` cannot be {against!r}"
         raise RecipeError(message, code="bad-value", hint='it takes "transformers"')
     from turnmill._arguments import checked_recipe
-    from turnmill.parity.comparing import compare
+    from turnmill.parity.compare import compare
     from turnmill.recipe import Recipe
 
     if recipe is None:

@@ -55,8 +55,8 @@ def prepare(
     from turnmill import Encoder
     from turnmill._arguments import checked_recipe, thread_count
     from turnmill.prepare.record import settled_now
-    from turnmill.prepare.remote import output_path
     from turnmill.prepare.run import run_with
+    from turnmill.storage.remote import output_path
 
     checked_recipe(recipe)
     count = thread_count(threads)

@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from turnmill.errors import DataError
-from turnmill.prepare import store
-from turnmill.prepare.outputs import STAGING, ShardFiles, shard_files
+from turnmill.output.serving import write_serving
+from turnmill.output.sinks import STAGING, ShardFiles, shard_files
 from turnmill.prepare.plan import Plan, ShardSpec
 from turnmill.prepare.record import run_record
-from turnmill.prepare.remote import AnyPath
-from turnmill.prepare.serving import write_serving
 from turnmill.prepare.shard import Receipt, Tally
+from turnmill.storage import local
+from turnmill.storage.remote import AnyPath
 
 PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
 
@@ -66,7 +66,7 @@ def finished(spec: ShardSpec, output: AnyPath, format_: str) -> Receipt | None:
 def read_receipt(path: AnyPath) -> Receipt | None:
     """A receipt; ``None`` where there is none, or a damaged one."""
     try:
-        value = store.read_json(path)
+        value = local.read_json(path)
         return None if value is None else Receipt.from_dict(value)
     except (DataError, TypeError, KeyError):
         return None
@@ -75,7 +75,7 @@ def read_receipt(path: AnyPath) -> Receipt | None:
 def _whole(output: AnyPath, files: ShardFiles, receipt: Receipt) -> bool:
     named = {"data": files.data, "index": files.index, "rejects": files.rejects}
     return all(
-        (output / path).exists() and store.file_sha256(output / path) == receipt.sha256[kind]
+        (output / path).exists() and local.file_sha256(output / path) == receipt.sha256[kind]
         for kind, path in named.items()
     )
 
@@ -107,7 +107,7 @@ def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
     """Exact percentiles (the smallest length that at least so many per cent do not exceed)."""
     histogram = np.zeros(0, np.int64)
     for path in indexes:
-        for chunk in store.read_table(path, ["length"])["length"].chunks:
+        for chunk in local.read_table(path, ["length"])["length"].chunks:
             # Not `to_numpy`, which imports pandas: a quarter of a second.
             lengths = np.from_dlpack(chunk)
             if len(lengths):
@@ -147,10 +147,10 @@ def commit(
     record = run_record(plan, files, receipts, totals.to_dict(), made_of)
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     if format_ == "arrow":
-        store.write_json(output / "dataset_info.json", {})
-    store.write_json(output / "turnmill.json", record)
+        local.write_json(output / "dataset_info.json", {})
+    local.write_json(output / "turnmill.json", record)
     if format_ == "arrow":
-        store.write_json(output / "state.json", _state([file.data for file in files], digest))
+        local.write_json(output / "state.json", _state([file.data for file in files], digest))
     _remove_orphans(output, files)
 
 
@@ -170,12 +170,12 @@ def _state(data_files: list[str], digest: str) -> dict[str, Any]:
 def merge_rejects(output: AnyPath, format_: str, plan: Plan) -> None:
     """Makes one list of the rejects of all shards that ran, for runs too that end in nothing."""
     files = [output / shard_files(spec.name, format_).rejects for spec in plan.shards]
-    with store.whole_file(output / "rejects.parquet") as target:
+    with local.whole_file(output / "rejects.parquet") as target:
         writer = None
         for path in files:
             if not path.exists():
                 continue
-            table = store.read_table(path)
+            table = local.read_table(path)
             if writer is None:
                 writer = pq.ParquetWriter(target, table.schema, compression="zstd")
             if table.num_rows:

@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from turnmill import _core
 from turnmill.errors import DataError
-from turnmill.prepare.files import FileInput, Part, sound_arrow
-from turnmill.prepare.inputs import Input
-from turnmill.prepare.memory import MemoryInput
-from turnmill.prepare.prices import Prices
+from turnmill.inputs.files import FileInput, Part, sound_arrow
+from turnmill.inputs.find import Input
+from turnmill.inputs.memory import MemoryInput
+from turnmill.prepare.history_cost import Prices
 from turnmill.prepare.protocol import Encoder
 
 _KEY_LENGTH = 16

@@ -8,11 +8,11 @@ import platform
 from typing import Any
 
 from turnmill.errors import DataError, RecipeError
-from turnmill.prepare import store
-from turnmill.prepare.outputs import STAGING, ShardFiles
+from turnmill.output.sinks import STAGING, ShardFiles
 from turnmill.prepare.plan import Plan
-from turnmill.prepare.remote import AnyPath
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
+from turnmill.storage import local
+from turnmill.storage.remote import AnyPath
 
 RECORD_VERSION = 1
 _OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
@@ -45,7 +45,7 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
     Raises:
         DataError: The file that says so is damaged.
     """
-    made = store.read_json(plan_path(output))
+    made = local.read_json(plan_path(output))
     try:
         if made is not None:
             _wherever(made)

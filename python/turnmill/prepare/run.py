@@ -12,8 +12,9 @@ from typing import Any
 
 from turnmill._environment import chunk_rows
 from turnmill.errors import DataError
-from turnmill.prepare import prices, store
-from turnmill.prepare.advice import advice
+from turnmill.inputs.find import find_inputs
+from turnmill.output.sinks import STAGING, TooManyRejectsError, column_names, shard_files
+from turnmill.prepare import history_cost
 from turnmill.prepare.commit import (
     Totals,
     add_up,
@@ -23,11 +24,8 @@ from turnmill.prepare.commit import (
     merge_rejects,
     read_receipt,
 )
-from turnmill.prepare.inputs import find_inputs
-from turnmill.prepare.next_lines import NextStep, next_steps
-from turnmill.prepare.outputs import STAGING, TooManyRejectsError, column_names, shard_files
+from turnmill.prepare.history_cost import Prices
 from turnmill.prepare.plan import Plan, make_plan
-from turnmill.prepare.prices import Prices
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.protocol import Encoder
 from turnmill.prepare.record import (
@@ -37,8 +35,11 @@ from turnmill.prepare.record import (
     refuse_other_recipe,
     same_recipe,
 )
-from turnmill.prepare.remote import AnyPath, RemotePath
+from turnmill.prepare.reject_hints import advice
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
+from turnmill.prepare.trainers import NextStep, next_steps
+from turnmill.storage import local
+from turnmill.storage.remote import AnyPath, RemotePath
 
 REJECTS_LOOKED_AT_AFTER = 10_000
 """Rows after which ``max_rejects`` is first looked at."""
@@ -91,7 +92,7 @@ class Run:
 
     def __str__(self) -> str:
         from turnmill._terminal import terminal
-        from turnmill.prepare.closing import closing
+        from turnmill.prepare.summary import closing
 
         return "\n".join(closing(self, terminal(sys.stdout, colour=False)))
 
@@ -159,7 +160,7 @@ def run_with(
         commit(output, format_, plan, receipts, totals, made)
         seconds = time.monotonic() - clock
         size = count.now().bytes_read
-        store.write_json(
+        local.write_json(
             output / "run.json",
             circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
         )
@@ -175,7 +176,7 @@ def run_with(
         size,
         len(plan.shards),
         reused,
-        prices.add_up([planned.history for planned in plan.inputs]),
+        history_cost.add_up([planned.history for planned in plan.inputs]),
     )
 
 
@@ -263,9 +264,9 @@ def _held(
 ) -> Iterator[None]:
     """Makes the output directory, locks it, and makes sure that it holds this recipe's shards."""
     _make_directory(output)
-    with store.lock(output / STAGING / "lock"):
+    with local.lock(output / STAGING / "lock"):
         for directory in (output, output / STAGING, output / "serving"):
-            store.remove_temporary_files(directory)
+            local.remove_temporary_files(directory)
         if (overwrite or _holds_nothing(output)) and not same_recipe(output, made):
             _clear(output)
         refuse_other_recipe(output, made)
@@ -276,7 +277,7 @@ def _held(
                 path=str(output),
                 hint="give another directory, or go on: leave --no-resume out (resume=True)",
             )
-        store.write_json(plan_path(output), made)
+        local.write_json(plan_path(output), made)
         yield
 
 

@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from turnmill.prepare import store
-from turnmill.prepare.feeding import feed, pieces
-from turnmill.prepare.files import sound_arrow
-from turnmill.prepare.outputs import Sinks, TooManyRejectsError, open_sinks, shard_files
+from turnmill.encoder.feed import feed, pieces
+from turnmill.inputs.files import sound_arrow
+from turnmill.output.sinks import Sinks, TooManyRejectsError, open_sinks, shard_files
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.protocol import Encoder, Output, ShardEncoder
-from turnmill.prepare.remote import AnyPath
+from turnmill.storage import local
+from turnmill.storage.remote import AnyPath
 
 T = TypeVar("T")
 
@@ -151,7 +151,7 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
         evidence=_evidence(shard),
         sha256=sinks.hashes(),
     )
-    store.write_json(settings.output / files.receipt, receipt.to_dict())
+    local.write_json(settings.output / files.receipt, receipt.to_dict())
     return receipt
 
 

@@ -106,7 +106,7 @@ class Encoder:
             DataError: The rows have no schema, or several.
             RecipeError: The rows need a decision that the recipe does not make.
         """
-        from turnmill._encoding import encode
+        from turnmill.encoder.collect import encode
 
         return encode(self, rows, threads=thread_count(threads))
 
@@ -127,7 +127,7 @@ class Encoder:
         Raises:
             RecipeError: The recipe makes several samples of one row.
         """
-        from turnmill._encoding import encode_batch
+        from turnmill.encoder.collect import encode_batch
 
         return encode_batch(self, batch, self._schemas)
 
@@ -140,7 +140,7 @@ class Encoder:
 
     def _inspect_rows(self, rows: list[Any], *, path: str, own_keys: str = "{}") -> str:
         """The schema of an input that starts with these dicts."""
-        from turnmill.prepare.memory import json_line
+        from turnmill.inputs.memory import json_line
 
         core = self._for_input(own_keys)
         schema, self._prices[path, own_keys] = core.inspect_rows(rows, path)
@@ -177,9 +177,10 @@ class Encoder:
         if self._checked:
             return
         self._checked = True
-        from turnmill import __version__, _self_check
+        from turnmill import __version__
+        from turnmill.encoder import self_check
 
-        found = _self_check.difference(core.fingerprint, __version__, compare)
+        found = self_check.difference(core.fingerprint, __version__, compare)
         if found is not None:
             warnings.warn(
                 "the fast tokenizer backend gave other ids than the tokenizers library, so the "

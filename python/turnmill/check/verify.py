@@ -15,15 +15,15 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill.check.findings import Findings
-from turnmill.check.replaying import Replay
+from turnmill.check.replay import Replay
 from turnmill.encoder import Encoder
+from turnmill.encoder.feed import outputs
 from turnmill.errors import TurnmillError
-from turnmill.prepare.feeding import outputs
-from turnmill.prepare.inputs import find_inputs
+from turnmill.inputs.find import find_inputs
+from turnmill.output.reader import data_table
 from turnmill.prepare.plan import ShardSpec, make_plan
-from turnmill.prepare.reading import data_table
-from turnmill.prepare.remote import AnyPath
 from turnmill.recipe import Input, Recipe
+from turnmill.storage.remote import AnyPath
 
 _COMPARED = ("input_ids", "labels")
 

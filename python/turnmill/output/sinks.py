@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill.errors import DataError
-from turnmill.prepare.remote import AnyPath
-from turnmill.prepare.store import HashingFile, whole_file
+from turnmill.storage.local import HashingFile, whole_file
+from turnmill.storage.remote import AnyPath
 
 STAGING = ".turnmill"
 """Directory inside an output for the plan, receipts and rejects of single shards."""

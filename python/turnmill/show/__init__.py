@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from turnmill._terminal import Terminal
-    from turnmill.prepare.views import RowView
     from turnmill.recipe import Recipe
+    from turnmill.show.view import RowView
 
 __all__ = ["Shown", "show"]
 
 
 class Shown(Sequence["RowView"]):
-    """Rows to look at, each a ``turnmill.prepare.views.RowView``; ``print(shown)`` draws them."""
+    """Rows to look at, each a ``turnmill.show.view.RowView``; ``print(shown)`` draws them."""
 
     def __init__(self, rows: list[RowView], *, full: bool = False) -> None:
         self._rows = rows
@@ -48,7 +48,7 @@ class Shown(Sequence["RowView"]):
 
     def draw(self, out: Terminal) -> str:
         """The rows drawn for a terminal."""
-        from turnmill.prepare.drawing import draw
+        from turnmill.show.draw import draw
 
         return "\n".join(draw(self._rows, out, full=self._full))
 
@@ -86,18 +86,18 @@ def show(
         DataError: There is no such row.
     """
     from turnmill._arguments import checked_recipe, position
-    from turnmill.prepare import looking
+    from turnmill.show import select
 
-    place = looking.Place(
+    place = select.Place(
         n=position(n, "n"),
         row=position(row, "row"),
         sample=position(sample, "sample"),
         source=source,
     )
-    if isinstance(data, str | os.PathLike) and looking.is_output(data):
-        return Shown(looking.written(data, place, tokenizer), full=full)
+    if isinstance(data, str | os.PathLike) and select.is_output(data):
+        return Shown(select.written(data, place, tokenizer), full=full)
     if recipe is None:
         from turnmill import Recipe
 
         recipe = Recipe(tokenizer=tokenizer or "", **keys)
-    return Shown(looking.raw(data, place, checked_recipe(recipe)), full=full)
+    return Shown(select.raw(data, place, checked_recipe(recipe)), full=full)

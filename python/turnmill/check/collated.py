@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from turnmill.check.reading import COLUMNS, IDS
+from turnmill.check.sources import COLUMNS, IDS
 from turnmill.errors import DataError
 
 

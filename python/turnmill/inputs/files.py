@@ -337,7 +337,7 @@ def _parquet(path: str) -> Any:
 
 def _open(path: str) -> Any:
     if "://" in path:
-        from turnmill.prepare.remote import open_uri
+        from turnmill.storage.remote import open_uri
 
         filesystem, inner = open_uri(path)
         return filesystem.open_input_file(inner)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from turnmill.prepare.files import Part
-from turnmill.prepare.inputs import Input
-from turnmill.prepare.memory import MemoryInput
+from turnmill.inputs.files import Part
+from turnmill.inputs.find import Input
+from turnmill.inputs.memory import MemoryInput
 from turnmill.prepare.protocol import Output, ShardEncoder
 
 Piece = tuple[Any, int, int]

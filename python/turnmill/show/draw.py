@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turnmill._terminal import Terminal, count, share, visible, wrap
-from turnmill.prepare.views import Piece, RowView, SampleView
+from turnmill.show.view import Piece, RowView, SampleView
 
 OPEN, CLOSE, END = "⟦", "⟧", "■"
 _STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}

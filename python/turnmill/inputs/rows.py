@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill import _core
-from turnmill.prepare.feeding import whole
-from turnmill.prepare.files import FileInput, Part
-from turnmill.prepare.inputs import Input
-from turnmill.prepare.memory import MemoryInput
+from turnmill.encoder.feed import whole
+from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.find import Input
+from turnmill.inputs.memory import MemoryInput
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ _FED_ROWS = 2000
 def encode(encoder: Encoder, rows: Any, *, threads: int | None, schema: str = "auto") -> Encoded:
     """Encodes rows of any kind; see `Encoder.encode`."""
     collected = _Collected()
-    from turnmill.prepare.inputs import listed
-    from turnmill.prepare.memory import is_in_memory
+    from turnmill.inputs.find import listed
+    from turnmill.inputs.memory import is_in_memory
 
     rows = listed(rows)
     if isinstance(rows, list | tuple) and (not rows or is_in_memory(rows)):
@@ -123,8 +123,8 @@ def _encode_rows(
 def _encode_inputs(
     encoder: Encoder, rows: Any, collected: _Collected, threads: int | None, schema: str
 ) -> None:
-    from turnmill.prepare.feeding import feed, pieces, whole
-    from turnmill.prepare.inputs import find_inputs
+    from turnmill.encoder.feed import feed, pieces, whole
+    from turnmill.inputs.find import find_inputs
     from turnmill.prepare.plan import schema_of
 
     inputs = find_inputs(rows)

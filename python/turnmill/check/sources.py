@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.prepare.files import FileInput, Part
-from turnmill.prepare.inputs import Input, find_inputs
-from turnmill.prepare.memory import MemoryInput
-from turnmill.prepare.remote import output_path
-from turnmill.prepare.store import read_json
+from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.find import Input, find_inputs
+from turnmill.inputs.memory import MemoryInput
+from turnmill.storage.local import read_json
+from turnmill.storage.remote import output_path
 
 IDS = ("input_ids", "tokens")
 COLUMNS = (

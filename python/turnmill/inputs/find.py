@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from turnmill.errors import DataError
-from turnmill.prepare.files import FileInput, read_kind
-from turnmill.prepare.memory import MemoryInput, is_in_memory
-from turnmill.prepare.outputs import STAGING
-from turnmill.prepare.store import read_json
+from turnmill.inputs.files import FileInput, read_kind
+from turnmill.inputs.memory import MemoryInput, is_in_memory
+from turnmill.output.sinks import STAGING
 from turnmill.recipe import Input as GivenInput
+from turnmill.storage.local import read_json
 
 Input = FileInput | MemoryInput
 
@@ -242,7 +242,7 @@ def _remote_files(uri: str) -> list[FileInput]:
     """Files behind a URI of a pyarrow file system; the last part may be a glob."""
     from pyarrow import fs
 
-    from turnmill.prepare.remote import open_uri
+    from turnmill.storage.remote import open_uri
 
     scheme = uri.split("://", 1)[0]
     base = uri.split("*", 1)[0].rsplit("/", 1)[0] if "*" in uri else uri

@@ -11,9 +11,11 @@ from typing import Any
 from turnmill import _core
 from turnmill._locate import locate_tokenizer
 from turnmill._terminal import count
-from turnmill.check import comparing
+from turnmill.check import compare
 from turnmill.check.findings import Findings
-from turnmill.check.reading import (
+from turnmill.check.replay import Replay
+from turnmill.check.serving import served_by
+from turnmill.check.sources import (
     Source,
     Twins,
     batches,
@@ -21,12 +23,10 @@ from turnmill.check.reading import (
     feeds,
     find_sources,
 )
-from turnmill.check.replaying import Replay
-from turnmill.check.serving import served_by
 from turnmill.errors import DataError, TokenizerError
-from turnmill.prepare.remote import AnyPath, output_path
-from turnmill.prepare.store import read_json
 from turnmill.recipe import Recipe
+from turnmill.storage.local import read_json
+from turnmill.storage.remote import AnyPath, output_path
 from turnmill.tokenizer import Tokenizer
 
 _AGAIN = "prepare it again, into another directory or with --overwrite"
@@ -102,10 +102,10 @@ def _with_sources(
     findings: Findings, directory: AnyPath, record: dict[str, Any], settings: Settings
 ) -> Findings:
     """What turnmill wrote, against its run record and against the sources it was made of."""
-    from turnmill.check.verifying import verify
+    from turnmill.check.verify import verify
 
     tokenizer = _tokenizer(settings)
-    findings = comparing.with_record(findings, directory, record, tokenizer)
+    findings = compare.with_record(findings, directory, record, tokenizer)
     if not findings.ok or {"stale-cache", "broken-input"} & findings.rules.keys():
         return findings
     verified = verify(directory, record, str(tokenizer.path), settings.threads, settings.evidence)
@@ -169,7 +169,7 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
     """Checks tokenized inputs as one data set."""
     tokenizer = _tokenizer(settings)
     served = None if settings.serving is None else served_by(settings.serving)
-    stops, findings_of = comparing.stop_set(tokenizer, served, settings.stop)
+    stops, findings_of = compare.stop_set(tokenizer, served, settings.stop)
     audit = _core.Audit(
         tokenizer._core,
         stops,
@@ -207,9 +207,9 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
         findings = findings.with_note("cache-key-collision", note)
     findings = findings_of(findings)
     if settings.stop is not None:
-        findings = comparing.with_untrained_stop(findings, tokenizer, stops)
+        findings = compare.with_untrained_stop(findings, tokenizer, stops)
     if served is not None:
-        findings = comparing.with_serving(findings, tokenizer, served, settings.template)
+        findings = compare.with_serving(findings, tokenizer, served, settings.template)
     return findings
 
 
@@ -243,7 +243,7 @@ def _notes(
         )
     if no_headers:
         notes.append(f"turns are told by their labels alone: {no_headers}")
-    if settings.stop is None and settings.serving is None and not comparing.names_stops(tokenizer):
+    if settings.stop is None and settings.serving is None and not compare.names_stops(tokenizer):
         notes.append(
             "there is no generation_config.json: the stop set is the tokenizer's eos alone;"
             " --serving DIR or --stop names the server's"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from turnmill.errors import ArgumentError, DataError, TokenizerError
-from turnmill.prepare.inputs import Input, find_inputs
+from turnmill.inputs.find import Input, find_inputs
+from turnmill.inputs.rows import PickedRow, encode_row, rows_of
+from turnmill.output.reader import Output, WrittenRow, is_output
 from turnmill.prepare.plan import schema_of
 from turnmill.prepare.protocol import Encoder
-from turnmill.prepare.reading import Output, WrittenRow, is_output
-from turnmill.prepare.rows import PickedRow, encode_row, rows_of
-from turnmill.prepare.store import file_sha256
-from turnmill.prepare.views import RowView, TokenBytes, sample_view
+from turnmill.show.view import RowView, TokenBytes, sample_view
+from turnmill.storage.local import file_sha256
 
 if TYPE_CHECKING:
     from turnmill import Tokenizer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from turnmill.prepare import store
-from turnmill.prepare.remote import AnyPath
+from turnmill.storage import local
+from turnmill.storage.remote import AnyPath
 
 
 def write_serving(directory: AnyPath, facts: dict[str, Any]) -> None:
@@ -17,12 +17,12 @@ def write_serving(directory: AnyPath, facts: dict[str, Any]) -> None:
         facts: From the encoder: ``stop``, ``bos``, ``pad`` and ``template``.
     """
     directory.mkdir(exist_ok=True)
-    store.write_json(directory / "generation_config.json", generation_config(facts))
+    local.write_json(directory / "generation_config.json", generation_config(facts))
     source = (facts.get("template") or {}).get("source")
     if source is not None:
-        store.write_text(directory / "chat_template.jinja", source)
-    store.write_text(directory / "Modelfile", modelfile(facts))
-    store.write_text(directory / "README.md", _readme(facts, has_template=source is not None))
+        local.write_text(directory / "chat_template.jinja", source)
+    local.write_text(directory / "Modelfile", modelfile(facts))
+    local.write_text(directory / "README.md", _readme(facts, has_template=source is not None))
 
 
 def generation_config(facts: dict[str, Any]) -> dict[str, Any]:

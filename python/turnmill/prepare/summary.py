@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from turnmill._terminal import Terminal, count, duration, share, short_count, table, visible, wrap
-from turnmill.prepare.prices import in_words
+from turnmill.prepare.history_cost import in_words
 
 if TYPE_CHECKING:
     from turnmill.prepare.run import Run

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from turnmill import _core
 from turnmill.check.findings import Findings
 from turnmill.errors import TokenizerError
-from turnmill.prepare import store
-from turnmill.prepare.remote import AnyPath
-from turnmill.prepare.store import file_sha256
+from turnmill.storage import local
+from turnmill.storage.local import file_sha256
+from turnmill.storage.remote import AnyPath
 from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def with_record(
 def _with_serving_files(findings: Findings, directory: AnyPath, facts: dict[str, Any]) -> Findings:
     """The ``serving/`` of an output against the stop set and template that the run recorded."""
     recorded = [item["id"] for item in facts.get("stop") or findings.facts.get("stop", [])]
-    config = store.read_json(directory / "generation_config.json")
+    config = local.read_json(directory / "generation_config.json")
     if config is None:
         findings = findings.with_note("broken-input", "serving/generation_config.json is missing")
     else:

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all.
 
 A file is written under a temporary name in its own directory, synced, renamed, and the directory
-synced; outputs behind a URI have their own ways (:mod:`turnmill.prepare.remote`). A process killed
+synced; outputs behind a URI have their own ways (:mod:`turnmill.storage.remote`). A process killed
 at any point leaves at most a temporary file, which the next run removes.
 """
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill.errors import DataError, TurnmillError
-from turnmill.prepare.remote import AnyPath, RemotePath
+from turnmill.storage.remote import AnyPath, RemotePath
 
 TEMPORARY_PREFIX = ".tmp-"
 _READ_BYTES = 1 << 20

@@ -15,11 +15,11 @@ import turnmill
 from turnmill import _core
 from turnmill.encoder import Encoder
 from turnmill.errors import TurnmillError
+from turnmill.inputs.find import Input, find_inputs
+from turnmill.inputs.rows import EncodedRow, PickedRow, encode_row, rows_of
 from turnmill.parity.reference import Reference, Theirs
 from turnmill.parity.result import UNEXPLAINED, Difference, Kind, Parity
-from turnmill.prepare.inputs import Input, find_inputs
 from turnmill.prepare.plan import schema_of
-from turnmill.prepare.rows import EncodedRow, PickedRow, encode_row, rows_of
 
 if TYPE_CHECKING:
     from turnmill.recipe import Recipe

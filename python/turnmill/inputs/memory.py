@@ -16,7 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.prepare.files import BATCH_ROWS, Part, Sized
+from turnmill.inputs.files import BATCH_ROWS, Part, Sized
 from turnmill.recipe import Input as GivenInput
 
 PART_ROWS = 100_000

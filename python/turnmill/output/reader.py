@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnmill.errors import DataError
-from turnmill.prepare.outputs import STAGING
-from turnmill.prepare.remote import AnyPath, output_path
-from turnmill.prepare.store import read_json, read_table
+from turnmill.output.sinks import STAGING
+from turnmill.storage.local import read_json, read_table
+from turnmill.storage.remote import AnyPath, output_path
 
 
 def is_output(path: str | os.PathLike[str]) -> bool:

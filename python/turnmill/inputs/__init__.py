@@ -1,0 +1,1 @@
+"""Where rows come from: files, directories, globs and URIs, and objects in memory."""

@@ -1,0 +1,1 @@
+"""The files of a training set: written, read back, and served."""
