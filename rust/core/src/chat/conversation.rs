@@ -1,6 +1,6 @@
 //! The conversation: what every schema is read into.
 
-use crate::value::{Map, Value};
+use crate::value::{Arena, Map, Value};
 
 /// One message.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,18 @@ pub struct Message<'a> {
     pub fields: Map<'a>,
     /// What the data says about training on it: 0 = no, 1 = yes, other = weight of its tokens.
     pub weight: Option<f32>,
+}
+
+impl<'a> Message<'a> {
+    /// A message of role and text alone.
+    pub(super) fn plain(role: &'static str, content: &'a str, arena: &'a Arena) -> Self {
+        let entries = [("role", Value::Str(role)), ("content", Value::Str(content))];
+        Self {
+            role,
+            fields: Map::new(arena.alloc_slice_copy(&entries)),
+            weight: None,
+        }
+    }
 }
 
 /// A row after its schema is read.

@@ -71,7 +71,7 @@ proptest! {
     fn any_row_is_read_or_rejected(row in almost_rows(), keep in any::<bool>(), trim in any::<bool>()) {
         let arena = Arena::new();
         let value = json::parse(row.as_bytes(), &arena).unwrap().value;
-        for schema in Schema::ALL {
+        for schema in Schema::ALL.iter().copied() {
             let options = SchemaOptions {
                 text_parts: if keep { TextParts::Keep } else { TextParts::Join },
                 role_order: if trim { RoleOrder::Trim } else { RoleOrder::Keep },

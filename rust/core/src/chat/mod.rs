@@ -4,19 +4,17 @@
 //! turns each row into a [`Record`] or a [`Reject`](crate::rules::Reject). What the reader refuses
 //! is what no template could render sensibly; an odd order of roles is left to the template.
 
-mod alpaca;
 mod already_rendered;
-mod completion;
 mod content;
 mod conversation;
 mod detect;
+mod fields;
 #[cfg(test)]
 mod fuzz;
-mod messages;
 mod options;
 mod reader;
-mod schema;
-mod sharegpt;
+mod roles;
+mod schemas;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -25,8 +23,8 @@ mod weight;
 
 pub use conversation::{Conversation, Message, Record};
 pub use detect::detect;
-pub use messages::KNOWN_ROLES;
 pub use options::{RoleOrder, SchemaOptions, TextParts};
 pub use reader::Reader;
-pub use schema::Schema;
+pub use roles::KNOWN_ROLES;
+pub use schemas::Schema;
 pub use variables::{GIVEN, is_given};

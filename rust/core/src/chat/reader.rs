@@ -1,10 +1,11 @@
 //! A reader of rows of one schema.
 
-use super::conversation::Record;
-use super::messages::{MessageReader, Read, keys};
-use super::options::{Field, Names, RoleOrder, SchemaOptions};
-use super::schema::Schema;
-use super::{alpaca, already_rendered, completion, turns, variables};
+use super::conversation::{Message, Record};
+use super::fields::{Field, Names, keys};
+use super::options::{RoleOrder, SchemaOptions, TextParts};
+use super::roles::{KNOWN_ROLES, unknown_role};
+use super::schemas::Schema;
+use super::{already_rendered, turns, variables};
 use crate::error::Result;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -13,8 +14,16 @@ use crate::value::{Arena, Map, Value};
 #[derive(Clone, Debug)]
 pub struct Reader {
     schema: Schema,
+    pub(super) names: Names,
+    roles: Vec<(String, String)>,
     role_order: RoleOrder,
-    messages: MessageReader,
+    pub(super) text_parts: TextParts,
+}
+
+/// Messages of a row, and tools found inside them.
+pub(super) struct Messages<'a> {
+    pub(super) list: &'a mut [Message<'a>],
+    pub(super) tools: Option<Value<'a>>,
 }
 
 impl Reader {
@@ -22,12 +31,10 @@ impl Reader {
     pub fn new(options: &SchemaOptions) -> Result<Self> {
         Ok(Self {
             schema: options.schema,
+            names: Names::new(options)?,
+            roles: options.roles.clone(),
             role_order: options.role_order,
-            messages: MessageReader {
-                names: Names::new(options)?,
-                roles: options.roles.clone(),
-                text_parts: options.text_parts,
-            },
+            text_parts: options.text_parts,
         })
     }
 
@@ -38,14 +45,12 @@ impl Reader {
 
     /// The top-level columns that it reads, for sources that can leave out the others.
     pub fn columns(&self) -> Vec<&str> {
-        let mut columns = self.messages.names.columns();
-        columns.extend(self.other_list_name());
-        columns
+        self.names.columns()
     }
 
     /// The fields of a message that are text under this schema.
     pub fn text_fields(&self) -> Vec<&str> {
-        self.messages.names.text_fields()
+        self.names.text_fields()
     }
 
     /// Reads one row. What is remarkable about it but no reason to leave it out is added to
@@ -59,52 +64,30 @@ impl Reader {
         let row = row
             .as_map()
             .ok_or_else(|| variables::mismatch("row", "an object", row))?;
-        let names = &self.messages.names;
-        let read = match self.schema {
-            Schema::Text => return completion::read_text(row, &self.messages, counts),
-            Schema::PromptCompletion => {
-                if !completion::is_conversational(row, &self.messages)? {
-                    return completion::read_strings(row, &self.messages, counts);
-                }
-                completion::read_messages(row, &self.messages, arena)?
-            }
-            Schema::Alpaca => Read {
-                messages: alpaca::read(row, names, arena, counts)?,
-                tools: None,
-            },
-            Schema::Messages => {
-                let (list, name) = self.list(row, Field::Messages)?;
-                self.messages.read(list, name, arena)?
-            }
-            Schema::Sharegpt => {
-                let (list, name) = self.list(row, Field::Conversations)?;
-                let system = alpaca::optional_text(row, names, Field::System)?;
-                self.messages.read_sharegpt(list, name, system, arena)?
-            }
-        };
-        self.conversation(read, row, arena, counts)
+        self.schema.read(self, row, arena, counts)
     }
 
-    fn conversation<'a>(
+    /// The record of a conversation: what every schema of messages ends with.
+    pub(super) fn conversation<'a>(
         &self,
-        read: Read<'a>,
+        read: Messages<'a>,
         row: Map<'a>,
         arena: &'a Arena,
         counts: &mut RuleCounts,
     ) -> Result<Record<'a>, Reject> {
-        let Read { messages, tools } = read;
-        let messages = turns::select(messages, self.role_order, counts)?;
+        let Messages { list, tools } = read;
+        let messages = turns::select(list, self.role_order, counts)?;
         already_rendered::check_messages(messages)?;
-        let mut conversation = variables::conversation(messages, row, &self.messages.names, arena)?;
+        let mut conversation = variables::conversation(messages, row, &self.names, arena)?;
         conversation.tools = conversation.tools.or(tools);
         Ok(Record::Conversation(conversation))
     }
 
     /// The list of messages of `row` with the name it stands under.
-    fn list<'a>(&self, row: Map<'a>, field: Field) -> Result<(Value<'a>, &str), Reject> {
-        let name = self.messages.names.of(field);
+    pub(super) fn list<'a>(&self, row: Map<'a>, field: Field) -> Result<(Value<'a>, &str), Reject> {
+        let name = self.names.of(field);
         std::iter::once(name)
-            .chain(self.other_list_name())
+            .chain(self.names.alias(field))
             .find_map(|name| Some((row.get_some(name)?, name)))
             .ok_or_else(|| {
                 let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
@@ -112,16 +95,55 @@ impl Reader {
             })
     }
 
-    /// Data sets use either name with either form of message; a name that the recipe states is the
-    /// only one.
-    fn other_list_name(&self) -> Option<&str> {
-        let names = &self.messages.names;
-        match self.schema {
-            Schema::Messages if names.of(Field::Messages) == "messages" => Some("conversations"),
-            Schema::Sharegpt if names.of(Field::Conversations) == "conversations" => {
-                Some("messages")
+    /// The role that the recipe maps `role` to.
+    pub(super) fn mapping(&self, role: &str) -> Option<&str> {
+        let mapped = self.roles.iter().find(|(theirs, _)| theirs == role);
+        mapped.map(|(_, ours)| ours.as_str())
+    }
+
+    /// The role of a message as it stands there.
+    pub(super) fn role_in<'a>(&self, message: Map<'a>) -> Result<&'a str, Reject> {
+        let name = self.names.of(Field::Role);
+        match message.get_some(name) {
+            Some(Value::Str(role)) => Ok(role),
+            Some(other) => Err(variables::mismatch(name, "a string", other)),
+            None => {
+                let reason = format!("a message has no `{name}`; its keys: {}", keys(message));
+                Err(Reject::new(Rule::SchemaMismatch, reason))
             }
-            _ => None,
+        }
+    }
+
+    /// The role as the template sees it.
+    pub(super) fn mapped_role<'a>(
+        &self,
+        role: &'a str,
+        arena: &'a Arena,
+    ) -> Result<&'a str, Reject> {
+        if let Some(ours) = self.mapping(role) {
+            return Ok(arena.alloc_str(ours));
+        }
+        if KNOWN_ROLES.contains(&role) {
+            return Ok(role);
+        }
+        Err(unknown_role(role))
+    }
+
+    /// A reject of the message after those that were read, with its number and turn.
+    pub(super) fn placed<'a>(
+        &self,
+        reject: Reject,
+        item: Value<'a>,
+        before: &[Message<'a>],
+        arena: &'a Arena,
+    ) -> Reject {
+        let named = item.as_map().and_then(|map| self.role_in(map).ok());
+        let role = named.and_then(|named| self.mapped_role(named, arena).ok());
+        let turns = before.iter().filter(|message| message.role == "assistant");
+        let turn = (role == Some("assistant")).then(|| turns.count() as u32);
+        Reject {
+            turn: reject.turn.or(turn),
+            ..reject.at_message(before.len() as u32)
         }
     }
 }

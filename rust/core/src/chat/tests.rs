@@ -559,7 +559,7 @@ fn ambiguous_and_unknown_files_say_what_to_state() {
 
 #[test]
 fn schemas_have_names() {
-    for schema in Schema::ALL {
+    for schema in Schema::ALL.iter().copied() {
         assert_eq!(Schema::from_name(schema.name()).unwrap(), schema);
     }
     assert_eq!(

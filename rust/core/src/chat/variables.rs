@@ -1,7 +1,7 @@
 //! What a row gives to the template besides its messages: tools, documents, keyword arguments.
 
 use super::conversation::{Conversation, Message};
-use super::options::{Field, Names};
+use super::fields::{Field, Names};
 use crate::rules::{Reject, Rule};
 use crate::source::json;
 use crate::value::{Arena, Map, Value};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::{Choice, Column, Recipe, Stop, StopToken, TrainOn};
-use crate::chat::{self, KNOWN_ROLES};
+use crate::chat::{self, KNOWN_ROLES, Schema};
 use crate::suggest::nearest;
 use crate::{Error, ErrorKind, Result};
 
@@ -50,22 +50,6 @@ const INPUT_KEYS: &[&str] = &["schema", "fields", "roles"];
 
 /// Keys of an input in the agreement whose feature is not there yet.
 const INPUT_KEYS_NOT_LANDED: &[&str] = &["weight", "cap", "carry"];
-
-/// Schemas by name.
-const SCHEMAS: &[&str] = &[
-    "auto",
-    "messages",
-    "sharegpt",
-    "alpaca",
-    "prompt-completion",
-    "segments",
-    "text",
-    "preference",
-    "kto",
-];
-
-/// Schemas of the agreement that are not there yet.
-const SCHEMAS_NOT_LANDED: &[&str] = &["segments", "preference", "kto"];
 
 fn bad(key: &str, found: &Json, allowed: &str) -> Error {
     let shown: String = found.to_string().chars().take(80).collect();
@@ -309,11 +293,13 @@ fn words<'w>(words: impl Iterator<Item = &'w str>) -> String {
 
 fn schema(value: &Json) -> Result<Option<String>> {
     let name = string("schema", value)?;
-    if !SCHEMAS.contains(&name.as_str()) {
-        return Err(bad("schema", value, &SCHEMAS.join(", ")));
-    }
-    if SCHEMAS_NOT_LANDED.contains(&name.as_str()) {
+    if Schema::is_planned(&name) {
         return Err(not_landed(&format!("schema = \"{name}\"")));
+    }
+    let mut names = vec!["auto"];
+    names.extend(Schema::ALL.iter().map(|schema| schema.name()));
+    if !names.contains(&name.as_str()) {
+        return Err(bad("schema", value, &names.join(", ")));
     }
     Ok((name != "auto").then_some(name))
 }

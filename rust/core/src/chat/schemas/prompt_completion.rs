@@ -1,38 +1,44 @@
-//! The schemas `prompt-completion` and `text`.
+//! The schema `prompt-completion`: two strings, or two lists of messages.
 
-use super::alpaca::text;
-use super::already_rendered::check_text;
-use super::conversation::{Message, Record};
-use super::messages::{MessageReader, Read};
-use super::options::Field;
-use super::turns::is_turn;
-use super::variables::mismatch;
+use super::messages::read_list;
+use super::planned::kto;
+use crate::chat::already_rendered::check_text;
+use crate::chat::conversation::{Message, Record};
+use crate::chat::fields::Field;
+use crate::chat::reader::{Messages, Reader};
+use crate::chat::turns::is_turn;
+use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
-/// Reads a document.
-pub(super) fn read_text<'a>(
+/// Whether the row has both halves, and does not judge them.
+pub(super) fn fits(row: Map<'_>) -> bool {
+    row.get_some("prompt").is_some() && row.get_some("completion").is_some() && !kto(row)
+}
+
+/// Reads one row.
+pub(super) fn read<'a>(
+    reader: &Reader,
     row: Map<'a>,
-    reader: &MessageReader,
+    arena: &'a Arena,
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
-    let document = text(row, &reader.names, Field::Text)?;
-    check_text(document, reader.names.of(Field::Text))?;
-    if document.trim().is_empty() {
-        counts.add(Rule::WhitespaceOnlyInput, 1);
+    if is_conversational(row, reader)? {
+        let messages = read_messages(row, reader, arena)?;
+        return reader.conversation(messages, row, arena, counts);
     }
-    Ok(Record::Text(document))
+    read_strings(row, reader, counts)
 }
 
 /// Reads a prompt and a completion that are strings.
-pub(super) fn read_strings<'a>(
+fn read_strings<'a>(
     row: Map<'a>,
-    reader: &MessageReader,
+    reader: &Reader,
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
     let names = &reader.names;
-    let prompt = text(row, names, Field::Prompt)?;
-    let completion = text(row, names, Field::Completion)?;
+    let prompt = names.text(row, Field::Prompt)?;
+    let completion = names.text(row, Field::Completion)?;
     check_text(prompt, names.of(Field::Prompt))?;
     check_text(completion, names.of(Field::Completion))?;
     if prompt.trim().is_empty() {
@@ -42,7 +48,7 @@ pub(super) fn read_strings<'a>(
 }
 
 /// Whether prompt and completion of `row` are lists of messages; an error if they differ in kind.
-pub(super) fn is_conversational(row: Map<'_>, reader: &MessageReader) -> Result<bool, Reject> {
+fn is_conversational(row: Map<'_>, reader: &Reader) -> Result<bool, Reject> {
     let names = &reader.names;
     let prompt = names.get(row, Field::Prompt);
     let completion = names.get(row, Field::Completion);
@@ -64,26 +70,26 @@ pub(super) fn is_conversational(row: Map<'_>, reader: &MessageReader) -> Result<
 
 /// Reads a prompt and a completion that are lists of messages. Assistant messages of the prompt
 /// are context unless they have a weight of their own.
-pub(super) fn read_messages<'a>(
+fn read_messages<'a>(
     row: Map<'a>,
-    reader: &MessageReader,
+    reader: &Reader,
     arena: &'a Arena,
-) -> Result<Read<'a>, Reject> {
+) -> Result<Messages<'a>, Reject> {
     let half = |field| {
         let name = reader.names.of(field);
-        reader.read(row.get(name).unwrap_or(Value::Null), name, arena)
+        read_list(reader, row.get(name).unwrap_or(Value::Null), name, arena)
     };
     let (prompt, completion) = (half(Field::Prompt)?, half(Field::Completion)?);
-    let length = prompt.messages.len() + completion.messages.len();
+    let length = prompt.list.len() + completion.list.len();
     let mut messages: bumpalo::collections::Vec<'a, Message<'a>> =
         bumpalo::collections::Vec::with_capacity_in(length, arena);
-    messages.extend_from_slice(prompt.messages);
+    messages.extend_from_slice(prompt.list);
     for message in messages.iter_mut().filter(|message| is_turn(message)) {
         message.weight.get_or_insert(0.0);
     }
-    messages.extend_from_slice(completion.messages);
-    Ok(Read {
-        messages: messages.into_bump_slice_mut(),
+    messages.extend_from_slice(completion.list);
+    Ok(Messages {
+        list: messages.into_bump_slice_mut(),
         tools: prompt.tools.or(completion.tools),
     })
 }

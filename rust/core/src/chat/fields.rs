@@ -1,0 +1,174 @@
+//! The fields that schemas read, and the names under which one input keeps them.
+
+use super::options::SchemaOptions;
+use super::schemas::Schema;
+use crate::error::{Error, ErrorKind, Result};
+use crate::rules::{Reject, Rule};
+use crate::value::{Map, Value};
+
+/// Where a field stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    /// A column of the row.
+    Row,
+    /// A key of a message.
+    Message,
+}
+
+macro_rules! fields {
+    ($($variant:ident $name:literal $level:ident $(or $alias:literal)?;)*) => {
+        /// A field that a schema reads.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Field {
+            $($variant,)*
+        }
+
+        impl Field {
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            fn level(self) -> Level {
+                match self { $(Self::$variant => Level::$level,)* }
+            }
+
+            /// The name under which data sets keep it too.
+            fn alias(self) -> Option<&'static str> {
+                match self {
+                    $($(Self::$variant => Some($alias),)?)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    Messages "messages" Row or "conversations";
+    Conversations "conversations" Row or "messages";
+    Role "role" Message;
+    Content "content" Message;
+    From "from" Message;
+    Value "value" Message;
+    Instruction "instruction" Row;
+    Input "input" Row;
+    Output "output" Row;
+    History "history" Row;
+    System "system" Row;
+    Prompt "prompt" Row;
+    Completion "completion" Row;
+    Text "text" Row;
+    Tools "tools" Row;
+    Documents "documents" Row;
+    TemplateKwargs "chat_template_kwargs" Row;
+}
+
+/// The names under which one input keeps its fields.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    schema: Schema,
+    names: [String; Field::ALL.len()],
+}
+
+impl Names {
+    pub(super) fn new(options: &SchemaOptions) -> Result<Self> {
+        let mut names = std::array::from_fn(|index| Field::ALL[index].name().to_owned());
+        for (ours, theirs) in &options.fields {
+            let field = field_of(ours, options.schema)? as usize;
+            names[field].clone_from(theirs);
+        }
+        Ok(Self {
+            schema: options.schema,
+            names,
+        })
+    }
+
+    /// The name of `field` in this input.
+    pub(super) fn of(&self, field: Field) -> &str {
+        &self.names[field as usize]
+    }
+
+    /// The other name that `field` may have; a name that the recipe states is the only one.
+    pub(super) fn alias(&self, field: Field) -> Option<&'static str> {
+        field.alias().filter(|_| self.of(field) == field.name())
+    }
+
+    /// The value of `field`, if present and not null.
+    pub(super) fn get<'a>(&self, row: Map<'a>, field: Field) -> Option<Value<'a>> {
+        row.get_some(self.of(field))
+    }
+
+    /// The string under `field`, which must be there.
+    pub(super) fn text<'a>(&self, row: Map<'a>, field: Field) -> Result<&'a str, Reject> {
+        let name = self.of(field);
+        match row.get(name) {
+            Some(Value::Str(text)) => Ok(text),
+            Some(Value::Null) => Err(Reject::new(Rule::NullContent, format!("`{name}` is null"))),
+            Some(other) => Err(not_text(name, other)),
+            None => {
+                let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
+                Err(Reject::new(Rule::SchemaMismatch, reason))
+            }
+        }
+    }
+
+    /// The string under `field`, if it is there and not empty.
+    pub(super) fn optional_text<'a>(
+        &self,
+        row: Map<'a>,
+        field: Field,
+    ) -> Result<Option<&'a str>, Reject> {
+        match self.get(row, field) {
+            None | Some(Value::Str("")) => Ok(None),
+            Some(Value::Str(text)) => Ok(Some(text)),
+            Some(other) => Err(not_text(self.of(field), other)),
+        }
+    }
+
+    /// The columns of a row that this schema reads.
+    pub(super) fn columns(&self) -> Vec<&str> {
+        let fields = self.schema.fields().iter();
+        let columns = fields.filter(|field| field.level() == Level::Row);
+        let named = columns.clone().map(|field| self.of(*field));
+        named
+            .chain(columns.filter_map(|field| self.alias(*field)))
+            .collect()
+    }
+
+    /// The fields of a message, of whatever schema.
+    pub(super) fn text_fields(&self) -> Vec<&str> {
+        let fields = Field::ALL.iter();
+        fields
+            .filter(|field| field.level() == Level::Message)
+            .map(|field| self.of(*field))
+            .collect()
+    }
+}
+
+/// The field of that name; an error if the schema does not read it.
+fn field_of(name: &str, schema: Schema) -> Result<Field> {
+    let fields = schema.fields();
+    let found = fields.iter().find(|field| field.name() == name);
+    found.copied().ok_or_else(|| {
+        let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+        let what = format!("the schema `{schema}` has no field `{name}`");
+        Error::new(ErrorKind::Recipe, "unknown-field", what).hint(format!(
+            "its fields: {}; write the schema's name first, such as {}=NAME_IN_THE_FILE",
+            names.join(", "),
+            names[0]
+        ))
+    })
+}
+
+/// The keys of an object, for messages.
+pub(super) fn keys(map: Map<'_>) -> String {
+    let names: Vec<&str> = map.iter().map(|(key, _)| key).take(12).collect();
+    names.join(", ")
+}
+
+fn not_text(name: &str, value: Value<'_>) -> Reject {
+    let reason = format!("`{name}` is {}, not text", value.kind());
+    Reject::new(Rule::NonStringContent, reason)
+}

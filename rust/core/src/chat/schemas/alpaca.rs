@@ -1,0 +1,93 @@
+//! The schema `alpaca`: instruction, input, output, history, system.
+
+use super::planned::preference;
+use crate::chat::conversation::{Message, Record};
+use crate::chat::fields::{Field, Names};
+use crate::chat::reader::{Messages, Reader};
+use crate::chat::variables::mismatch;
+use crate::rules::{Reject, Rule, RuleCounts};
+use crate::value::{Arena, Map, Value};
+
+/// Whether the row has an instruction and an output.
+pub(super) fn fits(row: Map<'_>) -> bool {
+    row.get_some("instruction").is_some() && row.get("output").is_some() && !preference(row)
+}
+
+/// Reads one row.
+pub(super) fn read<'a>(
+    reader: &Reader,
+    row: Map<'a>,
+    arena: &'a Arena,
+    counts: &mut RuleCounts,
+) -> Result<Record<'a>, Reject> {
+    let list = read_messages(row, &reader.names, arena, counts)?;
+    let messages = Messages { list, tools: None };
+    reader.conversation(messages, row, arena, counts)
+}
+
+/// The system message, pairs of history, the prompt and the answer. Nothing is
+/// stripped.
+fn read_messages<'a>(
+    row: Map<'a>,
+    names: &Names,
+    arena: &'a Arena,
+    counts: &mut RuleCounts,
+) -> Result<&'a mut [Message<'a>], Reject> {
+    let mut messages = bumpalo::collections::Vec::with_capacity_in(4, arena);
+    if let Some(system) = names.optional_text(row, Field::System)? {
+        messages.push(Message::plain("system", system, arena));
+    }
+    for (user, assistant) in history(row, names)? {
+        messages.push(Message::plain("user", user, arena));
+        messages.push(Message::plain("assistant", assistant, arena));
+    }
+    let instruction = names.text(row, Field::Instruction)?;
+    let input = names.optional_text(row, Field::Input)?;
+    if input.unwrap_or(instruction).trim().is_empty() {
+        counts.add(Rule::WhitespaceOnlyInput, 1);
+    }
+    let prompt = match input {
+        Some(input) => joined(instruction, input, arena),
+        None => instruction,
+    };
+    messages.push(Message::plain("user", prompt, arena));
+    messages.push(Message::plain(
+        "assistant",
+        names.text(row, Field::Output)?,
+        arena,
+    ));
+    Ok(messages.into_bump_slice_mut())
+}
+
+fn joined<'a>(instruction: &str, input: &str, arena: &'a Arena) -> &'a str {
+    let capacity = instruction.len() + 1 + input.len();
+    let mut prompt = bumpalo::collections::String::with_capacity_in(capacity, arena);
+    prompt.push_str(instruction);
+    prompt.push('\n');
+    prompt.push_str(input);
+    prompt.into_bump_str()
+}
+
+/// Earlier exchanges: a list of pairs of strings.
+fn history<'a>(
+    row: Map<'a>,
+    names: &Names,
+) -> Result<impl Iterator<Item = (&'a str, &'a str)>, Reject> {
+    let name = names.of(Field::History);
+    let pairs = match names.get(row, Field::History) {
+        None => &[],
+        Some(Value::List(pairs)) => pairs,
+        Some(other) => return Err(mismatch(name, "a list of pairs", other)),
+    };
+    if let Some(broken) = pairs.iter().find(|pair| pair_of(**pair).is_none()) {
+        return Err(mismatch(name, "a list of pairs of strings", *broken));
+    }
+    Ok(pairs.iter().filter_map(|pair| pair_of(*pair)))
+}
+
+fn pair_of(pair: Value<'_>) -> Option<(&str, &str)> {
+    match pair.as_list()? {
+        [Value::Str(user), Value::Str(assistant)] => Some((user, assistant)),
+        _ => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! The schemas: a table, and a file for each.
+//!
+//! The file of a schema has two functions: `fits` tells whether a row looks like one of it, before
+//! any mapping of names, and `read` makes a record of a row. The table gives the schema its name,
+//! its meaning, its file and the fields that it reads; detection, the recipe, the command line and
+//! the documentation follow it.
+
+mod alpaca;
+mod messages;
+mod planned;
+mod prompt_completion;
+mod sharegpt;
+mod text;
+
+use std::fmt;
+
+use super::conversation::Record;
+use super::fields::Field;
+use super::reader::Reader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::rules::{Reject, RuleCounts};
+use crate::value::{Arena, Map};
+
+pub(super) use planned::{PLANNED, not_available};
+
+macro_rules! schemas {
+    ($($variant:ident $name:literal $meaning:literal $file:ident [$($field:ident)+];)*) => {
+        /// The shape of input records.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Schema {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Schema {
+            /// Every schema that can be read.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in recipes and messages.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What its rows hold.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+
+            /// The fields that it reads.
+            pub(super) fn fields(self) -> &'static [Field] {
+                match self { $(Self::$variant => &[$(Field::$field,)+],)* }
+            }
+
+            /// Whether a row looks like one of this schema.
+            pub(super) fn fits(self, row: Map<'_>) -> bool {
+                match self { $(Self::$variant => $file::fits(row),)* }
+            }
+
+            /// Reads one row.
+            pub(super) fn read<'a>(
+                self,
+                reader: &Reader,
+                row: Map<'a>,
+                arena: &'a Arena,
+                counts: &mut RuleCounts,
+            ) -> Result<Record<'a>, Reject> {
+                match self { $(Self::$variant => $file::read(reader, row, arena, counts),)* }
+            }
+        }
+    };
+}
+
+schemas! {
+    Messages "messages"
+        "`messages`: a list of objects with `role` and `content`, as transformers takes them"
+        messages [Messages Role Content Tools Documents TemplateKwargs];
+    Sharegpt "sharegpt"
+        "`conversations`: a list of objects with `from` and `value`"
+        sharegpt [Conversations From Value System Tools Documents TemplateKwargs];
+    Alpaca "alpaca"
+        "`instruction`, `input` and `output`, and perhaps `history` and `system`"
+        alpaca [Instruction Input Output History System Tools Documents TemplateKwargs];
+    PromptCompletion "prompt-completion"
+        "`prompt` and `completion`: two strings, or two lists of messages"
+        prompt_completion [Role Content Prompt Completion Tools Documents TemplateKwargs];
+    Text "text"
+        "`text`: a document, trained as a whole"
+        text [Text];
+}
+
+impl Schema {
+    /// The schema of that name.
+    pub fn from_name(name: &str) -> Result<Self> {
+        if let Some(schema) = Self::ALL.iter().find(|schema| schema.name() == name) {
+            return Ok(*schema);
+        }
+        if Self::is_planned(name) {
+            return Err(not_available(name));
+        }
+        Err(Error::new(
+            ErrorKind::Recipe,
+            "unknown-schema",
+            format!("there is no schema `{name}`"),
+        )
+        .hint(format!("one of: auto, {}", Self::names())))
+    }
+
+    /// Whether that is the name of a shape that is recognised but not read in this version.
+    pub fn is_planned(name: &str) -> bool {
+        PLANNED.iter().any(|(planned, _)| *planned == name)
+    }
+
+    /// The names of all, for messages.
+    fn names() -> String {
+        let names: Vec<&str> = Self::ALL.iter().map(|schema| schema.name()).collect();
+        names.join(", ")
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
