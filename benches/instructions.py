@@ -42,7 +42,7 @@ STAGES = {
     "whole path": "stages::Job::whole",
 }
 WHOLE = STAGES["whole path"]
-ENCODE = "<turnmill_core::tokenizer::bpe::Encoder as turnmill_core::tokenizer::Backend>::encode"
+ENCODE = "turnmill_bpe::encoder::Encoder::encode"
 CONTRACT = "turnmill_core::row::contract::check"
 ROWS = 1000
 MORE_ALLOWED = 1.03

@@ -15,14 +15,13 @@
     reason = "the output of a bench is what it prints"
 )]
 
-use std::any::Any;
 use std::path::Path;
 use std::time::Instant;
 
 use cpu_time::ThreadTime;
 use turnmill_bench::hostile;
-use turnmill_core::tokenizer::bpe::Encoder;
-use turnmill_core::tokenizer::{Backend, Rows, Tokenizer};
+use turnmill_bpe::{Encoder, Rows, Scratch};
+use turnmill_core::tokenizer::Tokenizer;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -74,7 +73,7 @@ impl Texts {
 /// One encoder with the memory of one thread.
 struct Bench {
     encoder: Encoder,
-    scratch: Box<dyn Any + Send>,
+    scratch: Scratch,
     rows: Rows,
 }
 
@@ -92,7 +91,7 @@ impl Bench {
     fn encode(&mut self, text: &str, rows: &[usize]) -> Result<f64> {
         self.rows.ids.clear();
         self.rows.ends.clear();
-        let scratch = &mut *self.scratch;
+        let scratch = &mut self.scratch;
         let texts: Vec<&str> = rows.windows(2).map(|row| &text[row[0]..row[1]]).collect();
         let started = ThreadTime::now();
         self.encoder

@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
-use super::bpe::advise_huge;
+use turnmill_bpe::advise_huge;
+
 use super::{MAX_TEXT_BYTES, Rows, Tokenizer};
 use crate::cancel::Cancel;
 use crate::{Error, ErrorKind, Result, pool};
@@ -96,13 +97,13 @@ impl BatchEncoder {
         add_special_tokens: bool,
         rows: &mut Rows,
     ) -> Result<()> {
-        let frame = if add_special_tokens {
+        let affixes = if add_special_tokens {
             (self.tokenizer.prefix(), self.tokenizer.suffix())
         } else {
             (&[][..], &[][..])
         };
         let backend = self.tokenizer.backend();
-        backend.encode_rows(scratch, texts, frame, rows)
+        backend.encode_rows(scratch, texts, affixes, rows)
     }
 
     /// A lock that is taken (by a thread that a fork did not copy, at worst) is not waited for.
@@ -325,7 +326,7 @@ mod tests {
     fn lengths() -> BatchEncoder {
         let mut tokenizer = tokenizer();
         tokenizer.backend = Arc::new(Lengths);
-        tokenizer.prefix = vec![7];
+        tokenizer.affixes.prefix = vec![7];
         BatchEncoder::new(tokenizer)
     }
 

@@ -3,7 +3,8 @@
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
-use super::files::{AddedToken, TokenizerFile};
+use super::AddedToken;
+use super::files::TokenizerFile;
 
 /// How a vocabulary spells bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,35 +5,7 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map as JsonMap, Value as Json};
-
-/// A token that is found in the text before the model sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the flags of the file format"
-)]
-pub struct AddedToken {
-    /// Its id.
-    #[serde(default)]
-    pub id: u32,
-    /// Its text.
-    pub content: String,
-    /// It matches only where no word character stands beside it.
-    #[serde(default)]
-    pub single_word: bool,
-    /// It takes the whitespace on its left with it.
-    #[serde(default)]
-    pub lstrip: bool,
-    /// It takes the whitespace on its right with it.
-    #[serde(default)]
-    pub rstrip: bool,
-    /// It is looked for in the normalized text rather than in the text.
-    #[serde(default)]
-    pub normalized: bool,
-    /// Decoding may leave it out.
-    #[serde(default)]
-    pub special: bool,
-}
+use turnmill_bpe::AddedToken;
 
 /// `tokenizer.json`; what only the backends need stays JSON or is skipped.
 #[derive(Debug, Deserialize)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
+use turnmill_bpe::Encoder;
+use turnmill_bpe::added::assign_ids;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::added::assign_ids;
 use super::bytes::TokenBytes;
-use super::files::{AddedToken, Config, TokenizerFile, declared_tokens};
-use super::frame::{Frame, frame};
-use super::{Backend, Reference, SpecialTokens, Templates, Tokenizer, bpe};
+use super::files::{Config, TokenizerFile, declared_tokens};
+use super::{AddedToken, Affixes, Backend, Reference, SpecialTokens, Templates, Tokenizer};
 use crate::{Error, ErrorKind, Result};
 
 /// Far above any published vocabulary.
@@ -22,9 +22,9 @@ fn error(code: &'static str, what: impl Into<String>) -> Error {
 }
 
 pub(super) fn load(path: &Path) -> Result<Tokenizer> {
-    load_with(path, |json, missing, frame| {
-        let known = frame.ok_or("its post-processor is not known")?;
-        let encoder = bpe::Encoder::new(json, missing).map_err(|unsupported| unsupported.reason)?;
+    load_with(path, |json, missing, affixes| {
+        let known = affixes.ok_or("its post-processor is not known")?;
+        let encoder = Encoder::new(json, missing).map_err(|unsupported| unsupported.reason)?;
         Ok((encoder, known))
     })
 }
@@ -36,7 +36,7 @@ pub(super) fn load_reference(path: &Path, reason: &str) -> Result<Tokenizer> {
 /// `fast` gives the fast encoder, or the reason why there is none.
 fn load_with(
     path: &Path,
-    fast: impl Fn(&[u8], &[AddedToken], Option<Frame>) -> Result<(bpe::Encoder, Frame), String>,
+    fast: impl Fn(&[u8], &[AddedToken], Option<Affixes>) -> Result<(Encoder, Affixes), String>,
 ) -> Result<Tokenizer> {
     let (directory, file_path) = locate(path)?;
     let text = std::fs::read(&file_path).map_err(|cause| unreadable(&file_path, &cause))?;
@@ -54,10 +54,10 @@ fn load_with(
     let mut ids: FxHashMap<String, u32> = file.model.vocab.0.iter().cloned().collect();
     let (added, missing) = added_tokens(&file, &config, &ids).map_err(here)?;
     ids.extend(added.iter().map(|token| (token.content.clone(), token.id)));
-    let known = frame(&file.post_processor);
+    let known = Affixes::of(&file.post_processor);
     let chosen = fast(&text, &missing, known.clone());
-    let (backend, reason, (prefix, suffix)): (Arc<dyn Backend>, _, Frame) = match chosen {
-        Ok((encoder, frame)) => (Arc::new(encoder), None, frame),
+    let (backend, reason, affixes): (Arc<dyn Backend>, _, Affixes) = match chosen {
+        Ok((encoder, known)) => (Arc::new(encoder), None, known),
         Err(reason) => {
             let (reference, found) = Reference::load(&text, &missing).map_err(here)?;
             (Arc::new(reference), Some(reason), known.unwrap_or(found))
@@ -78,8 +78,7 @@ fn load_with(
         special,
         templates,
         generation_eos,
-        prefix,
-        suffix,
+        affixes,
     })
 }
 

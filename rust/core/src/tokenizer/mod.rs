@@ -1,117 +1,24 @@
 //! Tokenizers: text → ids, with the token positions of marked places.
 
-pub mod added;
+mod backend;
 mod batch;
-pub mod bpe;
 mod bytes;
 mod files;
-mod frame;
 mod load;
 mod reference;
 mod special;
 
-use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::Result;
 
+pub use backend::Backend;
 pub use batch::{BatchEncoder, FlatIds};
-pub use files::AddedToken;
-pub use frame::Frame;
 pub use load::read_templates;
 pub use reference::Reference;
 pub use special::{SpecialTokens, Templates};
-
-/// Most bytes of one text: places in it have 32 bits, of which the encoder keeps one to itself.
-pub const MAX_TEXT_BYTES: usize = (1 << 31) - 1;
-
-/// What to encode, and which places of it to find again among the tokens.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    /// The text.
-    pub text: &'a str,
-    /// Byte ranges in which the text of structural tokens is ordinary text, sorted, disjoint.
-    /// Empty: control tokens are parsed everywhere, as transformers does.
-    pub content: &'a [(u32, u32)],
-    /// Byte offsets at which the text is cut and its parts are encoded apart, sorted.
-    pub cuts: &'a [u32],
-    /// Byte offsets to find again, sorted; see [`Mark`].
-    pub marks: &'a [u32],
-}
-
-/// Where a marked byte offset lies among the tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// Index of the first token that ends after the offset; the number of tokens if there is none.
-    pub token: u32,
-    /// That token starts before the offset: it covers bytes on both sides.
-    pub straddles: bool,
-}
-
-/// Ids and mark positions of one text; buffers are reused.
-#[derive(Clone, Debug, Default)]
-pub struct Encoding {
-    /// Token ids.
-    pub ids: Vec<u32>,
-    /// One position for each mark of the input.
-    pub marks: Vec<Mark>,
-}
-
-/// Ids of many texts, one after the other.
-#[derive(Clone, Debug, Default)]
-pub struct Rows {
-    /// Token ids.
-    pub ids: Vec<u32>,
-    /// How many ids there are up to the end of each text.
-    pub ends: Vec<usize>,
-}
-
-/// An encoder of text. Implementations are shared between threads; what a thread changes lives in
-/// its scratch.
-pub trait Backend: Send + Sync {
-    /// Memory of one worker thread.
-    fn scratch(&self) -> Box<dyn Any + Send>;
-
-    /// The same encoder, for which the added tokens of these ids are structural: inside
-    /// [`Input::content`] their text is ordinary text.
-    fn with_structural(&self, ids: &[u32]) -> Result<Arc<dyn Backend>>;
-
-    /// Encodes without adding special tokens; `encoding` is cleared first. Errors only on a defect
-    /// of the tokenizer's files.
-    fn encode(
-        &self,
-        scratch: &mut dyn Any,
-        input: &Input<'_>,
-        encoding: &mut Encoding,
-    ) -> Result<()>;
-
-    /// Appends the ids of whole texts, each between a prefix and a suffix; control tokens are
-    /// parsed. Faster than one call of [`encode`](Self::encode) for each, where texts are short.
-    fn encode_rows(
-        &self,
-        scratch: &mut dyn Any,
-        texts: &[&str],
-        (prefix, suffix): (&[u32], &[u32]),
-        rows: &mut Rows,
-    ) -> Result<()> {
-        let mut encoding = Encoding::default();
-        for text in texts {
-            let input = Input {
-                text,
-                content: &[],
-                cuts: &[],
-                marks: &[],
-            };
-            self.encode(scratch, &input, &mut encoding)?;
-            for part in [prefix, &encoding.ids, suffix] {
-                rows.ids.extend_from_slice(part);
-            }
-            rows.ends.push(rows.ids.len());
-        }
-        Ok(())
-    }
-}
+pub use turnmill_bpe::{AddedToken, Affixes, Encoding, Input, MAX_TEXT_BYTES, Mark, Rows};
 
 /// A tokenizer with the files that stand beside it. Shared between threads.
 pub struct Tokenizer {
@@ -126,8 +33,7 @@ pub struct Tokenizer {
     special: SpecialTokens,
     templates: Templates,
     generation_eos: Vec<u32>,
-    prefix: Vec<u32>,
-    suffix: Vec<u32>,
+    affixes: Affixes,
 }
 
 impl Tokenizer {
@@ -225,12 +131,12 @@ impl Tokenizer {
 
     /// Ids that the post-processor puts before a text that is encoded with special tokens.
     pub fn prefix(&self) -> &[u32] {
-        &self.prefix
+        &self.affixes.prefix
     }
 
     /// Ids that the post-processor puts after it.
     pub fn suffix(&self) -> &[u32] {
-        &self.suffix
+        &self.affixes.suffix
     }
 
     /// Ids of a text; control tokens in it are parsed. For probes and single calls: a loop keeps
@@ -248,7 +154,7 @@ impl Tokenizer {
         if !add_special_tokens {
             return Ok(encoding.ids);
         }
-        Ok([&self.prefix[..], &encoding.ids, &self.suffix].concat())
+        Ok([self.prefix(), &encoding.ids, self.suffix()].concat())
     }
 }
 

@@ -10,9 +10,9 @@ use tokenizers::tokenizer::{
     PreTokenizer, Token, Tokenizer as CrateTokenizer,
 };
 
-use super::added::Splitter;
-use super::frame::Frame;
-use super::{AddedToken, Backend, Encoding, Input, Mark};
+use turnmill_bpe::added::Splitter;
+
+use super::{AddedToken, Affixes, Backend, Encoding, Input, Mark};
 use crate::{Error, ErrorKind, Result};
 
 /// A tokenizer of the `tokenizers` crate with truncation, padding and post-processing off.
@@ -55,20 +55,20 @@ fn defect(cause: impl std::fmt::Display) -> Error {
 impl Reference {
     /// Reads `tokenizer.json` and adds `missing` tokens. Returns the ids that the post-processor
     /// puts before and after a text as well.
-    pub fn load(json: &[u8], missing: &[AddedToken]) -> Result<(Self, Frame)> {
+    pub fn load(json: &[u8], missing: &[AddedToken]) -> Result<(Self, Affixes)> {
         let mut tokenizer = CrateTokenizer::from_bytes(json).map_err(defect)?;
         tokenizer.with_truncation(None).map_err(defect)?;
         tokenizer.with_padding(None);
         add_missing(&mut tokenizer, missing)?;
         refuse_empty_tokens(&tokenizer)?;
-        let frame = frame(&tokenizer)?;
+        let affixes = affixes(&tokenizer)?;
         // A post-processor may trim offsets; without special tokens it changes no id.
         tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         let reference = Self {
             tokenizer: Arc::new(tokenizer),
             splitters: None,
         };
-        Ok((reference, frame))
+        Ok((reference, affixes))
     }
 
     fn part(&self, input: &Input<'_>, start: u32, end: u32, out: &mut Parts) -> Result<()> {
@@ -204,7 +204,7 @@ fn own(id: u32, token: CrateToken) -> AddedToken {
 }
 
 /// Ids before and after a text, found by encoding one with and without special tokens.
-fn frame(tokenizer: &CrateTokenizer) -> Result<Frame> {
+fn affixes(tokenizer: &CrateTokenizer) -> Result<Affixes> {
     let plain = tokenizer.encode_fast("a", false).map_err(defect)?;
     let framed = tokenizer.encode_fast("a", true).map_err(defect)?;
     let (plain, framed) = (plain.get_ids(), framed.get_ids());
@@ -212,8 +212,11 @@ fn frame(tokenizer: &CrateTokenizer) -> Result<Frame> {
         .windows(plain.len().max(1))
         .position(|window| window == plain);
     Ok(match at {
-        Some(at) => (framed[..at].to_vec(), framed[at + plain.len()..].to_vec()),
-        None => (Vec::new(), Vec::new()),
+        Some(at) => Affixes {
+            prefix: framed[..at].to_vec(),
+            suffix: framed[at + plain.len()..].to_vec(),
+        },
+        None => Affixes::default(),
     })
 }
 

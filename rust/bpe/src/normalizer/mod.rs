@@ -1,0 +1,170 @@
+//! What is done to a text before it is split: NFC, a space in front, one sign for spaces.
+//!
+//! Tokenizers of the SentencePiece kind write spaces as `▁` (U+2581). Here it is the other way
+//! round: the vocabulary is read with a space for each `▁`, and so is the text.
+
+mod nfc;
+
+use unicode_normalization_alignments::UnicodeNormalization;
+
+pub(crate) use nfc::highest;
+use nfc::{is_composed, only_inert};
+
+/// The sign for a space.
+pub(crate) const MARKER: char = '▁';
+const MARKER_BYTES: &[u8] = "▁".as_bytes();
+
+/// Whether a space comes before a text that is not empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Prefix {
+    #[default]
+    Never,
+    /// Before every text.
+    Always,
+    /// Unless the text starts with one.
+    UnlessSpace,
+    /// Unless the text starts with one, and only at the start of the whole input.
+    FirstUnlessSpace,
+}
+
+/// Changes to a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rewrite {
+    /// Canonical composition, by the tables of the reference.
+    pub(crate) nfc: bool,
+    pub(crate) prefix: Prefix,
+    /// The sign for a space becomes a space.
+    pub(crate) marker: bool,
+}
+
+/// For each byte of a rewritten text, the bytes of the original that it stands for.
+pub(crate) type Origins = Vec<(u32, u32)>;
+
+impl Rewrite {
+    /// Writes the changed text into `out` and says `true`, or says `false` if nothing changes.
+    /// `first`: the text is at the start of the whole input.
+    pub(crate) fn apply(self, text: &str, first: bool, out: &mut String) -> bool {
+        let prefix = self.prefixes(text, first);
+        let compose = self.nfc && !is_composed(text);
+        let unmark = self.marker && memchr::memmem::find(text.as_bytes(), MARKER_BYTES).is_some();
+        if !prefix && !compose && !unmark {
+            return false;
+        }
+        out.clear();
+        if prefix {
+            out.push(' ');
+        }
+        if compose {
+            out.extend(text.nfc().map(|(c, _)| c));
+        } else if unmark {
+            out.extend(text.chars().map(|c| if c == MARKER { ' ' } else { c }));
+        } else {
+            out.push_str(text);
+        }
+        true
+    }
+
+    /// `apply` would not change a whole text whose highest byte is `highest`, as far as a glance tells.
+    pub(crate) fn keeps(self, text: &str, highest: u8) -> bool {
+        let bytes = text.as_bytes();
+        let composed = || !self.nfc || only_inert(text);
+        let unmarked = || !self.marker || memchr::memmem::find(bytes, MARKER_BYTES).is_none();
+        // Two-byte characters below U+0300 never change.
+        !self.prefixes(text, true) && (highest < 0xCC || composed() && unmarked())
+    }
+
+    fn prefixes(self, text: &str, first: bool) -> bool {
+        let spaced = || text.starts_with(' ') || (self.marker && text.starts_with(MARKER));
+        match self.prefix {
+            _ if text.is_empty() => false,
+            Prefix::Never => false,
+            Prefix::Always => true,
+            Prefix::UnlessSpace => !spaced(),
+            Prefix::FirstUnlessSpace => first && !spaced(),
+        }
+    }
+
+    /// The origins of what `apply` gives, as Hugging Face aligns them.
+    pub(crate) fn origins(self, text: &str, first: bool) -> Origins {
+        let mut origins = Origins::with_capacity(text.len() + 1);
+        if self.prefixes(text, first) {
+            // A model that writes the first character writes the space before it.
+            let length = text.chars().next().map_or(0, char::len_utf8);
+            origins.push((0, length as u32));
+        }
+        let mut chars = text
+            .char_indices()
+            .map(|(at, c)| (at as u32, (at + c.len_utf8()) as u32));
+        if !self.nfc {
+            for c in text.chars() {
+                let length = if self.marker && c == MARKER {
+                    1
+                } else {
+                    c.len_utf8()
+                };
+                origins.extend(std::iter::repeat_n(
+                    chars.next().unwrap_or_default(),
+                    length,
+                ));
+            }
+            return origins;
+        }
+        let mut last = (0, 0);
+        for (c, change) in text.nfc() {
+            if change <= 0 {
+                last = chars.next().unwrap_or_default();
+            }
+            origins.extend(std::iter::repeat_n(last, c.len_utf8()));
+            for _ in change..0 {
+                // An inserted character is aligned with the last one taken, removed ones included.
+                let removed = chars.next().unwrap_or_default();
+                if change < 0 {
+                    last = removed;
+                }
+            }
+        }
+        origins
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(rewrite: Rewrite, text: &str) -> (String, Origins) {
+        let mut out = String::new();
+        if !rewrite.apply(text, true, &mut out) {
+            text.clone_into(&mut out);
+        }
+        let origins = rewrite.origins(text, true);
+        assert_eq!(origins.len(), out.len());
+        (out, origins)
+    }
+
+    #[test]
+    fn composition_keeps_where_things_come_from() {
+        let nfc = Rewrite {
+            nfc: true,
+            ..Rewrite::default()
+        };
+        let (text, origins) = rewritten(nfc, "ae\u{301}b");
+        assert_eq!(text, "a\u{e9}b");
+        assert_eq!(origins, [(0, 1), (1, 2), (1, 2), (4, 5)]);
+        assert_eq!(rewritten(nfc, "\u{2126}").0, "\u{3a9}");
+        assert_eq!(rewritten(nfc, "a\u{301}\u{323}").0, "\u{1ea1}\u{301}");
+    }
+
+    #[test]
+    fn the_sign_for_a_space_is_a_space() {
+        let rewrite = Rewrite {
+            marker: true,
+            prefix: Prefix::UnlessSpace,
+            nfc: false,
+        };
+        let (text, origins) = rewritten(rewrite, "a▁b");
+        assert_eq!(text, " a b");
+        assert_eq!(origins, [(0, 1), (0, 1), (1, 4), (4, 5)]);
+        assert_eq!(rewritten(rewrite, "▁b").0, " b");
+        assert_eq!(rewritten(rewrite, "").0, "");
+    }
+}

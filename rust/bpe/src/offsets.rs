@@ -1,0 +1,159 @@
+//! Finds marked bytes of the input again among the tokens.
+
+use crate::Mark;
+use crate::normalizer::Origins;
+
+/// Where a text comes from in the input.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+    /// The range of the input.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The input range of every byte of the text; none if the text is that range as it is.
+    origins: Option<Vec<(usize, usize)>>,
+}
+
+impl Trace {
+    pub(crate) fn new(start: usize, end: usize, origins: Option<Vec<(usize, usize)>>) -> Self {
+        Self {
+            start,
+            end,
+            origins,
+        }
+    }
+
+    /// Start and end in the input.
+    pub(crate) fn range(&self) -> (usize, usize) {
+        (self.start, self.end)
+    }
+
+    /// Of a text that was made from this one; `origins` are ranges of this text.
+    pub(crate) fn rewritten(&self, origins: Origins) -> Self {
+        let origin = |(start, end): (u32, u32)| self.origin(start as usize, end as usize);
+        Self {
+            origins: Some(origins.into_iter().map(origin).collect()),
+            ..*self
+        }
+    }
+
+    /// Of a part of this text.
+    pub(crate) fn slice(&self, start: usize, end: usize) -> Self {
+        let Some(origins) = &self.origins else {
+            return Self::new(self.start + start, self.start + end, None);
+        };
+        let part = &origins[start..end];
+        let from = part.first().map_or(self.start, |origin| origin.0);
+        let to = part.last().map_or(from, |origin| origin.1);
+        Self::new(from, to, Some(part.to_vec()))
+    }
+
+    /// The input range of a range of the text.
+    fn origin(&self, start: usize, end: usize) -> (usize, usize) {
+        match &self.origins {
+            None => (self.start + start, self.start + end),
+            Some(origins) if start < end => (origins[start].0, origins[end - 1].1),
+            Some(_) => (self.start, self.start),
+        }
+    }
+}
+
+/// The marks of an input and the places found so far.
+pub(crate) struct Places<'a> {
+    marks: &'a [u32],
+    found: Option<&'a mut Vec<Mark>>,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(marks: &'a [u32], found: &'a mut Vec<Mark>) -> Self {
+        Self {
+            marks,
+            found: Some(found),
+        }
+    }
+
+    /// Without marks.
+    pub(crate) fn none() -> Self {
+        Self {
+            marks: &[],
+            found: None,
+        }
+    }
+
+    /// No mark is left to find.
+    #[inline]
+    pub(crate) fn all_found(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// A mark that is not yet found lies before `end`.
+    #[inline]
+    pub(crate) fn within(&self, end: usize) -> bool {
+        self.marks
+            .first()
+            .is_some_and(|&mark| (mark as usize) < end)
+    }
+
+    fn place(&mut self, token: usize, straddles: bool) {
+        self.marks = &self.marks[1..];
+        if let Some(found) = &mut self.found {
+            found.push(Mark {
+                token: token as u32,
+                straddles,
+            });
+        }
+    }
+
+    /// Appends a token that stands for a range of the input.
+    #[inline]
+    pub(crate) fn token(&mut self, ids: &mut Vec<u32>, id: u32, (start, end): (usize, usize)) {
+        while self.within(end) {
+            self.place(ids.len(), start < self.marks[0] as usize);
+        }
+        ids.push(id);
+    }
+
+    /// Finds the marks inside a text whose ids are those from `first` on.
+    pub(crate) fn walk(&mut self, ids: &[u32], first: usize, lengths: &[u32], trace: &Trace) {
+        let mut from = 0;
+        for (token, &id) in ids.iter().enumerate().skip(first) {
+            let to = from + lengths[id as usize] as usize;
+            let (start, end) = trace.origin(from, to);
+            while self.within(end) {
+                self.place(token, start < self.marks[0] as usize);
+            }
+            from = to;
+            if !self.within(trace.end) {
+                return;
+            }
+        }
+    }
+
+    /// What is left lies behind the last token.
+    pub(crate) fn finish(&mut self, count: usize) {
+        while !self.marks.is_empty() {
+            self.place(count, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_fall_before_inside_and_behind_tokens() {
+        let (marks, mut found) = ([0, 2, 3, 5, 9], Vec::new());
+        let mut places = Places::new(&marks, &mut found);
+        // "ab" "cde" "f", each id the length of its token.
+        places.walk(&[2, 3, 1], 0, &[0, 1, 2, 3], &Trace::new(0, 6, None));
+        places.finish(3);
+        let found: Vec<_> = found
+            .iter()
+            .map(|mark| (mark.token, mark.straddles))
+            .collect();
+        assert_eq!(
+            found,
+            [(0, false), (1, false), (1, true), (2, false), (3, false)]
+        );
+    }
+}

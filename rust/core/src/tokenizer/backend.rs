@@ -1,0 +1,103 @@
+//! What encodes text: our own encoder, or the reference.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use turnmill_bpe::{Encoder, Encoding, Input, Rows, Scratch};
+
+use crate::{Error, ErrorKind, Result};
+
+/// An encoder of text. Implementations are shared between threads; what a thread changes lives in
+/// its scratch.
+pub trait Backend: Send + Sync {
+    /// Memory of one worker thread.
+    fn scratch(&self) -> Box<dyn Any + Send>;
+
+    /// The same encoder, for which the added tokens of these ids are structural: inside
+    /// [`Input::content`] their text is ordinary text.
+    fn with_structural(&self, ids: &[u32]) -> Result<Arc<dyn Backend>>;
+
+    /// Encodes without adding special tokens; `encoding` is cleared first. Errors only on a defect
+    /// of the tokenizer's files.
+    fn encode(
+        &self,
+        scratch: &mut dyn Any,
+        input: &Input<'_>,
+        encoding: &mut Encoding,
+    ) -> Result<()>;
+
+    /// Appends the ids of whole texts, each between a prefix and a suffix; control tokens are
+    /// parsed. Faster than one call of [`encode`](Self::encode) for each, where texts are short.
+    fn encode_rows(
+        &self,
+        scratch: &mut dyn Any,
+        texts: &[&str],
+        (prefix, suffix): (&[u32], &[u32]),
+        rows: &mut Rows,
+    ) -> Result<()> {
+        let mut encoding = Encoding::default();
+        for text in texts {
+            let input = Input {
+                text,
+                content: &[],
+                cuts: &[],
+                marks: &[],
+            };
+            self.encode(scratch, &input, &mut encoding)?;
+            for part in [prefix, &encoding.ids, suffix] {
+                rows.ids.extend_from_slice(part);
+            }
+            rows.ends.push(rows.ids.len());
+        }
+        Ok(())
+    }
+}
+
+impl From<turnmill_bpe::Error> for Error {
+    fn from(error: turnmill_bpe::Error) -> Self {
+        let (kind, code) = match &error {
+            turnmill_bpe::Error::Split(_) => (ErrorKind::Tokenizer, "bad-split"),
+            turnmill_bpe::Error::Cut => (ErrorKind::Internal, "bad-cut"),
+        };
+        Self::new(kind, code, error.to_string())
+    }
+}
+
+fn own_scratch(scratch: &mut dyn Any) -> Result<&mut Scratch> {
+    scratch.downcast_mut().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            "wrong-scratch",
+            "the scratch is of another backend",
+        )
+    })
+}
+
+impl Backend for Encoder {
+    fn scratch(&self) -> Box<dyn Any + Send> {
+        Box::new(self.scratch())
+    }
+
+    fn with_structural(&self, ids: &[u32]) -> Result<Arc<dyn Backend>> {
+        Ok(Arc::new(self.with_structural(ids)))
+    }
+
+    fn encode(
+        &self,
+        scratch: &mut dyn Any,
+        input: &Input<'_>,
+        encoding: &mut Encoding,
+    ) -> Result<()> {
+        Ok(self.encode(own_scratch(scratch)?, input, encoding)?)
+    }
+
+    fn encode_rows(
+        &self,
+        scratch: &mut dyn Any,
+        texts: &[&str],
+        affixes: (&[u32], &[u32]),
+        rows: &mut Rows,
+    ) -> Result<()> {
+        Ok(self.encode_rows(own_scratch(scratch)?, texts, affixes, rows)?)
+    }
+}
