@@ -20,6 +20,8 @@ __all__ = [
     "check_input",
     "check_recipe",
     "count_lines",
+    "pack_lengths",
+    "pack_samples",
     "rules",
     "stop_set",
 ]
@@ -41,6 +43,27 @@ def check_input(keys: str) -> None:
 def count_lines(block: bytes, begun: bool) -> tuple[int, int, bool]:
     """Lines and blank lines that end in the next block of a file, and whether the line that has
     not ended holds anything; `begun` is what the block before gave."""
+
+def pack_lengths(
+    lengths: Any,
+    capacity: int,
+    strategy: str,
+    window: int,
+    seed: int | None,
+    over_length: str,
+) -> tuple[Flat, int]:
+    """The bin of each length, int32, and the number of bins; see `turnmill.pack_lengths`."""
+
+def pack_samples(
+    lengths: Any,
+    capacity: int,
+    strategy: str,
+    window: int,
+    seed: int | None,
+    over_length: str,
+) -> tuple[Flat, Flat]:
+    """Where the samples of each bin start (one more than bins), int64, and the samples, bin after
+    bin, int32."""
 
 def _panic(text: str) -> None:
     """Breaks inside the core, so that a test can see what a user would."""

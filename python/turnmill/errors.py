@@ -127,6 +127,7 @@ _CLASSES: dict[str, type[TurnmillError]] = {
     "template": TemplateError,
     "tokenizer": TokenizerError,
     "recipe": RecipeError,
+    "argument": ArgumentError,
     "internal": InternalError,
 }
 

@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Tokenizer,
     /// The recipe: an unknown key, a bad value, a decision that is needed.
     Recipe,
+    /// An argument of a call.
+    Argument,
     /// Interrupted by the user.
     Cancelled,
     /// A defect of turnmill.

@@ -10,6 +10,7 @@
 //! - [`row`]: one row becomes samples
 //! - [`sink`]: samples become Arrow batches
 //! - [`run`]: many rows, in shards, on all cores
+//! - [`pack`]: which samples share a row of fixed capacity
 //! - [`audit`]: tokenized data, whoever made it, is checked
 //!
 //! The crate prints nothing, reads no environment variable and knows no Python.
@@ -18,6 +19,7 @@ pub mod audit;
 pub mod cancel;
 pub mod chat;
 pub mod error;
+pub mod pack;
 pub mod pool;
 pub mod recipe;
 pub mod row;

@@ -60,6 +60,7 @@ fn class(kind: ErrorKind) -> &'static str {
         ErrorKind::Template => "template",
         ErrorKind::Tokenizer => "tokenizer",
         ErrorKind::Recipe => "recipe",
+        ErrorKind::Argument => "argument",
         _ => "internal",
     }
 }

@@ -12,6 +12,7 @@ mod detach;
 mod encoder;
 mod errors;
 mod flat;
+mod pack;
 mod read;
 mod shard;
 mod split;
@@ -39,6 +40,8 @@ mod _core {
     use crate::encoder::Encoder;
     #[pymodule_export]
     use crate::flat::Flat;
+    #[pymodule_export]
+    use crate::pack::{pack_lengths, pack_samples};
     #[pymodule_export]
     use crate::shard::{Output, Shard};
     #[pymodule_export]
