@@ -27,6 +27,7 @@ from turnmill.errors import (
     TokenizerError,
     TurnmillError,
 )
+from turnmill.packing import PackedDataset, pack, pack_lengths
 from turnmill.parity import parity
 from turnmill.prepare import prepare
 from turnmill.recipe import Input, Recipe
@@ -44,6 +45,7 @@ __all__ = [
     "Encoder",
     "Input",
     "InternalError",
+    "PackedDataset",
     "Recipe",
     "RecipeError",
     "Rendered",
@@ -56,6 +58,8 @@ __all__ = [
     "build_info",
     "check",
     "check_batch",
+    "pack",
+    "pack_lengths",
     "parity",
     "prepare",
     "show",

@@ -38,6 +38,19 @@ def position(value: Any, name: str) -> Any:
     raise ArgumentError(message, code="invalid-position", hint=f"{name} takes a number from 0")
 
 
+def whole_number(value: Any, name: str, least: int, most: int) -> int:
+    """A whole number in a range.
+
+    Raises:
+        ArgumentError: It is none, or outside.
+    """
+    if is_whole(value) and least <= value <= most:
+        return int(value)
+    message = f"{name} cannot be {value!r}"
+    hint = f"{name} takes a whole number from {least:,} to {most:,}"
+    raise ArgumentError(message, code=f"invalid-{name}", hint=hint)
+
+
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number; numpy's are too, truth values are not."""
     return hasattr(value, "__index__") and not isinstance(value, bool)

@@ -150,11 +150,12 @@ def commit(
         local.write_json(output / "dataset_info.json", {})
     local.write_json(output / "turnmill.json", record)
     if format_ == "arrow":
-        local.write_json(output / "state.json", _state([file.data for file in files], digest))
+        data_files = [file.data for file in files]
+        local.write_json(output / "state.json", dataset_state(data_files, digest))
     _remove_orphans(output, files)
 
 
-def _state(data_files: list[str], digest: str) -> dict[str, Any]:
+def dataset_state(data_files: list[str], digest: str) -> dict[str, Any]:
     """Every key that ``datasets.load_from_disk`` reads; a missing one is a KeyError there."""
     return {
         "_data_files": [{"filename": name} for name in data_files],

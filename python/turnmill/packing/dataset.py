@@ -1,0 +1,124 @@
+"""Packed rows in memory: a map-style data set over a pack index and its output."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from turnmill.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from turnmill.packing.index import PackIndex
+
+
+class PackedDataset:
+    """The rows of a pack, each put together when it is asked for; nothing is copied on disk.
+
+    A map-style data set: it has a length and items by number, so it goes into a
+    ``torch.utils.data.DataLoader`` as it is. It needs no torch. It pickles as its path.
+
+    Each item is a dict of numpy arrays:
+
+    - ``input_ids`` and ``labels``, int32[tokens]; the first label of each document is -100.
+    - ``weights``, float32[tokens], where the output has them.
+    - ``position_ids``, int32[tokens], which start at 0 in each document.
+    - ``seq_lengths``, int32[documents]: the tokens of each.
+    - with ``cu_seqlens``: ``cu_seqlens``, int32[documents + 1], where each document starts and the
+      last ends, as kernels for attention of variable length take it, and ``max_seqlen``, an int.
+
+    Args:
+        path: A directory that :func:`turnmill.pack` made, inside the output it is of.
+        position_ids: Whether items have ``position_ids``.
+        cu_seqlens: Whether items have ``cu_seqlens`` and ``max_seqlen``.
+
+    Raises:
+        DataError: There is no finished pack, or its output was made again since.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        position_ids: bool = True,
+        cu_seqlens: bool = False,
+    ) -> None:
+        from turnmill.packing.index import read_index
+        from turnmill.packing.packs import INDEX
+        from turnmill.packing.tokens import TokenStore
+
+        self._path = path
+        self._position_ids = position_ids
+        self._cu_seqlens = cu_seqlens
+        output, directory = _opened(path)
+        self._store = TokenStore(output)
+        self._index = read_index(directory / INDEX)
+
+    def __len__(self) -> int:
+        """Number of packed rows."""
+        return len(self._index)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """The packed row with this number, from 0; negative numbers count from the end.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        import numpy as np
+
+        from turnmill.packing.rows import columns_of, positions
+
+        part = self._part(number)
+        row: dict[str, Any] = columns_of(self._store, part).tokens
+        if self._position_ids:
+            row["position_ids"] = positions(part.lengths)
+        row["seq_lengths"] = part.lengths.copy()
+        if self._cu_seqlens:
+            ends = np.cumsum(part.lengths, dtype=np.int32)
+            row["cu_seqlens"] = np.concatenate([np.zeros(1, np.int32), ends])
+            row["max_seqlen"] = int(part.lengths.max())
+        return row
+
+    def documents(self, number: int) -> npt.NDArray[np.int32]:
+        """The samples of the output that stand in a packed row, in order.
+
+        ``turnmill show OUT --sample N`` shows one with the input row it was made from.
+        """
+        return self._part(number).documents.copy()
+
+    def _part(self, number: int) -> PackIndex:
+        count = len(self)
+        place = number + count if number < 0 else number
+        if not 0 <= place < count:
+            message = f"there is no packed row {number}: there are {count}"
+            raise IndexError(message)
+        return self._index.segments(place, place + 1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (os.fspath(self._path), self._position_ids, self._cu_seqlens)
+
+
+def _reopen(path: str, position_ids: bool, cu_seqlens: bool) -> PackedDataset:
+    return PackedDataset(path, position_ids=position_ids, cu_seqlens=cu_seqlens)
+
+
+def _opened(path: str | os.PathLike[str]) -> tuple[Any, Any]:
+    """The output that a pack is of, and the directory of the pack."""
+    from turnmill.packing.packs import RECORD, open_output, output_hash
+    from turnmill.storage import local
+    from turnmill.storage.remote import output_path
+
+    directory = output_path(path)
+    record = local.read_json(directory / RECORD)
+    if record is None:
+        message = f"this is no directory of a pack: it holds no {RECORD}"
+        hint = "make one with turnmill.pack(OUT, length), or `turnmill pack OUT --length N`"
+        raise DataError(message, code="no-pack", path=path, hint=hint)
+    output = open_output(str(directory.parent))
+    if output_hash(output) != record["made_of"]["output"]:
+        message = "the output was made again after it was packed"
+        hint = "pack it again: another index belongs to the new samples"
+        raise DataError(message, code="stale-pack", path=path, hint=hint)
+    return output, directory

@@ -1,0 +1,130 @@
+"""The index of a pack: which samples, or which ranges of them, stand in each packed row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from turnmill.packing.lengths import pack_samples
+from turnmill.storage.local import read_table, whole_file
+from turnmill.storage.remote import AnyPath
+
+_GROUP_PACKS = 16_384
+"""Packs in a row group of the file."""
+
+
+@dataclass(frozen=True)
+class PackIndex:
+    """Packs in flat arrays: pack ``i`` has the segments from ``offsets[i]`` to ``offsets[i + 1]``.
+
+    A segment is a document, whole unless the strategy is ``split``.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    """Where the segments of each pack start; one entry more than packs."""
+    documents: npt.NDArray[np.int32]
+    """The sample that each segment is of, counted from 0 over the whole output."""
+    starts: npt.NDArray[np.int32]
+    """Where in it the segment starts, in tokens."""
+    lengths: npt.NDArray[np.int32]
+    """Tokens of the segment."""
+
+    def __len__(self) -> int:
+        """Number of packs."""
+        return len(self.offsets) - 1
+
+    def segments(self, first: int, last: int) -> PackIndex:
+        """The packs from ``first`` to before ``last`` alone."""
+        here = slice(int(self.offsets[first]), int(self.offsets[last]))
+        offsets = self.offsets[first : last + 1] - self.offsets[first]
+        return PackIndex(offsets, self.documents[here], self.starts[here], self.lengths[here])
+
+    @property
+    def tokens(self) -> npt.NDArray[np.int64]:
+        """Tokens of each pack."""
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths, dtype=np.int64)])
+        tokens: npt.NDArray[np.int64] = np.diff(ends[self.offsets])
+        return tokens
+
+
+def packed(lengths: npt.NDArray[np.int32], how: dict[str, Any]) -> PackIndex:
+    """Packs whole documents of these lengths."""
+    offsets, samples = pack_samples(lengths, **how)
+    return PackIndex(offsets, samples, np.zeros(len(samples), np.int32), lengths[samples])
+
+
+def split(lengths: npt.NDArray[np.int32], capacity: int) -> PackIndex:
+    """Cuts the documents, one after another, into packs of ``capacity`` tokens.
+
+    The last pack holds what is left.
+    """
+    ends = np.cumsum(lengths, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    # A segment starts where a document or a pack does.
+    cuts = np.arange(0, total, capacity, dtype=np.int64)
+    begins = np.union1d(cuts, (ends - lengths)[lengths > 0])
+    documents = np.searchsorted(ends, begins, "right").astype(np.int32)
+    starts = begins - (ends - lengths)[documents]
+    offsets = np.searchsorted(begins, [*cuts.tolist(), total]).astype(np.int64)
+    return PackIndex(
+        offsets,
+        documents,
+        starts.astype(np.int32),
+        np.diff(begins, append=total).astype(np.int32),
+    )
+
+
+def write_index(path: AnyPath, index: PackIndex) -> str:
+    """Writes an index as Parquet, a row for each pack, and returns the file's SHA-256."""
+    schema = pa.schema(
+        {
+            "documents": pa.list_(pa.int64()),
+            "starts": pa.list_(pa.int32()),
+            "seq_lengths": pa.list_(pa.int32()),
+        }
+    )
+    with whole_file(path) as file:
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for first in range(0, len(index), _GROUP_PACKS) or [0]:
+                part = index.segments(first, min(first + _GROUP_PACKS, len(index)))
+                writer.write_table(_table(part, schema))
+        return file.sha256
+
+
+def _table(part: PackIndex, schema: pa.Schema) -> pa.Table:
+    columns = (part.documents.astype(np.int64), part.starts, part.lengths)
+    return pa.Table.from_arrays([lists(part.offsets, values) for values in columns], schema=schema)
+
+
+def lists(offsets: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> pa.ListArray:
+    """Flat values as an Arrow array of lists; the offsets must fit into 32 bits."""
+    flat = pa.Array.from_buffers(
+        pa.from_numpy_dtype(values.dtype),
+        len(values),
+        [None, pa.py_buffer(np.ascontiguousarray(values))],
+    )
+    bounds = pa.Array.from_buffers(
+        pa.int32(), len(offsets), [None, pa.py_buffer(offsets.astype(np.int32))]
+    )
+    return pa.ListArray.from_arrays(bounds, flat)
+
+
+def read_index(path: AnyPath) -> PackIndex:
+    """Reads an index back."""
+    table = read_table(path)
+    documents, starts, lengths = (
+        _values(table[name]) for name in ("documents", "starts", "seq_lengths")
+    )
+    sizes = [np.diff(np.from_dlpack(chunk.offsets)) for chunk in table["documents"].chunks]
+    offsets = np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64)
+    return PackIndex(offsets, documents.astype(np.int32), starts, lengths)
+
+
+def _values(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    chunks = [np.from_dlpack(chunk.flatten()) for chunk in column.chunks]
+    return np.concatenate(chunks) if chunks else np.zeros(0, np.int32)

@@ -1,0 +1,296 @@
+"""Making packs of a written output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from turnmill._arguments import whole_number
+from turnmill.errors import ArgumentError, DataError
+from turnmill.packing.lengths import MOST_SEED, WINDOW, options
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from turnmill.output.reader import Output
+    from turnmill.packing.index import PackIndex
+    from turnmill.packing.report import Report
+    from turnmill.prepare.trainers import NextStep
+    from turnmill.storage.remote import AnyPath
+
+RECORD = "pack.json"
+INDEX = "packs.parquet"
+STRATEGIES = ("best-fit", "global", "in-order", "split", "none")
+OVER_LENGTH = ("error", "alone", "reject")
+_RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack index that lies in a directory of the output, and the rows made from it if any."""
+
+    path: AnyPath
+    """The directory."""
+    record: dict[str, Any]
+    """Its ``pack.json``: what it was made of, the report, the hashes of its files."""
+
+    @property
+    def report(self) -> Report:
+        """How full the packs are, and what mixes in them."""
+        from turnmill.packing.report import Report
+
+        return Report(**self.record["report"])
+
+    @property
+    def length(self) -> int:
+        """Tokens that a pack holds."""
+        return int(self.record["made_of"]["length"])
+
+    @property
+    def rows(self) -> dict[str, Any] | None:
+        """What was written of packed rows: files, columns, trained tokens."""
+        rows: dict[str, Any] | None = self.record["rows"]
+        return rows
+
+    @property
+    def next_steps(self) -> list[NextStep]:
+        """What each trainer needs so that attention does not mix documents."""
+        from turnmill.packing.trainers import next_steps
+
+        output = str(self.path).removesuffix(f"/{self.path.name}")
+        return next_steps(output, str(self.path), self.length, rows=self.rows is not None)
+
+    def __str__(self) -> str:
+        from turnmill._terminal import terminal
+        from turnmill.packing.summary import closing
+
+        return "\n".join(closing(self, terminal(sys.stdout, colour=False)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``turnmill pack --json`` prints it."""
+        return {"path": str(self.path), **self.record}
+
+
+def pack(
+    output: str | os.PathLike[str],
+    length: int,
+    *,
+    strategy: str = "best-fit",
+    window: int = WINDOW,
+    seed: int = 0,
+    over_length: str = "error",
+    write: bool = False,
+    overwrite: bool = False,
+) -> Pack:
+    """Packs the samples of a written output into rows of at most ``length`` tokens.
+
+    Writes ``pack-<length>-<seed>`` inside the output: an index that says which documents share a
+    row, and with ``write`` the rows themselves, which ``datasets.load_from_disk`` opens. Nothing is
+    tokenized again, and no document is cut but by ``split``. A pack that is there already and was
+    made of the same is kept.
+
+    Args:
+        output: A directory that :func:`turnmill.prepare` wrote.
+        length: Tokens that a packed row holds.
+        strategy: As in :func:`turnmill.pack_lengths`; or ``split``, for ``text`` documents: they
+            follow each other and are cut where a row is full, and the last row is what is left.
+        window: Documents that ``best-fit`` packs together.
+        seed: Shuffles the packs of ``best-fit`` and ``global``.
+        over_length: What becomes of a document longer than ``length``: ``error``, ``alone`` (a row
+            of its own, longer than the others) or ``reject`` (left out, and counted).
+        write: Also write the packed rows.
+        overwrite: Replace a pack of the same length and seed that was made otherwise.
+
+    Returns:
+        The pack, with its report.
+
+    Raises:
+        ArgumentError: An argument has a type or a value that it cannot have.
+        DataError: The directory is no finished output, a document is too long, or another pack lies
+            there already.
+        OSError: A file cannot be read or written.
+    """
+    from turnmill.output.sinks import STAGING
+    from turnmill.storage import local
+
+    whole_number(seed, "seed", 0, MOST_SEED)
+    how = options(length, strategy, window, seed, over_length)
+    source = open_output(output)
+    made = _made_of(source, how)
+    directory = source.path / f"pack-{how['capacity']}-{how['seed']}"
+    with local.lock(source.path / STAGING / "lock"):
+        found = None if overwrite else _found(directory, made, write=write)
+        return found or _make(source, directory, how, made, write=write)
+
+
+def open_output(path: str | os.PathLike[str]) -> Output:
+    """A finished output directory.
+
+    Raises:
+        DataError: It is none.
+    """
+    from turnmill.output.reader import Output, is_output
+
+    if not is_output(path):
+        raise DataError(
+            "this is no directory that turnmill prepare wrote",
+            code="no-output",
+            path=path,
+            hint="packing takes a written output: turnmill prepare INPUT... -o DIR",
+        )
+    return Output.open(path)
+
+
+def _made_of(output: Output, how: dict[str, Any]) -> dict[str, Any]:
+    """What decides the bytes of a pack."""
+    import turnmill
+
+    return {
+        "turnmill": turnmill.__version__,
+        "length": how["capacity"],
+        **{key: how[key] for key in ("strategy", "window", "seed", "over_length")},
+        "output": output_hash(output),
+    }
+
+
+def output_hash(output: Output) -> str:
+    """The SHA-256 of the hashes of all data and index files, in hexadecimal."""
+    import hashlib
+    import json
+
+    hashes = [[shard["sha256"]["data"], shard["sha256"]["index"]] for shard in _shards(output)]
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+
+def _shards(output: Output) -> list[dict[str, Any]]:
+    shards: list[dict[str, Any]] = output.record["shards"]
+    return shards
+
+
+def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | None:
+    """The pack that lies there, if it was made of the same and has what is wanted.
+
+    Raises:
+        DataError: It was packed otherwise.
+    """
+    from turnmill.prepare.record import differences
+    from turnmill.storage import local
+
+    record = local.read_json(directory / RECORD)
+    if record is None:
+        return None
+    theirs = record["made_of"]
+    if {**theirs, "turnmill": None, "output": None} != {**made, "turnmill": None, "output": None}:
+        lines = "\n".join(f"  {line}" for line in differences(theirs, made))
+        raise DataError(
+            f"another pack of this length and seed is there already:\n{lines}",
+            code="other-pack",
+            path=str(directory),
+            hint="give another seed, or add --overwrite (overwrite=True) to replace it",
+        )
+    if theirs != made:
+        return None  # of an output, or a turnmill, that is no longer there
+    complete = record["rows"] is not None and (directory / "state.json").exists()
+    return Pack(directory, record) if complete or not write else None
+
+
+def _make(
+    output: Output, directory: AnyPath, how: dict[str, Any], made: dict[str, Any], *, write: bool
+) -> Pack:
+    from turnmill.packing import index as indexing
+    from turnmill.packing.report import report_of
+    from turnmill.packing.tokens import sample_lengths
+    from turnmill.storage import local
+
+    lengths = sample_lengths(output)
+    index = _index(output, lengths, how)
+    directory.mkdir(exist_ok=True)
+    # What says "finished" leaves first, and comes last.
+    for name in ("state.json", RECORD):
+        (directory / name).unlink(missing_ok=True)
+    for path in [*directory.glob("data-*"), *directory.glob(f"{local.TEMPORARY_PREFIX}*")]:
+        path.unlink(missing_ok=True)
+    record = {
+        "version": _RECORD_VERSION,
+        "made_of": made,
+        "report": report_of(index, lengths, how["capacity"]).to_dict(),
+        "index": {"file": INDEX, "sha256": indexing.write_index(directory / INDEX, index)},
+        "rows": _write_rows(output, directory, index) if write else None,
+    }
+    local.write_json(directory / RECORD, record)
+    if write:
+        _commit_rows(directory, record)
+    return Pack(directory, record)
+
+
+def _index(output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any]) -> PackIndex:
+    from turnmill.packing import index as indexing
+
+    if how["strategy"] == "split":
+        _refuse_to_cut(output)
+        return indexing.split(lengths, how["capacity"])
+    if how["strategy"] not in STRATEGIES:
+        message = f"strategy cannot be {how['strategy']!r}"
+        hint = f"strategy takes one of: {', '.join(STRATEGIES)}"
+        raise ArgumentError(message, code="invalid-choice", hint=hint)
+    if how["over_length"] == "error":
+        _refuse_too_long(output, lengths, how["capacity"])
+    return indexing.packed(lengths, how)
+
+
+def _refuse_to_cut(output: Output) -> None:
+    """A turn that is cut has no end; only plain documents may be."""
+    schemas = sorted({planned["schema"] for planned in output.record["inputs"]} - {"auto", "text"})
+    if schemas:
+        message = f"strategy split cuts documents, and the output holds turns ({schemas[0]})"
+        hint = "use best-fit or in-order, which cut nothing; split is for schema text"
+        raise ArgumentError(message, code="invalid-choice", hint=hint)
+
+
+def _refuse_too_long(output: Output, lengths: npt.NDArray[np.int32], capacity: int) -> None:
+    import numpy as np
+
+    long = np.flatnonzero(lengths > capacity)
+    if not len(long):
+        return
+    worst = int(lengths.argmax())
+    samples = "1 sample is" if len(long) == 1 else f"{len(long):,} samples are"
+    raise DataError(
+        f"{samples} longer than {capacity:,} tokens; the longest, sample {worst:,}, has "
+        f"{int(lengths[worst]):,}",
+        code="overlong-sample",
+        path=str(output.path),
+        hint=f"give --length {int(lengths[worst])}, or prepare again with --max-length {capacity}, "
+        'or choose: --over-length reject (over_length="reject") leaves them out, alone gives each '
+        "a row of its own",
+    )
+
+
+def _write_rows(output: Output, directory: AnyPath, index: PackIndex) -> dict[str, Any]:
+    from turnmill.packing.rows import write_rows
+    from turnmill.packing.tokens import TokenStore
+
+    rows = write_rows(directory, TokenStore(output), index)
+    return {
+        "columns": rows.columns,
+        "trained_tokens": rows.trained,
+        "masked_first_labels": rows.masked,
+        "files": [{"file": name, "sha256": sha256} for name, sha256 in rows.files.items()],
+    }
+
+
+def _commit_rows(directory: AnyPath, record: dict[str, Any]) -> None:
+    """Makes the rows a directory that ``datasets.load_from_disk`` opens."""
+    import hashlib
+    import json
+
+    from turnmill.prepare.commit import dataset_state
+    from turnmill.storage import local
+
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    files = [entry["file"] for entry in record["rows"]["files"]]
+    local.write_json(directory / "dataset_info.json", {})
+    local.write_json(directory / "state.json", dataset_state(files, digest))

@@ -1,0 +1,75 @@
+"""What each trainer needs so that attention does not mix the documents of a packed row."""
+
+from __future__ import annotations
+
+from turnmill.prepare.trainers import NextStep
+
+
+def next_steps(output: str, pack: str, length: int, *, rows: bool) -> list[NextStep]:
+    """Settings for trainers.
+
+    Args:
+        output: The output directory.
+        pack: The directory of the pack inside it.
+        length: Tokens of a packed row.
+        rows: Whether packed rows are written.
+    """
+    loaded = [_trl(pack), _transformers(pack)] if rows else [_unwritten(pack)]
+    return [*loaded, _own_loop(pack), _axolotl(output, length), _llama_factory(output)]
+
+
+def _trl(pack: str) -> NextStep:
+    return NextStep(
+        "TRL",
+        (
+            f'SFTTrainer(train_dataset=load_from_disk("{pack}"),',
+            "           args=SFTConfig(packing=False, padding_free=True, max_length=None), ...)",
+            '# the model with attn_implementation="flash_attention_2"',
+        ),
+        "without padding_free it ignores seq_lengths, and max_length would cut rows",
+    )
+
+
+def _transformers(pack: str) -> NextStep:
+    return NextStep(
+        "transformers",
+        (
+            f'Trainer(train_dataset=load_from_disk("{pack}").remove_columns(',
+            '            ["attention_mask", "seq_lengths"]),',
+            "        args=TrainingArguments(per_device_train_batch_size=1), ...)",
+            '# the model with attn_implementation="flash_attention_2"',
+        ),
+        "it finds documents by position_ids only at batch size 1 and without an attention mask",
+    )
+
+
+def _unwritten(pack: str) -> NextStep:
+    return NextStep(
+        "TRL and transformers",
+        (f"# add --write: packed rows appear in {pack}",),
+        "they load rows; this pack is an index alone",
+    )
+
+
+def _own_loop(pack: str) -> NextStep:
+    return NextStep(
+        "your own loop",
+        (f'turnmill.PackedDataset("{pack}", cu_seqlens=True)',),
+        "cu_seqlens is what attention kernels of variable length take",
+    )
+
+
+def _axolotl(output: str, length: int) -> NextStep:
+    return NextStep(
+        "Axolotl",
+        ("datasets:", f"  - path: {output}", f"sequence_len: {length}", "sample_packing: true"),
+        "it packs single samples itself, and would overwrite the position_ids of packed rows",
+    )
+
+
+def _llama_factory(output: str) -> NextStep:
+    return NextStep(
+        "LLaMA-Factory",
+        (f"tokenized_path: {output}",),
+        "it takes single samples; packed rows only in a form of its own, which is not written yet",
+    )

@@ -1,0 +1,235 @@
+"""Packing a written output through the command line and the API: files, errors, the report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import turnmill
+from file_hashes import hashes
+from turnmill import ArgumentError, DataError, PackedDataset, pack
+from turnmill.cli import main
+from turnmill.packing.index import PackIndex, packed, read_index, split, write_index
+from turnmill.packing.lengths import options
+from turnmill.packing.report import report_of
+
+DEMO = Path(turnmill.__file__).parent / "demo"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("prepared") / "out"
+    recipe = turnmill.Recipe(tokenizer=DEMO / "tokenizer")
+    turnmill.prepare(DEMO / "data" / "messages.jsonl", place, recipe, threads=1)
+    return place
+
+
+@pytest.fixture
+def out(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    shutil.copytree(prepared, "out")
+    return Path("out")
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, code: int) -> tuple[str, str]:
+    assert main(["pack", *words]) == code
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def test_the_command_ends_with_the_report(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed, talk = said(capsys, "out", "--length", "2048", "--write", "--json", code=0)
+    record = json.loads(printed)
+    assert record["path"] == str(out / "pack-2048-0")
+    report = record["report"]
+    assert f"packs      {report['packs']} of 2,048 tokens, " in talk
+    assert f"{100 * report['fill']:.2f} % full" in talk
+    for trainer in ("TRL", "transformers", "your own loop", "Axolotl", "LLaMA-Factory"):
+        assert f"next: {trainer}: " in talk
+    assert 'load_from_disk("out/pack-2048-0")' in talk
+    assert str(pack(out, 2048)) == talk.rstrip("\n")
+    assert said(capsys, "out", "--length", "2048", "-q", code=0) == ("", "")
+
+
+def test_an_index_alone_has_no_rows(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, talk = said(capsys, "out", "--length", "2048", "--seed", "7", code=0)
+    assert "--write" in talk
+    names = sorted(path.name for path in (out / "pack-2048-7").iterdir())
+    assert names == ["pack.json", "packs.parquet"]
+
+
+def test_the_index_leads_from_rows_to_documents(out: Path) -> None:
+    made = pack(out, 2048)
+    table = pq.read_table(out / "pack-2048-0" / "packs.parquet")
+    lengths = np.concatenate(
+        [pq.read_table(path)["length"].to_numpy() for path in out.glob("index-*.parquet")]
+    )
+    documents = table["documents"].to_pylist()
+    assert sorted(n for row in documents for n in row) == list(range(len(lengths)))
+    assert table["seq_lengths"].to_pylist() == [lengths[row].tolist() for row in documents]
+    assert table["starts"].to_pylist() == [[0] * len(row) for row in documents]
+    assert made.record["index"]["sha256"] == hashes(f"{out}/pack-2048-0")["packs.parquet"]
+
+
+def test_the_same_command_keeps_what_is_there(out: Path) -> None:
+    first = pack(out, 2048, write=True)
+    files = hashes(f"{out}/pack-2048-0")
+    times = {path.name: path.stat().st_mtime_ns for path in (out / "pack-2048-0").iterdir()}
+    again = pack(out, 2048)
+    assert again.record == first.record
+    assert times == {p.name: p.stat().st_mtime_ns for p in (out / "pack-2048-0").iterdir()}
+    shutil.rmtree(out / "pack-2048-0")
+    pack(out, 2048, write=True)
+    assert hashes(f"{out}/pack-2048-0") == files
+
+
+def test_rows_can_be_written_later(out: Path) -> None:
+    index = pack(out, 2048)
+    assert index.rows is None
+    made = pack(out, 2048, write=True)
+    assert made.rows is not None
+    assert made.record["index"] == index.record["index"]
+
+
+def test_a_run_that_was_killed_is_made_again(out: Path) -> None:
+    pack(out, 2048, write=True)
+    files = hashes(f"{out}/pack-2048-0")
+    (out / "pack-2048-0" / "state.json").unlink()
+    pack(out, 2048, write=True)
+    assert hashes(f"{out}/pack-2048-0") == files
+    (out / "pack-2048-0" / "pack.json").unlink()
+    (out / "pack-2048-0" / "data-00007.arrow").write_text("left behind")
+    pack(out, 2048, write=True)
+    assert hashes(f"{out}/pack-2048-0") == files
+
+
+def test_another_pack_of_the_same_name_is_not_replaced_unasked(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack(out, 2048)
+    _, talk = said(capsys, "out", "--length", "2048", "--strategy", "in-order", code=1)
+    assert 'strategy: "best-fit", now "in-order"' in talk
+    assert "--overwrite" in talk
+    said(capsys, "out", "--length", "2048", "--strategy", "in-order", "--overwrite", code=0)
+    assert pack(out, 2048, strategy="in-order").record["made_of"]["strategy"] == "in-order"
+
+
+def test_a_pack_of_samples_that_are_gone_is_refused_and_made_again(out: Path) -> None:
+    made = pack(out, 2048)
+    record = json.loads((out / "turnmill.json").read_text("utf-8"))
+    record["shards"][0]["sha256"]["data"] = "0" * 64
+    (out / "turnmill.json").write_text(json.dumps(record), "utf-8")
+    with pytest.raises(DataError, match="made again after it was packed"):
+        PackedDataset(made.path)
+    assert pack(out, 2048).record["made_of"] != made.record["made_of"]
+    assert len(PackedDataset(made.path)) == made.report.packs
+
+
+def test_samples_that_are_too_long_stop_it_and_the_ways_out_work(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lengths = pq.read_table(next(out.glob("index-*.parquet")))["length"].to_numpy()
+    long = lengths > 300
+    assert 0 < long.sum() < len(lengths)
+    _, talk = said(capsys, "out", "--length", "300", code=1)
+    assert f"{long.sum()} samples are longer than 300 tokens" in talk
+    assert f"sample {lengths.argmax()}, has {lengths.max()}" in talk
+    assert not (out / "pack-300-0").exists()
+    left = pack(out, 300, over_length="reject").report
+    assert (left.left_out, left.left_out_tokens) == (long.sum(), lengths[long].sum())
+    assert "left out" in str(pack(out, 300, over_length="reject"))
+    alone = pack(out, 300, over_length="alone", seed=1).report
+    assert (alone.alone, alone.tokens) == (long.sum(), lengths.sum())
+    assert "alone" in str(pack(out, 300, over_length="alone", seed=1))
+
+
+def test_turns_are_not_split(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, talk = said(capsys, str(out), "--length", "2048", "--strategy", "split", code=2)
+    assert "strategy split cuts documents, and the output holds turns (messages)" in talk
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no output is named"),
+        (["out"], "no length is given"),
+        (["out", "--length", "0"], "--length"),
+        (["out", "--length", "2048", "--strategy", "best"], "--strategy"),
+        (["out", "--length", "2048", "--seed", "-1"], "--seed"),
+    ],
+)
+def test_usage_errors(
+    out: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert out.exists()
+    _, talk = said(capsys, *words, code=2)
+    assert message in talk
+
+
+def test_what_is_no_output_is_refused(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, talk = said(capsys, "elsewhere", "--length", "2048", code=1)
+    assert "no directory that turnmill prepare wrote" in talk
+    (out / "turnmill.json").unlink()
+    _, talk = said(capsys, "out", "--length", "2048", code=1)
+    assert "the output is not finished" in talk
+    with pytest.raises(DataError, match="no directory of a pack"):
+        PackedDataset(out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"length": "2048"}, {"strategy": "best"}, {"seed": None}, {"over_length": "cut"}],
+    ids=repr,
+)
+def test_arguments_that_cannot_be(out: Path, arguments: dict[str, Any]) -> None:
+    given = {"length": 2048, **arguments}
+    with pytest.raises(ArgumentError):
+        pack(out, **given)
+
+
+def test_an_index_of_many_row_groups_comes_back(tmp_path: Path) -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 150_000).astype(np.int32)
+    index = packed(lengths, options(100, "best-fit", 65_536, 0, "error"))
+    assert len(index) > 2 * 16_384
+    write_index(tmp_path / "index.parquet", index)
+    again = read_index(tmp_path / "index.parquet")
+    for name in ("offsets", "documents", "starts", "lengths"):
+        assert np.array_equal(getattr(again, name), getattr(index, name)), name
+
+
+def test_split_cuts_where_a_pack_is_full() -> None:
+    index = split(np.array([5, 0, 3, 12, 1], np.int32), 8)
+    assert index.offsets.tolist() == [0, 2, 3, 5]
+    assert index.documents.tolist() == [0, 2, 3, 3, 4]
+    assert index.starts.tolist() == [0, 0, 0, 8, 0]
+    assert index.lengths.tolist() == [5, 3, 8, 4, 1]
+
+
+def test_the_report_counts() -> None:
+    lengths = np.array([60, 40, 50, 10, 120], np.int32)
+    how = options(100, "global", 1, None, "reject")
+    report = report_of(packed(lengths, how), lengths, 100)
+    assert (report.packs, report.documents, report.tokens) == (2, 4, 160)
+    assert report.fewest_packs == 2
+    assert report.fill == 0.8
+    assert (report.left_out, report.left_out_tokens, report.alone, report.cut) == (1, 120, 0, 0)
+    assert report.documents_per_pack == {"min": 2, "median": 2.0, "mean": 2.0, "max": 2}
+    # Rows of 60 + 40 and 50 + 10 tokens, by every pair of a causal matrix.
+    every = sum(n * (n + 1) // 2 for n in (100, 60))
+    own = sum(n * (n + 1) // 2 for n in (60, 40, 50, 10))
+    assert report.mixed_attention == pytest.approx(1 - own / every)
+    assert report.length_correlation == pytest.approx(-1)
+
+
+def test_the_report_of_nothing() -> None:
+    nothing = np.zeros(0, np.int32)
+    index = PackIndex(np.zeros(1, np.int64), nothing, nothing, nothing)
+    report = report_of(index, nothing, 100)
+    assert (report.packs, report.fill, report.mixed_attention) == (0, 0.0, 0.0)
