@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 import turnmill
 from file_hashes import hashes
@@ -31,11 +33,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def out(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     shutil.copytree(prepared, "out")
-    return Path("out")
+    yield Path("out")
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int) -> tuple[str, str]:
@@ -181,6 +185,27 @@ def test_what_is_no_output_is_refused(out: Path, capsys: pytest.CaptureFixture[s
     assert "the output is not finished" in talk
     with pytest.raises(DataError, match="no directory of a pack"):
         PackedDataset(out)
+
+
+def test_an_output_behind_a_uri_is_packed_there(out: Path) -> None:
+    recipe = turnmill.Recipe(tokenizer=DEMO / "tokenizer")
+    place = "fsspec+memory://bucket/out"
+    turnmill.prepare(DEMO / "data" / "messages.jsonl", place, recipe, threads=1)
+    made = pack(place, 2048, write=True)
+    assert str(made.path) == f"{place}/pack-2048-0"
+    here = pack(out, 2048, write=True)
+    assert made.report == here.report
+    assert made.record["index"] == here.record["index"]
+    assert made.rows == here.rows
+    there, local = PackedDataset(f"{place}/pack-2048-0"), PackedDataset(here.path)
+    for one, other in zip(there, local, strict=True):
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_a_copy_without_hidden_files_is_packed_too(out: Path) -> None:
+    shutil.rmtree(out / ".turnmill")
+    assert pack(out, 2048).report.packs > 0
 
 
 @pytest.mark.parametrize(

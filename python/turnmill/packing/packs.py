@@ -121,7 +121,9 @@ def pack(
     source = open_output(output)
     made = _made_of(source, how)
     directory = source.path / f"pack-{how['capacity']}-{how['seed']}"
-    with local.lock(source.path / STAGING / "lock"):
+    staging = source.path / STAGING
+    staging.mkdir(exist_ok=True)  # a copy of the output may lack it
+    with local.lock(staging / "lock"):
         found = None if overwrite else _found(directory, made, write=write)
         return found or _make(source, directory, how, made, write=write)
 

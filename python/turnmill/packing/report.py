@@ -48,8 +48,7 @@ def report_of(index: PackIndex, lengths: npt.NDArray[np.int32], capacity: int) -
     """The report of an index over documents of these lengths."""
     tokens, sizes = index.tokens, np.diff(index.offsets)
     total, packs = int(tokens.sum()), len(index)
-    there = np.zeros(len(lengths), np.int64)
-    np.add.at(there, index.documents, 1)
+    there = np.bincount(index.documents, minlength=len(lengths))
     return Report(
         packs=packs,
         documents=int(np.count_nonzero(there)),

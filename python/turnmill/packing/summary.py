@@ -45,11 +45,9 @@ def _fill(fill: float) -> str:
 
 def _mixing(pack: Pack) -> list[tuple[str, str]]:
     report = pack.report
-    mixed = (
-        f"{share(report.mixed_attention, 1)} of attention would join documents without boundaries"
-    )
+    mixed = f"{share(report.mixed_attention, 1)} of attention would join different documents"
     order = f"{report.length_correlation:+.2f} between place and length of documents"
-    return [("mixing", f"{mixed} if a trainer knew no boundaries"), ("order", order)]
+    return [("mixing", f"{mixed}, without boundaries"), ("order", order)]
 
 
 def _files(pack: Pack, talk: Terminal) -> list[tuple[str, str]]:

@@ -37,9 +37,9 @@ def _transformers(pack: str) -> NextStep:
             f'Trainer(train_dataset=load_from_disk("{pack}").remove_columns(',
             '            ["attention_mask", "seq_lengths"]),',
             "        args=TrainingArguments(per_device_train_batch_size=1), ...)",
-            '# the model with attn_implementation="flash_attention_2"',
         ),
-        "it finds documents by position_ids only at batch size 1 and without an attention mask",
+        "position_ids keep documents apart where no attention mask is given; with flash attention "
+        "only at batch size 1",
     )
 
 
