@@ -197,6 +197,10 @@ def test_an_output_behind_a_uri_is_packed_there(out: Path) -> None:
     assert made.report == here.report
     assert made.record["index"] == here.record["index"]
     assert made.rows == here.rows
+    # Parquet is the default behind a URI; what Axolotl is told fits it.
+    assert "ds_type: parquet" in str(made)
+    assert "ds_type: parquet" not in str(here)
+    assert "sample_packing: true" in str(made)
     there, local = PackedDataset(f"{place}/pack-2048-0"), PackedDataset(here.path)
     for one, other in zip(there, local, strict=True):
         assert one.keys() == other.keys()

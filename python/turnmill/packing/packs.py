@@ -61,7 +61,14 @@ class Pack:
         from turnmill.packing.trainers import next_steps
 
         output = str(self.path).removesuffix(f"/{self.path.name}")
-        return next_steps(output, str(self.path), self.length, rows=self.rows is not None)
+        return next_steps(
+            output,
+            str(self.path),
+            self.length,
+            rows=self.rows is not None,
+            format_=self.record["samples"]["format"],
+            columns=self.record["samples"]["columns"],
+        )
 
     def __str__(self) -> str:
         from turnmill._terminal import terminal
@@ -218,6 +225,7 @@ def _make(
     record = {
         "version": _RECORD_VERSION,
         "made_of": made,
+        "samples": _samples(output),
         "report": report_of(index, lengths, how["capacity"]).to_dict(),
         "index": {"file": INDEX, "sha256": indexing.write_index(directory / INDEX, index)},
         "rows": _write_rows(output, directory, index) if write else None,
@@ -226,6 +234,14 @@ def _make(
     if write:
         _commit_rows(directory, record)
     return Pack(directory, record)
+
+
+def _samples(output: Output) -> dict[str, Any]:
+    """In which form the samples lie that were packed."""
+    from turnmill.output.sinks import column_names
+
+    data = output.path / _shards(output)[0]["data"]
+    return {"format": data.suffix.removeprefix("."), "columns": column_names(data)}
 
 
 def _index(output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any]) -> PackIndex:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from turnmill.prepare import trainers
 from turnmill.prepare.trainers import NextStep
 
 
-def next_steps(output: str, pack: str, length: int, *, rows: bool) -> list[NextStep]:
+def next_steps(
+    output: str, pack: str, length: int, *, rows: bool, format_: str, columns: Sequence[str]
+) -> list[NextStep]:
     """Settings for trainers.
 
     Args:
@@ -13,9 +19,20 @@ def next_steps(output: str, pack: str, length: int, *, rows: bool) -> list[NextS
         pack: The directory of the pack inside it.
         length: Tokens of a packed row.
         rows: Whether packed rows are written.
+        format_: The format of the output, ``arrow`` or ``parquet``.
+        columns: The columns of its data files.
     """
     loaded = [_trl(pack), _transformers(pack)] if rows else [_unwritten(pack)]
-    return [*loaded, _own_loop(pack), _axolotl(output, length), _llama_factory(output)]
+    _, axolotl, llama_factory = trainers.next_steps(output, length, format_, columns)
+    if "labels" in columns and "attention_mask" in columns:
+        axolotl = _axolotl(axolotl)
+        llama_factory = replace(llama_factory, reason=_ITS_OWN_FORM)
+    return [*loaded, _own_loop(pack), axolotl, llama_factory]
+
+
+_ITS_OWN_FORM = (
+    "it takes single samples; packed rows only in a form of its own, which is not written yet"
+)
 
 
 def _trl(pack: str) -> NextStep:
@@ -59,17 +76,7 @@ def _own_loop(pack: str) -> NextStep:
     )
 
 
-def _axolotl(output: str, length: int) -> NextStep:
-    return NextStep(
-        "Axolotl",
-        ("datasets:", f"  - path: {output}", f"sequence_len: {length}", "sample_packing: true"),
-        "it packs single samples itself, and would overwrite the position_ids of packed rows",
-    )
-
-
-def _llama_factory(output: str) -> NextStep:
-    return NextStep(
-        "LLaMA-Factory",
-        (f"tokenized_path: {output}",),
-        "it takes single samples; packed rows only in a form of its own, which is not written yet",
-    )
+def _axolotl(single: NextStep) -> NextStep:
+    """What it needs for single samples, and that it packs them."""
+    reason = "it packs single samples itself, and would overwrite the position_ids of packed rows"
+    return replace(single, lines=(*single.lines, "sample_packing: true"), reason=reason)
