@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from compare import SETS, SHARED, TOKENIZER
+from compare import SETS, SHARED, TEMPLATE, TOKENIZER, conversations
 
 import turnmill
 from turnmill.packing.packs import open_output
@@ -118,15 +118,20 @@ def lengths_of(output: Path | None) -> tuple[str, Lengths]:
     if output is not None:
         name, lengths = str(output), sample_lengths(open_output(output))
     elif SHARED.is_dir():
-        with tempfile.TemporaryDirectory() as folder:
-            recipe = turnmill.Recipe(tokenizer=TOKENIZER, columns=["input_ids"], max_rejects=1)
-            inputs = [SHARED / "data" / file for file in SETS.values()]
-            turnmill.prepare(inputs, Path(folder, "out"), recipe)
-            name, lengths = ", ".join(SETS), sample_lengths(open_output(Path(folder, "out")))
+        name, lengths = ", ".join(SETS), shared_lengths()
     else:
         drawn = np.random.default_rng(0).lognormal(np.log(420), 0.95, 200_000)
         name, lengths = "lognormal", np.maximum(drawn, 1).astype(np.int32)
     return name, np.random.default_rng(1).permutation(lengths)
+
+
+def shared_lengths() -> Lengths:
+    """Lengths of the conversations of the shared data sets."""
+    rows = [{"messages": messages} for name in SETS for messages in conversations(name)]
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, template=TEMPLATE)
+    with tempfile.TemporaryDirectory() as folder:
+        turnmill.prepare(rows, Path(folder, "out"), recipe)
+        return sample_lengths(open_output(Path(folder, "out")))
 
 
 def fewest(lengths: Lengths, capacity: int) -> int:

@@ -49,7 +49,9 @@ fn textbook(lengths: &[u32], capacity: usize) -> Vec<Vec<u32>> {
         }
     }
     let mut bins: Vec<Vec<u32>> = bins.into_iter().map(|(_, bin)| bin).collect();
-    bins.iter_mut().for_each(|bin| bin.sort_unstable());
+    for bin in &mut bins {
+        bin.sort_unstable();
+    }
     bins
 }
 
