@@ -18,7 +18,7 @@ pub fn learn(
     if spaces_answers(&first) || encodes_a_space(vocabulary, tokenizer, &first.text)? {
         vocabulary.set_spaces_answers();
     }
-    vocabulary.mark_aliens(tokenizer, template.source());
+    vocabulary.mark_aliens(tokenizer, &printed(template, &first.text));
     let shown = tokenizer.encode(&first.text, false)?;
     vocabulary.mark_unprinted_stops(tokenizer, template.source(), &shown);
     vocabulary.learn_template(tokenizer, template.study(), Some(&first.text))?;
@@ -30,6 +30,17 @@ pub fn learn(
         "template-headers",
         "no role header of the assistant can be found in what the template prints",
     ))
+}
+
+/// The texts in which a control token of the template can be seen: its source, and what it prints,
+/// for a marker may be put together of a role and the signs around it.
+fn printed<'a>(template: &'a Template, exchange: &'a str) -> Vec<&'a str> {
+    let roles = template.study().roles.iter().filter(|role| role.accepted);
+    let around = roles.flat_map(|role| [role.header.as_str(), role.footer.as_str()]);
+    [template.source(), exchange]
+        .into_iter()
+        .chain(around)
+        .collect()
 }
 
 /// Two exchanges, rendered.

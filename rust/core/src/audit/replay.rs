@@ -78,7 +78,11 @@ impl<'a> Player<'a> {
         }
         (start.saturating_sub(12)..start).any(|at| {
             let header = self.vocabulary.header_at(&row.ids[at..start]);
-            header.is_some_and(|header| header.assistant && start - at <= header.ids.len() + 1)
+            // White space at a header's end may be one token with the answer's, or several.
+            header.is_some_and(|header| {
+                let length = header.ids.len() + header.tail.len().max(1);
+                header.assistant && start - at <= length
+            })
         })
     }
 

@@ -267,16 +267,17 @@ impl Vocabulary {
         self.is(id, ALIEN)
     }
 
-    /// Marks the control tokens that a template's source does not name and that are none of the
+    /// Marks the control tokens that none of a template's texts holds and that are none of the
     /// tokenizer's special tokens: where one stands in a row, it came from the text of a message.
-    pub fn mark_aliens(&mut self, tokenizer: &Tokenizer, source: &str) {
+    pub fn mark_aliens(&mut self, tokenizer: &Tokenizer, printed: &[&str]) {
         let named: Vec<u32> = SPECIAL
             .iter()
             .filter_map(|name| tokenizer.special_id(name))
             .collect();
         for token in tokenizer.added_tokens() {
             let known = named.contains(&token.id) || self.stops(token.id as i32);
-            if token.special && !known && !source.contains(&token.content) {
+            let is_printed = printed.iter().any(|text| text.contains(&token.content));
+            if token.special && !known && !is_printed {
                 self.mark(token.id, ALIEN);
             }
         }
