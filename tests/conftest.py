@@ -12,9 +12,10 @@ import gc
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import fixtures
 
@@ -29,8 +30,14 @@ os.environ["XDG_CACHE_HOME"] = _cache.name
 # Processes that tests start do not repeat that the build is a debug build.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:turnmill was built without optimisation")
 
-settings.register_profile("fast", max_examples=50, deadline=None)
-settings.register_profile("slow", max_examples=2000, deadline=None)
+# A run in CI tries the same examples each time, and a busy machine fails no test for being slow.
+_steady: dict[str, Any] = {
+    "deadline": None,
+    "derandomize": "CI" in os.environ,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+settings.register_profile("fast", max_examples=50, **_steady)
+settings.register_profile("slow", max_examples=2000, **_steady)
 settings.load_profile(os.environ.get("TURNMILL_HYPOTHESIS_PROFILE", "fast"))
 
 

@@ -168,16 +168,24 @@ def test_usage_errors(capsys: pytest.CaptureFixture[str], words: list[str], text
 
 
 def test_help_is_there_at_once() -> None:
-    """Under 0.15 s of processor time; the clock on the wall counts what else the machine does."""
+    """Soon after an interpreter that has two modules to import: 0.15 s on an idle machine.
+
+    Of processor time: the clock on the wall counts what else the machine does.
+    """
+    bare = [sys.executable, "-c", "import argparse, json"]
     command = [sys.executable, "-W", "ignore", "-m", "turnmill", "--help"]
+    times = [[processor_time(words) for words in (bare, command)] for _ in range(7)]
+    least, helped = (min(column) for column in zip(*times, strict=True))
+    assert helped < 6 * least
+
+
+def processor_time(words: list[str]) -> float:
+    """Seconds that a command takes of a processor."""
     environment = {**os.environ, "PYTHONPATH": PACKAGE_PARENT}
-    times = []
-    for _ in range(7):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True, env=environment)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.15
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, check=True, capture_output=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 @pytest.mark.parametrize("words", [["--help"], *([verb, "--help"] for verb in VERBS)])

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 
@@ -52,18 +51,16 @@ def run(script: str) -> str:
 
 
 ENDLESS = """
-print("ready", flush=True)
 endless = ["".join(texts)] * 100_000
-while True:
+def call():
     tokenizer.encode_batch(endless, threads={threads})
 """
 
 
 ENCODER = """
-print("ready", flush=True)
 recipe = turnmill.Recipe(tokenizer=tokenizer.path)
 rows = [{{"text": "".join(texts)}}] * 100_000
-while True:
+def call():
     turnmill.Encoder(recipe).encode(rows, threads={threads})
 """
 
@@ -73,30 +70,42 @@ shard = turnmill.Encoder(recipe)._open_shard(
     schema="text", path="x", array=False, first_row=0, first_line=1, threads={threads}
 )
 block = b'{{"text": "' + "".join(texts).encode() + b'"}}\\n'
-print("ready", flush=True)
-while True:
+def call():
     shard.feed_bytes(block * 1000)
+"""
+
+INTERRUPTED = """
+sent = None
+def interrupt():
+    global sent
+    # Once the call has been at work for a while.
+    while time.process_time() - begun < 0.5:
+        time.sleep(0.01)
+    sent = time.process_time()
+    os.kill(os.getpid(), signal.SIGINT)
+begun = time.process_time()
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    while True:
+        call()
+except KeyboardInterrupt:
+    print(time.process_time() - sent, flush=True)
+    raise
 """
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("work", [ENDLESS, ENCODER, SHARD], ids=["tokenizer", "encoder", "shard"])
 def test_ctrl_c_ends_a_long_call_within_a_second(work: str, threads: int) -> None:
-    with start(work.format(threads=threads)) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(1.5)
-        process.send_signal(signal.SIGINT)
-        sent = time.monotonic()
+    """Of processor time: the clock on the wall counts what else the machine does."""
+    with start(work.format(threads=threads) + INTERRUPTED) as process:
         try:
-            _, err = process.communicate(timeout=WATCHDOG)
+            out, err = process.communicate(timeout=WATCHDOG)
         except subprocess.TimeoutExpired:
             process.kill()
             pytest.fail("Ctrl-C is ignored")
-        took = time.monotonic() - sent
     assert "KeyboardInterrupt" in err
-    # One second for turnmill, one for the interpreter to leave on a busy machine.
-    assert took < 2.0
+    assert float(out) < threads
     assert process.returncode in (1, 130, -signal.SIGINT)
 
 
@@ -117,6 +126,7 @@ def test_a_handler_of_the_user_interrupts_too() -> None:
 
 
 def test_other_threads_run_during_a_call() -> None:
+    """Each call counts alone: if it held the interpreter, a thread would run at its edges only."""
     out = run(
         """
         ticks, done = 0, threading.Event()
@@ -127,14 +137,16 @@ def test_other_threads_run_during_a_call() -> None:
                 time.sleep(0.001)
         ticker = threading.Thread(target=tick)
         ticker.start()
-        before, start = ticks, time.monotonic()
-        while time.monotonic() - start < 0.5:
-            tokenizer.encode_batch(texts, threads=2)
-        print(ticks - before > 50)
+        seen = 0
+        while seen < 50:
+            before = ticks
+            tokenizer.encode_batch(texts * 20, threads=2)
+            seen = max(seen, ticks - before)
+        print("ran")
         done.set(); ticker.join()
         """
     )
-    assert out == "True"
+    assert out == "ran"
 
 
 def test_many_threads_may_call_at_once() -> None:
