@@ -1,7 +1,7 @@
-"""Small tokenizers of every family of BPE, for those without a fixture.
+"""Small tokenizers of every family of BPE.
 
 They are built here: the published pre-tokenizer, normalizer and added tokens, and a vocabulary
-trained on the spot.
+trained on the spot. `models.py` makes whole models of them, with chat templates.
 """
 
 from __future__ import annotations
@@ -122,6 +122,17 @@ def words(letters: str, marks: str, digits: str) -> str:
     return rf"{CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?{letters}+|{digits}|{sign}|{WHITE}"
 
 
+def deepseek() -> Any:
+    """Digits by three, runs of Chinese and kana, then words with their marks."""
+    ascii_signs = r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]"""
+    words = r"[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+    return isolated(
+        r"\p{N}{1,3}",
+        "[一-龥\u3040-ゟ゠-ヿ]+",
+        rf"{ascii_signs}[A-Za-z]+|{words}| ?[\p{{P}}\p{{S}}]+[\r\n]*|{WHITE}",
+    )
+
+
 def digits_then_gpt2() -> Any:
     """StarCoder and Command-R."""
     return pre_tokenizers.Sequence(
@@ -154,6 +165,7 @@ BYTE_LEVEL: dict[str, Callable[[], Any]] = {
     "gpt-4o": lambda: isolated(cased(f"{CONTRACTIONS}?", r"\p{N}{1,3}", r"[\r\n/]*")),
     "tekken": lambda: isolated(cased("", r"\p{N}", r"[\r\n/]*")),
     "kimi": lambda: isolated(cased(f"{CONTRACTIONS}?", r"\p{N}{1,3}", r"[\r\n]*", han=True)),
+    "deepseek": deepseek,
     "starcoder, command-r": digits_then_gpt2,
     "falcon": falcon,
     "unknown pattern": lambda: isolated(r"\p{L}+|\p{N}{1,2}|[^\s\p{L}]+|\s+"),
@@ -171,23 +183,31 @@ RULES = [
 
 
 def trained(
-    pre_tokenizer: Any, normalizer: Any, added: Sequence[AddedToken]
+    pre_tokenizer: Any,
+    normalizer: Any,
+    added: Sequence[AddedToken],
+    texts: Sequence[str] = (),
+    size: int = 900,
 ) -> tokenizers.Tokenizer:
-    """A small byte-level tokenizer."""
+    """A small byte-level tokenizer, trained on ``texts`` beside the corpus."""
     tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizer
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=900, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(corpus(), trainer)
+    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator([*corpus(), *texts], trainer)
     for token in added:
         tokenizer.add_tokens([token])
     return tokenizer
 
 
 def characters(
-    normalizer: Any, pre_tokenizer: Any, added: Sequence[AddedToken]
+    normalizer: Any,
+    pre_tokenizer: Any,
+    added: Sequence[AddedToken],
+    texts: Sequence[str] = (),
+    size: int = 900,
 ) -> tokenizers.Tokenizer:
     """A small tokenizer of the SentencePiece kind, with byte fallback."""
     tokenizer = tokenizers.Tokenizer(
@@ -196,10 +216,11 @@ def characters(
     metaspace = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     tokenizer.pre_tokenizer = metaspace
     # Some signs are left to byte tokens.
-    common = [line.translate({ord(c): None for c in "😀👩👧ไท\x00\x07"}) for line in corpus()]
+    rare = {ord(character): None for character in "😀👩👧ไท\x00\x07"}
+    common = [line.translate(rare) for line in [*corpus(), *texts]]
     byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
     trainer = trainers.BpeTrainer(
-        vocab_size=900, special_tokens=["<unk>", "<s>", "</s>", *byte_tokens], show_progress=False
+        vocab_size=size, special_tokens=["<unk>", "<s>", "</s>", *byte_tokens], show_progress=False
     )
     tokenizer.train_from_iterator(common, trainer)
     content = json.loads(tokenizer.to_str())

@@ -1,4 +1,4 @@
-"""Published data raises no error that is not real; docs/check.md lists those that are.
+"""Sound data raises no error that is not real; docs/check.md lists those that are.
 
 Real are rows that the template refuses as transformers does (`template-error`), tool calls
 that it does not print (`turn-lost`), rows without an answer (`no-assistant-turn`), and Mistral,
@@ -13,9 +13,16 @@ from itertools import product
 import pytest
 
 import turnmill
-from fixtures import STOPS, TOKENIZERS, rows, spread, tokenizer_dir
+from fixtures import PUBLISHED, SMALL, published, rows, spread, stops, tokenizer_dir
 
-SETS = {
+OWN = {
+    "demo-alpaca": ("demo-alpaca", {}),
+    "demo-sharegpt": ("demo-sharegpt", {}),
+    "demo-messages": ("demo-messages", {"history": "last-turn"}),
+    "demo-function-calls": ("demo-function-calls", {}),
+    "demo-parts": ("demo-parts", {"history": "last-turn"}),
+}
+SETS = OWN | {
     "alpaca-en": ("alpaca_en_52k.json.zst", {}),
     "alpaca-zh": ("alpaca_zh_20k.json.zst", {}),
     "code-alpaca": ("code_alpaca_2k.json", {}),
@@ -45,6 +52,12 @@ UNREPLAYED = {("smilechat", "qwen3"): 1}
 """Turns of 300 rows whose prompt is not the server's: the second of two answers in a row, before
 which Qwen3's template prints an empty think block in a prompt and nothing in a conversation."""
 QUICK = [
+    # Reasoning of gpt-oss ends in <|end|>, which is in its stop set here: a real premature end.
+    *(
+        (name, tokenizer)
+        for name, tokenizer in product(OWN, SMALL)
+        if "gpt-oss" not in tokenizer or name not in ("demo-messages", "demo-parts")
+    ),
     ("sharegpt", "llama-3.2-instruct"),
     ("glaive", "qwen3"),
     ("tau-bench", "qwen3"),
@@ -63,9 +76,9 @@ def assert_clean(name, tokenizer, count, place, unreplayed=0):
     some = list(spread(rows(file), count))[:count]
     source.write_text("".join(json.dumps(row) + "\n" for row in some))
     recipe = turnmill.Recipe(
-        tokenizer=tokenizer_dir(tokenizer), stop=STOPS[tokenizer], max_rejects=1.0, **keys
+        tokenizer=tokenizer_dir(tokenizer), stop=stops(tokenizer), max_rejects=1.0, **keys
     )
-    real = {"prompt-parity"} if tokenizer in OTHER_PROMPTS else set()
+    real = {"prompt-parity"} if published(tokenizer) in OTHER_PROMPTS else set()
     raw = turnmill.check(source, tokenizer=tokenizer_dir(tokenizer), recipe=recipe)
     assert errors(raw) <= ROW_RULES | real
     # Questions of GSM8K run into their answers: a token of both is in no prompt.
@@ -81,11 +94,13 @@ def assert_clean(name, tokenizer, count, place, unreplayed=0):
 
 
 @pytest.mark.parametrize(("name", "tokenizer"), QUICK)
-def test_a_sample_of_published_data_is_clean(name, tokenizer, tmp_path):
+def test_a_sample_of_a_set_is_clean(name, tokenizer, tmp_path):
     assert_clean(name, tokenizer, 20, tmp_path)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("name", "tokenizer"), list(product(SETS, TOKENIZERS)))
+@pytest.mark.parametrize(
+    ("name", "tokenizer"), [pair for pair in product(SETS, PUBLISHED) if pair[0] not in OWN]
+)
 def test_every_published_set_is_clean(name, tokenizer, tmp_path):
     assert_clean(name, tokenizer, 300, tmp_path, UNREPLAYED.get((name, tokenizer), 0))

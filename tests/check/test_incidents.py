@@ -1,4 +1,4 @@
-"""Each way in which published data went wrong, on real tokenizers: the rule, the row, the turn.
+"""Each way in which published data went wrong, on every tokenizer: the rule, the row, the turn.
 
 Three rows of two turns; one turn of the middle row is broken. The rules that fire have to be the
 named one alone (of severity error), at that row and turn.
@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 import turnmill
-from fixtures import STOPS, tokenizer_dir
+from fixtures import both, published, stops, token_id, tokenizer_dir
 
-NAMES = ("qwen3", "llama-3.2-instruct", "mistral-7b-instruct-v0.3", "gemma-3", "deepseek-v3")
+NAMES = both("qwen3", "llama-3.2-instruct", "mistral-7b-instruct-v0.3", "gemma-3", "deepseek-v3")
 CHAT = [
     {"role": "user", "content": "Hello there"},
     {"role": "assistant", "content": "Hi, how are you?"},
@@ -24,11 +24,11 @@ CHAT = [
     {"role": "assistant", "content": "I am well, thanks for asking."},
 ]
 WRONG = {
-    "qwen3": 151646,
-    "llama-3.2-instruct": 128002,
-    "mistral-7b-instruct-v0.3": 10,
-    "gemma-3": 255999,
-    "deepseek-v3": 128000,
+    "qwen3": "<|object_ref_start|>",
+    "llama-3.2-instruct": "<|reserved_special_token_0|>",
+    "mistral-7b-instruct-v0.3": "[control_8]",
+    "gemma-3": "<start_of_image>",
+    "deepseek-v3": "<｜place▁holder▁no▁0｜>",
 }
 """Control tokens that end no turn."""
 OF_ALIENS = {"wrong-terminator", "control-token-in-content"}
@@ -63,7 +63,7 @@ def tokenizer(name: str) -> turnmill.Tokenizer:
 
 @cache
 def encoded(name: str) -> pa.Table:
-    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=stops(name))
     return turnmill.Encoder(recipe).encode([{"messages": CHAT}]).table
 
 
@@ -76,7 +76,7 @@ def check(name: str, broken: Sample, **options: Any):
     rows = [sample(name), broken, sample(name)]
     table = pa.table({"input_ids": [r.ids for r in rows], "labels": [r.labels for r in rows]})
     options = {"max_length": 9999, **options}
-    return turnmill.check(table, tokenizer=tokenizer(name), stop=STOPS[name], **options)
+    return turnmill.check(table, tokenizer=tokenizer(name), stop=stops(name), **options)
 
 
 def errors(findings) -> list[str]:
@@ -120,7 +120,8 @@ class TestIncident:
     def test_a_terminator_that_is_wrong(self, name):
         broken = sample(name)
         end = broken.turns[TURN][1]
-        broken.put(end - 1, end, [WRONG[name]], trained=True)
+        wrong = token_id(name, WRONG[published(name)])
+        broken.put(end - 1, end, [wrong], trained=True)
         findings = check(name, broken)
         # Where no template prints that token, it is a control token out of a text as well.
         assert {"wrong-terminator"} <= set(errors(findings)) <= OF_ALIENS
@@ -132,7 +133,7 @@ class TestIncident:
         pad = rows[ROW].ids[rows[ROW].turns[TURN][1] - 1]
         rows[ROW].labels = [-100 if label == pad else label for label in rows[ROW].labels]
         batch = {"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]}
-        findings = turnmill.check_batch(batch, tokenizer(name), stop=STOPS[name])
+        findings = turnmill.check_batch(batch, tokenizer(name), stop=stops(name))
         assert errors(findings) == ["terminator-masked"]
         found = findings.rules["terminator-masked"]
         places = [(place["row"], place["turn"]) for place in found.evidence]
@@ -170,7 +171,7 @@ class TestIncident:
         assert findings.rules["mask-off-by-one"].evidence[0]["row"] == ROW
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("mistral")])
+@pytest.mark.parametrize("name", [name for name in NAMES if "mistral" not in name])
 def test_another_prompt_than_the_servers(name):
     broken = sample(name)
     whole, *pieces = (
@@ -183,7 +184,7 @@ def test_another_prompt_than_the_servers(name):
     assert findings.facts["replay"]["rate"] == pytest.approx(4 / 6)
 
 
-@pytest.mark.parametrize("name", ["llama-3.2-instruct", "mistral-7b-instruct-v0.3", "gemma-3"])
+@pytest.mark.parametrize("name", both("llama-3.2-instruct", "mistral-7b-instruct-v0.3", "gemma-3"))
 def test_two_beginnings(name):
     broken = sample(name)
     broken.put(0, 0, broken.ids[:1], trained=False)
@@ -192,7 +193,7 @@ def test_two_beginnings(name):
     assert findings.rules["double-bos"].evidence[0]["row"] == ROW
 
 
-@pytest.mark.parametrize("name", ["llama-3.2-instruct", "gemma-3"])
+@pytest.mark.parametrize("name", both("llama-3.2-instruct", "gemma-3"))
 def test_rows_packed_without_boundaries(name):
     two = sample(name)
     packed = Sample(two.ids * 2, two.labels * 2)
@@ -201,10 +202,10 @@ def test_rows_packed_without_boundaries(name):
     assert findings.rules["packing-boundary"].evidence[0]["row"] == ROW
 
 
-def test_rows_packed_without_boundaries_where_no_bos_tells_them_apart():
+@pytest.mark.parametrize("name", both("qwen3"))
+def test_rows_packed_without_boundaries_where_no_bos_tells_them_apart(name):
     """ChatML has no BOS: a system message behind an answer is all that shows."""
-    name = "qwen3"
-    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=stops(name))
     row = {"messages": [{"role": "system", "content": "Be kind."}, *CHAT]}
     table = turnmill.Encoder(recipe).encode([row]).table
     one = Sample(table["input_ids"][0].as_py(), table["labels"][0].as_py())
@@ -216,9 +217,10 @@ def test_rows_packed_without_boundaries_where_no_bos_tells_them_apart():
     assert "role-order" not in check(name, one).rules
 
 
-@pytest.mark.parametrize("name", ["qwen3", "llama-3.2-instruct"])
+@pytest.mark.parametrize("name", both("qwen3", "llama-3.2-instruct"))
 def test_a_control_token_that_no_template_prints(name):
-    alien = {"qwen3": "<|box_start|>", "llama-3.2-instruct": "<|reserved_special_token_7|>"}[name]
+    aliens = {"qwen3": "<|box_start|>", "llama-3.2-instruct": "<|reserved_special_token_7|>"}
+    alien = aliens[published(name)]
     broken = sample(name)
     id_ = tokenizer(name).token_to_id(alien)
     broken.put(4, 4, [id_], trained=False)
@@ -228,7 +230,7 @@ def test_a_control_token_that_no_template_prints(name):
     assert (place["row"], "never prints" in place["note"]) == (ROW, True)
 
 
-@pytest.mark.parametrize("name", ["llama-3.2-instruct", "gemma-3"])
+@pytest.mark.parametrize("name", both("llama-3.2-instruct", "gemma-3"))
 def test_another_header_than_the_templates(name):
     """Incident 75: a newline is missing behind the header."""
     broken = sample(name)
@@ -240,9 +242,9 @@ def test_another_header_than_the_templates(name):
     assert (place["row"], place["turn"]) == (ROW, TURN)
 
 
-def test_a_template_that_changed(tmp_path):
+@pytest.mark.parametrize("name", both("qwen3"))
+def test_a_template_that_changed(name, tmp_path):
     """The data was rendered by another template than the one that is served."""
-    name = "qwen3"
     served = tmp_path / "served"
     served.mkdir()
     for file in tokenizer_dir(name).iterdir():
@@ -252,8 +254,8 @@ def test_a_template_that_changed(tmp_path):
     assert "another one" in findings.rules["prompt-parity"].evidence[0]["note"]
 
 
-def test_a_turn_that_only_stops():
-    name = "qwen3"
+@pytest.mark.parametrize("name", both("qwen3"))
+def test_a_turn_that_only_stops(name):
     broken = sample(name)
     start, end = broken.turns[0]
     del broken.ids[start : end - 1], broken.labels[start : end - 1]

@@ -1,4 +1,4 @@
-"""Clean data of real models raises no error; each defect of it is named at its row and turn."""
+"""Clean data of every model raises no error; each defect of it is named at its row and turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 import turnmill
-from fixtures import STOPS, TOKENIZERS, tokenizer_dir
+from fixtures import TOKENIZERS, both, stops, token_id, tokenizer_dir
 
 CHAT = [
     {"role": "user", "content": "Hello there"},
@@ -14,19 +14,19 @@ CHAT = [
     {"role": "user", "content": "Fine."},
     {"role": "assistant", "content": "Good to hear."},
 ]
-LOCATED = tuple(name for name in TOKENIZERS if name != "gpt-oss")
+LOCATED = tuple(name for name in TOKENIZERS if "gpt-oss" not in name)
 """gpt-oss ends its turns in a token that its public stop set does not hold: a run stops there."""
 
 
 def encoded(name, messages=CHAT):
-    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=stops(name))
     table = turnmill.Encoder(recipe).encode([{"messages": messages}]).table
     return table["input_ids"][0].as_py(), table["labels"][0].as_py()
 
 
 def audit(name, ids, labels):
     table = pa.table({"input_ids": [ids], "labels": [labels]})
-    return turnmill.check(table, tokenizer=tokenizer_dir(name), stop=STOPS[name], max_length=9999)
+    return turnmill.check(table, tokenizer=tokenizer_dir(name), stop=stops(name), max_length=9999)
 
 
 def errors(findings):
@@ -77,7 +77,7 @@ def test_prompts_in_the_loss(name):
     assert "prompt-in-loss" in errors(audit(name, ids, list(ids)))
 
 
-@pytest.mark.parametrize("name", ["qwen3", "llama-3.2-instruct", "gemma-3", "deepseek-v3"])
+@pytest.mark.parametrize("name", both("qwen3", "llama-3.2-instruct", "gemma-3", "deepseek-v3"))
 def test_labels_one_token_late(name):
     ids, labels = encoded(name)
     shifted = [-100, *labels[:-1]]
@@ -89,7 +89,7 @@ def test_labels_one_token_late(name):
     assert "mask-off-by-one" in errors(audit(name, ids, early))
 
 
-@pytest.mark.parametrize("name", ["qwen3", "llama-3.2-instruct", "gemma-3"])
+@pytest.mark.parametrize("name", both("qwen3", "llama-3.2-instruct", "gemma-3"))
 def test_an_untrained_turn_and_a_generation_prompt(name):
     ids, labels = encoded(name)
     (start, end), (second, _) = runs(labels)
@@ -99,33 +99,39 @@ def test_an_untrained_turn_and_a_generation_prompt(name):
     assert errors(audit(name, ids[:second], labels[:second])) == ["generation-prompt-in-sample"]
 
 
-def test_a_prompt_that_the_server_tokenizes_otherwise():
-    name = "qwen3"
+@pytest.mark.parametrize("name", both("qwen3"))
+def test_a_prompt_that_the_server_tokenizes_otherwise(name):
     ids, labels = encoded(name)
     tokenizer = turnmill.Tokenizer(tokenizer_dir(name))
     place = ids.index(tokenizer.encode("Hello").tolist()[0])
     apart = tokenizer.encode("H").tolist() + tokenizer.encode("ello").tolist()
-    ids, labels = ids[:place] + apart + ids[place + 1 :], [-100, *labels]
+    ids, labels = ids[:place] + apart + ids[place + 1 :], [-100] * (len(apart) - 1) + labels
     findings = audit(name, ids, labels)
     assert errors(findings) == ["prompt-parity"]
     assert findings.facts["replay"]["rate"] == 0.0
     assert findings.rules["prompt-parity"].evidence[0]["row"] == 0
 
 
-@pytest.mark.parametrize("name", ["qwen3", "llama-3.2-instruct"])
-def test_the_base_models_stop_set(name):
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        *((name, "<|endoftext|>") for name in both("qwen3")),
+        *((name, "<|end_of_text|>") for name in both("llama-3.2-instruct")),
+    ],
+)
+def test_the_base_models_stop_set(name, base):
     ids, labels = encoded(name)
-    base = {"qwen3": 151643, "llama-3.2-instruct": 128001}[name]
     table = pa.table({"input_ids": [ids], "labels": [labels]})
-    findings = turnmill.check(table, tokenizer=tokenizer_dir(name), stop=[base])
+    findings = turnmill.check(table, tokenizer=tokenizer_dir(name), stop=[token_id(name, base)])
     assert errors(findings) == ["wrong-terminator"]
     assert findings.rules["wrong-terminator"].count == 2
 
 
-def test_a_stop_token_in_the_text_of_a_user():
-    name = "llama-3.2-instruct"
+@pytest.mark.parametrize("name", both("llama-3.2-instruct"))
+def test_a_stop_token_in_the_text_of_a_user(name):
     ids, labels = encoded(name)
     tokenizer = turnmill.Tokenizer(tokenizer_dir(name))
     place = ids.index(tokenizer.encode("Hello").tolist()[0])
-    ids, labels = [*ids[:place], 128009, *ids[place:]], [-100, *labels]
+    stop = token_id(name, "<|eot_id|>")
+    ids, labels = [*ids[:place], stop, *ids[place:]], [-100, *labels]
     assert "control-token-in-content" in errors(audit(name, ids, labels))

@@ -15,7 +15,7 @@ import pytest
 from tokenizers import Tokenizer
 
 import turnmill
-from fixtures import STOPS, rows, tokenizer_dir
+from fixtures import SMALL, both, rows, stops, tokenizer_dir
 from oracle import Reference, frozen_clock, messages, sharegpt
 
 DEMO = Path(turnmill.__file__).parent / "demo"
@@ -67,11 +67,11 @@ def test_an_answer_that_merges_with_the_header_is_no_right_turn():
     assert "prompt-parity" not in findings.rules
 
 
-@pytest.mark.parametrize("name", ["llama-3.2-instruct", "mistral-7b-instruct-v0.3", "qwen3"])
+@pytest.mark.parametrize("name", both("llama-3.2-instruct", "mistral-7b-instruct-v0.3", "qwen3"))
 def test_the_rate_is_that_of_the_reference(name):
-    some = rows("sharegpt_dev.jsonl.zst", 40)
+    some = rows("demo-sharegpt" if name in SMALL else "sharegpt_dev.jsonl.zst", 40)
     recipe = turnmill.Recipe(
-        tokenizer=tokenizer_dir(name), stop=STOPS[name], now="2026-03-04T05:06:07",
+        tokenizer=tokenizer_dir(name), stop=stops(name), now="2026-03-04T05:06:07",
         special_in_content="parse",
     )  # fmt: skip
     found = turnmill.check(some, tokenizer=tokenizer_dir(name), recipe=recipe).facts["replay"]
@@ -103,17 +103,15 @@ def reference_turns(name, some, encoder):
     return [tuple(by_turn[position]) for position in sorted(by_turn)]
 
 
-def test_no_conversation_shows_what_qwen3_sends_between_two_answers_in_a_row():
+@pytest.mark.parametrize("name", both("qwen3"))
+def test_no_conversation_shows_what_qwen3_sends_between_two_answers_in_a_row(name):
     """Its prompt has an empty think block before the first answer, no whole conversation has."""
     chat = [*talk("Hi", "Hello!")["messages"], {"role": "assistant", "content": "Well?"}]
     chat += talk("Fine.", "Good.")["messages"]
-    assert all(
-        "<think>" in text for text in server_texts(Reference(tokenizer_dir("qwen3")), chat[:2])
-    )
+    sent = server_texts(Reference(tokenizer_dir(name)), chat[:2])
+    assert all("<think>" in text for text in sent)
     for history in ("as-rendered", "expand"):
-        recipe = turnmill.Recipe(
-            tokenizer=tokenizer_dir("qwen3"), stop=STOPS["qwen3"], history=history
-        )
+        recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=stops(name), history=history)
         findings = turnmill.check([{"messages": chat}], tokenizer=recipe.tokenizer, recipe=recipe)
         rates = [at["rate"] for at in findings.facts["replay"]["by_turn"]]
         assert rates == [1.0, 0.0, 1.0]
@@ -139,13 +137,13 @@ def server_texts(reference, chat):
 
 
 @pytest.mark.parametrize("answer", ["你好，我是。", "1. Yes", "Yes"])
-def test_a_space_that_the_tokenizer_writes_is_the_answers(answer):
+@pytest.mark.parametrize("name", both("phi-3-mini"))
+def test_a_space_that_the_tokenizer_writes_is_the_answers(name, answer):
     """Phi-3 puts a token ``▁`` before such answers. The prompt has it not, the model writes it.
 
     Where the answer is one token with its space, that is no space which the row lacks.
     """
-    name = "phi-3-mini"
-    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=stops(name))
     findings = turnmill.check([talk("Hi", answer)], tokenizer=recipe.tokenizer, recipe=recipe)
     assert findings.facts["replay"]["rate"] == 1.0
     assert not {"prompt-parity", "prefix-space-drift", "boundary-merge"} & findings.rules.keys()
@@ -163,19 +161,19 @@ def test_a_space_that_the_tokenizer_writes_is_the_answers(answer):
     assert sample["labels"][len(prompt)] == sample["input_ids"][len(prompt)]
 
 
-def test_a_space_that_a_control_token_swallows_is_named_with_its_message():
+@pytest.mark.parametrize("name", both("phi-3-mini"))
+def test_a_space_that_a_control_token_swallows_is_named_with_its_message(name):
     """Phi-3's ``<|assistant|>`` takes the newline behind it and the answer's own first space."""
-    name = "phi-3-mini"
-    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=STOPS[name])
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=stops(name))
     data = [talk("Hi", "Hello"), talk("Hi", "Hello", "Bye", " Bye")]
     found = turnmill.check(data, tokenizer=recipe.tokenizer, recipe=recipe).rules["boundary-merge"]
     place = found.evidence[0]
     assert (found.count, place["row"], place["message"]) == (1, 1, 3)
 
 
-def test_thinking_that_the_server_has_to_switch_off_is_noted():
-    name = "qwen3"
-    findings = turnmill.check([GOOD], tokenizer=tokenizer_dir(name), stop=STOPS[name])
+@pytest.mark.parametrize("name", both("qwen3"))
+def test_thinking_that_the_server_has_to_switch_off_is_noted(name):
+    findings = turnmill.check([GOOD], tokenizer=tokenizer_dir(name), stop=stops(name))
     found = findings.facts["replay"]
     assert found["rate"] == 1.0
     assert found["switched"] == {"enable_thinking=false": 1}

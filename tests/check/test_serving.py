@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import turnmill
-from fixtures import STOPS, tokenizer_dir
+from fixtures import both, stops, token_id, tokenizer_dir
 from turnmill import cli
 from turnmill.errors import RecipeError, TokenizerError
 
@@ -83,13 +83,13 @@ def test_a_serving_directory_that_is_none_names_its_own_flag(tmp_path, place):
     assert place in raised.value.path
 
 
-def test_llama_cpp_is_told_the_token_that_ends_turns(tmp_path):
+@pytest.mark.parametrize("name", both("phi-3-mini"))
+def test_llama_cpp_is_told_the_token_that_ends_turns(name, tmp_path):
     """Phi-3 ends a turn with one stop token and the conversation with another one."""
-    tokenizer = tokenizer_dir("phi-3-mini")
-    recipe = turnmill.Recipe(tokenizer=tokenizer, stop=STOPS["phi-3-mini"])
+    recipe = turnmill.Recipe(tokenizer=tokenizer_dir(name), stop=stops(name))
     turnmill.prepare([ROW], tmp_path / "out", recipe)
     text = (tmp_path / "out" / "serving" / "README.md").read_text()
-    assert "eos_token_id=int:32007" in text
+    assert f"eos_token_id=int:{token_id(name, '<|end|>')}" in text
 
 
 def test_a_stop_id_that_the_tokenizer_has_not():

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fixtures import ROOT, fixture
+from fixtures import ROOT, both, template_text, tokenizer_dir
 from turnmill import Template, Tokenizer
 from turnmill.cli import main
 
@@ -55,8 +55,9 @@ def test_the_stop_set_of_a_tokenizer_is_named(capsys: pytest.CaptureFixture[str]
     assert stops[0]["token"] == "<|im_end|>"
 
 
+@pytest.mark.parametrize("small", [True, False], ids=["small", "published"])
 @pytest.mark.parametrize(
-    ("tokenizer", "expected"),
+    ("name", "expected"),
     [
         ("qwen3", {"rewrites_history": True, "reads_reasoning": True, "reads_tools": True}),
         ("llama-3.2-instruct", {"rewrites_history": False, "reads_date": True}),
@@ -66,19 +67,23 @@ def test_the_stop_set_of_a_tokenizer_is_named(capsys: pytest.CaptureFixture[str]
         ("mistral-7b-instruct-v0.3", {"terminator": "</s>", "reads_date": False}),
     ],
 )
-def test_the_study_of_a_tokenizers_template(tokenizer: str, expected: dict[str, object]) -> None:
-    study = Template(fixture("tokenizers", tokenizer)).study()
+def test_the_study_of_a_tokenizers_template(
+    name: str, expected: dict[str, object], small: bool
+) -> None:
+    study = Template(tokenizer_dir(both(name)[0 if small else 1])).study()
     assert {key: study[key] for key in expected} == expected
 
 
-def test_a_refused_role_says_why() -> None:
-    study = Template(fixture("chat_templates", "llamacpp.google-gemma-2-2b-it.jinja")).study()
+@pytest.mark.parametrize("name", ["built-in/gemma-2", "llamacpp.google-gemma-2-2b-it"])
+def test_a_refused_role_says_why(name: str) -> None:
+    study = Template(template_text(name)).study()
     system = next(role for role in study["roles"] if role["role"] == "system")
     assert not system["accepted"]
     assert "System role not supported" in system["refusal"]
 
 
-def test_next_role_markers_are_named() -> None:
-    study = Template(fixture("chat_templates", "llamacpp.GLM-4.6.jinja")).study()
+@pytest.mark.parametrize("name", ["unseen/glm-style", "llamacpp.GLM-4.6"])
+def test_next_role_markers_are_named(name: str) -> None:
+    study = Template(template_text(name)).study()
     assert study["next_role_ends_turn"]
     assert study["role_markers"]["user"].startswith("<|user|>")

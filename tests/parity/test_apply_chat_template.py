@@ -309,6 +309,13 @@ def test_a_continued_turn_has_a_span_to_the_end(tmp_path: Path) -> None:
 
 
 TEMPLATES = (
+    "untagged/qwen3",
+    "untagged/llama-3.1",
+    "untagged/phi-3",
+    "untagged/deepseek-v3",
+    "unseen/harmony",
+    "unseen/glm-style",
+    "built-in/qwen3",
     "llamacpp.Qwen-Qwen3-0.6B",
     "llamacpp.meta-llama-Llama-3.2-3B-Instruct",
     "llamacpp.microsoft-Phi-3.5-mini-instruct",
@@ -322,9 +329,9 @@ TEMPLATES = (
 )
 
 
-@pytest.mark.parametrize("name", TEMPLATES if fixtures.present() else [])
-def test_real_templates_continue_alike(name: str, tmp_path: Path) -> None:
-    source = fixtures.template_path(name).read_text("utf-8")
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_whole_templates_continue_alike(name: str, tmp_path: Path) -> None:
+    source = fixtures.template_text(name)
     both = Both(folder(tmp_path / "tokenizer", source))
     rendered = 0
     for messages in (*FINALS.values(), *CONVERSATIONS.values()):

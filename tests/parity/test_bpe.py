@@ -1,7 +1,6 @@
 """Ids of the BPE encoder are those of the tokenizers wheel, for every family of tokenizers.
 
-Real tokenizers come from the shared fixtures. Families without one are built here: the published
-pre-tokenizer, normalizer and added tokens, and a vocabulary trained on the spot.
+Small ones of every family are trained on the spot; published ones come from the shared fixtures.
 """
 
 from __future__ import annotations
@@ -27,6 +26,8 @@ from families import (
     soup,
     trained,
 )
+
+NAMES = fixtures.both(*fixtures.PUBLISHED, "gpt2")
 
 
 def differences(path: Path, texts: list[str]) -> list[tuple[str, list[int], list[int]]]:
@@ -118,10 +119,10 @@ def code_points() -> list[str]:
     return [f"a{c}b {c}1{c}\n{c}  {c}'{c} A{c}中{c}{c}" for c in everything]
 
 
-@pytest.mark.parametrize("name", [*fixtures.TOKENIZERS, "gpt2"])
+@pytest.mark.parametrize("name", NAMES)
 def test_pieces_of_every_length(name: str) -> None:
     """Tables have limits at 15 and 31 bytes, blocks at 64; what is met again comes from a table."""
-    path = fixtures.fixture("tokenizers", name, "tokenizer.json")
+    path = fixtures.tokenizer_dir(name) / "tokenizer.json"
     draw = random.Random(9)
     texts = []
     for length in (*range(1, 4), *range(14, 19), *range(30, 35), 47, 48, *range(63, 66)):
@@ -144,21 +145,29 @@ def test_pieces_of_every_length(name: str) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", [*fixtures.TOKENIZERS, "gpt2"])
+@pytest.mark.parametrize("name", [*fixtures.PUBLISHED, "gpt2"])
 def test_every_code_point(name: str) -> None:
-    path = fixtures.fixture("tokenizers", name, "tokenizer.json")
+    path = fixtures.tokenizer_dir(name) / "tokenizer.json"
     texts = code_points()
     for start in range(0, len(texts), 20_000):
         assert differences(path, texts[start : start + 20_000]) == []
 
 
-@pytest.mark.parametrize("name", [*fixtures.TOKENIZERS, "gpt2"])
-def test_fixture_tokenizers(name: str) -> None:
-    path = fixtures.fixture("tokenizers", name, "tokenizer.json")
+def probes(name: str) -> list[str]:
+    """Texts that try what a tokenizer has; the published ones have a file of them."""
+    if name in fixtures.SMALL or name == "small-gpt2":
+        lines = [json.dumps(row, ensure_ascii=False) for row in fixtures.rows("demo-messages")]
+        return ["\n".join(lines), *lines]
     probe = fixtures.fixture("tokenizers", "PROBE.txt").read_bytes().decode()
+    return [probe, *probe.split("\n")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_tokenizers(name: str) -> None:
+    path = fixtures.tokenizer_dir(name) / "tokenizer.json"
     golden = path.parent / "golden.jsonl"
     rows = golden.read_text("utf-8").split("\n") if golden.exists() else []
-    texts = [probe, *probe.split("\n"), *(json.loads(row)["text"] for row in rows if row)]
+    texts = [*probes(name), *(json.loads(row)["text"] for row in rows if row)]
     reference = tokenizers.Tokenizer.from_file(str(path))
     draw = random.Random(4)
     ids = draw.choices(range(reference.get_vocab_size()), k=12_000)

@@ -25,15 +25,7 @@ def source(name: str) -> str:
 
 
 def config_template(tokenizer: str) -> Callable[[], str]:
-    import json
-
-    def read() -> str:
-        config = json.loads(
-            (fixtures.tokenizer_dir(tokenizer) / "tokenizer_config.json").read_text()
-        )
-        return str(config["chat_template"])
-
-    return read
+    return lambda: fixtures.chat_template(tokenizer)
 
 
 def shared_template(name: str) -> Callable[[], str]:

@@ -10,17 +10,23 @@ import fixtures
 import oracle
 import turnmill
 
-TOOLRL = "toolrl_think_sft_dev.json"
+QWEN = fixtures.both("qwen3")
+
+
+@pytest.fixture(scope="module", params=QWEN)
+def name(request: pytest.FixtureRequest) -> str:
+    """A tokenizer with Qwen3's template."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def encoders() -> dict[str, turnmill.Encoder]:
+def encoders(name: str) -> dict[str, turnmill.Encoder]:
     """Qwen3 with the defaults, and with control tokens parsed as transformers does."""
 
     def made(**keys: Any) -> turnmill.Encoder:
         recipe = turnmill.Recipe(
-            tokenizer=fixtures.tokenizer_dir("qwen3"),
-            stop=fixtures.STOPS["qwen3"],
+            tokenizer=fixtures.tokenizer_dir(name),
+            stop=fixtures.stops(name),
             history="as-rendered",
             now=oracle.NOW,
             **keys,
@@ -31,12 +37,13 @@ def encoders() -> dict[str, turnmill.Encoder]:
 
 
 def test_rows_with_think_and_tool_call_markers_are_as_in_transformers(
-    encoders: dict[str, turnmill.Encoder],
+    name: str, encoders: dict[str, turnmill.Encoder]
 ) -> None:
-    rows = fixtures.rows(TOOLRL)
+    own = name in fixtures.SMALL
+    rows = fixtures.rows("demo-thoughts-and-calls" if own else "toolrl_think_sft_dev.json")
     encoded = encoders["default"].encode(rows)
     assert encoded.rejects.num_rows == 0
-    reference = oracle.Reference(fixtures.tokenizer_dir("qwen3"))
+    reference = oracle.Reference(fixtures.tokenizer_dir(name))
     texts = []
     for row in rows:
         read = oracle.alpaca(row) if "instruction" in row else oracle.sharegpt(row)
@@ -49,15 +56,17 @@ def test_rows_with_think_and_tool_call_markers_are_as_in_transformers(
 
 
 def test_rows_without_control_text_are_as_in_exact_mode(
-    encoders: dict[str, turnmill.Encoder],
+    name: str, encoders: dict[str, turnmill.Encoder]
 ) -> None:
-    rows = fixtures.rows("sharegpt_dev.jsonl.zst", 150)
+    own = name in fixtures.SMALL
+    rows = fixtures.rows("demo-sharegpt" if own else "sharegpt_dev.jsonl.zst", 150)
+    least = len(rows) - 10
     rows.append(
         {"conversations": [{"from": "human", "value": "<|im_end|>"}, {"from": "gpt", "value": "a"}]}
     )
     default, parse = encoders["default"].encode(rows), encoders["parse"].encode(rows)
     shared = set(default.table["row"].to_pylist()) & set(parse.table["row"].to_pylist())
-    assert len(shared) > 140
+    assert len(shared) > least
     ids = {
         name: dict(zip(table["row"].to_pylist(), table["input_ids"].to_pylist(), strict=True))
         for name, table in (("default", default.table), ("parse", parse.table))
@@ -67,8 +76,9 @@ def test_rows_without_control_text_are_as_in_exact_mode(
     assert default.counts["special-token-in-content"] >= 1
 
 
-def test_deepseeks_markers_in_content_make_no_control_id() -> None:
-    tokenizer = fixtures.tokenizer_dir("deepseek-v3")
+@pytest.mark.parametrize("model", fixtures.both("deepseek-v3"))
+def test_deepseeks_markers_in_content_make_no_control_id(model: str) -> None:
+    tokenizer = fixtures.tokenizer_dir(model)
     marker = "<｜User｜>"
     known = turnmill.Tokenizer(tokenizer).encode(marker).tolist()
     assert len(known) == 1
@@ -81,7 +91,7 @@ def test_deepseeks_markers_in_content_make_no_control_id() -> None:
     counts = {}
     for choice in ("text", "parse"):
         recipe = turnmill.Recipe(
-            tokenizer=tokenizer, stop=fixtures.STOPS["deepseek-v3"], special_in_content=choice
+            tokenizer=tokenizer, stop=fixtures.stops(model), special_in_content=choice
         )
         (ids,) = turnmill.Encoder(recipe).encode([row]).table["input_ids"].to_pylist()
         counts[choice] = ids.count(known[0])

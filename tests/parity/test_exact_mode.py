@@ -1,6 +1,7 @@
 """Exact mode gives, row for row, what transformers renders and the tokenizers wheel encodes.
 
-The default run takes rows at even distances from every data set; ``make test-full`` takes them all.
+The small models take the data sets made of the demo, the published ones the published sets. The
+default run takes rows at even distances from every data set; ``make test-full`` takes them all.
 With ``-s`` the full run prints a line for every tokenizer and data set.
 """
 
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -44,7 +46,7 @@ class DataSet:
     recipe: dict[str, Any] = field(default_factory=dict)
 
 
-DATA = {
+PUBLISHED = {
     "alpaca-en": DataSet("alpaca_en_52k.json.zst", "alpaca", oracle.alpaca),
     "alpaca-zh": DataSet("alpaca_zh_20k.json.zst", "alpaca", oracle.alpaca),
     "sharegpt": DataSet("sharegpt_dev.jsonl.zst", "sharegpt", oracle.sharegpt),
@@ -61,6 +63,22 @@ DATA = {
     ),
     "v1-sft": DataSet("llamafactory/v1_sft_demo.jsonl", "messages", oracle.messages),
 }
+OWN = {
+    "demo-alpaca": DataSet("demo-alpaca", "alpaca", oracle.alpaca),
+    "demo-sharegpt": DataSet("demo-sharegpt", "sharegpt", oracle.sharegpt),
+    "demo-counseling": DataSet(
+        "demo-counseling",
+        "messages",
+        oracle.smilechat,
+        {"roles": {"client": "user", "counselor": "assistant"}},
+    ),
+    "demo-messages": DataSet("demo-messages", "messages", oracle.messages),
+    "demo-function-calls": DataSet("demo-function-calls", "sharegpt", oracle.sharegpt),
+    "demo-parts": DataSet("demo-parts", "messages", oracle.messages),
+}
+DATA = OWN | PUBLISHED
+SMALL_CASES = list(product(fixtures.SMALL, OWN))
+PUBLISHED_CASES = list(product(fixtures.PUBLISHED, PUBLISHED))
 
 
 def reference(tokenizer: str, template: str | None = None) -> Reference:
@@ -69,7 +87,7 @@ def reference(tokenizer: str, template: str | None = None) -> Reference:
 
 @lru_cache(maxsize=2)
 def _reference(tokenizer: str, template: str | None) -> Reference:
-    source = None if template is None else fixtures.template_path(template).read_text("utf-8")
+    source = None if template is None else fixtures.template_text(template)
     return Reference(fixtures.tokenizer_dir(tokenizer), source)
 
 
@@ -91,7 +109,7 @@ def encode(rows: list[Any], tokenizer: str, data: DataSet, **recipe: Any) -> Any
         **EXACT,
         "tokenizer": str(fixtures.tokenizer_dir(tokenizer)),
         "schema": data.schema,
-        "stop": fixtures.STOPS[tokenizer],
+        "stop": fixtures.stops(tokenizer),
         **data.recipe,
         **recipe,
     }
@@ -191,8 +209,7 @@ def first_difference(written: dict[int, Any], index: int, ids: list[int]) -> str
     )
 
 
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("tokenizer", fixtures.TOKENIZERS)
+@pytest.mark.parametrize(("tokenizer", "name"), SMALL_CASES + PUBLISHED_CASES)
 def test_a_sample_of_the_rows(tokenizer: str, name: str):
     counts = compare(tokenizer, name, rows_of(DATA[name], SAMPLE))
     assert counts.rendered + counts.raised > 20
@@ -200,8 +217,7 @@ def test_a_sample_of_the_rows(tokenizer: str, name: str):
 
 @pytest.mark.full
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("tokenizer", fixtures.TOKENIZERS)
+@pytest.mark.parametrize(("tokenizer", "name"), PUBLISHED_CASES)
 def test_every_row(tokenizer: str, name: str, record_property: Callable[[str, str], None]):
     rows = rows_of(DATA[name], None)
     counts = Counts()
@@ -242,15 +258,22 @@ def labels_from_mask(expected: Reference, row: Row, rendered: Rendered, stops: s
     return labels, cut
 
 
-TRL = [("qwen3", "trl.qwen3_training"), ("llama-3.2-instruct", "trl.llama3_training")]
+TAGGED = {
+    "small-qwen3": "built-in/qwen3",
+    "small-llama-3.2-instruct": "built-in/llama-3",
+    "qwen3": "trl.qwen3_training",
+    "llama-3.2-instruct": "trl.llama3_training",
+}
+"""Templates with tags: built-in ones, and those that TRL trains with."""
+TAGGED_CASES = [case for case in SMALL_CASES + PUBLISHED_CASES if case[0] in TAGGED]
 
 
-def compare_labels(tokenizer: str, template: str, name: str, rows: list[Any]) -> int:
+def compare_labels(tokenizer: str, name: str, rows: list[Any]) -> int:
     """Asserts that labels are the mask as far as the first stop id, the rest counted; how many."""
     data = DATA[name]
-    expected = reference(tokenizer, template)
-    path = str(fixtures.template_path(template))
-    encoded = encode(rows, tokenizer, data, template=path, reasoning="train-empty")
+    expected = reference(tokenizer, TAGGED[tokenizer])
+    source = fixtures.template_text(TAGGED[tokenizer])
+    encoded = encode(rows, tokenizer, data, template=source, reasoning="train-empty")
     written, turned_away = samples(encoded), rejects(encoded)
     compared = cut_tokens = 0
     for index, raw in enumerate(rows):
@@ -260,7 +283,7 @@ def compare_labels(tokenizer: str, template: str, name: str, rows: list[Any]) ->
             assert index in turned_away, f"row {index}"
             continue
         assert isinstance(row, Row)
-        labels, cut = labels_from_mask(expected, row, rendered, set(fixtures.STOPS[tokenizer]))
+        labels, cut = labels_from_mask(expected, row, rendered, set(fixtures.stops(tokenizer)))
         assert written[index]["labels"] == labels, f"row {index}"
         compared += 1
         cut_tokens += cut
@@ -268,27 +291,31 @@ def compare_labels(tokenizer: str, template: str, name: str, rows: list[Any]) ->
     return compared
 
 
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize(("tokenizer", "template"), TRL)
-def test_labels_are_the_mask_of_the_training_template(tokenizer: str, template: str, name: str):
-    assert compare_labels(tokenizer, template, name, rows_of(DATA[name], SAMPLE)) > 20
+@pytest.mark.parametrize(("tokenizer", "name"), TAGGED_CASES)
+def test_labels_are_the_mask_of_the_training_template(tokenizer: str, name: str):
+    assert compare_labels(tokenizer, name, rows_of(DATA[name], SAMPLE)) > 20
 
 
 def test_stop_ids_inside_the_content_are_content():
     """Two answers of ShareGPT hold the text of a stop token before their own terminator."""
     rows = fixtures.rows(DATA["sharegpt"].file, 2, 1835)
     assert all("<|endoftext|>" in str(row) for row in rows)
-    assert compare_labels("qwen3", "trl.qwen3_training", "sharegpt", rows) == 2
+    assert compare_labels("qwen3", "sharegpt", rows) == 2
+
+
+def test_stop_ids_inside_our_own_content_are_content():
+    answer = {"from": "gpt", "value": "<|endoftext|> ends a text, <|im_end|> a turn."}
+    rows = [{"conversations": [{"from": "human", "value": "What ends what?"}, answer]}]
+    assert compare_labels("small-qwen3", "demo-sharegpt", rows) == 1
 
 
 @pytest.mark.full
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize(("tokenizer", "template"), TRL)
-def test_every_label_is_the_mask_of_the_training_template(tokenizer: str, template: str, name: str):
+@pytest.mark.parametrize(("tokenizer", "name"), [c for c in TAGGED_CASES if c in PUBLISHED_CASES])
+def test_every_label_is_the_mask_of_the_training_template(tokenizer: str, name: str):
     rows = rows_of(DATA[name], None)
     for start in range(0, len(rows), 5000):
-        compare_labels(tokenizer, template, name, rows[start : start + 5000])
+        compare_labels(tokenizer, name, rows[start : start + 5000])
 
 
 def assert_contract(table: pa.Table, stops: list[int]) -> None:
@@ -329,10 +356,10 @@ def compare_default(tokenizer: str, name: str, rows: list[Any]) -> None:
     default = {
         "special_in_content": "text",
         "eos": "ensure",
-        "history": "last-turn" if name == "reason-tool-use" else "auto",
+        "history": "last-turn" if name in ("reason-tool-use", "demo-messages") else "auto",
     }
     exact, encoded = encode(rows, tokenizer, data), encode(rows, tokenizer, data, **default)
-    assert_contract(encoded.table, fixtures.STOPS[tokenizer])
+    assert_contract(encoded.table, fixtures.stops(tokenizer))
     accounted = encoded.table["row"].to_pylist() + encoded.rejects["row"].to_pylist()
     assert sorted(accounted) == list(range(len(rows)))
     for index in differing(exact, encoded):
@@ -356,26 +383,26 @@ def differing(exact: Any, default: Any) -> set[int]:
     return {row for row in one if one[row] != other[row]}
 
 
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("tokenizer", fixtures.TOKENIZERS)
+@pytest.mark.parametrize(("tokenizer", "name"), SMALL_CASES + PUBLISHED_CASES)
 def test_the_default_mode_keeps_its_promise(tokenizer: str, name: str):
     compare_default(tokenizer, name, rows_of(DATA[name], SAMPLE))
 
 
 @pytest.mark.full
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("tokenizer", fixtures.TOKENIZERS)
+@pytest.mark.parametrize(("tokenizer", "name"), PUBLISHED_CASES)
 def test_the_default_mode_keeps_its_promise_on_every_row(tokenizer: str, name: str):
     rows = rows_of(DATA[name], None)
     for start in range(0, len(rows), 5000):
         compare_default(tokenizer, name, rows[start : start + 5000])
 
 
-@pytest.mark.parametrize("tokenizer", ["qwen3", "deepseek-v3", "mistral-7b-instruct-v0.3"])
+@pytest.mark.parametrize(
+    "tokenizer", fixtures.both("qwen3", "deepseek-v3", "mistral-7b-instruct-v0.3")
+)
 def test_special_text_is_the_only_difference_of_the_default_mode(tokenizer: str):
     """Rows without the text of a control token have the ids of exact mode."""
-    data = DATA["sharegpt"]
+    data = DATA["demo-sharegpt" if tokenizer in fixtures.SMALL else "sharegpt"]
     rows = rows_of(data, SAMPLE)
     exact = samples(encode(rows, tokenizer, data))
     default = samples(encode(rows, tokenizer, data, special_in_content="text"))

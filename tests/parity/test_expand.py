@@ -35,6 +35,13 @@ class Model(NamedTuple):
 
 
 MODELS = {
+    "small-qwen3": Model("untagged/qwen3", ["<|im_end|>"], "<|im_end|>"),
+    "small-llama-3": Model("untagged/llama-3.1", ["<|eot_id|>"], "<|eot_id|>"),
+    "small-phi-3": Model("untagged/phi-3", ["<|end|>", "<|endoftext|>"], "<|endoftext|>"),
+    "small-gpt-oss": Model(
+        "unseen/harmony", ["<|return|>", "<|call|>"], "<|return|>", ("<|end|>", "<|start|>")
+    ),
+    "small-olmo": Model("unseen/olmo", ["<|endoftext|>"], "<|endoftext|>"),
     "qwen3": Model("llamacpp.Qwen-Qwen3-0.6B", ["<|im_end|>"], "<|im_end|>"),
     "qwq": Model("llamacpp.Qwen-QwQ-32B", ["<|im_end|>"], "<|im_end|>"),
     "glm": Model(
@@ -106,7 +113,7 @@ CONVERSATIONS: dict[str, Messages] = {
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The directory of a tokenizer of bytes, the template, and the encoder with ``expand``."""
     model = MODELS[request.param]
-    source = fixtures.template_path(model.template).read_text("utf-8")
+    source = fixtures.template_text(model.template)
     directory = tiny_tokenizer.write(
         tmp_path_factory.mktemp("model"),
         [*model.stop, *model.more, "<bos>"],
@@ -167,11 +174,7 @@ def begins(text: str, start: int, prompt: str) -> bool:
     return start >= len(prompt) and text.startswith(prompt) and between in empty
 
 
-def cases() -> list[str]:
-    return list(CONVERSATIONS) if fixtures.present() else []
-
-
-@pytest.mark.parametrize("label", cases())
+@pytest.mark.parametrize("label", CONVERSATIONS)
 def test_every_trained_turn_stands_behind_the_prompt_of_inference(model: Any, label: str) -> None:
     messages = CONVERSATIONS[label]
     tools = TOOLS if "chain" in label else None
@@ -212,7 +215,7 @@ def stands(model: Any, messages: Messages, tools: Any, turn: int, end: int) -> b
     return chain and longer.startswith(prompt + own[len(prompt) : cut].removeprefix(block))
 
 
-@pytest.mark.parametrize("label", cases())
+@pytest.mark.parametrize("label", CONVERSATIONS)
 def test_there_are_no_more_samples_than_that_takes(model: Any, label: str) -> None:
     messages = CONVERSATIONS[label]
     tools = TOOLS if "chain" in label else None
@@ -240,7 +243,7 @@ def expanded(model: Any, rows: list[Any], **keys: Any) -> turnmill.Encoded:
     return turnmill.Encoder(recipe).encode(rows)
 
 
-only_qwen3 = pytest.mark.parametrize("model", ["qwen3"], indirect=True)
+only_qwen3 = pytest.mark.parametrize("model", fixtures.both("qwen3"), indirect=True)
 
 
 @only_qwen3

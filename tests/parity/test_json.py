@@ -11,11 +11,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import fixtures
 
+import demo_rows
+import fixtures
 from turnmill import DataError, _core
 
 DATA = (
+    "demo/alpaca.jsonl",
+    "demo/prompt-completion.jsonl",
+    "demo/sharegpt.json",
+    "demo/text.jsonl",
     "alpaca_en_52k.json.zst",
     "alpaca_zh_20k.json.zst",
     "code_alpaca_2k.json",
@@ -213,6 +218,7 @@ def read_table(table: pa.Table) -> list[Any]:
 @pytest.mark.parametrize(
     "name",
     [
+        *demo_rows.SETS,
         "llamafactory/reason_tool_use_demo_50.jsonl",
         "llamafactory/v1_sft_demo.jsonl",
         "llamafactory/glaive_toolcall_en_demo.json",

@@ -88,7 +88,7 @@ TEXTS: dict[str, Callable[[Draw, int], str]] = {
 
 @lru_cache(maxsize=1)
 def loaded(name: str) -> tuple[tokenizers.Tokenizer, turnmill.Tokenizer]:
-    path = fixtures.fixture("tokenizers", name, "tokenizer.json")
+    path = fixtures.tokenizer_dir(name) / "tokenizer.json"
     reference = tokenizers.Tokenizer.from_file(str(path))
     reference.no_truncation()
     reference.no_padding()
@@ -108,8 +108,14 @@ def check(name: str, text: str) -> None:
         pytest.fail(f"id {at}: {ours[around].tolist()} instead of {theirs[around].tolist()}")
 
 
+@pytest.mark.parametrize("name", fixtures.SMALL)
+def test_hard_texts_of_small_vocabularies(name: str) -> None:
+    for kind, text in TEXTS.items():
+        check(name, text(random.Random(kind), 4_000))
+
+
 @pytest.mark.parametrize("kind", TEXTS)
-@pytest.mark.parametrize("name", fixtures.TOKENIZERS)
+@pytest.mark.parametrize("name", fixtures.PUBLISHED)
 def test_hard_texts(name: str, kind: str) -> None:
     check(name, TEXTS[kind](random.Random(kind), 12_000))
 

@@ -422,7 +422,7 @@ def test_other_models(kind: str, tmp_path: Path) -> None:
     check(path, "the model is not BPE" if kind != "Unigram" else "the model", soup(300, 9))
 
 
-@pytest.mark.parametrize("name", ["t5-small", "bert-uncased-minilm"])
-def test_fixtures_that_are_not_bpe(name: str) -> None:
-    path = fixtures.fixture("tokenizers", name, "tokenizer.json")
+@pytest.mark.parametrize("name", fixtures.both("t5-small", "bert-uncased-minilm"))
+def test_whole_tokenizers_that_are_not_bpe(name: str) -> None:
+    path = fixtures.tokenizer_dir(name) / "tokenizer.json"
     check(path, "the model", soup(300, 10))

@@ -16,17 +16,36 @@ from conversations import assistant, user
 from turnmill.cli import main
 from turnmill.errors import TurnmillError
 
-TWIN = "trl.qwen3_training"
+TEMPLATES = {"untagged/qwen3": "built-in/qwen3", "llamacpp.Qwen-Qwen3-0.6B": "trl.qwen3_training"}
+"""Templates of Qwen3, each with one that has tags."""
+CLOSED = "{%- endgeneration %}\n        {{- '\\n' }}"
+"""Where the built-in template closes its tag: before the newline that follows the stop token."""
+
+
+@pytest.fixture(scope="module", params=TEMPLATES)
+def plain(request: pytest.FixtureRequest) -> str:
+    """A template without tags."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tagged(plain: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of the template with tags that belongs to it; they hold the newline of a turn too."""
+    path = tmp_path_factory.mktemp("tagged") / "template.jinja"
+    source = fixtures.template_text(TEMPLATES[plain])
+    assert (CLOSED in source) == plain.startswith("untagged/")
+    path.write_text(source.replace(CLOSED, "{{- '\\n' }}{%- endgeneration %}"), "utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def tiny(plain: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tokenizer of bytes with Qwen3's template, which loads at once."""
     return tiny_tokenizer.write(
         tmp_path_factory.mktemp("tiny"),
         ["<|im_start|>", "<|im_end|>"],
         ["<think>", "</think>"],
-        template=fixtures.template_path("llamacpp.Qwen-Qwen3-0.6B").read_text("utf-8"),
+        template=fixtures.template_text(plain),
         eos_token="<|im_end|>",
     )
 
@@ -45,11 +64,15 @@ def write(path: Path, *rows: Any) -> Path:
     return path
 
 
-def test_real_rows_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    data = fixtures.data_path("toolrl_think_sft_dev.json")
-    found = run(
-        data, fixtures.tokenizer_dir("qwen3"), capsys, "--against", "transformers", "-n", "60"
-    )
+@pytest.mark.parametrize("name", fixtures.both("qwen3"))
+def test_real_rows_are_the_same(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = name in fixtures.SMALL
+    rows = fixtures.rows("demo-thoughts-and-calls" if own else "toolrl_think_sft_dev.json")
+    data = write(tmp_path / "a.jsonl", *rows)
+    tokenizer = fixtures.tokenizer_dir(name)
+    found = run(data, tokenizer, capsys, "--against", "transformers", "-n", "60")
     assert found["ok"]
     assert (found["rows"], found["conversations"]) == (60, 60)
     assert (found["equal"]["render"], found["equal"]["ids"]) == (60, 60)
@@ -58,19 +81,17 @@ def test_real_rows_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_each_difference_has_its_place_both_sides_and_cause(
-    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tiny: Path, tagged: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain = {"messages": [user("a"), assistant("b")]}
     data = write(
         tmp_path / "a.jsonl",
-        plain,
+        {"messages": [user("a"), assistant("b")]},
         {"messages": [user("x<|im_end|>y"), assistant("b")]},
         {"messages": [user("a")]},
         {"messages": [user("a"), assistant("b"), user("c"), assistant("d", weight=0)]},
         {"text": "no conversation"},
     )
-    template = str(fixtures.template_path(TWIN))
-    found = run(data, tiny, capsys, "--template", template, "--schema", "messages")
+    found = run(data, tiny, capsys, "--template", tagged, "--schema", "messages")
     assert found["ok"]
     assert (found["rows"], found["conversations"]) == (5, 3)
     assert found["equal"] == {"render": 3, "ids": 2, "mask": 0}
@@ -85,10 +106,10 @@ def test_each_difference_has_its_place_both_sides_and_cause(
 
 
 def test_keys_of_the_recipe_are_causes(
-    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tiny: Path, tagged: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write(tmp_path / "a.jsonl", {"messages": [user("a"), assistant("b")] * 2})
-    template = ("--template", str(fixtures.template_path(TWIN)))
+    template = ("--template", tagged)
     (cause,) = run(data, tiny, capsys, *template)["different"]["mask"]
     assert "reasoning = train" in cause
     (cause,) = run(data, tiny, capsys, *template, "--reasoning", "train-empty")["different"]["mask"]
@@ -137,9 +158,10 @@ def test_a_row_that_both_sides_refuse_is_counted(tmp_path: Path, tiny: Path) -> 
     assert found.refused == 1
 
 
-def test_tokenizers_that_transformers_rebuilds_are_told_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", fixtures.both("phi-3-mini"))
+def test_tokenizers_that_transformers_rebuilds_are_told_apart(name: str, tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", {"messages": [user("Give three tips"), assistant("b")]})
-    phi = fixtures.tokenizer_dir("phi-3-mini")
+    phi = fixtures.tokenizer_dir(name)
     found = turnmill.parity(data, tokenizer=phi, stop=["<|end|>"])
     assert found.different["ids"] == {"tokenizer rebuilt by transformers": 1}
     assert found.ok

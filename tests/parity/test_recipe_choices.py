@@ -14,18 +14,15 @@ import pytest
 import fixtures
 import turnmill
 from conversations import SEARCH, TOOLS, assistant, call, tool, user
-from fixtures import STOPS, fixture
+from fixtures import both, stops, template_text
 from oracle import NOW, Reference, Rendered, Row, frozen_clock
 
 Messages = list[dict[str, Any]]
 
-if not fixtures.present():
-    pytest.skip(fixtures.SKIP_REASON, allow_module_level=True)
-
 
 @cache
 def reference(tokenizer: str, template: str | None = None) -> Reference:
-    source = fixtures.template_path(template).read_text("utf-8") if template else None
+    source = template_text(template) if template else None
     return Reference(fixtures.tokenizer_dir(tokenizer), source)
 
 
@@ -47,7 +44,7 @@ class _With(Reference):
 
 
 def encode(tokenizer: str, *rows: dict[str, Any], **choices: Any) -> turnmill.Encoded:
-    choices = {"stop": STOPS[tokenizer], "now": NOW, **choices}
+    choices = {"stop": stops(tokenizer), "now": NOW, **choices}
     recipe = turnmill.Recipe(tokenizer=fixtures.tokenizer_dir(tokenizer), **choices)
     return turnmill.Encoder(recipe).encode(list(rows))
 
@@ -76,6 +73,11 @@ NONE = [ASK, assistant("4")]
 THOUGHT, EMPTY = "<think>\nTwo.\n</think>\n\n", "<think>\n\n</think>\n\n"
 
 
+QWEN = pytest.mark.parametrize("tokenizer", both("qwen3"))
+LLAMA = pytest.mark.parametrize("tokenizer", both("llama-3.2-instruct"))
+
+
+@QWEN
 @pytest.mark.parametrize(
     ("reasoning", "of_field", "of_none"),
     [
@@ -85,11 +87,11 @@ THOUGHT, EMPTY = "<think>\nTwo.\n</think>\n\n", "<think>\n\n</think>\n\n"
     ],
 )
 def test_reasoning_is_trained_as_chosen(
-    reasoning: str, of_field: list[str], of_none: list[str]
+    tokenizer: str, reasoning: str, of_field: list[str], of_none: list[str]
 ) -> None:
-    model = reference("qwen3")
+    model = reference(tokenizer)
     data = [FIELD, INLINE, NONE]
-    encoded = encode("qwen3", *({"messages": messages} for messages in data), reasoning=reasoning)
+    encoded = encode(tokenizer, *({"messages": messages} for messages in data), reasoning=reasoning)
     assert encoded.rejects.to_pylist() == []
     rows = encoded.table.to_pylist()
     texts = [rendered(model, messages) for messages in data]
@@ -99,36 +101,40 @@ def test_reasoning_is_trained_as_chosen(
     assert encoded.counts["reasoning-inline"] == 1
 
 
-def test_reasoning_in_the_content_is_text_where_the_template_reads_none() -> None:
-    model = reference("llama-3.2-instruct")
-    encoded = encode("llama-3.2-instruct", {"messages": INLINE})
+@LLAMA
+def test_reasoning_in_the_content_is_text_where_the_template_reads_none(tokenizer: str) -> None:
+    model = reference(tokenizer)
+    encoded = encode(tokenizer, {"messages": INLINE})
     assert runs(model, only(encoded)) == [THOUGHT + "4<|eot_id|>"]
     assert "reasoning-inline" not in encoded.counts
 
 
-def test_reasoning_in_the_content_counts_as_reasoning_that_would_be_lost() -> None:
+@QWEN
+def test_reasoning_in_the_content_counts_as_reasoning_that_would_be_lost(tokenizer: str) -> None:
     messages = [*INLINE, user("sure?"), assistant("Yes")]
     with pytest.raises(turnmill.RecipeError) as raised:
-        encode("qwen3", {"messages": messages})
+        encode(tokenizer, {"messages": messages})
     assert raised.value.code == "reasoning-dropped"
 
 
-def test_the_date_is_the_recipes() -> None:
-    model = reference("llama-3.2-instruct")
-    row = only(encode("llama-3.2-instruct", {"messages": NONE}))
+@LLAMA
+def test_the_date_is_the_recipes(tokenizer: str) -> None:
+    model = reference(tokenizer)
+    row = only(encode(tokenizer, {"messages": NONE}))
     text = rendered(model, NONE)
     assert "04 Mar 2026" in text
     assert [row["input_ids"]] == model.encode([text])
 
 
-def test_a_rows_variables_win_over_the_recipes() -> None:
-    model = reference("llama-3.2-instruct")
+@LLAMA
+def test_a_rows_variables_win_over_the_recipes(tokenizer: str) -> None:
+    model = reference(tokenizer)
     data = [
         {"messages": NONE},
         {"messages": NONE, "chat_template_kwargs": {"date_string": "1 May 2020"}},
     ]
     recipe = {"date_string": "9 Sep 1999"}
-    encoded = encode("llama-3.2-instruct", *data, template_kwargs=recipe)
+    encoded = encode(tokenizer, *data, template_kwargs=recipe)
     assert encoded.rejects.to_pylist() == []
     dates = ("9 Sep 1999", "1 May 2020")
     texts = [rendered(model, NONE, date_string=date) for date in dates]
@@ -137,7 +143,11 @@ def test_a_rows_variables_win_over_the_recipes() -> None:
 
 @pytest.mark.parametrize(
     "tokenizer",
-    [pytest.param("gemma-3", marks=pytest.mark.full), "mistral-7b-instruct-v0.3"],
+    [
+        "small-gemma-3",
+        pytest.param("gemma-3", marks=pytest.mark.full),
+        *both("mistral-7b-instruct-v0.3"),
+    ],
 )
 def test_a_leading_answer_is_trimmed_where_it_is_asked_for(tokenizer: str) -> None:
     model = reference(tokenizer)
@@ -149,15 +159,16 @@ def test_a_leading_answer_is_trimmed_where_it_is_asked_for(tokenizer: str) -> No
     assert encoded.counts["turn-without-prompt"] == 1
 
 
-def test_a_leading_answer_is_context_where_the_template_takes_it() -> None:
-    model = reference("qwen3")
+@QWEN
+def test_a_leading_answer_is_context_where_the_template_takes_it(tokenizer: str) -> None:
+    model = reference(tokenizer)
     messages = [assistant("Welcome."), ASK, assistant("4")]
-    row = only(encode("qwen3", {"messages": messages}))
+    row = only(encode(tokenizer, {"messages": messages}))
     assert [row["input_ids"]] == model.encode([rendered(model, messages)])
     assert runs(model, row) == ["4<|im_end|>"]
 
 
-QUICK = ("qwen3", "mistral-7b-instruct-v0.3", "phi-3-mini")
+QUICK = (*fixtures.SMALL, "qwen3", "mistral-7b-instruct-v0.3", "phi-3-mini")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +209,9 @@ IDENTIFIED = [
     assistant("Bye."),
 ]
 PLAIN = [ASK, assistant("4"), user("sure?"), assistant("Yes")]
+
+RETURN = ["<|return|>", "<|endoftext|>", "<|call|>"]
+"""Stops of gpt-oss without the token that closes an earlier message."""
 
 ENDINGS: dict[str, tuple[str, str | None, Messages, list[str]]] = {
     "phi-3, the eos behind the loop": (
@@ -246,32 +260,56 @@ ENDINGS: dict[str, tuple[str, str | None, Messages, list[str]]] = {
 }
 
 
+OWN_TEMPLATES = {
+    "phi-3, the eos behind the loop": None,
+    "mistral, no generation prompt": None,
+    "mistral, calls": None,
+    "gpt-oss, the last turn alone": "unseen/harmony",
+}
+"""The template of the small model in each of these cases; DeepSeek-V3.1 has none of ours."""
+for _case, _template in OWN_TEMPLATES.items():
+    _name, _, *_rest = ENDINGS[_case]
+    ENDINGS[f"small {_case}"] = (f"small-{_name}", _template, *_rest)
+ENDINGS["small deepseek, a call"] = (
+    "small-deepseek-v3",
+    None,
+    [user("find"), assistant("Here.", tool_calls=None), user("again"), assistant("There.")],
+    ["Here.<｜end▁of▁sentence｜>", "There.<｜end▁of▁sentence｜>"],
+)
+
+
 @pytest.mark.parametrize("case", ENDINGS)
 def test_a_turn_ends_where_serving_stops(case: str) -> None:
     tokenizer, template, messages, trained = ENDINGS[case]
+    is_gpt_oss = "gpt-oss" in tokenizer
     model = reference(tokenizer, template)
     tools = TOOLS if any("tool_calls" in message for message in messages) else None
     choices: dict[str, Any] = {"history": "as-rendered"}
     if template:
-        choices["template"] = fixture("chat_templates", f"{template}.jinja")
-    if tokenizer == "gpt-oss":
-        choices["stop"] = [200002, 199999, 200012]
+        choices["template"] = template_text(template)
+    if is_gpt_oss:
+        choices["stop"] = RETURN
     encoded = encode(tokenizer, {"messages": messages, "tools": tools}, **choices)
     row = only(encoded)
     assert [row["input_ids"]] == model.encode([rendered(model, messages, tools=tools)])
     assert [text.strip() for text in runs(model, row)] == trained
-    assert encoded.counts.get("untrained-assistant-turn", 0) == (tokenizer == "gpt-oss")
+    assert encoded.counts.get("untrained-assistant-turn", 0) == is_gpt_oss
 
 
-def test_every_turn_of_gpt_oss_is_trained_where_the_history_is_expanded() -> None:
-    template = "llamacpp.openai-gpt-oss-120b"
-    model = reference("gpt-oss", template)
+@pytest.mark.parametrize(
+    ("tokenizer", "template"),
+    [("small-gpt-oss", "unseen/harmony"), ("gpt-oss", "llamacpp.openai-gpt-oss-120b")],
+)
+def test_every_turn_of_gpt_oss_is_trained_where_the_history_is_expanded(
+    tokenizer: str, template: str
+) -> None:
+    model = reference(tokenizer, template)
     encoded = encode(
-        "gpt-oss",
+        tokenizer,
         {"messages": PLAIN},
         history="expand",
-        template=fixture("chat_templates", f"{template}.jinja"),
-        stop=[200002, 199999, 200012],
+        template=template_text(template),
+        stop=RETURN,
     )
     rows = encoded.table.to_pylist()
     expected = [rendered(model, PLAIN[:2]), rendered(model, PLAIN)]
@@ -281,18 +319,24 @@ def test_every_turn_of_gpt_oss_is_trained_where_the_history_is_expanded() -> Non
     assert trained == [f"{final}4<|return|>", f"{final}Yes<|return|>"]
 
 
-def test_spans_come_from_tags_or_are_inferred_as_chosen() -> None:
+# TRL's tags hold the newline of the header, which the generation prompt has already.
+@pytest.mark.parametrize(
+    ("tokenizer", "template", "extra"),
+    [("small-qwen3", "built-in/qwen2.5", ""), ("qwen3", "trl.qwen2_5_training", "\n")],
+)
+def test_spans_come_from_tags_or_are_inferred_as_chosen(
+    tokenizer: str, template: str, extra: str
+) -> None:
     with pytest.raises(turnmill.TemplateError) as raised:
-        encode("qwen3", {"messages": NONE}, spans="tags")
+        encode(tokenizer, {"messages": NONE}, spans="tags")
     assert raised.value.code == "template-spans"
-    source = fixture("chat_templates", "trl.qwen2_5_training.jinja")
+    source = template_text(template)
     found = {
-        spans: only(encode("qwen3", {"messages": PLAIN}, spans=spans, template=source))
+        spans: only(encode(tokenizer, {"messages": PLAIN}, spans=spans, template=source))
         for spans in ("auto", "tags", "inferred")
     }
     assert found["auto"] == found["tags"]
-    # The twin's tags hold the newline of the header, which the generation prompt has already.
-    model = reference("qwen3")
+    model = reference(tokenizer)
     tagged, inferred = ([*runs(model, found[spans])] for spans in ("tags", "inferred"))
     assert inferred == ["4<|im_end|>", "Yes<|im_end|>"]
-    assert tagged == ["\n" + text for text in inferred]
+    assert tagged == [extra + text for text in inferred]

@@ -1,13 +1,13 @@
 """The template engine against jinja2 as transformers 5.23 sets it up.
 
-Every shared template times every probe conversation, with and without generation prompt: the same
-text where transformers renders, an error where it raises, the same spans where there are tags.
+Every built-in and every shared template times every probe conversation, with and without generation
+prompt: the same text where transformers renders, an error where it raises, the same spans where
+there are tags.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +45,20 @@ CONSTRUCTS = (
 
 
 def templates() -> list[str]:
-    """The shared templates, and those of the shared tokenizers."""
+    """The built-in templates, the shared ones, and those of the shared tokenizers."""
+    built_in = fixtures.built_in_templates()
     if not fixtures.present():
-        return []
+        return built_in
     own = [f"tokenizers/{name}" for name in fixtures.TOKENIZERS]
-    return sorted(path.stem for path in (fixtures.SHARED / "chat_templates").glob("*.jinja")) + own
+    shared = sorted(path.stem for path in (fixtures.SHARED / "chat_templates").glob("*.jinja"))
+    return built_in + shared + own
 
 
 def source_of(name: str) -> str:
     folder, _, tokenizer = name.rpartition("/")
-    if not folder:
-        return fixtures.template_path(name).read_text("utf-8")
-    config = fixtures.tokenizer_dir(tokenizer) / "tokenizer_config.json"
-    return str(json.loads(config.read_text("utf-8"))["chat_template"])
+    if folder == "tokenizers":
+        return fixtures.chat_template(tokenizer)
+    return fixtures.template_text(name)
 
 
 def reference(source: str, messages: Any, **keys: Any) -> tuple[str, list[Any]] | None:
@@ -121,13 +122,13 @@ def compare(name: str, variables: tuple[dict[str, Any], ...]) -> int:
 
 
 @pytest.mark.parametrize("name", templates())
-def test_a_shared_template_renders_as_in_transformers(name: str) -> None:
+def test_a_template_renders_as_in_transformers(name: str) -> None:
     assert compare(name, ({},)) > 0 or name == NEVER_RENDERS
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", templates())
-def test_a_shared_template_renders_with_variables_as_in_transformers(name: str) -> None:
+def test_a_template_renders_with_variables_as_in_transformers(name: str) -> None:
     assert compare(name, VARIABLES) > 0 or name == NEVER_RENDERS
 
 

@@ -1,7 +1,7 @@
-"""TRL's training twins against the templates that they were made of.
+"""Templates with tags against the same ones without: the built-in templates, and TRL's twins.
 
-The tags of a twin say what its author trains; the spans of the untagged original are inferred. Both
-are the same but for what each twin does on purpose, which is written down here and in
+The tags say what the author trains; the spans of the untagged original are inferred. Both are the
+same but for what each of TRL's twins does on purpose, which is written down here and in
 COMPATIBILITY.md.
 """
 
@@ -15,6 +15,7 @@ import pytest
 import fixtures
 import turnmill
 from conversations import CONVERSATIONS, TOOLS
+from models import untagged
 from oracle import NOW
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
@@ -56,6 +57,17 @@ def same(turns: Turns, original: Turns) -> Turns:  # noqa: ARG001
     return turns
 
 
+def ended(turns: Turns, original: Turns) -> Turns:
+    """The tags of built-in templates end with the stop token; an inferred turn has the rest too."""
+    rest = re.compile(r"\n?(</s>)?")
+    return {
+        turn: whole
+        if (whole := original.get(turn, "")).startswith(text) and rest.fullmatch(whole[len(text) :])
+        else text
+        for turn, text in turns.items()
+    }
+
+
 TWINS: dict[str, tuple[str, Callable[[Turns, Turns], Turns]]] = {
     "trl.glm4moe_training": ("trl.glm4moe", glm),
     "trl.gptoss_training": ("llamacpp.openai-gpt-oss-120b", gpt_oss),
@@ -81,20 +93,12 @@ def template(source: str) -> turnmill.Template:
     return turnmill.Template(source, special_tokens=TOKENS, now=NOW)
 
 
-def untagged(source: str) -> str:
-    """The template that the twin is without its tags (Llama 3's is not among the fixtures)."""
-    opened = re.sub(r"\{%(-?)\s*generation\s*(-?)%\}", r"{%\1 if true \2%}", source)
-    return re.sub(r"\{%(-?)\s*endgeneration\s*(-?)%\}", r"{%\1 endif \2%}", opened)
-
-
-@pytest.mark.parametrize("twin", TWINS if fixtures.present() else [])
-def test_inferred_turns_are_the_twins(twin: str) -> None:
-    original, on_purpose = TWINS[twin]
-    source = fixtures.template_path(twin).read_text("utf-8")
-    if original == "untagged":
-        plain = untagged(source)
-    else:
-        plain = fixtures.template_path(original).read_text("utf-8")
+@pytest.mark.parametrize("twin", [*fixtures.built_in_templates(), *TWINS])
+def test_inferred_turns_are_the_tagged_ones(twin: str) -> None:
+    # What Llama 3's twin was made of is not among the fixtures.
+    original, on_purpose = TWINS.get(twin, ("untagged", ended))
+    source = fixtures.template_text(twin)
+    plain = untagged(source) if original == "untagged" else fixtures.template_text(original)
     tagged, inferred = template(source), template(plain)
     assert "endgeneration" in tagged.source
     assert "endgeneration" not in inferred.source

@@ -11,9 +11,10 @@ from tokenizers import decoders, models, pre_tokenizers
 
 import tiny_tokenizer
 import turnmill
-from fixtures import fixture
+from fixtures import template_text
 
-TEMPLATE = fixture("chat_templates", "llamacpp.GLM-4.6.jinja")
+GLM = ("unseen/glm-style", "llamacpp.GLM-4.6")
+GEMMA = ("unseen/gemma-4-style", "llamacpp.google-gemma-4-31B-it")
 MARKERS = ["<|endoftext|>", "[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>"]
 MARKERS += ["<|observation|>"]
 TEXT_MARKERS = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
@@ -29,8 +30,8 @@ RESULT = {"role": "tool", "content": "found"}
 ANSWER = {"role": "assistant", "content": "Done"}
 
 
-@pytest.fixture
-def glm(tmp_path: Path) -> Path:
+@pytest.fixture(params=GLM)
+def glm(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Bytes, and the added tokens that the template prints."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {character: id_ for id_, character in enumerate(alphabet)}
@@ -40,14 +41,13 @@ def glm(tmp_path: Path) -> Path:
     tokenizer.add_special_tokens(MARKERS)
     tokenizer.add_tokens(TEXT_MARKERS)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "chat_template.jinja").write_text(template_text(request.param), "utf-8")
     return tmp_path
 
 
 def trained(directory: Path, messages: list[dict[str, Any]]) -> tuple[str, str, dict[str, int]]:
     """The text of the ids, and of those that are trained."""
-    recipe = turnmill.Recipe(
-        tokenizer=directory, template=TEMPLATE, stop=["<|user|>", "<|observation|>"]
-    )
+    recipe = turnmill.Recipe(tokenizer=directory, stop=["<|user|>", "<|observation|>"])
     encoded = turnmill.Encoder(recipe).encode([{"messages": messages}])
     assert encoded.rejects.to_pylist() == []
     (row,) = encoded.table.to_pylist()
@@ -91,15 +91,15 @@ def test_no_calls_is_not_a_call(glm: Path) -> None:
     assert answer.endswith("Done<|user|>")
 
 
-GEMMA = ["<bos>", "<eos>", "<|turn>", "<turn|>", "<|tool_call>", "<tool_call|>"]
-GEMMA += ["<|tool_response>", "<tool_response|>", '<|"|>', "<|channel>", "<channel|>"]
+MARKS = ["<bos>", "<eos>", "<|turn>", "<turn|>", "<|tool_call>", "<tool_call|>"]
+MARKS += ["<|tool_response>", "<tool_response|>", '<|"|>', "<|channel>", "<channel|>"]
 
 
-@pytest.fixture
-def gemma(tmp_path: Path) -> Path:
+@pytest.fixture(params=GEMMA)
+def gemma(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Bytes, and the added tokens that Gemma 4 prints."""
-    template = fixture("chat_templates", "llamacpp.google-gemma-4-31B-it.jinja").read_text("utf-8")
-    return tiny_tokenizer.write(tmp_path / "gemma", GEMMA, template=template, bos_token="<bos>")
+    template = template_text(request.param)
+    return tiny_tokenizer.write(tmp_path / "gemma", MARKS, template=template, bos_token="<bos>")
 
 
 def gemma_turns(directory: Path, messages: list[dict[str, Any]]) -> list[str]:

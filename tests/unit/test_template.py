@@ -17,7 +17,7 @@ import pytest
 
 import turnmill
 from conversations import CONVERSATIONS, TOOLS
-from fixtures import ROOT, template_path
+from fixtures import ROOT, template_text
 
 TOKENIZER = ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 PRINT_ALL = turnmill.Template("{{ messages | tojson }}")
@@ -259,8 +259,8 @@ def test_it_pickles_and_notices_a_changed_file(tmp_path: Path) -> None:
 
 
 def spans_of(name: str, messages: list[Any], **keys: Any) -> list[str]:
-    """The text of each span of a shared template."""
-    source = template_path(name).read_text("utf-8")
+    """The text of each span of a template."""
+    source = template_text(name)
     rendered = turnmill.Template(source, special_tokens={"bos_token": "<s>"}).render(
         messages, **keys
     )
@@ -290,8 +290,9 @@ def test_an_answer_without_a_header_begins_where_its_text_does() -> None:
     assert found == ["b", "c"]
 
 
-def test_the_marker_of_another_answer_does_not_end_a_turn() -> None:
-    found = spans_of("trl.glm4moe", CONVERSATIONS["two answers in a row"])
+@pytest.mark.parametrize("name", ["unseen/glm-style", "trl.glm4moe"])
+def test_the_marker_of_another_answer_does_not_end_a_turn(name: str) -> None:
+    found = spans_of(name, CONVERSATIONS["two answers in a row"])
     assert [text.rsplit("</think>\n")[-1] for text in found] == ["b", "c"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import turnmill
-from fixtures import fixture
+from fixtures import built_in_templates, fixture, template_text, untagged_templates
 
 HOSTILE = {
     "a huge width": "{{ 'a'.center(1000000000) }}",
@@ -48,19 +48,30 @@ def test_a_source_that_nests_too_deeply_does_not_compile(case: str) -> None:
     assert caught.value.code == "template-syntax"
 
 
+TEXT = ("The quick brown fox, 'quoted' & <b>bold</b>\n你好 é. " * 50)[:2_000]
+LONG_CHAT = [
+    {"role": "assistant" if index % 2 else "user", "content": f"{index} {TEXT}"}
+    for index in range(2_000)
+]
+
+
+def outcome(source: str) -> str:
+    """What becomes of a long conversation: an error's code, or how much of it is printed."""
+    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
+    template = turnmill.Template(source, special_tokens=tokens)
+    try:
+        return "rendered" if len(template.render(LONG_CHAT).text) > 4_000_000 else "short"
+    except turnmill.TemplateError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("name", [*built_in_templates(), *untagged_templates()])
+def test_a_long_conversation_is_within_the_budget_of_a_built_in_template(name: str) -> None:
+    assert outcome(template_text(name)) == "rendered"
+
+
 def test_a_long_conversation_is_within_the_budget_of_every_template() -> None:
-    text = ("The quick brown fox, 'quoted' & <b>bold</b>\n你好 é. " * 50)[:2_000]
-    messages = [
-        {"role": "assistant" if index % 2 else "user", "content": f"{index} {text}"}
-        for index in range(2_000)
-    ]
-    codes = []
-    for path in sorted(fixture("chat_templates").rglob("*.jinja")):
-        tokens = {"bos_token": "<s>", "eos_token": "</s>"}
-        template = turnmill.Template(path.read_text("utf-8"), special_tokens=tokens)
-        try:
-            codes.append("rendered" if len(template.render(messages).text) > 4_000_000 else "short")
-        except turnmill.TemplateError as error:
-            codes.append(error.code)
+    paths = sorted(fixture("chat_templates").rglob("*.jinja"))
+    codes = [outcome(path.read_text("utf-8")) for path in paths]
     assert codes.count("rendered") > 30
     assert "template-budget" not in codes
