@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Cargo and maturin must agree on the interpreter, or each build undoes the other's PyO3.
 CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" cargo
 
-.PHONY: help dev build test test-full lint format check bench instructions bench-tokens count-tokens demo picture sdist clean
+.PHONY: help dev build test test-fast test-full lint format check bench instructions bench-tokens count-tokens demo picture sdist clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -45,6 +45,9 @@ dev: build $(VENV)/.test ## Everything to work on the code: build, test extra
 test: dev ## The tests: Rust, then Python on samples of the data (a few minutes)
 	$(CARGO) test --workspace --quiet
 	$(BIN)/python -m pytest -q -m "not full"
+
+test-fast: dev ## The quick part of the Python tests: our own material, nothing slow
+	TURNMILL_FIXTURES=none $(BIN)/python -m pytest -q -rfE -m "not full and not slow"
 
 test-full: dev ## All tests, every row of every data set (more than an hour)
 	$(CARGO) test --workspace --quiet

@@ -309,6 +309,7 @@ run_with(FakeEncoder(), {recipe!r}, "a.jsonl", Path(sys.argv[3]), threads=1)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["fsync", "replace"])
 def test_a_run_killed_anywhere_goes_on_and_ends_with_the_same_bytes(point: str) -> None:
     import turnmill

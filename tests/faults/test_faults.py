@@ -23,6 +23,8 @@ import pytest
 
 import turnmill
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(turnmill.__file__).parent
 TOKENIZER = PACKAGE / "demo" / "tokenizer"
 ROW = {

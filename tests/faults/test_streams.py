@@ -12,6 +12,8 @@ import pytest
 
 import turnmill
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(turnmill.__file__).parent
 TOKENIZER = PACKAGE / "demo" / "tokenizer"
 ESCAPE = "\x1b[2J\x07"

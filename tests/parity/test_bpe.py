@@ -56,6 +56,7 @@ def check(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
     assert differences(path, texts) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [[], RULES], ids=["plain", "added"])
 @pytest.mark.parametrize("nfc", [False, True], ids=["as-is", "nfc"])
 @pytest.mark.parametrize("family", BYTE_LEVEL)

@@ -104,6 +104,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(values, st.booleans(), st.sampled_from([None, 2]))
 @settings(max_examples=400, deadline=None)
 def test_what_python_writes(value: Any, ascii_only: bool, indent: int | None) -> None:
@@ -111,6 +112,7 @@ def test_what_python_writes(value: Any, ascii_only: bool, indent: int | None) ->
     assert_read_alike(text.encode("utf-8", "surrogatepass"))
 
 
+@pytest.mark.slow
 @given(values, st.randoms(use_true_random=False))
 @settings(max_examples=400, deadline=None)
 def test_broken_text(value: Any, chance: random.Random) -> None:
@@ -153,12 +155,14 @@ def test_broken_text(value: Any, chance: random.Random) -> None:
     assert_read_alike(bytes(data))
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_bytes(data: bytes) -> None:
     assert_read_alike(data)
 
 
+@pytest.mark.slow
 @given(st.from_regex(r"-?(0|[1-9]\d{0,25})(\.\d{0,25})?([eE][+-]?\d{0,4})?", fullmatch=True))
 @settings(max_examples=500, deadline=None)
 def test_numbers(text: str) -> None:

@@ -16,6 +16,8 @@ import fixtures
 import turnmill
 from turnmill.inputs import files
 
+pytestmark = pytest.mark.slow
+
 DEMO = fixtures.ROOT / "python" / "turnmill" / "demo"
 TOKENIZER = str(DEMO / "tokenizer")
 INPUTS = [

@@ -12,6 +12,8 @@ import turnmill
 from oracle import NOW, frozen_clock
 from random_templates import Grammar
 
+pytestmark = pytest.mark.slow
+
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 A_TEMPLATE = "{% if false %}{% endif %}"
 """What makes any text a template's source."""

@@ -16,6 +16,8 @@ from transformers.utils.chat_template_utils import render_jinja_template
 import turnmill
 from oracle import NOW
 
+pytestmark = pytest.mark.slow
+
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 OPENED, CLOSED = "\U0010abcd", "\U0010abce"
 

@@ -18,6 +18,8 @@ from transformers.utils.chat_template_utils import render_jinja_template
 import turnmill
 from oracle import NOW
 
+pytestmark = pytest.mark.slow
+
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
 CONTENTS = (

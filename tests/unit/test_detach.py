@@ -21,6 +21,8 @@ PRELUDE = f"""
 import os, signal, sys, threading, time, warnings
 warnings.simplefilter("ignore")
 import turnmill
+
+pytestmark = pytest.mark.slow
 tokenizer = turnmill.Tokenizer({str(TOKENIZER)!r})
 texts = ["the quick brown fox says 你好 " * 20] * 200
 expected = tokenizer.encode_batch(texts, threads=1)[0].tolist()
