@@ -2,8 +2,8 @@
 //! spans lie in it, and what a message holds comes out as it went in.
 
 use proptest::prelude::*;
+use turnmill_jinja::is_space;
 
-use super::engine::is_space;
 use super::{Options, Origin, RenderInput, Rendered, SpanSource, Template};
 use crate::value::{Arena, Map, Value};
 

@@ -8,7 +8,6 @@
 #[cfg(test)]
 mod behaviour;
 pub mod builtin;
-mod engine;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -28,8 +27,9 @@ mod thoughts;
 
 pub use builtin::Builtin;
 pub use input::RenderInput;
-pub use options::{Limits, LocalTime, Options, SpanSource};
+pub use options::{Options, SpanSource};
 pub use rendered::{Field, Origin, Piece, Rendered, Span, Thought};
 pub use source::{Source, find_source};
 pub use study::{RoleStudy, Study};
-pub use template::{Rewrite, Template};
+pub use template::Template;
+pub use turnmill_jinja::{Limits, LocalTime};

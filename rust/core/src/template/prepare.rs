@@ -1,7 +1,6 @@
 //! What `apply_chat_template` does to the data before the template sees it.
 
 use super::RenderInput;
-use super::engine::{Tag, Val};
 use crate::value::{Arena, Map, Value};
 use crate::{Error, ErrorKind, Result};
 
@@ -20,7 +19,7 @@ fn refuse<T>(what: impl Into<String>) -> Result<T> {
 /// What the template sees of a conversation.
 pub(super) struct Prepared<'a> {
     /// The list of messages.
-    pub(super) messages: Val<'a>,
+    pub(super) messages: &'a [Map<'a>],
     /// The text that is to be continued, where one is.
     pub(super) continued: Option<&'a str>,
 }
@@ -36,9 +35,9 @@ pub(super) fn messages<'a>(
     }
     check_documents(input)?;
     let last = input.messages.len() - 1;
-    let values = arena.alloc_slice_fill_copy(input.messages.len(), Val::None);
+    let messages = arena.alloc_slice_copy(input.messages);
     let mut continued = None;
-    for (index, (value, message)) in values.iter_mut().zip(input.messages).enumerate() {
+    for (index, message) in messages.iter_mut().enumerate() {
         let mut entries = with_reasoning(without_nulls(*message, arena), arena);
         if let Some(field) = input.continue_final_message.filter(|_| index == last) {
             if input.add_generation_prompt {
@@ -50,10 +49,10 @@ pub(super) fn messages<'a>(
             entries = marked;
             continued = Some(text);
         }
-        *value = Val::DataMap(entries, Tag::message(index));
+        *message = Map::new(entries);
     }
     Ok(Prepared {
-        messages: Val::List(values),
+        messages,
         continued,
     })
 }

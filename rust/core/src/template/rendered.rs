@@ -1,5 +1,7 @@
 //! What a render gives: the text, where every byte of it came from, and the spans of the turns.
 
+use turnmill_jinja::{OriginKind, Part};
+
 /// The part of a message that a piece of text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -13,6 +15,39 @@ pub enum Field {
     Role,
     /// Any other key.
     Other,
+}
+
+impl Field {
+    /// Every part, at the number by which the template language knows it, less one.
+    const CLASSES: [Self; 5] = [
+        Self::Content,
+        Self::Reasoning,
+        Self::ToolCalls,
+        Self::Role,
+        Self::Other,
+    ];
+
+    /// The part of a message that is under `key`.
+    fn of_key(key: &str) -> Self {
+        match key {
+            "content" => Self::Content,
+            "reasoning_content" | "thinking" | "reasoning" => Self::Reasoning,
+            "tool_calls" => Self::ToolCalls,
+            "role" => Self::Role,
+            _ => Self::Other,
+        }
+    }
+
+    /// The number by which the template language knows what is under `key`.
+    pub(super) fn class_of(key: &str) -> u8 {
+        Self::of_key(key) as u8 + 1
+    }
+
+    /// The part of that number.
+    fn of_class(class: u8) -> Self {
+        let index = usize::from(class).wrapping_sub(1);
+        Self::CLASSES.get(index).copied().unwrap_or(Self::Other)
+    }
 }
 
 /// Where a piece of rendered text came from.
@@ -32,6 +67,18 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Where a part of a render came from.
+    pub(super) fn of(part: &Part) -> Self {
+        match part.origin.kind() {
+            OriginKind::Template => Self::Template,
+            OriginKind::Variable => Self::Variable,
+            OriginKind::Record { index, field } => Self::Message {
+                index,
+                field: Field::of_class(field),
+            },
+        }
+    }
+
     /// Whether the text was written by the template's author rather than found in the data.
     pub fn is_template(self) -> bool {
         self == Self::Template
@@ -97,20 +144,5 @@ impl Rendered {
         self.spans.clear();
         self.thoughts.clear();
         self.unlocated.clear();
-    }
-
-    /// Byte ranges that came from the row rather than from the template, merged, in order.
-    pub fn content_ranges(&self, ranges: &mut Vec<(u32, u32)>) {
-        ranges.clear();
-        let mut start = 0;
-        for piece in &self.pieces {
-            if !piece.origin.is_template() && piece.end > start {
-                match ranges.last_mut() {
-                    Some(last) if last.1 == start => last.1 = piece.end,
-                    _ => ranges.push((start, piece.end)),
-                }
-            }
-            start = piece.end;
-        }
     }
 }

@@ -5,8 +5,9 @@
 //! one block; without, it is the run of text written while the message was the loop's item, less
 //! the header that the generation prompt of the messages before it already holds.
 
+use turnmill_jinja::{Context, Part, Provenance};
+
 use super::RenderInput;
-use super::engine::{Context, Part};
 use super::rendered::{Field, Origin, Rendered, Span};
 
 /// How this template begins and ends turns, learned by probe.
@@ -46,14 +47,13 @@ fn is_assistant(input: &RenderInput<'_>, message: u32) -> bool {
 
 /// Runs of text that share a key, in order: (start, end, key).
 pub(super) fn runs<K: PartialEq>(
-    parts: &[Part],
-    contexts: &[Context],
+    provenance: &Provenance<'_>,
     key: impl Fn(Context) -> Option<K>,
 ) -> Vec<(u32, u32, K)> {
     let mut runs: Vec<(u32, u32, K)> = Vec::new();
     let mut start = 0;
-    for part in parts {
-        if let Some(found) = key(contexts[part.context as usize]) {
+    for part in provenance.parts() {
+        if let Some(found) = key(provenance.context(part)) {
             match runs.last_mut() {
                 Some((_, end, known)) if *end == start && *known == found => *end = part.end,
                 _ => runs.push((start, part.end, found)),
@@ -66,13 +66,13 @@ pub(super) fn runs<K: PartialEq>(
 
 /// The turns of the messages, in order: (start, end, message). Text that no loop over the messages
 /// wrote belongs to a message if it holds data of that one alone and the message has no other.
-pub(super) fn segments(parts: &[Part], contexts: &[Context]) -> Vec<(u32, u32, u32)> {
-    let mut segments = runs(parts, contexts, |context| context.message);
+pub(super) fn segments(provenance: &Provenance<'_>) -> Vec<(u32, u32, u32)> {
+    let mut segments = runs(provenance, |context| context.record);
     let mut start = 0;
     let mut gap: Option<Gap> = None;
     let mut found = Vec::new();
-    for part in parts {
-        if contexts[part.context as usize].message.is_some() {
+    for part in provenance.parts() {
+        if provenance.context(part).record.is_some() {
             found.extend(gap.take());
         } else {
             let gap = gap.get_or_insert(Gap::at(start));
@@ -117,7 +117,7 @@ impl Gap {
 
     fn add(&mut self, part: &Part) {
         self.end = part.end;
-        if let Origin::Message { index, .. } = part.tag.origin() {
+        if let Origin::Message { index, .. } = Origin::of(part) {
             self.owner = match self.owner {
                 Owner::Nobody => Owner::One(index),
                 Owner::One(known) if known == index => Owner::One(index),
@@ -128,16 +128,11 @@ impl Gap {
 }
 
 /// Spans from `{% generation %}` tags.
-pub(super) fn tagged(
-    parts: &[Part],
-    contexts: &[Context],
-    input: &RenderInput<'_>,
-    out: &mut Rendered,
-) {
+pub(super) fn tagged(provenance: &Provenance<'_>, input: &RenderInput<'_>, out: &mut Rendered) {
     let generation = |context: Context| (context.generation > 0).then_some(context.generation);
     let mut last = None;
-    for (start, end, _) in runs(parts, contexts, generation) {
-        let message = tagged_message(parts, contexts, start, input, last);
+    for (start, end, _) in runs(provenance, generation) {
+        let message = tagged_message(provenance, start, input, last);
         last = Some(message);
         push(out, start, end, message);
     }
@@ -145,27 +140,24 @@ pub(super) fn tagged(
 
 /// The message of a tagged span: whose turn it was, else whose data it holds, else the next one.
 fn tagged_message(
-    parts: &[Part],
-    contexts: &[Context],
+    provenance: &Provenance<'_>,
     start: u32,
     input: &RenderInput<'_>,
     last: Option<u32>,
 ) -> u32 {
-    let first = parts.partition_point(|part| part.end <= start);
-    let of_context = parts
-        .get(first)
-        .and_then(|part| contexts[part.context as usize].message);
-    if let Some(message) = of_context {
+    let parts = provenance.parts();
+    let from_start = &parts[parts.partition_point(|part| part.end <= start)..];
+    let context = from_start
+        .first()
+        .map_or(Context::default(), |part| provenance.context(part));
+    if let Some(message) = context.record {
         return message;
     }
-    let generation = parts
-        .get(first)
-        .map(|part| contexts[part.context as usize].generation);
-    let inside = parts[first.min(parts.len())..]
+    let inside = from_start
         .iter()
-        .take_while(|part| Some(contexts[part.context as usize].generation) == generation);
+        .take_while(|part| provenance.context(part).generation == context.generation);
     for part in inside {
-        if let Origin::Message { index, .. } = part.tag.origin() {
+        if let Origin::Message { index, .. } = Origin::of(part) {
             return index;
         }
     }
@@ -205,13 +197,12 @@ fn content_end(out: &Rendered, start: u32, end: u32) -> u32 {
 
 /// Spans from the turns of the messages.
 pub(super) fn inferred(
-    parts: &[Part],
-    contexts: &[Context],
+    provenance: &Provenance<'_>,
     input: &RenderInput<'_>,
     rules: &TurnRules,
     out: &mut Rendered,
 ) {
-    let segments = segments(parts, contexts);
+    let segments = segments(provenance);
     let last_message = input.messages.len() as u32 - 1;
     let mut seen = None;
     for (index, (start, end, message)) in segments.iter().enumerate() {
@@ -251,7 +242,7 @@ pub(super) fn inferred(
                 .is_some_and(|(.., next)| !is_assistant(input, *next))
         {
             // The marker of another answer is that answer's header.
-            to += marker_len(&out.text[to as usize..], parts, to) as u32;
+            to += marker_len(&out.text[to as usize..], provenance.parts(), to) as u32;
         } else if let Some((next_start, _, next)) = segments.get(index + 1)
             && (*next_start, role_of(input, *next)) == (to, "tool")
             && out.text[to as usize..].starts_with(&rules.result_marker)
@@ -371,7 +362,7 @@ fn late_header(rules: &TurnRules, leading: &str) -> Option<usize> {
 /// the role alone make it.
 pub(super) fn marker_len(text: &str, parts: &[Part], at: u32) -> usize {
     let first = parts.partition_point(|part| part.end <= at);
-    let is_frame = |part: &&Part| match part.tag.origin() {
+    let is_frame = |part: &&Part| match Origin::of(part) {
         Origin::Template => true,
         Origin::Message { field, .. } => field == Field::Role,
         Origin::Variable => false,

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::sync::{Arc, RwLock};
 
 use rustc_hash::FxHashMap;
+use turnmill_jinja::{Input, Inputs, Limits, Provenance, is_space};
 
-use super::engine::{self, Inputs, Output, Program, Val, is_space};
 use super::prepare;
 use super::probe::{self, Learned};
 use super::spans::{self, TurnRules};
 use super::thoughts;
-use super::{Limits, Options, RenderInput, Rendered, SpanSource, Study};
+use super::{Field, Options, Origin, Piece, RenderInput, Rendered, SpanSource, Study};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
 
@@ -19,7 +19,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Template {
     source: String,
     options: Options,
-    program: Program,
+    program: turnmill_jinja::Template,
     learned: Learned,
     /// Rules of rows that set variables the template reads, by those variables.
     varied: RwLock<FxHashMap<String, Arc<TurnRules>>>,
@@ -28,24 +28,13 @@ pub struct Template {
 /// Kept for this many different settings of variables.
 const MAX_VARIED: usize = 256;
 
-/// How a turn of a longer conversation differs from what inference saw when it was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rewrite {
-    /// Not at all: the shorter render is a prefix of the longer one.
-    No,
-    /// Only text that the template writes differs.
-    TemplateText,
-    /// Text of the row is lost or changed.
-    RowText,
-}
-
 impl Template {
     /// Compiles a template and learns by probe what it does.
     ///
     /// A syntax error is an [`Error`] of kind `Template`, code `template-syntax`, with the line.
     /// A template whose turns cannot be located compiles; [`Template::require_spans`] says why.
     pub fn new(source: &str, options: &Options) -> Result<Self> {
-        let program = engine::compile(source).map_err(engine::SyntaxError::into_error)?;
+        let program = turnmill_jinja::Template::new(source)?;
         let mut template = Self {
             source: source.to_owned(),
             options: options.clone(),
@@ -69,13 +58,13 @@ impl Template {
         input: &RenderInput<'a>,
         out: &mut Rendered,
     ) -> Result<()> {
-        let output = self.render_text(arena, input, self.options.limits, out)?;
+        let provenance = self.render_text(arena, input, self.options.limits, out)?;
         if self.learned.study.spans_refused.is_some() {
             return Ok(());
         }
         match self.varied_rules(input) {
-            Some(rules) => self.locate(&output, input, &rules, out),
-            None => self.locate(&output, input, &self.learned.rules, out),
+            Some(rules) => self.locate(&provenance, input, &rules, out),
+            None => self.locate(&provenance, input, &self.learned.rules, out),
         }
         Ok(())
     }
@@ -102,9 +91,9 @@ impl Template {
         Some(rules)
     }
 
-    /// Limits of one probe.
-    pub(super) fn probe_limits(&self) -> Limits {
-        Limits::PROBE.at_most(self.options.limits)
+    /// Limits of a render.
+    pub(super) fn limits(&self) -> Limits {
+        self.options.limits
     }
 
     /// Where spans come from.
@@ -114,7 +103,7 @@ impl Template {
 
     fn uses_tags(&self) -> bool {
         match self.options.spans {
-            SpanSource::Auto => self.program.has_generation,
+            SpanSource::Auto => self.program.has_generation(),
             SpanSource::Tags => true,
             SpanSource::Inferred => false,
         }
@@ -122,15 +111,15 @@ impl Template {
 
     fn locate(
         &self,
-        output: &Output<'_>,
+        provenance: &Provenance<'_>,
         input: &RenderInput<'_>,
         rules: &TurnRules,
         out: &mut Rendered,
     ) {
         if self.uses_tags() {
-            spans::tagged(&output.parts, &output.contexts, input, out);
+            spans::tagged(provenance, input, out);
         } else {
-            spans::inferred(&output.parts, &output.contexts, input, rules, out);
+            spans::inferred(provenance, input, rules, out);
         }
         thoughts::find(out, &self.learned.markers);
     }
@@ -142,70 +131,39 @@ impl Template {
         input: &RenderInput<'r>,
         limits: Limits,
         out: &mut Rendered,
-    ) -> Result<Output<'r>> {
+    ) -> Result<Provenance<'r>> {
         out.clear();
         let prepared = prepare::messages(input, &self.source, arena)?;
-        let none_or = |value: Option<Value<'r>>| {
-            value.map_or(Val::None, |value| Val::data(value, engine::Tag::VARIABLE))
-        };
+        let data = |value: Option<Value<'r>>| value.map_or(Input::NONE, Input::data);
+        let values = [
+            ("messages", Input::records(prepared.messages, arena)),
+            ("tools", data(input.tools)),
+            ("documents", data(input.documents)),
+            ("add_generation_prompt", input.add_generation_prompt.into()),
+        ];
         let inputs = Inputs {
-            messages: prepared.messages,
-            tools: none_or(input.tools),
-            documents: none_or(input.documents),
-            add_generation_prompt: input.add_generation_prompt,
+            values: arena.alloc(values),
             variables: input.variables,
-            special_tokens: &self.options.special_tokens,
+            constants: &self.options.special_tokens,
             now: self.options.now,
+            limits,
+            field_class: Field::class_of,
         };
-        let buffer = std::mem::take(&mut out.text);
-        let (mut output, result) = engine::run(&self.program, inputs, limits, buffer, arena);
-        out.text = std::mem::take(&mut output.text);
-        if let Err(raise) = result {
-            out.text.clear();
-            return Err(raise.into_error());
-        }
+        let mut provenance = self.program.render(arena, &inputs, &mut out.text)?;
         if let Some(continued) = prepared.continued {
-            cut_at_tag(&mut output, continued, out)?;
+            cut_at_tag(&mut provenance, continued, out)?;
         }
-        for part in &output.parts {
-            let piece = super::Piece {
+        for part in provenance.parts() {
+            let piece = Piece {
                 end: part.end,
-                origin: part.tag.origin(),
+                origin: Origin::of(part),
             };
             match out.pieces.last_mut() {
                 Some(last) if last.origin == piece.origin => last.end = piece.end,
                 _ => out.pieces.push(piece),
             }
         }
-        Ok(output)
-    }
-
-    /// How turn `message` of a conversation, whose full render is `full`, differs from the render
-    /// of the conversation up to it. `scratch` is overwritten.
-    pub fn rewrite_of<'a>(
-        &self,
-        arena: &'a Arena,
-        input: &RenderInput<'a>,
-        message: u32,
-        full: &Rendered,
-        scratch: &mut Rendered,
-    ) -> Result<Rewrite> {
-        let until = (message as usize + 1).min(input.messages.len());
-        let shorter = RenderInput {
-            messages: &input.messages[..until],
-            add_generation_prompt: false,
-            ..*input
-        };
-        self.render_text(arena, &shorter, self.options.limits, scratch)?;
-        if full.text.starts_with(&scratch.text) {
-            return Ok(Rewrite::No);
-        }
-        let same = row_text(full, message) == row_text(scratch, message);
-        Ok(if same {
-            Rewrite::TemplateText
-        } else {
-            Rewrite::RowText
-        })
+        Ok(provenance)
     }
 
     /// An error of code `template-spans` if the turns of this template cannot be located exactly.
@@ -218,7 +176,7 @@ impl Template {
 
     /// Whether the template has `{% generation %}` tags.
     pub fn has_generation_tags(&self) -> bool {
-        self.program.has_generation
+        self.program.has_generation()
     }
 
     /// Whether a longer conversation can render an earlier turn differently.
@@ -233,17 +191,17 @@ impl Template {
 
     /// Constant text that the template can print: its own text and its string constants.
     pub fn literals(&self) -> &[String] {
-        &self.program.literals
+        self.program.literals()
     }
 
     /// Whether the template reads a variable.
     pub fn reads(&self, name: &str) -> bool {
-        self.program.variables.iter().any(|known| known == name)
+        self.program.variables().iter().any(|known| known == name)
     }
 
     /// Names that the template reads among the render's variables, sorted.
     pub fn variables(&self) -> &[String] {
-        &self.program.variables
+        self.program.variables()
     }
 
     /// The source.
@@ -252,23 +210,8 @@ impl Template {
     }
 }
 
-/// The text of messages up to `last` in a render, in order.
-fn row_text(rendered: &Rendered, last: u32) -> String {
-    let mut text = String::new();
-    let mut start = 0;
-    for piece in &rendered.pieces {
-        if let super::Origin::Message { index, .. } = piece.origin
-            && index <= last
-        {
-            text.push_str(&rendered.text[start..piece.end as usize]);
-        }
-        start = piece.end as usize;
-    }
-    text
-}
-
 /// Ends the text where the final message is to go on.
-fn cut_at_tag(output: &mut Output<'_>, continued: &str, out: &mut Rendered) -> Result<()> {
+fn cut_at_tag(provenance: &mut Provenance<'_>, continued: &str, out: &mut Rendered) -> Result<()> {
     let tag = prepare::CONTINUE_TAG;
     let found = out.text.rfind(tag.trim_end());
     let (Some(at), true) = (found, out.text.contains(continued.trim_matches(is_space))) else {
@@ -284,11 +227,25 @@ fn cut_at_tag(output: &mut Output<'_>, continued: &str, out: &mut Rendered) -> R
         let length = out.text.trim_end_matches(is_space).len();
         out.text.truncate(length);
     }
-    let end = out.text.len() as u32;
-    let kept = output.parts.partition_point(|part| part.end < end);
-    output.parts.truncate((kept + 1).min(output.parts.len()));
-    if let Some(last) = output.parts.last_mut() {
-        last.end = last.end.min(end);
-    }
+    provenance.truncate(out.text.len() as u32);
     Ok(())
+}
+
+impl From<turnmill_jinja::Error> for Error {
+    /// With the code that says at what the template failed, its line and the message it was at.
+    fn from(error: turnmill_jinja::Error) -> Self {
+        let code = match error.kind() {
+            turnmill_jinja::ErrorKind::Syntax => "template-syntax",
+            turnmill_jinja::ErrorKind::Raised => "template-error",
+            turnmill_jinja::ErrorKind::Budget => "template-budget",
+        };
+        let mut converted = Self::new(ErrorKind::Template, code, error.message());
+        if let Some(line) = error.line() {
+            converted = converted.at_line(u64::from(line));
+        }
+        if let Some(message) = error.record() {
+            converted = converted.at_message(message);
+        }
+        converted
+    }
 }

@@ -4,7 +4,8 @@ mod refusal;
 
 use std::cell::RefCell;
 
-use super::engine::Output;
+use turnmill_jinja::{Limits, Provenance};
+
 use super::sample::{ANSWER, Builder, Messages, OTHER_ANSWER, REASONING, RESULT, SYSTEM, USER};
 use super::spans::{TurnRules, marker_len, segments};
 use super::study::{RoleStudy, Study};
@@ -23,17 +24,27 @@ pub(super) struct Learned {
     pub(super) markers: Vec<Markers>,
 }
 
+/// What a probe of a few short messages may take, within the limits of a render.
+fn probe_limits(limits: Limits) -> Limits {
+    Limits {
+        steps: limits.steps.min(1_000_000),
+        output: limits.output.min(1 << 24),
+        depth: limits.depth.min(200),
+        memory: limits.memory.min(1 << 26),
+    }
+}
+
 /// A probe's render.
 struct Shot<'r> {
     input: RenderInput<'r>,
     out: Rendered,
-    output: Output<'r>,
+    provenance: Provenance<'r>,
 }
 
 impl Shot<'_> {
     /// Runs of text by message: (start, end, message).
     fn segments(&self) -> Vec<(u32, u32, u32)> {
-        segments(&self.output.parts, &self.output.contexts)
+        segments(&self.provenance)
     }
 
     /// The text of one message.
@@ -136,12 +147,16 @@ impl<'r> Prober<'r> {
             variables: self.variables,
             ..RenderInput::default()
         };
-        let limits = self.template.probe_limits();
+        let limits = probe_limits(self.template.limits());
         let rendered = self
             .template
             .render_text(self.arena, &input, limits, &mut out);
         match rendered {
-            Ok(output) => Ok(Shot { input, out, output }),
+            Ok(provenance) => Ok(Shot {
+                input,
+                out,
+                provenance,
+            }),
             Err(error) => {
                 if error.code() == "template-budget" {
                     *self.exhausted.borrow_mut() = Some(error.clone());
@@ -270,7 +285,7 @@ impl<'r> Prober<'r> {
                 "user" => after_answer(shot.text(start, end)),
                 _ => after_data(&shot, start, end),
             };
-            let marker = marker_len(&shot.out.text[end as usize..], &shot.output.parts, end);
+            let marker = marker_len(&shot.out.text[end as usize..], shot.provenance.parts(), end);
             if role == "user" {
                 footer.clone_into(&mut study.terminator);
                 study.next_role_ends_turn = footer.trim().is_empty() && marker > 0;

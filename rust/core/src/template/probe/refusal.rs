@@ -1,6 +1,5 @@
 //! Why the turns of a template cannot be located.
 
-use super::super::engine::Output;
 use super::super::sample::{ANSWER, OTHER_ANSWER, USER};
 use super::super::spans::{TurnRules, header_len, inferred, leading, pieces_from, role_of};
 use super::super::{Field, Origin, Span, SpanSource};
@@ -111,10 +110,7 @@ impl<'r> Prober<'r> {
 /// What is wrong with the spans of a probe, if anything: each answer is in its own turn and in no
 /// other, and no turn holds the text of another message.
 fn unlocated(mut shot: Shot<'_>, rules: &TurnRules) -> Option<String> {
-    let Output {
-        parts, contexts, ..
-    } = &shot.output;
-    inferred(parts, contexts, &shot.input, rules, &mut shot.out);
+    inferred(&shot.provenance, &shot.input, rules, &mut shot.out);
     for (index, message) in shot.input.messages.iter().enumerate() {
         let index = index as u32;
         if role_of(&shot.input, index) != "assistant" {

@@ -1,0 +1,69 @@
+//! A compiled template.
+
+use crate::compile::compile;
+use crate::compile::program::Program;
+use crate::data::Arena;
+use crate::error::Result;
+use crate::inputs::Inputs;
+use crate::provenance::Provenance;
+use crate::run::interpret::run;
+
+/// A compiled template. It can be shared between threads.
+#[derive(Debug)]
+pub struct Template(Program);
+
+impl Template {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Syntax`](crate::ErrorKind::Syntax) with the line, where jinja2 raises
+    /// `TemplateSyntaxError`.
+    pub fn new(source: &str) -> Result<Self> {
+        compile(source).map(Self)
+    }
+
+    /// Renders: the text goes to `text`, whose memory is reused; what it held is lost.
+    ///
+    /// The values of the render are made in `arena`, which is the caller's to reset.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Raised`](crate::ErrorKind::Raised) where Python raises, and
+    /// [`ErrorKind::Budget`](crate::ErrorKind::Budget) beyond a limit, with the line. `text` is
+    /// empty then.
+    pub fn render<'r>(
+        &'r self,
+        arena: &'r Arena,
+        inputs: &Inputs<'r>,
+        text: &mut String,
+    ) -> Result<Provenance<'r>> {
+        let buffer = std::mem::take(text);
+        let (output, result) = run(&self.0, *inputs, buffer, arena);
+        *text = output.text;
+        match result {
+            Ok(()) => Ok(Provenance::new(
+                output.parts.into_bump_slice_mut(),
+                output.contexts.into_bump_slice(),
+            )),
+            Err(error) => {
+                text.clear();
+                Err(error)
+            }
+        }
+    }
+
+    /// Text that the template can print of itself: what stands outside its tags, and its string
+    /// constants, sorted.
+    pub fn literals(&self) -> &[String] {
+        &self.0.literals
+    }
+
+    /// Names that the template looks up among what a render is given, sorted.
+    pub fn variables(&self) -> &[String] {
+        &self.0.variables
+    }
+
+    /// Whether the template has `{% generation %}` blocks.
+    pub fn has_generation(&self) -> bool {
+        self.0.has_generation
+    }
+}
