@@ -4,10 +4,31 @@
 //! resets after each row, so reading a row costs no heap traffic and dropping it costs nothing.
 
 /// Memory of one row: bumped while the row is read and rendered, reset before the next one.
+///
+/// ```
+/// use turnmill_jinja::{Arena, Map, Value};
+///
+/// let mut arena = Arena::new();
+/// for name in ["ada", "bob"] {
+///     let text = Value::Str(arena.alloc_str(name));
+///     let row = Map::new(arena.alloc_slice_copy(&[("name", text)]));
+///     assert_eq!(row.get("name"), Some(text));
+///     arena.reset();
+/// }
+/// ```
 pub type Arena = bumpalo::Bump;
 
 /// A JSON-like value with Python's number model: integers of any size, floats with NaN and
 /// infinities.
+///
+/// ```
+/// use turnmill_jinja::Value;
+///
+/// let list = [Value::Int(1), Value::Str("two")];
+/// let value = Value::List(&list);
+/// assert_eq!(value.as_list().map(<[_]>::len), Some(2));
+/// assert_eq!((value.as_str(), value.kind()), (None, "a list"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     /// JSON `null`, Python `None`.
@@ -30,6 +51,15 @@ pub enum Value<'a> {
 
 /// An object in insertion order. Keys are unique: of duplicate keys the last value stands at the
 /// first key's place, as in a Python `dict`.
+///
+/// ```
+/// use turnmill_jinja::{Map, Value};
+///
+/// let map = Map::new(&[("role", Value::Str("user")), ("name", Value::Null)]);
+/// assert_eq!(map.get("name"), Some(Value::Null));
+/// assert_eq!(map.get_some("name"), None);
+/// assert_eq!(map.iter().next(), Some(("role", Value::Str("user"))));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Map<'a> {
     /// Keys with their values.
@@ -38,11 +68,13 @@ pub struct Map<'a> {
 
 impl<'a> Map<'a> {
     /// A map over entries whose keys are already unique.
+    #[inline]
     pub fn new(entries: &'a [(&'a str, Value<'a>)]) -> Self {
         Self { entries }
     }
 
     /// The value of `key`.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         self.entries
             .iter()
@@ -51,11 +83,13 @@ impl<'a> Map<'a> {
     }
 
     /// The value of `key` if it is present and not null.
+    #[inline]
     pub fn get_some(&self, key: &str) -> Option<Value<'a>> {
         self.get(key).filter(|value| !matches!(value, Value::Null))
     }
 
     /// Keys with their values, in insertion order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         self.entries.iter().copied()
     }
@@ -63,6 +97,7 @@ impl<'a> Map<'a> {
 
 impl<'a> Value<'a> {
     /// The string, if it is one.
+    #[inline]
     pub fn as_str(self) -> Option<&'a str> {
         match self {
             Self::Str(text) => Some(text),
@@ -71,6 +106,7 @@ impl<'a> Value<'a> {
     }
 
     /// The list, if it is one.
+    #[inline]
     pub fn as_list(self) -> Option<&'a [Self]> {
         match self {
             Self::List(items) => Some(items),
@@ -79,6 +115,7 @@ impl<'a> Value<'a> {
     }
 
     /// The map, if it is one.
+    #[inline]
     pub fn as_map(self) -> Option<Map<'a>> {
         match self {
             Self::Map(map) => Some(map),
@@ -87,6 +124,7 @@ impl<'a> Value<'a> {
     }
 
     /// What a reader of JSON calls this kind of value.
+    #[inline]
     pub fn kind(self) -> &'static str {
         match self {
             Self::Null => "null",

@@ -10,6 +10,22 @@ use crate::value::origin::Origin;
 ///
 /// A name that no scope of the template has set is looked up among `values`, then `variables`, then
 /// `constants`, then the global functions of the language.
+///
+/// ```
+/// use turnmill_jinja::{Arena, Input, Inputs, LocalTime, Map, Template, Value};
+///
+/// let inputs = Inputs {
+///     values: &[("tools", Input::NONE), ("greet", true.into())],
+///     variables: Map::new(&[("name", Value::Str("Ada"))]),
+///     now: LocalTime { year: 2026, ..LocalTime::default() },
+///     ..Inputs::default()
+/// };
+/// let source = "{{ tools is none }}{% if greet %}, {{ name }}{% endif %}, {{ strftime_now('%Y') }}";
+/// let mut text = String::new();
+/// Template::new(source)?.render(&Arena::new(), &inputs, &mut text)?;
+/// assert_eq!(text, "True, Ada, 2026");
+/// # Ok::<(), turnmill_jinja::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'r> {
     /// Names with their values.

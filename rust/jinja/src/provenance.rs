@@ -4,6 +4,34 @@ use crate::run::output::Context;
 use crate::value::origin::Part;
 
 /// Where every byte of a rendered text came from, and what it belonged to when it was written.
+///
+/// ```
+/// use turnmill_jinja::{Arena, Input, Inputs, Map, OriginKind, Template, Value};
+///
+/// let template = Template::new("{% for r in rows %}- {{ r.name }}\n{% endfor %}")?;
+/// let arena = Arena::new();
+/// let rows = ["Ada", "Bob"].map(|name| {
+///     Map::new(arena.alloc_slice_copy(&[("name", Value::Str(name))]))
+/// });
+/// let inputs = Inputs {
+///     values: &[("rows", Input::records(&rows, &arena))],
+///     ..Inputs::default()
+/// };
+/// let mut text = String::new();
+/// let mut provenance = template.render(&arena, &inputs, &mut text)?;
+/// assert_eq!(text, "- Ada\n- Bob\n");
+///
+/// // "Bob" came from row 1; the dash before it is the template's, written for row 1.
+/// let [.., dash, bob, _] = provenance.parts() else { unreachable!() };
+/// assert_eq!(bob.origin.kind(), OriginKind::Record { index: 1, field: 1 });
+/// assert_eq!(dash.origin.kind(), OriginKind::Template);
+/// assert_eq!(provenance.context(dash).record, Some(1));
+///
+/// text.truncate(4);
+/// provenance.truncate(4);
+/// assert_eq!(provenance.parts().last().map(|part| part.end), Some(4));
+/// # Ok::<(), turnmill_jinja::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Provenance<'r> {
     parts: &'r mut [Part],

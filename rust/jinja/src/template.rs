@@ -9,11 +9,39 @@ use crate::provenance::Provenance;
 use crate::run::interpret::run;
 
 /// A compiled template. It can be shared between threads.
+///
+/// ```
+/// use turnmill_jinja::{Arena, Input, Inputs, Map, Template, Value};
+///
+/// let source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{{ eos }}";
+/// let template = Template::new(source)?;
+/// assert_eq!(template.variables(), ["eos", "messages"]);
+///
+/// let mut arena = Arena::new();
+/// let mut text = String::new();
+/// for content in ["Hi", "Bye"] {
+///     arena.reset();
+///     let message = [("role", Value::Str("user")), ("content", Value::Str(content))];
+///     let inputs = Inputs {
+///         values: &[("messages", Input::records(&[Map::new(&message)], &arena))],
+///         constants: &[("eos".to_owned(), "</s>".to_owned())],
+///         ..Inputs::default()
+///     };
+///     template.render(&arena, &inputs, &mut text)?;
+///     assert_eq!(text, format!("<user>{content}</s>"));
+/// }
+/// # Ok::<(), turnmill_jinja::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Template(Program);
 
 impl Template {
     /// Compiles a template.
+    ///
+    /// ```
+    /// let error = turnmill_jinja::Template::new("{% for m in %}").unwrap_err();
+    /// assert_eq!(error.line(), Some(1));
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Syntax`](crate::ErrorKind::Syntax) with the line, where jinja2 raises
@@ -53,6 +81,12 @@ impl Template {
 
     /// Text that the template can print of itself: what stands outside its tags, and its string
     /// constants, sorted.
+    ///
+    /// ```
+    /// let template = turnmill_jinja::Template::new("<s>{{ '[INST]' if x }}")?;
+    /// assert_eq!(template.literals(), ["<s>", "[INST]"]);
+    /// # Ok::<(), turnmill_jinja::Error>(())
+    /// ```
     pub fn literals(&self) -> &[String] {
         &self.0.literals
     }
@@ -63,6 +97,12 @@ impl Template {
     }
 
     /// Whether the template has `{% generation %}` blocks.
+    ///
+    /// ```
+    /// let template = turnmill_jinja::Template::new("{% generation %}x{% endgeneration %}")?;
+    /// assert!(template.has_generation());
+    /// # Ok::<(), turnmill_jinja::Error>(())
+    /// ```
     pub fn has_generation(&self) -> bool {
         self.0.has_generation
     }

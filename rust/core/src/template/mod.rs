@@ -1,17 +1,14 @@
 //! Chat templates: conversation → rendered text and spans.
 //!
-//! The engine is Jinja as jinja2 3.1.6 compiles it inside transformers 5.23.0: a sandbox without
-//! loaders, trimmed blocks, loop controls and the `{% generation %}` tag. Unlike any other it
-//! knows for every byte it prints which message and field it came from, because strings carry
-//! their origin through every operation.
+//! The language is [`turnmill_jinja`]: Jinja as jinja2 3.1.6 compiles it inside transformers 5.23.0.
+//! Unlike any other it knows for every byte it prints where it came from. Messages are its records:
+//! what they mean, and what the spans of the turns are, is decided here.
 
 #[cfg(test)]
 mod behaviour;
 pub mod builtin;
 #[cfg(test)]
 mod fuzz;
-#[cfg(test)]
-mod hostile;
 mod input;
 mod options;
 mod prepare;

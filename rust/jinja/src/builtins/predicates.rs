@@ -1,4 +1,4 @@
-//! Tests: what stands behind `is`.
+//! Tests: what follows `is`.
 
 use crate::builtins::filters::Filter;
 use crate::error::{Error, Result};

@@ -236,7 +236,7 @@ pub(crate) fn split_lines<'r>(
 }
 
 /// The part of the text between two code point positions, as Python's `start` and `end`
-/// arguments mean it, with the byte offset where it begins; none where start lies behind end.
+/// arguments mean it, with the byte offset where it begins; none where start lies after end.
 fn window<'r>(
     text: &'r str,
     start: Option<Val<'_>>,

@@ -1,4 +1,8 @@
 //! Which scope a name belongs to, by the rules of jinja2's `idtracking`.
+//!
+//! The rules are odd and templates depend on them: a name set inside a loop is gone after it, a
+//! name set inside `if` is not, and a name that is read before it is set in the same scope is the
+//! outer one until then.
 
 use std::rc::Rc;
 

@@ -218,7 +218,7 @@ pub(crate) fn slice<'r>(
     }
 }
 
-/// Item `index` of a range, which may be the one before its first or behind its last; none beyond
+/// Item `index` of a range, which may be the one before its first or after its last; none beyond
 /// 64 bits.
 fn nth((start, _, step): (i64, i64, i64), index: i64) -> Option<i64> {
     let item = i128::from(start) + i128::from(index) * i128::from(step);

@@ -26,6 +26,19 @@ const STEPS_BETWEEN_WEIGHINGS: u64 = 64;
 const LARGE: usize = 1 << 16;
 
 /// Limits of one render. A template is a stranger's code: beyond a limit the render is an error.
+///
+/// ```
+/// use turnmill_jinja::{Arena, ErrorKind, Inputs, Limits, Template};
+///
+/// let inputs = Inputs {
+///     limits: Limits { output: 1000, ..Limits::default() },
+///     ..Inputs::default()
+/// };
+/// let template = Template::new("{{ 'a' * 1000000000 }}")?;
+/// let error = template.render(&Arena::new(), &inputs, &mut String::new()).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Budget);
+/// # Ok::<(), turnmill_jinja::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Statements, loop turns and what else takes as long: 64 bytes read, a value compared.

@@ -65,6 +65,8 @@ impl<'r> Interpreter<'r> {
         Ok(item)
     }
 
+    /// The length of a loop with a condition is known once every item was tested; they are kept, as
+    /// jinja2 keeps them, because a test is not run twice.
     fn loop_length(&mut self, looping: &'r Loop<'r>) -> Result<i64> {
         if let Some(length) = looping.length.get() {
             return Ok(length);

@@ -59,7 +59,12 @@ impl<'r> Interpreter<'r> {
     }
 
     /// Writes `a + b + …`: strings one after the other, anything else as its sum.
+    ///
+    /// `+` binds to the left, so the tree is deep where the expression is long: the operands are
+    /// collected first and then written in order. Strings go straight to the output as long as
+    /// only strings came; the first `Markup` or number makes a value again of what is written.
     fn print_sum(&mut self, node: &'r Node, frame: &'r Frame<'r>) -> Result<()> {
+        // On the stack: longer sums are rare, and are evaluated like any other expression.
         let mut operands = [None; 24];
         let mut count = 0;
         let mut first = node;

@@ -25,7 +25,8 @@ pub(crate) enum Flow {
     Continue,
 }
 
-/// What the innermost loop goes over.
+/// What the innermost loop goes over: decides whose turn it is when `{% set %}` takes a record out
+/// of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Over {
     /// No loop is open.

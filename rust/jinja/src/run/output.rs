@@ -23,7 +23,8 @@ pub(crate) struct Output<'r> {
     pub(crate) contexts: bumpalo::collections::Vec<'r, Context>,
     /// Index into `contexts`.
     pub(crate) context: u32,
-    /// Parts before this one are closed: a capture began after them.
+    /// Parts before this one are closed: a capture began after them, and what it writes must not be
+    /// merged into them, or it could not be cut off again.
     floor: usize,
     limit: usize,
     arena: &'r RunArena<'r>,
@@ -116,7 +117,7 @@ impl<'r> Output<'r> {
         let open = self.floor < self.parts.len();
         match self.parts.last_mut() {
             Some(last) if open && last.origin == origin && last.context == context => {
-                last.end = end
+                last.end = end;
             }
             _ => self.parts.push(Part {
                 end,

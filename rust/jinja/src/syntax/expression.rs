@@ -433,7 +433,7 @@ impl Parser {
         Ok(name)
     }
 
-    /// Filters behind a value; `inline` if the first one has no `|`.
+    /// Filters after a value; `inline` if the first one has no `|`.
     pub(crate) fn filter(&mut self, value: Option<Expr>, inline: bool) -> Parsed<Expr> {
         let mut value = value;
         let mut inline = inline;

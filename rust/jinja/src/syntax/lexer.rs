@@ -37,6 +37,7 @@ const OPERATORS: [&str; 26] = [
 /// Tokenizes a template; the list ends with [`Token::End`].
 pub(crate) fn tokenize(source: &str) -> Result<Vec<Placed>> {
     let mut text = normalize_newlines(source);
+    // jinja2 drops one newline at the end unless `keep_trailing_newline` is set.
     if text.ends_with('\n') {
         text.pop();
     }
@@ -117,6 +118,8 @@ impl<'s> Lexer<'s> {
             return text.trim_end_matches(is_space).to_owned();
         }
         if sign != Some('+') && kind != b'{' {
+            // `lstrip_blocks`: blanks between the start of a line and a block or comment go. Text
+            // that begins in the middle of a line, after another tag, is not at a line's start.
             let line_start = text.rfind('\n').map_or(0, |at| at + 1);
             let tail = &text[line_start..];
             let at_line_start = line_start > 0 || self.line_starting;

@@ -13,7 +13,7 @@ pub(crate) fn unescape(raw: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Decodes one escape behind its backslash; gives what follows it.
+/// Decodes one escape after its backslash; gives what follows it.
 fn escape<'s>(rest: &'s str, text: &mut String) -> Result<&'s str, String> {
     let Some(kind) = rest.chars().next() else {
         return Err("\\ at end of string".to_owned());

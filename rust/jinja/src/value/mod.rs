@@ -33,6 +33,9 @@ pub(crate) struct Mixed<'r> {
 }
 
 /// Two strings one after the other, not yet copied together.
+///
+/// Templates build a text by `ns.text = ns.text + …` in a loop; to copy each time would take the
+/// square of its length. Most ropes are only printed, piece by piece, and are never flat.
 pub(crate) struct Rope<'r> {
     pub(crate) left: Val<'r>,
     pub(crate) right: Val<'r>,

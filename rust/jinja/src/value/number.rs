@@ -49,7 +49,7 @@ pub(crate) fn whole(number: f64) -> Result<i64> {
     }
 }
 
-/// `int(text, base)`, by Python's grammar; none if the text is no integer, an error beyond 64 bits.
+/// `int(text, base)`, by Python's grammar; none if the text is not an integer, an error beyond 64 bits.
 pub(crate) fn parse_int(text: &str, base: u32) -> Result<Option<i64>> {
     let text = with_ascii_digits(text.trim_matches(crate::value::unicode::is_space));
     let (sign, digits) = match text.strip_prefix('-') {

@@ -160,7 +160,6 @@ fn as_index(value: Val<'_>) -> Option<i64> {
     }
 }
 
-/// `sequence * number`, either way round; none if that is not what it is.
 /// Python's `divmod` of floats: the rest has the sign of the divisor, a zero too.
 fn divmod(a: f64, b: f64) -> (f64, f64) {
     let mut rest = a % b;
@@ -180,6 +179,7 @@ fn divmod(a: f64, b: f64) -> (f64, f64) {
     (whole, rest)
 }
 
+/// `sequence * number`, either way round; none if that is not what it is.
 fn repeat<'r>(left: Val<'r>, right: Val<'r>, arena: &'r RunArena<'r>) -> Result<Option<Val<'r>>> {
     let (value, count) = match (as_index(left), as_index(right)) {
         (None, Some(count)) => (left, count.max(0) as usize),

@@ -21,7 +21,12 @@ fn is_in(class: &LazyLock<Option<Regex>>, character: char) -> bool {
         .is_some_and(|regex| regex.is_match(text.as_bytes()))
 }
 
-/// `str.isspace` of one character.
+/// `str.isspace` of one character: Unicode's white space and the four separators of ASCII.
+///
+/// ```
+/// assert!(turnmill_jinja::is_space('\u{1c}'));
+/// assert!(!'\u{1c}'.is_whitespace());
+/// ```
 #[inline]
 pub fn is_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}')

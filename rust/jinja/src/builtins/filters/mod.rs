@@ -1,11 +1,56 @@
-//! Filters: what stands behind `|`.
+//! Filters: what follows `|`.
 
+mod number;
 mod pprint;
 mod sequence;
 mod simple;
 mod text;
 
-pub(crate) use simple::call;
+use crate::error::Result;
+use crate::run::arguments::Given;
+use crate::run::interpret::Interpreter;
+use crate::value::Val;
+
+/// `value | filter(…)`.
+pub(crate) fn call<'r>(
+    filter: Filter,
+    value: Val<'r>,
+    given: Given<'r>,
+    run: &mut Interpreter<'r>,
+) -> Result<Val<'r>> {
+    use Filter as F;
+    match filter {
+        F::Int | F::Float | F::Abs | F::Round => number::call(filter, value, given, run.arena),
+        F::DictSort
+        | F::First
+        | F::Last
+        | F::Map
+        | F::Select
+        | F::Reject
+        | F::SelectAttr
+        | F::RejectAttr
+        | F::Sort
+        | F::Unique
+        | F::Min
+        | F::Max
+        | F::Sum
+        | F::Reverse
+        | F::Batch
+        | F::Slice
+        | F::GroupBy
+        | F::Join => sequence::call(filter, value, given, run),
+        F::Length
+        | F::Default
+        | F::List
+        | F::Items
+        | F::ToJson
+        | F::Attr
+        | F::FileSizeFormat
+        | F::PPrint
+        | F::Random => simple::call(filter, value, given, run),
+        _ => text::call(filter, value, given, run),
+    }
+}
 
 macro_rules! filters {
     ($($variant:ident $($name:literal)|+),* $(,)?) => {

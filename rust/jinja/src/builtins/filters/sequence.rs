@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::Filter;
-use super::simple::plus;
 use crate::builtins::methods::{Method, tuples, view};
 use crate::builtins::predicates::Test;
 use crate::error::{Error, Result};
@@ -12,7 +11,8 @@ use crate::run::attribute::item as get_item;
 use crate::run::budget::RunArena;
 use crate::run::interpret::Interpreter;
 use crate::run::iterate::{Source, items};
-use crate::value::operators::{equal, hashable, order};
+use crate::syntax::ast::BinaryOperator;
+use crate::value::operators::{binary, equal, hashable, order};
 use crate::value::origin::Origin;
 use crate::value::repr::str_of;
 use crate::value::text::TextBuilder;
@@ -485,4 +485,9 @@ fn group_by<'r>(value: Val<'r>, given: Given<'r>, arena: &'r RunArena<'r>) -> Re
         start = at;
     }
     Ok(list(&groups, arena))
+}
+
+/// `sum(values, start)` of two values.
+fn plus<'r>(a: Val<'r>, b: Val<'r>, run: &Interpreter<'r>) -> Result<Val<'r>> {
+    binary(BinaryOperator::Add, a, b, run.output.context, run.arena)
 }
