@@ -19,9 +19,9 @@ use crate::{capsule, convert, detach, read};
 type Inspected = (&'static str, Option<String>);
 
 fn inspected(inspection: &run::Inspection) -> Inspected {
-    let prices = inspection.prices.as_ref();
-    let prices = prices.map(|prices| prices.to_json().to_string());
-    (inspection.schema.name(), prices)
+    let costs = inspection.costs.as_ref();
+    let costs = costs.map(|costs| costs.to_json().to_string());
+    (inspection.schema.name(), costs)
 }
 
 /// A recipe made ready; see `turnmill.Encoder`.

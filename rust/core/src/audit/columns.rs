@@ -11,10 +11,9 @@ use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
+use crate::rules::IGNORED;
 use crate::{Error, ErrorKind, Result};
 
-/// The label of an untrained token.
-pub(super) const IGNORED: i32 = -100;
 /// Stands for a value that is null or does not fit 32 bits: out of range for ids.
 const UNREADABLE: i32 = i32::MIN;
 

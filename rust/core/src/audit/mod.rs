@@ -26,11 +26,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use crate::cancel::Cancel;
-use crate::rules::Rule;
+use crate::rules::{IGNORED, Rule};
 use crate::tokenizer::Tokenizer;
 use crate::{Result, pool};
 
-use columns::{Columns, IGNORED};
+use columns::Columns;
 use part::Part;
 use replay::Player;
 use row::{Mismatch, Row, Scratch};

@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::scan::is_trained;
 use super::vocabulary::Vocabulary;
+use crate::rules::is_trained;
 
 /// Ids of a tokenizer without this pad token have to be repeated to be padding.
 const RUN: usize = 2;

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::columns::{Boundaries, Columns, IGNORED, Integers};
+use super::columns::{Boundaries, Columns, Integers};
 use super::padding::{self, extent};
-use super::scan::{self, is_trained};
+use super::scan;
 use super::vocabulary::Vocabulary;
+use crate::rules::{IGNORED, is_trained};
 
 /// Buffers of one worker thread.
 #[derive(Debug, Default)]

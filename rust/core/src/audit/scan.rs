@@ -1,12 +1,8 @@
 //! Loops over the numbers of a row without an exit inside a chunk, so that they are vectorized.
 
-const CHUNK: usize = 64;
+use crate::rules::is_trained;
 
-/// The token with this label is trained. No label that trains is negative: -100 is what trainers
-/// ignore, other negative values are what some tools write instead.
-pub(super) fn is_trained(label: i32) -> bool {
-    label >= 0
-}
+const CHUNK: usize = 64;
 
 /// How many labels are trained.
 pub(super) fn count_trained(labels: &[i32]) -> usize {

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::part::Part;
 use super::row::Row;
-use super::scan::{self, is_trained};
+use super::scan;
 use super::tally::Evidence;
 use super::vocabulary::Vocabulary;
-use crate::rules::Rule;
+use crate::rules::{Rule, is_trained};
 
 /// A message of a document, or all of it where no role header is known.
 #[derive(Clone, Debug)]

@@ -24,6 +24,11 @@ impl<'a> Message<'a> {
             weight: None,
         }
     }
+
+    /// Whether the message is a turn: one that the model writes.
+    pub fn is_turn(&self) -> bool {
+        self.role == "assistant"
+    }
 }
 
 /// A row after its schema is read.
@@ -42,11 +47,19 @@ pub struct Conversation<'a> {
 impl Conversation<'_> {
     /// Which of the assistant's turns a message is, from 0; none where it is another's message.
     pub fn turn_of(&self, message: u32) -> Option<u32> {
-        let is_turn = |message: &&Message<'_>| message.role == "assistant";
         let index = message as usize;
-        self.messages.get(index).filter(is_turn)?;
-        let before = self.messages[..index].iter().filter(is_turn);
-        Some(before.count() as u32)
+        self.messages
+            .get(index)
+            .filter(|message| message.is_turn())?;
+        Some(self.turns().take_while(|turn| *turn < index).count() as u32)
+    }
+
+    /// Indices of the assistant's messages, in order.
+    pub fn turns(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let messages = self.messages.iter().enumerate();
+        messages
+            .filter(|(_, message)| message.is_turn())
+            .map(|(index, _)| index)
     }
 }
 

@@ -11,14 +11,14 @@ pub(super) fn select<'a>(
     order: RoleOrder,
     counts: &mut RuleCounts,
 ) -> Result<&'a [Message<'a>], Reject> {
-    let Some(last) = messages.iter().rposition(is_turn) else {
+    let Some(last) = messages.iter().rposition(Message::is_turn) else {
         return Err(no_turn(messages));
     };
     if last + 1 < messages.len() {
         counts.add(Rule::TrailingNonAssistantTurn, 1);
     }
     let kept = &mut messages[..=last];
-    let leading = kept.iter().take_while(|message| is_turn(message)).count();
+    let leading = kept.iter().take_while(|message| message.is_turn()).count();
     if leading == 0 {
         return Ok(kept);
     }
@@ -37,11 +37,6 @@ pub(super) fn select<'a>(
         message.weight.get_or_insert(0.0);
     }
     Ok(kept)
-}
-
-/// Whether the message is a turn: one that the model writes.
-pub(super) fn is_turn(message: &Message<'_>) -> bool {
-    message.role == "assistant"
 }
 
 fn no_turn(messages: &[Message<'_>]) -> Reject {

@@ -80,48 +80,48 @@ impl ContentRules {
             Record::Conversation(conversation) => {
                 count_order(conversation.messages, counts);
                 for (index, message) in (0..).zip(conversation.messages) {
-                    self.count_message(message, &mut Place { counts, index });
+                    self.count_message(message, &mut MessageCounts { counts, index });
                 }
             }
             Record::Completion { prompt, completion } => {
-                self.count_text(prompt, &mut Place { counts, index: 0 });
-                let answer = &mut Place { counts, index: 1 };
+                self.count_text(prompt, &mut MessageCounts { counts, index: 0 });
+                let answer = &mut MessageCounts { counts, index: 1 };
                 self.count_text(completion, answer);
                 self.count_answer(completion, answer);
             }
-            Record::Text(text) => self.count_text(text, &mut Place { counts, index: 0 }),
+            Record::Text(text) => self.count_text(text, &mut MessageCounts { counts, index: 0 }),
         }
     }
 
-    fn count_message(&self, message: &Message<'_>, place: &mut Place<'_>) {
+    fn count_message(&self, message: &Message<'_>, counts: &mut MessageCounts<'_>) {
         let content = message.fields.get("content").unwrap_or(Value::Null);
         for text in texts(content) {
-            self.count_text(text, place);
-            if message.role == "assistant" {
-                self.count_answer(text, place);
-                count_reasoning(text, place);
+            self.count_text(text, counts);
+            if message.is_turn() {
+                self.count_answer(text, counts);
+                count_reasoning(text, counts);
             }
         }
     }
 
-    fn count_text(&self, text: &str, place: &mut Place<'_>) {
+    fn count_text(&self, text: &str, counts: &mut MessageCounts<'_>) {
         let bytes = text.as_bytes();
-        place.add(Rule::NulByte, text, memchr::memchr(0, bytes));
-        place.add(Rule::Crlf, text, memmem::find(bytes, b"\r\n"));
+        counts.add(Rule::NulByte, text, memchr::memchr(0, bytes));
+        counts.add(Rule::Crlf, text, memmem::find(bytes, b"\r\n"));
         let replaced = memmem::find(bytes, "\u{fffd}".as_bytes());
-        place.add(Rule::ReplacementChar, text, replaced);
+        counts.add(Rule::ReplacementChar, text, replaced);
         let marker = self.markers.find(text).map(|found| found.start());
-        place.add(Rule::TemplateMarkerInContent, text, marker);
+        counts.add(Rule::TemplateMarkerInContent, text, marker);
     }
 
-    fn count_answer(&self, text: &str, place: &mut Place<'_>) {
+    fn count_answer(&self, text: &str, counts: &mut MessageCounts<'_>) {
         let ended = text.trim_end();
         let mut ends = self.terminators.iter();
         let foreign = ends.find(|end| ended.ends_with(*end));
         let start = foreign.map(|end| ended.len() - end.len());
-        place.add(Rule::ForeignTerminatorText, text, start);
+        counts.add(Rule::ForeignTerminatorText, text, start);
         let spaced = ended.len() < text.len() && !ended.is_empty();
-        place.add(
+        counts.add(
             Rule::TrailingWhitespace,
             text,
             spaced.then_some(ended.len()),
@@ -129,13 +129,13 @@ impl ContentRules {
     }
 }
 
-/// The message whose text is looked at.
-struct Place<'c> {
+/// Counts of the message whose text is looked at.
+struct MessageCounts<'c> {
     counts: &'c mut RuleCounts,
     index: u32,
 }
 
-impl Place<'_> {
+impl MessageCounts<'_> {
     /// Counts a rule that fired at this byte of the text, if it did.
     fn add(&mut self, rule: Rule, text: &str, at: Option<usize>) {
         if let Some(at) = at {
@@ -166,14 +166,14 @@ fn count_order(messages: &[Message<'_>], counts: &mut RuleCounts) {
     }
 }
 
-fn count_reasoning(text: &str, place: &mut Place<'_>) {
+fn count_reasoning(text: &str, counts: &mut MessageCounts<'_>) {
     let count = |marker: &str| memmem::find_iter(text.as_bytes(), marker).count();
     let (opened, closed) = (count(THINK.0), count(THINK.1));
     if opened != closed {
         let marker = text.find(THINK.0).or_else(|| text.find(THINK.1));
-        place.add(Rule::ReasoningMalformed, text, marker);
+        counts.add(Rule::ReasoningMalformed, text, marker);
     } else if opened > 0 {
-        place.add(Rule::ReasoningInline, text, text.find(THINK.0));
+        counts.add(Rule::ReasoningInline, text, text.find(THINK.0));
     }
 }
 

@@ -4,8 +4,7 @@
 //! unless the recipe lets the data put it there; nothing between it and the next turn is trained;
 //! at least one id before the terminator is trained.
 
-use super::label::{self, IGNORED};
-use crate::rules::{Reject, Rule, RuleCounts};
+use crate::rules::{IGNORED, Reject, Rule, RuleCounts, is_masked};
 use crate::setup::StopSet;
 
 /// A trained turn in tokens.
@@ -111,7 +110,7 @@ fn trained_stop(ids: &[u32], labels: &[i32], stop: &StopSet) -> bool {
 }
 
 fn nothing_trained(labels: &[i32], rule: Rule, turn: &TrainedTurn) -> Result<(), Reject> {
-    if label::is_masked(labels) {
+    if is_masked(labels) {
         return Ok(());
     }
     let reason = "a token outside the assistant turns is trained";

@@ -1,100 +1,106 @@
 //! Templates that render earlier turns otherwise than at inference.
 
 use super::Refusal;
-use super::desk::Desk;
-use super::expand::stands;
+use super::findings::RowFindings;
+use super::part::Part;
 use super::policy::last_turn;
+use super::render::render;
 use crate::chat::{Conversation, Message};
-use crate::recipe::History;
+use crate::recipe::{History, Reasoning};
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
-use crate::template::{Field, Origin, RenderInput, Rendered, Template};
+use crate::template::{Field, Origin, REASONING_FIELDS, Rendered, Span};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind};
 
-/// Keys under which messages hold reasoning, as transformers knows them.
-const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+/// Judges the render of a part. The result is the message from which on turns are trained: the
+/// part's own, or the last turn where only that may be trained.
+pub(super) fn judge<'a>(
+    plan: &Plan,
+    part: &Part<'a>,
+    rendered: &Rendered,
+    shorter: &mut Rendered,
+    arena: &'a Arena,
+    findings: &mut RowFindings,
+) -> Result<u32, Refusal> {
+    let (conversation, from) = (&part.conversation, part.from);
+    require_reasoning(plan, part, rendered, findings)?;
+    let template = plan.template(conversation.tools.is_some())?;
+    if plan.recipe.history == History::Expand || !template.rewrites_history() {
+        return Ok(from);
+    }
+    let Some(turn) = rewritten_turn(plan, conversation, rendered, shorter, arena)? else {
+        return Ok(from);
+    };
+    findings.count(Rule::HistoryRewritten, turn);
+    match plan.recipe.history {
+        History::Stop => Err(stopped().into()),
+        History::LastTurn => Ok(last_turn(conversation).unwrap_or(from)),
+        _ => Ok(from),
+    }
+}
 
-impl Desk {
-    /// Judges the render at hand, in which messages from `from` on are trained. The result is that
-    /// message, or the last turn where only that may be trained.
-    pub(crate) fn judge_history<'a>(
-        &mut self,
-        plan: &Plan,
-        template: &Template,
-        conversation: &Conversation<'a>,
-        from: u32,
-        arena: &'a Arena,
-    ) -> Result<u32, Refusal> {
-        let policy = plan.recipe.history;
-        // Of a sample that `expand` made, earlier turns are what inference sees of them.
-        let lost =
-            lost_turns(conversation, &self.rendered).find(|(turn, _)| *turn >= from as usize);
-        if let Some((message, _)) = lost {
-            self.counts
-                .add_at(Rule::ReasoningDropped, message as u32, String::new);
-            // Where the last turn's reasoning goes too, the template reads none at all.
-            let rewritten = lost_in_history(conversation, &self.rendered);
-            if rewritten && policy == History::Auto {
-                self.counts = crate::rules::RuleCounts::default();
-                let reason = "the template leaves the reasoning of an earlier turn out";
-                return Err(Reject::new(Rule::ReasoningDropped, reason)
-                    .at_message(message as u32)
-                    .into());
-            }
-        }
-        if policy == History::Expand || !template.rewrites_history() {
-            return Ok(from);
-        }
-        let Some(turn) = self.rewritten_turn(plan, template, conversation, arena) else {
-            return Ok(from);
-        };
-        self.counts.add(Rule::HistoryRewritten, 1);
-        self.note(Rule::HistoryRewritten, turn);
-        match policy {
-            History::Stop => Err(stopped().into()),
-            History::LastTurn => Ok(last_turn(conversation).unwrap_or(from)),
-            _ => Ok(from),
+/// Counts reasoning that the template leaves out; with `history = auto` a row that loses it in
+/// earlier turns only is refused.
+fn require_reasoning(
+    plan: &Plan,
+    part: &Part<'_>,
+    rendered: &Rendered,
+    findings: &mut RowFindings,
+) -> Result<(), Reject> {
+    let conversation = &part.conversation;
+    // Of a sample that `expand` made, earlier turns are what inference sees of them.
+    let mut lost = lost_turns(conversation, rendered);
+    let Some((message, _)) = lost.find(|(turn, _)| *turn >= part.from as usize) else {
+        return Ok(());
+    };
+    let rule = Rule::ReasoningDropped;
+    let counts = &mut findings.counts;
+    counts.add_at(rule, message as u32, String::new);
+    // Where the last turn's reasoning goes too, the template reads none at all.
+    if plan.recipe.history == History::Auto && lost_in_history(conversation, rendered) {
+        let reason = "the template leaves the reasoning of an earlier turn out";
+        return Err(Reject::new(rule, reason).at_message(message as u32));
+    }
+    Ok(())
+}
+
+/// The first turn that, rendered as the last one, does not start the full render; what the
+/// template prints after a turn's stop token apart.
+fn rewritten_turn<'a>(
+    plan: &Plan,
+    conversation: &Conversation<'a>,
+    rendered: &Rendered,
+    shorter: &mut Rendered,
+    arena: &'a Arena,
+) -> Result<Option<u32>, Refusal> {
+    let template = plan.template(conversation.tools.is_some())?;
+    let last = conversation.messages.len() - 1;
+    for turn in conversation.turns().filter(|turn| *turn < last) {
+        // A template may refuse to end where it lets a longer conversation pass.
+        if render(template, conversation, turn + 1, arena, shorter).is_ok()
+            && !rendered.text.starts_with(&shorter.text)
+            && !stands(plan, turn as u32, shorter, rendered, false)
+        {
+            return Ok(Some(turn as u32));
         }
     }
+    Ok(None)
+}
 
-    /// Counts a row with a turn whose content holds the reasoning that the template reads there as
-    /// it reads the field.
-    pub(crate) fn count_inline_reasoning(&mut self, conversation: &Conversation<'_>) {
-        let rule = Rule::ReasoningInline;
-        if self.counts.get(rule) > 0 {
-            return;
-        }
-        let is_inline = |turn: &usize| {
-            let found = reasoning_bytes(&conversation.messages[*turn]);
-            matches!(found, Some((_, Some(_))))
-        };
-        if let Some(turn) = assistant_turns(conversation).find(is_inline) {
-            self.counts.add_at(rule, turn as u32, String::new);
-        }
+/// Counts a row with a turn whose content holds the reasoning that the template reads there as it
+/// reads the field.
+pub(super) fn count_inline_reasoning(conversation: &Conversation<'_>, findings: &mut RowFindings) {
+    let rule = Rule::ReasoningInline;
+    if findings.counts.get(rule) > 0 {
+        return;
     }
-
-    /// The first turn that, rendered as the last one, does not start the full render; what the
-    /// template prints behind a turn's stop token apart.
-    fn rewritten_turn<'a>(
-        &mut self,
-        plan: &Plan,
-        template: &Template,
-        conversation: &Conversation<'a>,
-        arena: &'a Arena,
-    ) -> Option<u32> {
-        let last = conversation.messages.len() - 1;
-        for turn in assistant_turns(conversation).filter(|turn| *turn < last) {
-            let input = RenderInput::of(conversation, turn + 1, arena);
-            let rendered = template.render(arena, &input, &mut self.prefix);
-            if rendered.is_ok()
-                && !self.rendered.text.starts_with(&self.prefix.text)
-                && !stands(plan, turn as u32, &self.prefix, &self.rendered, false)
-            {
-                return Some(turn as u32);
-            }
-        }
-        None
+    let is_inline = |turn: &usize| {
+        let found = reasoning_bytes(&conversation.messages[*turn]);
+        matches!(found, Some((_, Some(_))))
+    };
+    if let Some(turn) = conversation.turns().find(is_inline) {
+        findings.counts.add_at(rule, turn as u32, String::new);
     }
 }
 
@@ -107,16 +113,9 @@ fn stopped() -> Error {
     .hint("choose --history expand, --history as-rendered or --history last-turn")
 }
 
-fn assistant_turns(conversation: &Conversation<'_>) -> impl Iterator<Item = usize> {
-    let messages = conversation.messages.iter().enumerate();
-    messages
-        .filter(|(_, message)| message.role == "assistant")
-        .map(|(index, _)| index)
-}
-
 /// Whether an earlier turn loses reasoning that the last turn would keep.
 pub(crate) fn lost_in_history(conversation: &Conversation<'_>, rendered: &Rendered) -> bool {
-    let last = assistant_turns(conversation).last();
+    let last = conversation.turns().next_back();
     let mut earlier = false;
     for (turn, _) in lost_turns(conversation, rendered) {
         if Some(turn) == last {
@@ -132,7 +131,7 @@ pub(crate) fn lost_turns<'r>(
     conversation: &'r Conversation<'_>,
     rendered: &'r Rendered,
 ) -> impl Iterator<Item = (usize, usize)> + 'r {
-    assistant_turns(conversation).filter_map(|turn| {
+    conversation.turns().filter_map(|turn| {
         let message = &conversation.messages[turn];
         let (expected, inline) = reasoning_bytes(message)?;
         let printed = printed_bytes(rendered, turn as u32);
@@ -148,7 +147,7 @@ pub(crate) fn lost_turns<'r>(
 /// Bytes of a message's reasoning; for reasoning inside the content also the bytes of the rest.
 fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
     let field = |key: &str| message.fields.get_some(key).and_then(Value::as_str);
-    if let Some(text) = REASONING.iter().find_map(|key| field(key)) {
+    if let Some(text) = REASONING_FIELDS.iter().find_map(|key| field(key)) {
         let length = text.trim().len();
         return (length > 0).then_some((length, None));
     }
@@ -162,11 +161,10 @@ fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
 
 /// Bytes of the render that came from the content and from the reasoning of a message.
 fn printed_bytes(rendered: &Rendered, message: u32) -> (usize, usize) {
-    let (mut content, mut reasoning, mut start) = (0, 0, 0);
-    for piece in &rendered.pieces {
-        let length = (piece.end - start) as usize;
-        start = piece.end;
-        match piece.origin {
+    let (mut content, mut reasoning) = (0, 0);
+    for run in rendered.runs() {
+        let length = (run.end - run.start) as usize;
+        match run.origin {
             Origin::Message { index, field } if index == message => match field {
                 Field::Content => content += length,
                 Field::Reasoning => reasoning += length,
@@ -176,4 +174,61 @@ fn printed_bytes(rendered: &Rendered, message: u32) -> (usize, usize) {
         }
     }
     (content, reasoning)
+}
+
+/// Whether a turn stands in `longer` as in `own`, the render in which it is the last one. In a
+/// `chain` empty think blocks do not count, unless they are trained.
+pub(super) fn stands(
+    plan: &Plan,
+    turn: u32,
+    own: &Rendered,
+    longer: &Rendered,
+    chain: bool,
+) -> bool {
+    let spans = |rendered: &Rendered| -> Vec<Span> {
+        let of_turn = rendered.spans.iter().filter(|span| span.message == turn);
+        of_turn.copied().collect()
+    };
+    let (mine, theirs) = (spans(own), spans(longer));
+    let (Some(first), Some(other)) = (mine.first(), theirs.first()) else {
+        return false;
+    };
+    let skips = chain && plan.recipe.reasoning != Reasoning::TrainEmpty;
+    mine.len() == theirs.len()
+        && own.text[..first.start as usize] == longer.text[..other.start as usize]
+        && mine.iter().zip(&theirs).all(|(mine, theirs)| {
+            written(own, mine, skips) == written(longer, theirs, skips)
+                && ends_alike(plan, after(own, mine), after(longer, theirs))
+        })
+}
+
+/// The text of a span up to the end of its content; `skips`: without empty think blocks.
+fn written(rendered: &Rendered, span: &Span, skips: bool) -> String {
+    let mut text = String::new();
+    let mut from = span.start;
+    let blocks = rendered.thoughts.iter().filter(|thought| {
+        let inside = span.start <= thought.start && thought.end <= span.content_end;
+        thought.empty && inside && skips
+    });
+    for block in blocks {
+        text.push_str(&rendered.text[from as usize..block.start as usize]);
+        from = block.end;
+    }
+    text.push_str(&rendered.text[from as usize..span.content_end as usize]);
+    text
+}
+
+/// What the template prints after the turn's own text.
+fn after<'r>(rendered: &'r Rendered, span: &Span) -> &'r str {
+    &rendered.text[span.content_end as usize..span.end as usize]
+}
+
+/// Whether two endings of a turn train the same: one may go on after the stop token of both.
+fn ends_alike(plan: &Plan, own: &str, longer: &str) -> bool {
+    let stops = |text: &str| {
+        let mut tokens = plan.stop.ids().iter();
+        tokens.any(|id| text.contains(&plan.tokenizer.id_to_text(*id)))
+    };
+    let alike = own.starts_with(longer) || longer.starts_with(own);
+    alike && (!stops(own) || stops(longer))
 }

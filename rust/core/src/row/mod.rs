@@ -1,24 +1,81 @@
 //! One row: a conversation, a completion or a document becomes samples.
 //!
-//! rendered → judged → located → encoded → labelled → verified.
+//! ```text
+//! conversation ─ render ─ judge ─ locate ─ encode ─ label ─ verify ─ samples
+//!                  │        │       │        │        │        │
+//!               Rendered  Policy  Located Encoding Labelled  Reject or nothing
+//! ```
+//!
+//! Each stage is a function of the module with its name, from the plan and the stages before to a
+//! type of its own; [`conversation`] calls them in this order. A [`Draft`] keeps what the stages
+//! gave of the sample that is being made, [`Scratch`] keeps memory alone. Every finished sample
+//! goes into [`Samples`], be it the only one of its row, one of several that [`expand`] finds, what
+//! [`over_length`] leaves of one, or a part of a document.
 
+mod completion;
 pub mod content_rules;
 pub mod contract;
 pub(crate) mod conversation;
-pub(crate) mod desk;
-pub(crate) mod expand;
+mod document;
+mod draft;
+mod encode;
+mod expand;
+pub(crate) mod findings;
 pub(crate) mod history;
-pub(crate) mod inside;
+mod judge;
+mod kept;
 pub mod label;
-pub mod length;
-pub(crate) mod over_length;
-mod plain;
-pub(crate) mod policy;
-pub(crate) mod record;
+mod locate;
+mod output;
+mod over_length;
+mod part;
+mod policy;
+pub(crate) mod position;
 mod refusal;
+pub(crate) mod render;
 pub(crate) mod replay;
-mod terminator;
+mod samples;
+mod scratch;
+#[cfg(test)]
+mod tests;
+mod verify;
 
-pub use record::{Evidence, Inside};
+pub(crate) use draft::Draft;
+pub use findings::{Evidence, RowPosition};
+pub(crate) use output::Output;
 pub(crate) use refusal::Refusal;
 pub use replay::Replayed;
+pub(crate) use samples::Samples;
+pub(crate) use scratch::Scratch;
+
+use crate::chat::Record;
+use crate::recipe::History;
+use crate::setup::plan::Plan;
+use crate::value::Arena;
+
+/// Makes the samples of one row. A refused row leaves in `output` what came before the refusal,
+/// and in `draft` the sample that was being made, as far as it came.
+pub(crate) fn encode<'a>(
+    plan: &Plan,
+    record: &Record<'a>,
+    arena: &'a Arena,
+    scratch: &mut Scratch,
+    draft: &mut Draft,
+    output: &mut Output,
+) -> Result<(), Refusal> {
+    draft.clear();
+    match record {
+        Record::Conversation(conversation) => {
+            let conversation = render::with_variables(plan, conversation, arena)?;
+            if plan.recipe.history == History::Expand {
+                expand::samples(plan, &conversation, arena, scratch, draft, output)
+            } else {
+                over_length::sample(plan, &conversation, arena, scratch, draft, output)
+            }
+        }
+        Record::Completion { prompt, completion } => {
+            completion::sample(plan, prompt, completion, scratch, draft, output)
+        }
+        Record::Text(text) => document::samples(plan, text, scratch, draft, output),
+    }
+}

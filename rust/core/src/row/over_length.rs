@@ -1,93 +1,138 @@
 //! Conversations that are longer than `max_length`.
 
 use super::Refusal;
-use super::conversation::Fit;
-use super::desk::Desk;
-use super::length::{self, Kept};
+use super::conversation::{self, Fit};
+use super::draft::Draft;
+use super::kept::{self, Kept};
+use super::label::Tokens;
+use super::output::Output;
+use super::part::Part;
+use super::replay;
+use super::scratch::Scratch;
 use crate::chat::Conversation;
-use crate::recipe::{History, OverLength};
+use crate::recipe::OverLength;
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
 use crate::value::Arena;
 use crate::{Error, ErrorKind};
 
-impl Desk {
-    /// Makes the sample of a conversation; where it is too long, by the recipe's policy. With
-    /// `history = expand` the samples, into `finished`.
-    pub(crate) fn conversation<'a>(
-        &mut self,
-        plan: &Plan,
-        conversation: &Conversation<'a>,
-        arena: &'a Arena,
-    ) -> Result<(), Refusal> {
-        if plan.recipe.history == History::Expand {
-            return self.expanded(plan, conversation, arena);
-        }
-        match self.fitted(plan, conversation, 0, arena)? {
-            Fit::Ready => Ok(()),
-            Fit::Long(length) => Err(overlong(plan, length).into()),
-        }
-    }
-
-    /// Makes a sample in which the messages from `from` on are trained. Where it is too long, by
-    /// the recipe's policy; its length where no part of it fits.
-    pub(crate) fn fitted<'a>(
-        &mut self,
-        plan: &Plan,
-        conversation: &Conversation<'a>,
-        from: u32,
-        arena: &'a Arena,
-    ) -> Result<Fit, Refusal> {
-        let before = self.counts.clone();
-        let Fit::Long(length) = self.sample(plan, conversation, from, arena)? else {
-            self.replay(plan, conversation, arena)?;
-            return Ok(Fit::Ready);
-        };
-        let most = plan.recipe.max_length.unwrap_or(u32::MAX);
-        let policy = plan.recipe.over_length;
-        if policy == OverLength::Error {
-            return Err(too_long(length, most).into());
-        }
-        let roles: Vec<&str> = conversation.messages.iter().map(|m| m.role).collect();
-        let mut candidates = length::candidates(policy, &roles);
-        candidates.retain(|kept| kept.messages.end > from as usize);
-        let ends = self.turn_ends();
-        let estimate = |kept: &Kept| estimate(policy, kept, &ends, length);
-        let fits = |kept: &Kept| {
-            self.counts.clone_from(&before);
-            let part = self::part(conversation, kept, arena);
-            match self.sample(plan, &part, trained_from(kept, from), arena) {
-                Ok(fit) => Ok(fit == Fit::Ready),
-                // A shorter conversation may be one that the template or the contract refuses.
-                Err(Refusal::Row(_)) => Ok(false),
-                Err(run) => Err(run),
-            }
-        };
-        let found = length::longest(&candidates, most as usize, estimate, fits)?;
-        let Some(kept) = found.map(|index| &candidates[index]) else {
-            return Ok(Fit::Long(length));
-        };
-        self.counts.clone_from(&before);
-        let part = self::part(conversation, kept, arena);
-        let part_from = trained_from(kept, from);
-        self.sample(plan, &part, part_from, arena)?;
-        let turns = turns_from(conversation, from as usize) - turns_from(&part, part_from as usize);
-        let tokens = u64::from(length).saturating_sub(self.encoding.ids.len() as u64);
-        self.leave_out(turns, tokens);
-        self.replay(plan, &part, arena)?;
-        Ok(Fit::Ready)
-    }
-
-    /// Message index and last token of every span.
-    fn turn_ends(&self) -> Vec<(usize, u32)> {
-        let spans = self.rendered.spans.iter();
-        spans
-            .map(|span| (span.message as usize, self.end_token(span.end)))
-            .collect()
+/// Makes the one sample of a conversation; where it is too long, by the recipe's policy.
+pub(super) fn sample<'a>(
+    plan: &Plan,
+    conversation: &Conversation<'a>,
+    arena: &'a Arena,
+    scratch: &mut Scratch,
+    draft: &mut Draft,
+    output: &mut Output,
+) -> Result<(), Refusal> {
+    let whole = Part {
+        conversation: *conversation,
+        from: 0,
+    };
+    match fit(plan, &whole, arena, scratch, draft, output)? {
+        Fit::Ready => Ok(()),
+        Fit::Long(length) => Err(nothing_fits(plan, length).into()),
     }
 }
 
-/// Tokens of a part, as far as the render of the whole tells.
+/// Makes the sample of a part; where it is too long, of a shorter one by the recipe's policy. Gives
+/// the part's length where nothing of it fits.
+pub(super) fn fit<'a>(
+    plan: &Plan,
+    part: &Part<'a>,
+    arena: &'a Arena,
+    scratch: &mut Scratch,
+    draft: &mut Draft,
+    output: &mut Output,
+) -> Result<Fit, Refusal> {
+    let before = output.findings.counts.clone();
+    let findings = &mut output.findings;
+    let fit = conversation::draft(plan, part, arena, scratch, draft, findings)?;
+    let Fit::Long(length) = fit else {
+        finish(plan, part, arena, scratch, draft, output)?;
+        return Ok(Fit::Ready);
+    };
+    if plan.recipe.over_length == OverLength::Error {
+        return Err(too_long(plan, length).into());
+    }
+    let mut attempt = |shorter: &Part<'a>, draft: &mut Draft| {
+        let findings = &mut output.findings;
+        findings.counts.clone_from(&before);
+        conversation::draft(plan, shorter, arena, scratch, draft, findings)
+    };
+    let Some(shorter) = longest(plan, part, length, arena, draft, &mut attempt)? else {
+        return Ok(Fit::Long(length));
+    };
+    let turns = part.turns() - shorter.turns();
+    let tokens = u64::from(length).saturating_sub(draft.len() as u64);
+    output.findings.leave_out(turns, tokens);
+    finish(plan, &shorter, arena, scratch, draft, output)?;
+    Ok(Fit::Ready)
+}
+
+/// Replays a sample where a check asks for it, and puts it out.
+fn finish<'a>(
+    plan: &Plan,
+    part: &Part<'a>,
+    arena: &'a Arena,
+    scratch: &mut Scratch,
+    draft: &Draft,
+    output: &mut Output,
+) -> Result<(), Refusal> {
+    let (player, row) = (&mut scratch.player, &mut output.replay);
+    replay::conversation(plan, &part.conversation, arena, draft, player, row)?;
+    output.push(draft);
+    Ok(())
+}
+
+/// The longest part of a part that fits, by the recipe's policy, with its sample in the draft,
+/// which holds the whole, of that `length`, before.
+fn longest<'a>(
+    plan: &Plan,
+    whole: &Part<'a>,
+    length: u32,
+    arena: &'a Arena,
+    draft: &mut Draft,
+    attempt: &mut impl FnMut(&Part<'a>, &mut Draft) -> Result<Fit, Refusal>,
+) -> Result<Option<Part<'a>>, Refusal> {
+    let (policy, most) = (plan.recipe.over_length, plan.recipe.max_length);
+    let mut candidates = kept::candidates(policy, whole.conversation.messages);
+    candidates.retain(|kept| kept.messages.end > whole.from as usize);
+    let ends = turn_ends(plan, draft);
+    let estimate = |kept: &Kept| estimate(policy, kept, &ends, length);
+    let mut tried = None;
+    let fits = |kept: &Kept| {
+        tried = Some(kept.clone());
+        match attempt(&shorter(whole, kept, arena), draft) {
+            Ok(fit) => Ok(fit == Fit::Ready),
+            // A shorter conversation may be one that the template or the contract refuses.
+            Err(Refusal::Row(_)) => Ok(false),
+            Err(run) => Err(run),
+        }
+    };
+    let most = most.unwrap_or(u32::MAX) as usize;
+    let found = kept::longest(&candidates, most, estimate, fits)?;
+    let Some(kept) = found.map(|index| &candidates[index]) else {
+        return Ok(None);
+    };
+    let part = shorter(whole, kept, arena);
+    // A longer one may have been tried after it.
+    if tried.as_ref() != Some(kept) {
+        attempt(&part, draft)?;
+    }
+    Ok(Some(part))
+}
+
+/// Message index and last token of every span of a draft that was encoded.
+fn turn_ends(plan: &Plan, draft: &Draft) -> Vec<(usize, u32)> {
+    let tokens = Tokens::new(plan, &draft.located, &draft.encoding);
+    let spans = draft.rendered.spans.iter();
+    spans
+        .map(|span| (span.message as usize, tokens.end(span.end)))
+        .collect()
+}
+
+/// Tokens of what is kept, as far as the render of the whole tells.
 fn estimate(policy: OverLength, kept: &Kept, ends: &[(usize, u32)], length: u32) -> Option<usize> {
     let end_before = |message: usize| {
         let end = ends.iter().rfind(|(turn, _)| *turn < message);
@@ -100,43 +145,40 @@ fn estimate(policy: OverLength, kept: &Kept, ends: &[(usize, u32)], length: u32)
     }
 }
 
-fn part<'a>(conversation: &Conversation<'a>, kept: &Kept, arena: &'a Arena) -> Conversation<'a> {
-    let messages: Vec<_> = kept
+/// The messages of a part that are kept.
+fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
+    let messages = kept
         .indices()
-        .map(|index| conversation.messages[index])
-        .collect();
-    Conversation {
-        messages: arena.alloc_slice_copy(&messages),
-        ..*conversation
+        .map(|index| whole.conversation.messages[index]);
+    let messages: Vec<_> = messages.collect();
+    let context = kept.indices().filter(|index| *index < whole.from as usize);
+    Part {
+        conversation: Conversation {
+            messages: arena.alloc_slice_copy(&messages),
+            ..whole.conversation
+        },
+        from: context.count() as u32,
     }
 }
 
-/// Where the messages from `from` on begin in a part.
-fn trained_from(kept: &Kept, from: u32) -> u32 {
-    let before = kept.indices().filter(|index| *index < from as usize);
-    before.count() as u32
-}
-
-/// Assistant messages from `from` on.
-pub(crate) fn turns_from(conversation: &Conversation<'_>, from: usize) -> u64 {
-    let messages = conversation.messages[from..].iter();
-    messages
-        .filter(|message| message.role == "assistant")
-        .count() as u64
-}
-
 /// Why a row of which nothing fits is left out.
-pub(crate) fn overlong(plan: &Plan, length: u32) -> Reject {
-    let most = plan.recipe.max_length.unwrap_or(u32::MAX);
+pub(super) fn nothing_fits(plan: &Plan, length: u32) -> Reject {
     let tried = match plan.recipe.over_length {
         OverLength::Reject => "",
         _ => ", and no shorter part fits",
     };
+    overlong(plan, length, tried)
+}
+
+/// The reject of a row that is too long; `tried` says what was tried.
+pub(super) fn overlong(plan: &Plan, length: u32, tried: &str) -> Reject {
+    let most = plan.recipe.max_length.unwrap_or(u32::MAX);
     let reason = format!("{length} tokens, {most} allowed{tried}");
     Reject::new(Rule::OverlongSample, reason)
 }
 
-fn too_long(length: u32, most: u32) -> Error {
+fn too_long(plan: &Plan, length: u32) -> Error {
+    let most = plan.recipe.max_length.unwrap_or(u32::MAX);
     Error::new(
         ErrorKind::Data,
         "overlong-sample",

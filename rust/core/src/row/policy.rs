@@ -2,18 +2,19 @@
 
 use crate::chat::Conversation;
 use crate::recipe::{History, Reasoning, TrainOn};
-use crate::setup::ending::TurnEnd;
 use crate::setup::plan::Plan;
+use crate::setup::turn_end_probe::TurnEnd;
 use crate::template::{Field, Origin, Rendered, Span, Thought};
 
-/// Which messages of the row at hand are trained.
+/// Which messages of a sample are trained.
+#[derive(Clone, Copy)]
 pub(crate) struct Policy<'p, 'a> {
     pub(crate) plan: &'p Plan,
     pub(crate) conversation: &'p Conversation<'a>,
     /// Index of the last assistant message.
     pub(crate) last: Option<u32>,
     /// Messages before this one are context, whatever the recipe and the row say.
-    pub(crate) from: u32,
+    from: u32,
     /// Messages that are not the assistant's are trained too.
     pub(crate) others: bool,
 }
@@ -36,8 +37,7 @@ impl<'p, 'a> Policy<'p, 'a> {
             return false;
         }
         let mut messages = self.conversation.messages.iter().enumerate();
-        messages
-            .any(|(index, message)| message.role != "assistant" && self.weight(index as u32) > 0.0)
+        messages.any(|(index, message)| !message.is_turn() && self.weight(index as u32) > 0.0)
     }
 
     /// The weight a message is trained with; 0 is not trained.
@@ -55,14 +55,14 @@ impl<'p, 'a> Policy<'p, 'a> {
         message < self.from && !elsewhere && self.wished(message) > 0.0
     }
 
-    /// The weight before history is looked at.
+    /// The weight that the recipe and the row give, whatever history makes of it.
     fn wished(&self, message: u32) -> f32 {
         let Some(found) = self.conversation.messages.get(message as usize) else {
             return 0.0;
         };
         found.weight.unwrap_or_else(|| {
             f32::from(u8::from(match &self.plan.recipe.train_on {
-                TrainOn::Assistant => found.role == "assistant",
+                TrainOn::Assistant => found.is_turn(),
                 TrainOn::LastTurn => self.last == Some(message),
                 TrainOn::Everything => true,
                 TrainOn::Roles(roles) => roles.iter().any(|role| role == found.role),
@@ -70,11 +70,12 @@ impl<'p, 'a> Policy<'p, 'a> {
         })
     }
 
-    /// Whether a terminator is inserted behind the turn of this span.
+    /// Whether a terminator is inserted after the turn of this span.
     pub(crate) fn inserts(&self, span: &Span) -> bool {
         matches!(self.plan.turn_end, TurnEnd::Insert(_)) && self.weight(span.message) > 0.0
     }
 
+    /// Whether reasoning inside a trained turn is not trained.
     pub(crate) fn leaves_out(&self, thought: &Thought) -> bool {
         match self.plan.recipe.reasoning {
             Reasoning::Train => thought.empty,
@@ -82,35 +83,33 @@ impl<'p, 'a> Policy<'p, 'a> {
             Reasoning::Mask => true,
         }
     }
-}
 
-pub(crate) fn last_turn(conversation: &Conversation<'_>) -> Option<u32> {
-    let mut messages = conversation.messages.iter();
-    let last = messages.rposition(|message| message.role == "assistant")?;
-    Some(last as u32)
-}
-
-/// Text ranges of trained messages that are not the assistant's, with their weights.
-pub(crate) fn other_ranges(rendered: &Rendered, policy: &Policy<'_, '_>) -> Vec<(u32, u32, f32)> {
-    let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
-    let mut start = 0;
-    for piece in &rendered.pieces {
-        if let Origin::Message { index, field } = piece.origin
-            && field != Field::Role
-            && piece.end > start
-        {
+    /// Text ranges of trained messages that are not the assistant's, with their weights.
+    pub(crate) fn other_ranges(&self, rendered: &Rendered) -> Vec<(u32, u32, f32)> {
+        let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
+        for run in rendered.runs().filter(|run| run.end > run.start) {
+            let Origin::Message { index, field } = run.origin else {
+                continue;
+            };
+            if field == Field::Role {
+                continue;
+            }
             match ranges.last_mut() {
-                Some(last) if last.2 == index => last.1 = piece.end,
-                _ => ranges.push((start, piece.end, index)),
+                Some(last) if last.2 == index => last.1 = run.end,
+                _ => ranges.push((run.start, run.end, index)),
             }
         }
-        start = piece.end;
+        let messages = self.conversation.messages;
+        ranges
+            .into_iter()
+            .filter(|range| !messages[range.2 as usize].is_turn())
+            .map(|(start, end, message)| (start, end, self.weight(message)))
+            .filter(|range| range.2 > 0.0)
+            .collect()
     }
-    let messages = policy.conversation.messages;
-    ranges
-        .into_iter()
-        .filter(|range| messages[range.2 as usize].role != "assistant")
-        .map(|(start, end, message)| (start, end, policy.weight(message)))
-        .filter(|range| range.2 > 0.0)
-        .collect()
+}
+
+/// Index of the last assistant message.
+pub(super) fn last_turn(conversation: &Conversation<'_>) -> Option<u32> {
+    conversation.turns().next_back().map(|turn| turn as u32)
 }

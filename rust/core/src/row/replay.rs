@@ -12,13 +12,11 @@ use serde_json::{Value as Json, json};
 
 use super::Refusal;
 use super::contract::TrainedTurn;
-use super::conversation::variables;
-use super::desk::Desk;
-use super::label::IGNORED;
-use super::record::{Evidence, Inside, Place};
+use super::draft::Draft;
+use super::findings::{Evidence, InputPosition, RowPosition};
 use crate::chat::Conversation;
 use crate::recipe::SpecialInContent;
-use crate::rules::{Replay, Rule, RuleCounts};
+use crate::rules::{Replay, Rule, RuleCounts, is_trained};
 use crate::setup::plan::Plan;
 use crate::setup::structural;
 use crate::template::{RenderInput, Rendered, Template};
@@ -96,17 +94,17 @@ impl Replayed {
     /// Adds what a row gave.
     pub(crate) fn add_row(
         &mut self,
-        player: &Player,
+        row: &RowReplay,
         counts: &RuleCounts,
-        place: Place,
-        inside: impl FnOnce(Option<u32>) -> Inside,
+        input: InputPosition,
+        position: impl FnOnce(Option<u32>) -> RowPosition,
     ) {
         let RowReplay {
             replay,
             turns,
             switched,
             difference,
-        } = &player.row;
+        } = row;
         self.replay.append(replay);
         self.turns += turns;
         for setting in switched {
@@ -120,10 +118,10 @@ impl Replayed {
         if self.differences.len() < self.keep {
             self.differences.push(Evidence {
                 rule: Rule::PromptParity,
-                row: place.row,
-                line: place.line,
+                row: input.row,
+                line: input.line,
                 note: note.clone(),
-                inside: inside(Some(*message)),
+                inside: position(Some(*message)),
             });
         }
     }
@@ -137,8 +135,8 @@ impl Replayed {
 }
 
 /// What the replay of the samples of one row found.
-#[derive(Default)]
-struct RowReplay {
+#[derive(Debug, Default)]
+pub(crate) struct RowReplay {
     replay: Replay,
     turns: u64,
     /// For each turn that needs one, the setting.
@@ -147,46 +145,46 @@ struct RowReplay {
     difference: Option<(u32, String)>,
 }
 
-/// A worker's memory for replays, and what the row at hand gave.
+/// Replays a draft that was made of this conversation, where a check asks for it.
+pub(super) fn conversation<'a>(
+    plan: &Plan,
+    conversation: &Conversation<'a>,
+    arena: &'a Arena,
+    draft: &Draft,
+    player: &mut Option<Player>,
+    row: &mut RowReplay,
+) -> Result<(), Refusal> {
+    match player {
+        Some(player) => player.play(plan, conversation, arena, draft, row),
+        None => Ok(()),
+    }
+}
+
+/// The same for a completion, whose prompt is a string.
+pub(super) fn completion(
+    plan: &Plan,
+    prompt: &str,
+    draft: &Draft,
+    player: &mut Option<Player>,
+    row: &mut RowReplay,
+) -> Result<(), Refusal> {
+    match player {
+        Some(player) => player.play_completion(plan, prompt, draft, row),
+        None => Ok(()),
+    }
+}
+
+/// A worker's memory for replays.
 pub(crate) struct Player {
-    row: RowReplay,
     rendered: Rendered,
     encoding: Encoding,
     ranges: Vec<(u32, u32)>,
     scratch: Box<dyn Any + Send>,
 }
 
-impl Desk {
-    /// Replays the sample at hand, which was made of this conversation, where a check asks for it.
-    pub(crate) fn replay<'a>(
-        &mut self,
-        plan: &Plan,
-        conversation: &Conversation<'a>,
-        arena: &'a Arena,
-    ) -> Result<(), Refusal> {
-        let Some(mut player) = self.player.take() else {
-            return Ok(());
-        };
-        let played = player.play(plan, self, conversation, arena);
-        self.player = Some(player);
-        played
-    }
-
-    /// The same for a completion, whose prompt is a string.
-    pub(crate) fn replay_completion(&mut self, plan: &Plan, prompt: &str) -> Result<(), Refusal> {
-        let Some(mut player) = self.player.take() else {
-            return Ok(());
-        };
-        let played = player.play_completion(plan, self, prompt);
-        self.player = Some(player);
-        played
-    }
-}
-
 impl Player {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            row: RowReplay::default(),
             rendered: Rendered::default(),
             encoding: Encoding::default(),
             ranges: Vec::new(),
@@ -194,47 +192,48 @@ impl Player {
         }
     }
 
-    /// Forgets the row before.
-    pub(crate) fn start_row(&mut self) {
-        self.row = RowReplay::default();
-    }
-
     fn play<'a>(
         &mut self,
         plan: &Plan,
-        desk: &Desk,
         conversation: &Conversation<'a>,
         arena: &'a Arena,
+        draft: &Draft,
+        row: &mut RowReplay,
     ) -> Result<(), Refusal> {
         let template = plan.template(conversation.tools.is_some())?;
-        let mut conversation = *conversation;
-        conversation.template_kwargs = variables(plan, &conversation, arena)?;
-        let mut budget = BUDGET * desk.rendered.text.len();
-        self.row.turns += desk.turns.len() as u64;
-        for (index, turn) in desk.turns.iter().enumerate() {
-            if budget == 0 && index + 1 < desk.turns.len() {
+        let turns = &draft.labelled.turns;
+        let mut budget = BUDGET * draft.rendered.text.len();
+        row.turns += turns.len() as u64;
+        for (index, turn) in turns.iter().enumerate() {
+            if budget == 0 && index + 1 < turns.len() {
                 continue;
             }
-            let sample = Turn::of(desk, plan, *turn);
-            let verdict = self.verdict(plan, template, &conversation, arena, &sample)?;
+            let sample = Turn::of(draft, plan, *turn);
+            let verdict = self.verdict(plan, template, conversation, arena, &sample)?;
             budget = budget.saturating_sub(self.rendered.text.len());
-            let position = position(&conversation, turn.message);
-            self.row.replay.add(position, verdict.is_ok());
+            let position = conversation.turn_of(turn.message).unwrap_or_default();
+            row.replay.add(position as usize, verdict.is_ok());
             match verdict {
-                Ok(setting) => self.row.switched.extend(setting),
+                Ok(setting) => row.switched.extend(setting),
                 Err(note) => {
-                    self.row.difference.get_or_insert((turn.message, note));
+                    row.difference.get_or_insert((turn.message, note));
                 }
             }
         }
         Ok(())
     }
 
-    fn play_completion(&mut self, plan: &Plan, desk: &Desk, prompt: &str) -> Result<(), Refusal> {
-        let Some(turn) = desk.turns.first() else {
+    fn play_completion(
+        &mut self,
+        plan: &Plan,
+        prompt: &str,
+        draft: &Draft,
+        row: &mut RowReplay,
+    ) -> Result<(), Refusal> {
+        let Some(turn) = draft.labelled.turns.first() else {
             return Ok(());
         };
-        let turn = Turn::of(desk, plan, *turn);
+        let turn = Turn::of(draft, plan, *turn);
         self.rendered.clear();
         self.rendered.text.push_str(prompt);
         self.ranges.clear();
@@ -249,9 +248,9 @@ impl Player {
             None => Some(turn.difference(ids, plan)),
             found => found,
         };
-        self.row.turns += 1;
-        self.row.replay.add(0, note.is_none());
-        self.row.difference = note.map(|note| (turn.message, note));
+        row.turns += 1;
+        row.replay.add(0, note.is_none());
+        row.difference = note.map(|note| (turn.message, note));
         Ok(())
     }
 
@@ -340,16 +339,16 @@ struct Turn<'d> {
 }
 
 impl<'d> Turn<'d> {
-    fn of(desk: &'d Desk, plan: &Plan, turn: TrainedTurn) -> Self {
+    fn of(draft: &'d Draft, plan: &Plan, turn: TrainedTurn) -> Self {
         let (start, end) = (turn.start as usize, turn.end as usize);
-        let labels = &desk.labels[start..end];
+        let (ids, labels) = (&draft.encoding.ids, &draft.labelled.labels[start..end]);
         // What the template writes first, such as an empty think block, is the prompt's.
-        let skipped = labels.iter().position(|label| *label != IGNORED);
+        let skipped = labels.iter().position(|label| is_trained(*label));
         let first = start + skipped.unwrap_or(0);
-        let stop = plan.stop.find(&desk.encoding.ids[first..]);
+        let stop = plan.stop.find(&ids[first..]);
         Self {
             message: turn.message,
-            before: &desk.encoding.ids[..first],
+            before: &ids[..first],
             end: end.saturating_sub(1),
             stop: stop.map(|offset| first + offset),
         }
@@ -379,13 +378,6 @@ impl<'d> Turn<'d> {
             shown(server)
         )
     }
-}
-
-/// Which of the assistant's turns a message is, from 0.
-fn position(conversation: &Conversation<'_>, message: u32) -> usize {
-    let before = &conversation.messages[..message as usize];
-    let turns = before.iter().filter(|message| message.role == "assistant");
-    turns.count()
 }
 
 fn is_explained(counts: &RuleCounts) -> bool {

@@ -6,6 +6,7 @@
 
 mod counts;
 mod explain;
+mod label;
 mod reject;
 mod replay;
 mod rule;
@@ -13,6 +14,7 @@ mod token;
 
 pub use counts::{Noted, RuleCounts};
 pub use explain::Explanation;
+pub use label::{IGNORED, is_masked, is_trained};
 pub use reject::Reject;
 pub(crate) use replay::REPLAYED_TURNS;
 pub use replay::{Position, Replay};

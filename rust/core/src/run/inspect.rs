@@ -2,8 +2,8 @@
 
 use arrow_array::RecordBatch;
 
-use super::price::Prices;
-use super::{Encoder, price};
+use super::history_cost::HistoryCosts;
+use super::{Encoder, history_cost};
 use crate::chat::{self, Conversation, Record, Schema};
 use crate::recipe::History;
 use crate::rules::RuleCounts;
@@ -20,7 +20,7 @@ pub struct Inspection {
     pub schema: Schema,
     /// What each choice of `history` gives on them, where the template renders earlier turns
     /// otherwise than at inference and the recipe leaves the choice open.
-    pub prices: Option<Prices>,
+    pub costs: Option<HistoryCosts>,
 }
 
 /// Rows that are looked at.
@@ -128,18 +128,18 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
     if conversations.is_empty() {
         return Ok(Inspection {
             schema,
-            prices: None,
+            costs: None,
         });
     }
     if plan.templates.is_none() {
         return Err(templates::missing());
     }
-    let prices = match plan.recipe.history {
-        History::Auto => price::list(plan, &conversations, &arena),
+    let costs = match plan.recipe.history {
+        History::Auto => history_cost::list(plan, &conversations, &arena),
         _ => None,
     };
-    match prices {
-        Some(prices) if prices.losing > 0 => Err(prices.error()),
-        prices => Ok(Inspection { schema, prices }),
+    match costs {
+        Some(costs) if costs.losing > 0 => Err(costs.error()),
+        costs => Ok(Inspection { schema, costs }),
     }
 }

@@ -5,12 +5,12 @@
 //! record batches; they do not depend on where the blocks are cut, on the number of threads or on
 //! the size of a work item.
 
-mod chunk;
+mod history_cost;
 mod inspect;
 mod output;
-mod price;
 mod self_check;
 mod shard;
+mod worker;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,19 +21,19 @@ use serde_json::{Value as Json, json};
 use crate::Result;
 use crate::chat::{Conversation, Record, Schema};
 use crate::recipe::Recipe;
-use crate::row::{Refusal, conversation};
+use crate::row::{Refusal, render};
 use crate::rules::{Reject, RuleCounts};
 use crate::setup::plan::{self, Plan};
 use crate::template::Rendered;
 use crate::tokenizer::Tokenizer;
 use crate::value::{Arena, Value};
 
-use chunk::Worker;
+use worker::Worker;
 
-pub use crate::row::{Evidence, Inside, Replayed};
+pub use crate::row::{Evidence, Replayed, RowPosition};
+pub use history_cost::{HistoryCost, HistoryCosts};
 pub use inspect::Inspection;
 pub use output::Output;
-pub use price::{Price, Prices};
 pub use self_check::SelfCheck;
 pub use shard::{Shard, ShardOptions};
 
@@ -151,7 +151,7 @@ impl Encoder {
         conversation: &Conversation<'a>,
         arena: &'a Arena,
     ) -> Result<std::result::Result<Rendered, Reject>> {
-        match conversation::render(&self.plan, conversation, arena) {
+        match render::whole(&self.plan, conversation, arena) {
             Ok(rendered) => Ok(Ok(rendered)),
             Err(Refusal::Row(reject)) => Ok(Err(reject)),
             Err(Refusal::Run(error)) => Err(error),

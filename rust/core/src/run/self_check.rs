@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::Encoder;
-use crate::row::desk::Desk;
+use crate::Result;
+use crate::row::{self, Draft, Output, Scratch};
 use crate::rules::RuleCounts;
 use crate::tokenizer::{Backend, Encoding, Input, Tokenizer};
 use crate::value::{Arena, Value};
-use crate::{Result, chat};
 
 /// Text that is compared: a fraction of a second for the reference.
 const SAMPLE_BYTES: usize = 256 << 10;
@@ -36,24 +36,16 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck>
     let reader = plan.reader(encoder.inspect_values(rows)?.schema)?;
     let started = Instant::now();
     let arena = Arena::new();
-    let mut desk = Desk::new(plan);
-    let mut counts = RuleCounts::default();
-    for (index, row) in rows.iter().enumerate() {
-        let Ok(record) = reader.read(*row, &arena, &mut counts) else {
+    let (mut scratch, mut draft) = (Scratch::new(plan), Draft::default());
+    let (mut output, mut counts) = (Output::default(), RuleCounts::default());
+    for (index, value) in rows.iter().enumerate() {
+        let Ok(record) = reader.read(*value, &arena, &mut counts) else {
             continue;
         };
-        // A row that is rejected later on has its text on the desk nevertheless, or an empty one.
-        desk.rendered.clear();
-        let _ = match record {
-            chat::Record::Conversation(conversation) => {
-                desk.conversation(plan, &conversation, &arena)
-            }
-            chat::Record::Completion { prompt, completion } => {
-                desk.completion(plan, prompt, completion)
-            }
-            chat::Record::Text(text) => desk.document(plan, text),
-        };
-        let text = head(&desk.rendered.text, SAMPLE_BYTES);
+        output.clear(false);
+        // The draft of a row that is refused has a text nevertheless, or an empty one.
+        let _ = row::encode(plan, &record, &arena, &mut scratch, &mut draft, &mut output);
+        let text = head(&draft.rendered.text, SAMPLE_BYTES);
         let fast = ids(&**plan.tokenizer.backend(), text)?;
         let slow = ids(&**reference.backend(), text)?;
         check.compared += text.len();

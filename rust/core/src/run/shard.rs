@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
 
-use super::chunk::{Made, Row, Setting};
+use super::worker::{ChunkOutput, Row, RunContext};
 use super::{Encoder, Output};
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
 use crate::recipe::Column;
 use crate::row::Evidence;
 use crate::row::content_rules::ContentRules;
-use crate::row::record::{EVIDENCE_ROWS, Findings};
+use crate::row::findings::{EVIDENCE_ROWS, Findings};
 use crate::row::replay::Replayed;
 use crate::rules::{Reject, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
@@ -237,7 +237,7 @@ impl Shard {
         cancel: &Cancel,
     ) -> Result<Output> {
         cancel.check()?;
-        let setting = Setting {
+        let context = RunContext {
             plan: &self.encoder.plan,
             reader: &self.reader,
             content: self.options.content.as_deref(),
@@ -247,11 +247,11 @@ impl Shard {
         };
         let parts = pool::map(self.options.threads, jobs, |job| {
             let (samples, index) = self.spare_part();
-            let mut made = Made::new(samples, index, setting.evidence);
+            let mut output = ChunkOutput::new(samples, index, context.evidence);
             let mut worker = self.encoder.worker();
-            let result = worker.run(&setting, job.clone().map(&row), &mut made);
+            let result = worker.run(&context, job.clone().map(&row), &mut output);
             self.encoder.rest(worker);
-            result.map(|()| made)
+            result.map(|()| output)
         })
         .map_err(|error| error.at_path(&self.options.path))?;
         let mut output = Output::default();
@@ -269,7 +269,7 @@ impl Shard {
     }
 
     /// Keeps the memory of a part, unless it is unusually much.
-    fn recycle(&mut self, part: Made) {
+    fn recycle(&mut self, part: ChunkOutput) {
         let (mut samples, mut index) = (part.samples, part.index);
         let is_usual = samples.tokens() <= CHUNK_BYTES;
         let kept = self.spare.get_mut().map_or(0, |spare| spare.len());
@@ -283,7 +283,7 @@ impl Shard {
         }
     }
 
-    fn join(&mut self, part: &Made, output: &mut Output) -> Result<()> {
+    fn join(&mut self, part: &ChunkOutput, output: &mut Output) -> Result<()> {
         self.samples.append(&part.samples, &mut output.samples)?;
         self.index.append(&part.index, &mut output.index)?;
         self.rejects.append(&part.rejects, &mut output.rejects)?;

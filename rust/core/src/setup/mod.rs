@@ -1,11 +1,11 @@
 //! Before the first row: what a recipe and a tokenizer decide once.
 
-pub(crate) mod ending;
 pub(crate) mod plan;
 mod probe;
 mod stop_set;
 pub(crate) mod structural;
 pub(crate) mod templates;
+pub(crate) mod turn_end_probe;
 
 pub use stop_set::{StopSet, served_stop_ids};
 pub use templates::{compile, template_of};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::ending::{self, TurnEnd};
 use super::structural::Structural;
 use super::templates::{self, ChatTemplates};
+use super::turn_end_probe::{self, TurnEnd};
 use super::{StopSet, served_stop_ids};
 use crate::chat::{KNOWN_ROLES, Reader, RoleOrder, Schema, SchemaOptions, TextParts};
 use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
@@ -43,8 +43,10 @@ impl Plan {
         let stop = stop_set(&recipe, &tokenizer)?;
         let templates = ChatTemplates::load(&recipe, &tokenizer, now)?.map(Arc::new);
         let turn_end = match &templates {
-            Some(templates) => ending::find(&recipe, &tokenizer, templates.choose(false), &stop)?,
-            None => TurnEnd::Insert(ending::inserted(&tokenizer, &stop)),
+            Some(templates) => {
+                turn_end_probe::find(&recipe, &tokenizer, templates.choose(false), &stop)?
+            }
+            None => TurnEnd::Insert(turn_end_probe::inserted(&tokenizer, &stop)),
         };
         let structural = {
             let studies: Vec<&Study> = templates
@@ -90,6 +92,13 @@ impl Plan {
     pub(crate) fn template(&self, with_tools: bool) -> Result<&Template> {
         let templates = self.templates.as_ref().ok_or_else(templates::missing)?;
         Ok(templates.choose(with_tools))
+    }
+
+    /// The length of a sample, if it is more than the recipe allows.
+    pub(crate) fn exceeding(&self, length: usize) -> Option<u32> {
+        let length = length as u32;
+        let most = self.recipe.max_length?;
+        (length > most).then_some(length)
     }
 
     /// A reader of rows of that schema.
@@ -200,7 +209,7 @@ impl Plan {
             notes.push(format!(
                 "the model's own files do not stop on {:?} (id {id}): {}",
                 text(id),
-                ending::TRAIN_TOO
+                turn_end_probe::TRAIN_TOO
             ));
         }
         if self.tokenizer.generation_eos().is_empty() && self.recipe.stop == Stop::Auto {

@@ -30,6 +30,11 @@ impl StopSet {
         self.ids.contains(&id)
     }
 
+    /// Whether these ids end in a stop id.
+    pub fn ends(&self, ids: &[u32]) -> bool {
+        ids.last().is_some_and(|id| self.contains(*id))
+    }
+
     /// The ids, in the order given.
     pub fn ids(&self) -> &[u32] {
         &self.ids

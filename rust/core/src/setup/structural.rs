@@ -4,7 +4,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 
 use super::StopSet;
-use crate::template::{Field, Origin, Rendered, Study};
+use crate::template::{Field, Origin, Rendered, Run, Study};
 use crate::tokenizer::{AddedToken, Tokenizer};
 
 /// The structural tokens of a run, ready to be looked for.
@@ -200,16 +200,14 @@ fn is_reasoning(study: &Study, token: &AddedToken) -> bool {
 /// row, except role names, which templates join into markers.
 pub(crate) fn content_ranges(rendered: &Rendered, ranges: &mut Vec<(u32, u32)>) {
     ranges.clear();
-    let mut start = 0;
-    for piece in &rendered.pieces {
-        let text = || &rendered.text[start as usize..piece.end as usize];
-        if piece.end > start && is_content(piece.origin, text) {
+    for Run { start, end, origin } in rendered.runs() {
+        let text = || &rendered.text[start as usize..end as usize];
+        if end > start && is_content(origin, text) {
             match ranges.last_mut() {
-                Some(last) if last.1 == start => last.1 = piece.end,
-                _ => ranges.push((start, piece.end)),
+                Some(last) if last.1 == start => last.1 = end,
+                _ => ranges.push((start, end)),
             }
         }
-        start = piece.end;
     }
 }
 

@@ -11,9 +11,7 @@ use super::list::{batch, lists, primitive};
 use super::spare::SpareBuffers;
 use crate::error::Result;
 use crate::recipe::Column;
-
-/// Not trained.
-const MASKED: i32 = -100;
+use crate::rules::is_trained;
 
 /// One written training example.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +69,7 @@ impl Samples {
             self.labels.extend_from_slice(sample.labels);
         }
         if self.has(Column::Weights) && sample.weights.is_empty() {
-            let trained = |label: &i32| f32::from(u8::from(*label != MASKED));
+            let trained = |label: &i32| f32::from(u8::from(is_trained(*label)));
             self.weights.extend(sample.labels.iter().map(trained));
         } else if self.has(Column::Weights) {
             self.weights.extend_from_slice(sample.weights);

@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /// Names of the reasoning field, the standard one first.
-const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+pub(crate) const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 type Entries<'a> = &'a [(&'a str, Value<'a>)];
 

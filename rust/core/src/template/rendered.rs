@@ -94,6 +94,17 @@ pub struct Piece {
     pub origin: Origin,
 }
 
+/// A piece with its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// First byte.
+    pub start: u32,
+    /// One past the last.
+    pub end: u32,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
 /// A half-open byte range of the text that belongs to one assistant turn. One turn may own several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -144,5 +155,19 @@ impl Rendered {
         self.spans.clear();
         self.thoughts.clear();
         self.unlocated.clear();
+    }
+
+    /// The text in runs of one origin, in order.
+    pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        let mut start = 0;
+        self.pieces.iter().map(move |piece| {
+            let run = Run {
+                start,
+                end: piece.end,
+                origin: piece.origin,
+            };
+            start = piece.end;
+            run
+        })
     }
 }

@@ -6,7 +6,6 @@ use crate::chat::already_rendered::check_text;
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::Field;
 use crate::chat::reader::{Messages, Reader};
-use crate::chat::turns::is_turn;
 use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -84,7 +83,7 @@ fn read_messages<'a>(
     let mut messages: bumpalo::collections::Vec<'a, Message<'a>> =
         bumpalo::collections::Vec::with_capacity_in(length, arena);
     messages.extend_from_slice(prompt.list);
-    for message in messages.iter_mut().filter(|message| is_turn(message)) {
+    for message in messages.iter_mut().filter(|message| message.is_turn()) {
         message.weight.get_or_insert(0.0);
     }
     messages.extend_from_slice(completion.list);

@@ -450,19 +450,14 @@ fn outside_markers(text: &str) -> &str {
 
 /// The text of a segment before the first of the row's own text, the role apart.
 fn before_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
-    let mut from = 0;
-    for piece in &shot.out.pieces {
-        let is_data = match piece.origin {
-            Origin::Template => false,
-            Origin::Message { field, .. } => field != Field::Role,
-            Origin::Variable => true,
-        };
-        if is_data && piece.end > start {
-            return shot.text(start, from.max(start).min(end));
-        }
-        from = piece.end;
-    }
-    shot.text(start, end)
+    let is_data = |origin: Origin| match origin {
+        Origin::Template => false,
+        Origin::Message { field, .. } => field != Field::Role,
+        Origin::Variable => true,
+    };
+    let mut runs = shot.out.runs();
+    let data = runs.find(|run| is_data(run.origin) && run.end > start);
+    shot.text(start, data.map_or(end, |run| run.start.max(start).min(end)))
 }
 
 fn after_answer(segment: &str) -> &str {
@@ -471,14 +466,7 @@ fn after_answer(segment: &str) -> &str {
 
 /// The text of a segment behind the last of the row's own text.
 fn after_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
-    let mut from = start;
-    for piece in &shot.out.pieces {
-        if piece.end > end {
-            break;
-        }
-        if piece.end > start && !piece.origin.is_template() {
-            from = piece.end;
-        }
-    }
-    shot.text(from, end)
+    let runs = shot.out.runs().take_while(|run| run.end <= end);
+    let data = runs.filter(|run| run.end > start && !run.origin.is_template());
+    shot.text(data.last().map_or(start, |run| run.end), end)
 }

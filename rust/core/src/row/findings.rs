@@ -1,9 +1,8 @@
-//! What rows showed, with a few of them as evidence, and what left with the over-length policy.
+//! What rows showed: rules with a few rows as evidence, and what left with the over-length policy.
 
 use serde_json::{Value as Json, json};
 
-use super::label::IGNORED;
-use crate::rules::{Reject, Rule, RuleCounts, Token};
+use crate::rules::{Reject, Rule, RuleCounts, Token, is_trained};
 use crate::tokenizer::Tokenizer;
 
 /// Rows kept as evidence for each rule, where a run asks for no other number.
@@ -11,7 +10,7 @@ pub(crate) const EVIDENCE_ROWS: usize = 5;
 
 /// Where a row stands in its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct InputPosition {
     /// Index among the rows of the input, from 0.
     pub(crate) row: u64,
     /// Line, from 1; columnar input has none.
@@ -29,13 +28,13 @@ pub struct Evidence {
     pub line: Option<u64>,
     /// What was found there, as a sentence without a full stop; may be empty.
     pub note: String,
-    /// The place inside the row.
-    pub inside: Inside,
+    /// Where in the row.
+    pub inside: RowPosition,
 }
 
 /// A place inside a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inside {
+pub struct RowPosition {
     /// The message, where one is named.
     pub message: Option<u32>,
     /// Which of the assistant's turns it is, from 0, if it is one.
@@ -72,7 +71,7 @@ impl Token {
             "id": self.id,
             "text": text,
             "label": self.label,
-            "trained": self.label != IGNORED,
+            "trained": is_trained(self.label),
         })
     }
 }
@@ -88,6 +87,46 @@ impl Lost {
     pub(crate) fn add(&mut self, other: Self) {
         self.turns += other.turns;
         self.tokens += other.tokens;
+    }
+}
+
+/// What one row showed on its way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RowFindings {
+    /// Rules that fired, with the first message where that is known.
+    pub(crate) counts: RuleCounts,
+    /// Turns and tokens that are in no sample of the row.
+    pub(crate) lost: Lost,
+    /// A check asks where in the row every rule fired.
+    pub(crate) positions: bool,
+}
+
+impl RowFindings {
+    /// Nothing yet.
+    pub(crate) fn new(positions: bool) -> Self {
+        Self {
+            positions,
+            ..Self::default()
+        }
+    }
+
+    /// Counts a rule; the message is kept where a check asks for it.
+    pub(crate) fn count(&mut self, rule: Rule, message: u32) {
+        self.counts.add(rule, 1);
+        self.note(rule, message);
+    }
+
+    /// Keeps the message in which a counted rule fired first, where a check asks for it.
+    pub(crate) fn note(&mut self, rule: Rule, message: u32) {
+        if self.positions {
+            self.counts.note(rule, message, String::new);
+        }
+    }
+
+    /// Counts turns and tokens that are in no sample.
+    pub(crate) fn leave_out(&mut self, turns: u64, tokens: u64) {
+        self.counts.add(Rule::TurnsLeftOut, turns);
+        self.lost.add(Lost { turns, tokens });
     }
 }
 
@@ -116,14 +155,14 @@ impl Findings {
     pub(crate) fn add(
         &mut self,
         row: &RuleCounts,
-        place: Place,
-        mut inside: impl FnMut(Rule, Option<u32>) -> Inside,
+        input: InputPosition,
+        mut inside: impl FnMut(Rule, Option<u32>) -> RowPosition,
     ) {
         for (rule, _) in row.iter() {
             let noted = row.first(rule);
             let note = || noted.map_or_else(String::new, |noted| noted.note.clone());
             let message = noted.map(|noted| noted.message);
-            self.keep(rule, place, note, || inside(rule, message));
+            self.keep(rule, input, note, || inside(rule, message));
             self.rows.add(rule, 1);
         }
         self.counts.merge(row);
@@ -133,10 +172,10 @@ impl Findings {
     pub(crate) fn add_reject(
         &mut self,
         reject: &Reject,
-        place: Place,
-        inside: impl FnOnce() -> Inside,
+        input: InputPosition,
+        inside: impl FnOnce() -> RowPosition,
     ) {
-        self.keep(reject.rule, place, || reject.reason.clone(), inside);
+        self.keep(reject.rule, input, || reject.reason.clone(), inside);
         self.counts.add(reject.rule, 1);
         self.rows.add(reject.rule, 1);
     }
@@ -144,16 +183,16 @@ impl Findings {
     fn keep(
         &mut self,
         rule: Rule,
-        place: Place,
+        input: InputPosition,
         note: impl FnOnce() -> String,
-        inside: impl FnOnce() -> Inside,
+        inside: impl FnOnce() -> RowPosition,
     ) {
         // A rule with many counts has its evidence, or its first rows count several times.
         if self.kept(rule) < self.keep {
             self.evidence.push(Evidence {
                 rule,
-                row: place.row,
-                line: place.line,
+                row: input.row,
+                line: input.line,
                 note: note(),
                 inside: inside(),
             });
@@ -183,10 +222,10 @@ mod tests {
 
     #[test]
     fn evidence_does_not_depend_on_how_rows_are_grouped() {
-        let place = |row| Place { row, line: None };
+        let place = |row| InputPosition { row, line: None };
         let mut one = RuleCounts::default();
         one.add(Rule::Crlf, 3);
-        let nowhere = |_, _| Inside::default();
+        let nowhere = |_, _| RowPosition::default();
         let mut all = Findings::keeping(EVIDENCE_ROWS);
         (0..20).for_each(|row| all.add(&one, place(row), nowhere));
         let mut merged = Findings::keeping(EVIDENCE_ROWS);

@@ -3,10 +3,8 @@
 //! Labels come from positions only: an id is looked at to ask whether it is a stop id, never to
 //! ask whether it is the pad token, and 0 is an id like any other.
 
+use crate::rules::IGNORED;
 use crate::setup::StopSet;
-
-/// The label of a token that is not trained.
-pub const IGNORED: i32 = -100;
 
 /// A span of a turn in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub enum Ending {
     Stopped {
         /// One past the terminator.
         end: u32,
-        /// Tokens of the span behind the terminator, not trained.
+        /// Tokens of the span after the terminator, not trained.
         cut: u32,
     },
     /// The whole span is trained; a later span of the turn holds the terminator.
@@ -54,17 +52,8 @@ pub fn reset(labels: &mut Vec<i32>, tokens: usize) {
     labels.resize(tokens, IGNORED);
 }
 
-/// Whether no token is trained.
-pub fn is_masked(labels: &[i32]) -> bool {
-    // Whole blocks without an early exit, and numbers for truth values as wide as the labels, so
-    // that the compiler makes vector code of it: two instructions for four labels.
-    let differs = |found: i32, label: &i32| found | (*label ^ IGNORED);
-    let mut blocks = labels.chunks(64);
-    blocks.all(|block| block.iter().fold(0, differs) == 0)
-}
-
 /// Trains one span: from its start through the first stop id after its content. Where no stop id
-/// stands inside, the token right behind the span ends the turn if it is a stop id (templates
+/// stands inside, the token right after the span ends the turn if it is a stop id (templates
 /// whose next role marker is the terminator).
 pub fn train(ids: &[u32], span: &TokenSpan, stop: &StopSet, labels: &mut [i32]) -> Ending {
     let start = span.start as usize;

@@ -1,45 +1,36 @@
 //! Over-length policies: which messages of a conversation stay when its sample is too long.
 //!
 //! Whole messages leave, never parts of them, so no policy can cut a terminator off or put one
-//! behind an unfinished answer. What stays is rendered again, because a template may print the
+//! after an unfinished answer. What stays is rendered again, because a template may print the
 //! last turn otherwise than an earlier one.
 
 use std::ops::Range;
 
+use crate::chat::Message;
 use crate::recipe::OverLength;
 
 /// Messages of a conversation that stay: the leading system messages and one later range.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub(super) struct Kept {
     /// Number of leading system messages, which always stay.
-    pub system: usize,
+    system: usize,
     /// Range of the other messages that stay.
-    pub messages: Range<usize>,
+    pub(super) messages: Range<usize>,
 }
 
 impl Kept {
     /// Indices of the messages that stay, in order.
-    pub fn indices(&self) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn indices(&self) -> impl Iterator<Item = usize> + use<> {
         (0..self.system).chain(self.messages.clone())
-    }
-
-    /// Number of messages that stay.
-    pub fn len(&self) -> usize {
-        self.system + self.messages.len()
-    }
-
-    /// Whether nothing stays.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
 /// What may be kept under `policy`, longest first. The first candidate is shorter than the
 /// conversation as it stands up to its last assistant message; every candidate ends in one.
-pub fn candidates(policy: OverLength, roles: &[&str]) -> Vec<Kept> {
+pub(super) fn candidates(policy: OverLength, messages: &[Message<'_>]) -> Vec<Kept> {
     match policy {
-        OverLength::WholeTurns => prefixes(roles),
-        OverLength::OldestTurns => suffixes(roles),
+        OverLength::WholeTurns => prefixes(messages),
+        OverLength::OldestTurns => suffixes(messages),
         OverLength::Reject | OverLength::Error => Vec::new(),
     }
 }
@@ -49,7 +40,7 @@ pub fn candidates(policy: OverLength, roles: &[&str]) -> Vec<Kept> {
 /// `estimate` gives a candidate's length where the first render tells it; `fits` renders and
 /// encodes it. The search starts where the estimate points and walks to the edge, so a template
 /// that prints turns independently of each other costs one or two renders.
-pub fn longest<E>(
+pub(super) fn longest<E>(
     candidates: &[Kept],
     max_length: usize,
     mut estimate: impl FnMut(&Kept) -> Option<usize>,
@@ -78,24 +69,21 @@ pub fn longest<E>(
     Ok(found)
 }
 
-fn leading_system(roles: &[&str]) -> usize {
-    roles
-        .iter()
-        .take_while(|role| matches!(**role, "system" | "developer"))
-        .count()
+fn leading_system(messages: &[Message<'_>]) -> usize {
+    let is_system = |message: &&Message<'_>| matches!(message.role, "system" | "developer");
+    messages.iter().take_while(is_system).count()
 }
 
-fn turn_ends(roles: &[&str]) -> impl DoubleEndedIterator<Item = usize> {
-    roles
-        .iter()
-        .enumerate()
-        .filter(|(_, role)| **role == "assistant")
+fn turn_ends(messages: &[Message<'_>]) -> impl DoubleEndedIterator<Item = usize> {
+    let messages = messages.iter().enumerate();
+    messages
+        .filter(|(_, message)| message.is_turn())
         .map(|(index, _)| index + 1)
 }
 
-fn prefixes(roles: &[&str]) -> Vec<Kept> {
-    let system = leading_system(roles);
-    turn_ends(roles)
+fn prefixes(messages: &[Message<'_>]) -> Vec<Kept> {
+    let system = leading_system(messages);
+    turn_ends(messages)
         .rev()
         .skip(1)
         .map(|end| Kept {
@@ -107,14 +95,14 @@ fn prefixes(roles: &[&str]) -> Vec<Kept> {
 
 /// An exchange is a user message with everything up to the next one, so that a tool result never
 /// loses the call that it answers.
-fn suffixes(roles: &[&str]) -> Vec<Kept> {
-    let system = leading_system(roles);
-    let Some(end) = turn_ends(roles).next_back() else {
+fn suffixes(messages: &[Message<'_>]) -> Vec<Kept> {
+    let system = leading_system(messages);
+    let Some(end) = turn_ends(messages).next_back() else {
         return Vec::new();
     };
-    let starts = (system + 1..end).filter(|index| roles[*index] == "user");
+    let starts = (system + 1..end).filter(|index| messages[*index].role == "user");
     starts
-        .filter(|start| roles[*start..end].contains(&"assistant"))
+        .filter(|start| messages[*start..end].iter().any(Message::is_turn))
         .map(|start| Kept {
             system,
             messages: start..end,
@@ -125,6 +113,7 @@ fn suffixes(roles: &[&str]) -> Vec<Kept> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Map;
     use std::convert::Infallible;
 
     const ROLES: [&str; 9] = [
@@ -138,6 +127,15 @@ mod tests {
         "user",
         "assistant",
     ];
+
+    fn candidates(policy: OverLength, roles: &[&'static str]) -> Vec<Kept> {
+        let message = |role: &&'static str| Message {
+            role,
+            fields: Map::default(),
+            weight: None,
+        };
+        super::candidates(policy, &roles.iter().map(message).collect::<Vec<_>>())
+    }
 
     fn kept(system: usize, messages: Range<usize>) -> Kept {
         Kept { system, messages }
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_behind_the_last_turn_never_stay() {
+    fn messages_after_the_last_turn_never_stay() {
         let roles = ["user", "assistant", "user", "assistant", "user"];
         assert_eq!(candidates(OverLength::OldestTurns, &roles), [kept(0, 2..4)]);
         assert_eq!(candidates(OverLength::WholeTurns, &roles), [kept(0, 0..2)]);

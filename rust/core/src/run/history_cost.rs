@@ -2,19 +2,18 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::chat::Conversation;
+use crate::chat::{Conversation, Record};
 use crate::recipe::{History, TrainOn};
-use crate::row::Refusal;
-use crate::row::desk::Desk;
 use crate::row::history::{lost_in_history, lost_turns};
+use crate::row::{self, Draft, Output, Refusal, Scratch};
 use crate::rules::Rule;
 use crate::setup::plan::Plan;
 use crate::value::Arena;
 use crate::{Error, ErrorKind};
 
-/// The price list: what the choices give on the rows that were looked at.
+/// What the choices give on the rows that were looked at.
 #[derive(Clone, Debug, Default)]
-pub struct Prices {
+pub struct HistoryCosts {
     /// Rows that were looked at.
     pub rows: usize,
     /// Of these, rows in which an earlier turn is rendered otherwise than at inference.
@@ -24,12 +23,12 @@ pub struct Prices {
     /// Turns and tokens of reasoning that are left out where turns are trained as rendered.
     pub lost: (u64, u64),
     /// What each choice gives.
-    pub choices: Vec<(History, Price)>,
+    pub choices: Vec<(History, HistoryCost)>,
 }
 
 /// What one choice gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Price {
+pub struct HistoryCost {
     /// Samples.
     pub samples: u64,
     /// Trained turns.
@@ -40,23 +39,15 @@ pub struct Price {
     pub trained: u64,
 }
 
-impl Price {
-    /// Adds the samples of the row at hand.
-    fn add(&mut self, desk: &Desk) {
-        for (range, turns) in desk.finished.samples() {
-            self.add_sample(turns, range.len(), desk.finished.trained(range));
+impl HistoryCost {
+    /// Adds the samples of a row.
+    fn add(&mut self, samples: &row::Samples) {
+        for sample in samples.iter() {
+            self.samples += 1;
+            self.turns += u64::from(sample.turns);
+            self.tokens += sample.ids.len() as u64;
+            self.trained += u64::from(sample.trained);
         }
-        if desk.finished.is_empty() {
-            let turns = desk.turns.len() as u32;
-            self.add_sample(turns, desk.encoding.ids.len(), desk.trained());
-        }
-    }
-
-    fn add_sample(&mut self, turns: u32, tokens: usize, trained: u32) {
-        self.samples += 1;
-        self.turns += u64::from(turns);
-        self.tokens += tokens as u64;
-        self.trained += u64::from(trained);
     }
 
     /// For a person.
@@ -68,17 +59,17 @@ impl Price {
     }
 }
 
-impl Prices {
+impl HistoryCosts {
     /// The list as JSON, under the names of its fields.
     pub fn to_json(&self) -> Json {
-        let choice = |(history, price): &(History, Price)| {
-            let price = json!({
-                "samples": price.samples,
-                "turns": price.turns,
-                "tokens": price.tokens,
-                "trained": price.trained,
+        let choice = |(history, cost): &(History, HistoryCost)| {
+            let cost = json!({
+                "samples": cost.samples,
+                "turns": cost.turns,
+                "tokens": cost.tokens,
+                "trained": cost.trained,
             });
-            (history.word().to_owned(), price)
+            (history.word().to_owned(), cost)
         };
         let choices: serde_json::Map<String, Json> = self.choices.iter().map(choice).collect();
         json!({
@@ -92,7 +83,7 @@ impl Prices {
 
     /// The error of a run that would leave reasoning out.
     pub(crate) fn error(&self) -> Error {
-        let choices = self.choices.iter().map(|(history, price)| {
+        let choices = self.choices.iter().map(|(history, cost)| {
             let then = match history {
                 History::AsRendered => format!(
                     ", {} of the turns without their reasoning (about {} tokens)",
@@ -100,7 +91,7 @@ impl Prices {
                 ),
                 _ => ", each turn as at inference".to_owned(),
             };
-            format!("--history {} {}{then}", history.word(), price.in_words())
+            format!("--history {} {}{then}", history.word(), cost.in_words())
         });
         let choices: Vec<String> = choices.collect();
         Error::new(
@@ -115,75 +106,75 @@ impl Prices {
     }
 }
 
-/// The price list of conversations; `None` where the template renders every turn as at inference.
+/// What the choices cost on these conversations; `None` where the template renders every turn as at
+/// inference.
 pub(crate) fn list<'a>(
     plan: &Plan,
     conversations: &[Conversation<'a>],
     arena: &'a Arena,
-) -> Option<Prices> {
-    let mut prices = Prices {
+) -> Option<HistoryCosts> {
+    let mut costs = HistoryCosts {
         rows: conversations.len(),
-        ..Prices::default()
+        ..HistoryCosts::default()
     };
-    let as_rendered = price(
-        plan,
-        History::AsRendered,
-        conversations,
-        arena,
-        |of, desk| {
-            prices.look(of, desk);
-        },
-    );
-    if prices.rewritten + prices.losing == 0 {
+    let look = |conversation: &Conversation<'a>, draft: &Draft, output: &Output| {
+        costs.look(conversation, draft, output);
+    };
+    let as_rendered = cost(plan, History::AsRendered, conversations, arena, look);
+    if costs.rewritten + costs.losing == 0 {
         return None;
     }
-    prices.choices.push((History::AsRendered, as_rendered));
+    costs.choices.push((History::AsRendered, as_rendered));
     for history in [History::LastTurn, History::Expand] {
         // Every token of a row cannot be trained once in several samples of it.
         if history == History::Expand && plan.recipe.train_on == TrainOn::Everything {
             continue;
         }
-        let found = price(plan, history, conversations, arena, |_, _| {});
-        prices.choices.push((history, found));
+        let found = cost(plan, history, conversations, arena, |_, _, _| {});
+        costs.choices.push((history, found));
     }
-    Some(prices)
+    Some(costs)
 }
 
-/// What one choice gives; `look` sees every conversation that is not rejected.
-fn price<'a>(
+/// What one choice costs; `look` sees every conversation that is not rejected.
+fn cost<'a>(
     plan: &Plan,
     history: History,
     conversations: &[Conversation<'a>],
     arena: &'a Arena,
-    mut look: impl FnMut(&Conversation<'a>, &Desk),
-) -> Price {
+    mut look: impl FnMut(&Conversation<'a>, &Draft, &Output),
+) -> HistoryCost {
     let plan = plan.with_history(history);
-    let mut desk = Desk::new(&plan);
-    let mut price = Price::default();
+    let (mut scratch, mut draft) = (Scratch::new(&plan), Draft::default());
+    let mut output = Output::default();
+    let mut cost = HistoryCost::default();
     for conversation in conversations {
-        desk.start_row();
-        match desk.conversation(&plan, conversation, arena) {
+        output.clear(false);
+        let record = Record::Conversation(*conversation);
+        let encoded = row::encode(&plan, &record, arena, &mut scratch, &mut draft, &mut output);
+        match encoded {
             Ok(()) => {
-                price.add(&desk);
-                look(conversation, &desk);
+                cost.add(&output.samples);
+                look(conversation, &draft, &output);
             }
             // What ends the run is said by the run, which knows the place.
             Err(Refusal::Row(_) | Refusal::Run(_)) => {}
         }
     }
-    price
+    cost
 }
 
-impl Prices {
+impl HistoryCosts {
     /// What a row that was rendered whole loses.
-    fn look(&mut self, conversation: &Conversation<'_>, desk: &Desk) {
-        self.rewritten += desk.counts.get(Rule::HistoryRewritten).min(1);
-        if !lost_in_history(conversation, &desk.rendered) {
+    fn look(&mut self, conversation: &Conversation<'_>, draft: &Draft, output: &Output) {
+        let counts = &output.findings.counts;
+        self.rewritten += counts.get(Rule::HistoryRewritten).min(1);
+        if !lost_in_history(conversation, &draft.rendered) {
             return;
         }
         self.losing += 1;
-        let ratio = desk.encoding.ids.len() as f64 / desk.rendered.text.len().max(1) as f64;
-        for (_, bytes) in lost_turns(conversation, &desk.rendered) {
+        let ratio = draft.len() as f64 / draft.rendered.text.len().max(1) as f64;
+        for (_, bytes) in lost_turns(conversation, &draft.rendered) {
             self.lost.0 += 1;
             self.lost.1 += (bytes as f64 * ratio) as u64;
         }

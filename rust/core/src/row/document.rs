@@ -1,0 +1,51 @@
+//! A document: every token is trained.
+
+use super::Refusal;
+use super::draft::Draft;
+use super::encode::{encode, frame};
+use super::locate::locate_plain;
+use super::output::Output;
+use super::samples::Sample;
+use super::scratch::Scratch;
+use crate::setup::plan::Plan;
+
+/// Makes the samples of a document: one, or parts of the length that is allowed. The
+/// post-processor's ids stand around the whole, so only the last part ends in the eos.
+pub(super) fn samples(
+    plan: &Plan,
+    text: &str,
+    scratch: &mut Scratch,
+    draft: &mut Draft,
+    output: &mut Output,
+) -> Result<(), Refusal> {
+    let Draft {
+        rendered,
+        located,
+        encoding,
+        labelled,
+    } = draft;
+    let findings = &mut output.findings;
+    rendered.text.push_str(text);
+    locate_plain(plan, rendered, located, findings)?;
+    let backend = &mut *scratch.backend;
+    encode(plan, &rendered.text, located, backend, encoding)?;
+    let ids = &mut encoding.ids;
+    frame(plan, ids, findings);
+    labelled.start(ids.len());
+    labelled.train(ids, 0, ids.len(), 1.0);
+    labelled.require_trained()?;
+    let most = plan
+        .recipe
+        .max_length
+        .map_or(ids.len(), |most| most as usize);
+    for start in (0..ids.len()).step_by(most) {
+        let part = start..ids.len().min(start + most);
+        output.samples.push(Sample::new(
+            &ids[part.clone()],
+            &labelled.labels[part.clone()],
+            &labelled.weights[part],
+            &[],
+        ));
+    }
+    Ok(())
+}

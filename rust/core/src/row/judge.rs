@@ -1,0 +1,90 @@
+//! Second stage: which messages are trained, in the light of what the template made of them.
+
+use super::findings::RowFindings;
+use super::part::Part;
+use super::policy::Policy;
+use super::{Refusal, history};
+use crate::chat::Message;
+use crate::recipe::SpecialInContent;
+use crate::rules::{Reject, Rule};
+use crate::setup::plan::Plan;
+use crate::template::{Field, Origin, Rendered};
+use crate::value::{Arena, Value};
+
+/// Judges a render: what history makes of earlier turns, and whether every trained turn is there.
+pub(super) fn judge<'p, 'a>(
+    plan: &'p Plan,
+    part: &'p Part<'a>,
+    rendered: &Rendered,
+    shorter: &mut Rendered,
+    arena: &'a Arena,
+    findings: &mut RowFindings,
+) -> Result<Policy<'p, 'a>, Refusal> {
+    let from = history::judge(plan, part, rendered, shorter, arena, findings)?;
+    let policy = Policy::new(plan, &part.conversation, from);
+    require_spans(&policy, rendered)?;
+    require_tool_calls(&policy, rendered, findings)?;
+    Ok(policy)
+}
+
+/// A trained turn that the template does not print is an error of the row.
+fn require_spans(policy: &Policy<'_, '_>, rendered: &Rendered) -> Result<(), Reject> {
+    for index in policy.conversation.turns() {
+        let index = index as u32;
+        if policy.weight(index) <= 0.0 {
+            continue;
+        }
+        let reason = if rendered.unlocated.contains(&index) {
+            "the turn cannot be located in the render"
+        } else if rendered.spans.iter().all(|span| span.message != index) {
+            "the template does not print this turn"
+        } else {
+            continue;
+        };
+        return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
+    }
+    Ok(())
+}
+
+/// A trained turn whose tool calls the template does not print would teach to stop instead of
+/// calling. Where the ids have to be those of transformers, it is counted only.
+fn require_tool_calls(
+    policy: &Policy<'_, '_>,
+    rendered: &Rendered,
+    findings: &mut RowFindings,
+) -> Result<(), Reject> {
+    for index in policy.conversation.turns() {
+        let message = &policy.conversation.messages[index];
+        let index = index as u32;
+        let loses = has_tool_calls(message)
+            && policy.weight(index) > 0.0
+            && !prints_tool_calls(rendered, index);
+        if !loses {
+            continue;
+        }
+        if policy.plan.recipe.special_in_content != SpecialInContent::Parse {
+            let reason = "the template does not print the tool calls of this turn";
+            return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
+        }
+        findings.counts.add(Rule::TurnLost, 1);
+    }
+    Ok(())
+}
+
+/// Whether the message calls tools.
+pub(super) fn has_tool_calls(message: &Message<'_>) -> bool {
+    match message.fields.get_some("tool_calls") {
+        Some(Value::List(calls)) => !calls.is_empty(),
+        Some(calls) => calls != Value::Null,
+        None => false,
+    }
+}
+
+/// Whether any text of the message's tool calls is in the render.
+fn prints_tool_calls(rendered: &Rendered, message: u32) -> bool {
+    let calls = Origin::Message {
+        index: message,
+        field: Field::ToolCalls,
+    };
+    rendered.pieces.iter().any(|piece| piece.origin == calls)
+}

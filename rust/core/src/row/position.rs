@@ -1,0 +1,102 @@
+//! Where in a row a rule fired: the turn, and the tokens around the place, for a check.
+
+use super::contract::TrainedTurn;
+use super::draft::Draft;
+use super::findings::{RowFindings, RowPosition};
+use super::locate::content_starts;
+use crate::chat::Record;
+use crate::rules::{Reject, Rule, Token, around};
+use crate::setup::plan::Plan;
+use crate::setup::turn_end_probe::TurnEnd;
+
+/// Rules about the start of a turn; the others look at its end.
+const ABOUT_STARTS: [Rule; 2] = [Rule::BoundaryMerge, Rule::PromptParity];
+
+/// Finds places in a row that is done or was refused.
+pub(crate) struct RowPositions<'r> {
+    pub(crate) plan: &'r Plan,
+    /// The row, where it could be read.
+    pub(crate) record: Option<&'r Record<'r>>,
+    /// Its last sample, as far as it came.
+    pub(crate) draft: &'r Draft,
+    pub(crate) findings: &'r RowFindings,
+}
+
+impl RowPositions<'_> {
+    /// The place of a finding.
+    pub(crate) fn of(&self, rule: Rule, message: Option<u32>) -> RowPosition {
+        if !self.findings.positions {
+            return RowPosition {
+                message,
+                ..RowPosition::default()
+            };
+        }
+        RowPosition {
+            message,
+            turn: message.and_then(|message| self.turn_of(message)),
+            tokens: self.tokens(rule, message).unwrap_or_default(),
+        }
+    }
+
+    /// The place of a reject.
+    pub(crate) fn of_reject(&self, reject: &Reject) -> RowPosition {
+        let position = self.of(reject.rule, reject.message);
+        RowPosition {
+            turn: position.turn.or(reject.turn),
+            ..position
+        }
+    }
+
+    fn turn_of(&self, message: u32) -> Option<u32> {
+        match self.record {
+            Some(Record::Conversation(conversation)) => conversation.turn_of(message),
+            _ => None,
+        }
+    }
+
+    /// Tokens around the place; none where the row was not encoded and labelled.
+    fn tokens(&self, rule: Rule, message: Option<u32>) -> Option<Vec<Token>> {
+        // A shorter sample has other messages.
+        if !self.draft.is_labelled() || self.findings.lost.turns > 0 {
+            return None;
+        }
+        let at_start = ABOUT_STARTS.contains(&rule);
+        let at = match message {
+            Some(message) => self.token_of(message, at_start)?,
+            None => bound(self.draft.labelled.turns.first()?, at_start),
+        };
+        let labels = &self.draft.labelled.labels;
+        let token = |position: usize| Token {
+            position: position as u32,
+            id: self.draft.encoding.ids[position] as i32,
+            label: labels[position],
+        };
+        Some(around(at, labels.len()).map(token).collect())
+    }
+
+    /// The first or the last token of a turn; of another message the first of its content.
+    fn token_of(&self, message: u32, at_start: bool) -> Option<usize> {
+        let labelled = &self.draft.labelled;
+        let trained = labelled.turns.iter().find(|turn| turn.message == message);
+        if let Some(turn) = trained {
+            return Some(bound(turn, at_start));
+        }
+        let mut spans = labelled.spans.iter().rev();
+        if let Some(span) = spans.find(|span| span.message == message) {
+            let last = span.end.max(1) - 1;
+            return Some(if at_start { span.start } else { last } as usize);
+        }
+        let mut starts = content_starts(&self.draft.rendered);
+        let (_, start) = starts.find(|(index, _)| *index == message)?;
+        let before = labelled.turns.iter().filter(|turn| turn.message < message);
+        let inserted = matches!(self.plan.turn_end, TurnEnd::Insert(_));
+        let shift = if inserted { before.count() } else { 0 };
+        Some(self.draft.mark(start)?.token as usize + shift)
+    }
+}
+
+/// The first or the last token of a turn.
+fn bound(turn: &TrainedTurn, at_start: bool) -> usize {
+    let token = if at_start { turn.start } else { turn.end - 1 };
+    token as usize
+}

@@ -1,0 +1,72 @@
+//! First stage: a conversation becomes text, with the recipe's template and variables.
+
+use super::Refusal;
+use crate::Error;
+use crate::chat::Conversation;
+use crate::rules::{Reject, Rule};
+use crate::setup::plan::Plan;
+use crate::source::json;
+use crate::template::{RenderInput, Rendered, Template};
+use crate::value::{Arena, Map, Value};
+
+/// The conversation with the recipe's variables and its own, which win.
+pub(crate) fn with_variables<'a>(
+    plan: &Plan,
+    conversation: &Conversation<'a>,
+    arena: &'a Arena,
+) -> Result<Conversation<'a>, Refusal> {
+    let row = conversation.template_kwargs;
+    if plan.template_kwargs.is_empty() {
+        return Ok(*conversation);
+    }
+    let text = arena.alloc_str(&plan.template_kwargs);
+    let parsed = json::parse(text.as_bytes(), arena).map_err(|error| error.reject())?;
+    let recipe = parsed.value.as_map().unwrap_or_default();
+    let own = recipe.iter().filter(|(key, _)| row.get(key).is_none());
+    let merged: Vec<(&'a str, Value<'a>)> = own.chain(row.iter()).collect();
+    Ok(Conversation {
+        template_kwargs: Map::new(arena.alloc_slice_copy(&merged)),
+        ..*conversation
+    })
+}
+
+/// Renders a conversation as a sample of all of it shows it.
+pub(crate) fn whole<'a>(
+    plan: &Plan,
+    conversation: &Conversation<'a>,
+    arena: &'a Arena,
+) -> Result<Rendered, Refusal> {
+    let conversation = with_variables(plan, conversation, arena)?;
+    let template = plan.template(conversation.tools.is_some())?;
+    let mut rendered = Rendered::default();
+    let end = conversation.messages.len();
+    render(template, &conversation, end, arena, &mut rendered)?;
+    Ok(rendered)
+}
+
+/// Renders the conversation up to message `end`.
+pub(crate) fn render<'a>(
+    template: &Template,
+    conversation: &Conversation<'a>,
+    end: usize,
+    arena: &'a Arena,
+    rendered: &mut Rendered,
+) -> Result<(), Refusal> {
+    let input = RenderInput::of(conversation, end, arena);
+    let result = template.render(arena, &input, rendered);
+    result.map_err(refused)
+}
+
+/// A template's refusal of a row; defects of other kinds end the run.
+fn refused(error: Error) -> Refusal {
+    if error.kind() != crate::ErrorKind::Template {
+        return error.into();
+    }
+    let place = match error.location().line {
+        Some(line) => format!(" (template line {line})"),
+        None => String::new(),
+    };
+    let mut reject = Reject::new(Rule::TemplateError, format!("{}{place}", error.what()));
+    reject.message = error.location().message;
+    reject.into()
+}

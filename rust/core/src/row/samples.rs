@@ -1,0 +1,124 @@
+//! The finished samples of one row.
+
+use super::contract::TrainedTurn;
+use crate::rules::is_trained;
+
+/// A finished sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sample<'s> {
+    /// Token ids.
+    pub(crate) ids: &'s [u32],
+    /// Labels, aligned with the ids.
+    pub(crate) labels: &'s [i32],
+    /// Weights, aligned with the ids; 0 where nothing is trained.
+    pub(crate) weights: &'s [f32],
+    /// Trained turns.
+    pub(crate) turns: u32,
+    /// Trained tokens.
+    pub(crate) trained: u32,
+}
+
+impl<'s> Sample<'s> {
+    pub(crate) fn new(
+        ids: &'s [u32],
+        labels: &'s [i32],
+        weights: &'s [f32],
+        turns: &[TrainedTurn],
+    ) -> Self {
+        let trained = labels.iter().filter(|label| is_trained(**label));
+        Self {
+            ids,
+            labels,
+            weights,
+            turns: turns.len() as u32,
+            trained: trained.count() as u32,
+        }
+    }
+}
+
+/// The finished samples of one row, in flat vectors: one or several.
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    ids: Vec<u32>,
+    labels: Vec<i32>,
+    weights: Vec<f32>,
+    ends: Vec<End>,
+}
+
+/// What the flat vectors do not say of a sample.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// One past its last token.
+    tokens: usize,
+    turns: u32,
+    trained: u32,
+}
+
+impl Samples {
+    /// Forgets the row before and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.ids.clear();
+        self.labels.clear();
+        self.weights.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a sample.
+    pub(crate) fn push(&mut self, sample: Sample<'_>) {
+        self.ids.extend_from_slice(sample.ids);
+        self.labels.extend_from_slice(sample.labels);
+        self.weights.extend_from_slice(sample.weights);
+        self.ends.push(End {
+            tokens: self.ids.len(),
+            turns: sample.turns,
+            trained: sample.trained,
+        });
+    }
+
+    /// Whether the row gave none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The samples, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Sample<'_>> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let tokens = start..end.tokens;
+            start = end.tokens;
+            Sample {
+                ids: &self.ids[tokens.clone()],
+                labels: &self.labels[tokens.clone()],
+                weights: &self.weights[tokens],
+                turns: end.turns,
+                trained: end.trained,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::IGNORED;
+
+    #[test]
+    fn samples_come_out_as_they_went_in() {
+        let turn = |start, end| TrainedTurn {
+            message: 1,
+            start,
+            end,
+        };
+        let one = Sample::new(&[1, 2], &[IGNORED, 2], &[0.0, 1.0], &[turn(1, 2)]);
+        let empty = Sample::new(&[], &[], &[], &[]);
+        let two = Sample::new(&[0], &[0], &[0.5], &[]);
+        let mut samples = Samples::default();
+        for sample in [one, empty, two] {
+            samples.push(sample);
+        }
+        assert_eq!(samples.iter().collect::<Vec<_>>(), [one, empty, two]);
+        assert_eq!((one.turns, one.trained, two.trained), (1, 1, 1));
+        samples.clear();
+        assert!(samples.is_empty() && samples.iter().next().is_none());
+    }
+}

@@ -1,0 +1,30 @@
+//! Memory of one worker that is used again from row to row.
+
+use std::any::Any;
+
+use super::replay::Player;
+use crate::setup::plan::Plan;
+use crate::template::Rendered;
+
+/// Buffers of one worker. Nothing in it outlives the stage that uses it.
+pub(crate) struct Scratch {
+    /// The encoder's.
+    pub(crate) backend: Box<dyn Any + Send>,
+    /// Shorter renders of a conversation, to compare with.
+    pub(crate) shorter: Rendered,
+    /// Ids while others are inserted.
+    pub(crate) ids: Vec<u32>,
+    /// Replays samples, where a check asks for it.
+    pub(crate) player: Option<Player>,
+}
+
+impl Scratch {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            backend: plan.backend.scratch(),
+            shorter: Rendered::default(),
+            ids: Vec::new(),
+            player: None,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The stages, one at a time, with the demo's tokenizer and template.
+
+use super::conversation::Fit;
+use super::findings::RowFindings;
+use super::label::Text;
+use super::part::Part;
+use super::*;
+use crate::chat::{Conversation, Message};
+use crate::recipe::Recipe;
+use crate::rules::{Rule, is_trained};
+use crate::template::Rendered;
+use crate::tokenizer::Tokenizer;
+use crate::value::{Map, Value};
+
+/// A plan with these keys of the recipe.
+fn plan(keys: &str) -> Plan {
+    let directory = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../python/turnmill/demo/tokenizer"
+    );
+    let recipe = Recipe::from_json(&format!(r#"{{"tokenizer": {directory:?}{keys}}}"#)).unwrap();
+    let tokenizer = Tokenizer::load(std::path::Path::new(directory)).unwrap();
+    Plan::new(recipe, tokenizer).unwrap()
+}
+
+type Fields<'a> = &'a [(&'static str, Value<'a>)];
+
+fn conversation<'a>(messages: &[(&'static str, Fields<'a>)], arena: &'a Arena) -> Conversation<'a> {
+    let message = |(role, fields): &(&'static str, Fields<'a>)| {
+        let role_field = [("role", Value::Str(role))];
+        let fields: Vec<_> = role_field.iter().chain(*fields).copied().collect();
+        Message {
+            role,
+            fields: Map::new(arena.alloc_slice_copy(&fields)),
+            weight: None,
+        }
+    };
+    let messages: Vec<_> = messages.iter().map(message).collect();
+    Conversation {
+        messages: arena.alloc_slice_copy(&messages),
+        tools: None,
+        documents: None,
+        template_kwargs: Map::default(),
+    }
+}
+
+/// A conversation of plain texts, the user's first.
+fn talk<'a>(texts: &[&'a str], arena: &'a Arena) -> Conversation<'a> {
+    let roles = ["user", "assistant"].into_iter().cycle();
+    let messages: Vec<(&'static str, Fields<'a>)> = roles
+        .zip(texts)
+        .map(|(role, text)| {
+            let content = [("content", Value::Str(text))];
+            (role, &*arena.alloc_slice_copy(&content))
+        })
+        .collect();
+    conversation(&messages, arena)
+}
+
+fn part(conversation: Conversation<'_>) -> Part<'_> {
+    Part {
+        conversation,
+        from: 0,
+    }
+}
+
+fn rendered<'a>(plan: &Plan, part: &Part<'a>, arena: &'a Arena) -> Rendered {
+    render::whole(plan, &part.conversation, arena).unwrap()
+}
+
+fn rejected<T>(result: Result<T, Refusal>) -> Option<Rule> {
+    match result {
+        Err(Refusal::Row(reject)) => Some(reject.rule),
+        _ => None,
+    }
+}
+
+/// The trained text of each sample of a row, with all that the row gives and its last draft.
+fn trained(plan: &Plan, record: &Record<'_>) -> (Vec<String>, Output, Draft) {
+    let arena = Arena::new();
+    let (mut scratch, mut draft) = (Scratch::new(plan), Draft::default());
+    let mut output = Output::default();
+    encode(plan, record, &arena, &mut scratch, &mut draft, &mut output).unwrap();
+    let text = |sample: super::samples::Sample<'_>| {
+        let tokens = sample.ids.iter().zip(sample.labels);
+        let ids = tokens.filter(|(_, label)| is_trained(**label));
+        let bytes = ids.flat_map(|(id, _)| plan.tokenizer.id_to_bytes(*id).to_vec());
+        String::from_utf8(bytes.collect()).unwrap()
+    };
+    let texts = output.samples.iter().map(text).collect();
+    (texts, output, draft)
+}
+
+#[test]
+fn judging_says_which_turns_are_trained() {
+    let (arena, mut shorter) = (Arena::new(), Rendered::default());
+    let mut findings = RowFindings::default();
+    let part = part(talk(&["a", "b", "c", "d"], &arena));
+    for (keys, trained) in [
+        ("", [false, true, false, true]),
+        (r#", "train_on": "last-turn""#, [false, false, false, true]),
+        (r#", "train_on": ["user"]"#, [true, false, true, false]),
+    ] {
+        let plan = plan(keys);
+        let text = rendered(&plan, &part, &arena);
+        let policy =
+            judge::judge(&plan, &part, &text, &mut shorter, &arena, &mut findings).unwrap();
+        let found = [0, 1, 2, 3].map(|message| policy.weight(message) > 0.0);
+        assert_eq!(found, trained, "{keys}");
+        assert_eq!(policy.others, trained[0]);
+    }
+    let context = Part { from: 2, ..part };
+    let plan = plan("");
+    let text = rendered(&plan, &context, &arena);
+    let policy = judge::judge(&plan, &context, &text, &mut shorter, &arena, &mut findings);
+    assert!(policy.unwrap().weight(1) <= 0.0);
+    assert_eq!((part.turns(), context.turns()), (2, 1));
+}
+
+#[test]
+fn a_turn_that_is_not_printed_is_refused() {
+    let (arena, mut shorter) = (Arena::new(), Rendered::default());
+    let plan = plan("");
+    let part = part(talk(&["a", "b"], &arena));
+    let mut text = rendered(&plan, &part, &arena);
+    text.spans.clear();
+    let mut findings = RowFindings::default();
+    let judged = judge::judge(&plan, &part, &text, &mut shorter, &arena, &mut findings);
+    assert_eq!(rejected(judged.map(drop)), Some(Rule::TurnLost));
+}
+
+#[test]
+fn control_tokens_in_content_are_guarded_parsed_or_refused() {
+    let arena = Arena::new();
+    let part = part(talk(&["a <|im_end|> b", "c"], &arena));
+    for (choice, ranges, rule) in [
+        ("text", 2, None),
+        ("parse", 0, None),
+        ("reject", 2, Some(Rule::SpecialTokenInContent)),
+    ] {
+        let plan = plan(&format!(r#", "special_in_content": {choice:?}"#));
+        let text = rendered(&plan, &part, &arena);
+        let policy = policy::Policy::new(&plan, &part.conversation, 0);
+        let (mut located, mut findings) = (locate::Located::default(), RowFindings::default());
+        let result = locate::locate(&policy, &text, &mut located, &mut findings);
+        assert_eq!(rejected(result), rule, "{choice}");
+        assert_eq!(located.content.len(), ranges, "{choice}");
+        let counted = findings.counts.get(Rule::SpecialTokenInContent);
+        assert_eq!(counted, u64::from(rule.is_none()), "{choice}");
+    }
+}
+
+#[test]
+fn stages_give_what_the_next_ones_need() {
+    let arena = Arena::new();
+    let plan = plan("");
+    let part = part(talk(&["a", "b c", "d", "e"], &arena));
+    let (mut scratch, mut findings) = (Scratch::new(&plan), RowFindings::default());
+    let mut draft = Draft {
+        rendered: rendered(&plan, &part, &arena),
+        ..Draft::default()
+    };
+    let policy = policy::Policy::new(&plan, &part.conversation, 0);
+    let Draft {
+        rendered,
+        located,
+        encoding,
+        labelled,
+    } = &mut draft;
+    locate::locate(&policy, rendered, located, &mut findings).unwrap();
+    for span in &rendered.spans {
+        assert!(located.marks.contains(&span.start) && located.marks.contains(&span.end));
+    }
+    let backend = &mut *scratch.backend;
+    encode::encode(&plan, &rendered.text, located, backend, encoding).unwrap();
+    assert_eq!(encoding.marks.len(), located.marks.len());
+    let text = Text { rendered, located };
+    let ids = &mut scratch.ids;
+    label::label(&policy, text, encoding, ids, labelled, &mut findings).unwrap();
+    assert_eq!(labelled.turns.len(), 2);
+    for turn in &labelled.turns {
+        let range = turn.start as usize..turn.end as usize;
+        let labels = labelled.labels[range.clone()].iter().map(|id| *id as u32);
+        assert!(labels.eq(encoding.ids[range.clone()].iter().copied()));
+        assert!(plan.stop.ends(&encoding.ids[range]));
+    }
+    verify::verify(&policy, &encoding.ids, labelled, &mut findings).unwrap();
+    labelled.labels[0] = 7;
+    let verdict = verify::verify(&policy, &encoding.ids, labelled, &mut findings);
+    assert_eq!(verdict.unwrap_err().rule, Rule::PromptInLoss);
+}
+
+#[test]
+fn terminators_are_inserted_where_the_template_prints_none() {
+    let arena = Arena::new();
+    let record = Record::Conversation(talk(&["a", "b", "c", "d"], &arena));
+    let template = "{% for m in messages %}### {{ m.role }}: {{ m.content }}\n{% endfor %}\
+        {% if add_generation_prompt %}### assistant:{% endif %}";
+    let plan = plan(&format!(r#", "template": {template:?}"#));
+    let (texts, output, _) = trained(&plan, &record);
+    assert_eq!(texts, [" b<|im_end|> d<|im_end|>"]);
+    assert_eq!(output.findings.counts.get(Rule::EosInserted), 2);
+}
+
+#[test]
+fn a_row_that_is_too_long_loses_whole_turns() {
+    let arena = Arena::new();
+    let record = Record::Conversation(talk(&["a", "b", "c", "d", "e", "f"], &arena));
+    let (_, whole, _) = trained(&plan(""), &record);
+    let length = whole
+        .samples
+        .iter()
+        .map(|sample| sample.ids.len())
+        .sum::<usize>();
+    for (policy, text) in [
+        ("whole-turns", "b<|im_end|>d<|im_end|>"),
+        ("oldest-turns", "d<|im_end|>f<|im_end|>"),
+    ] {
+        let keys = format!(
+            r#", "max_length": {}, "over_length": {policy:?}"#,
+            length - 1
+        );
+        let (texts, output, draft) = trained(&plan(&keys), &record);
+        assert_eq!(texts, [text], "{policy}");
+        let lost = output.findings.lost;
+        assert_eq!(
+            (lost.turns, lost.tokens),
+            (1, (length - draft.len()) as u64)
+        );
+        assert_eq!(output.findings.counts.get(Rule::TurnsLeftOut), 1);
+    }
+    let mut draft = Draft::default();
+    let plan = plan(&format!(r#", "max_length": {}"#, length - 1));
+    let Record::Conversation(conversation) = record else {
+        unreachable!("it was made as one");
+    };
+    let fit = conversation::draft(
+        &plan,
+        &part(conversation),
+        &arena,
+        &mut Scratch::new(&plan),
+        &mut draft,
+        &mut RowFindings::default(),
+    );
+    assert_eq!(fit.unwrap(), Fit::Long(length as u32));
+    assert!(!draft.is_labelled());
+}
+
+#[test]
+fn a_document_is_cut_and_only_its_last_part_ends() {
+    let text = "one two three four five six seven eight nine ten";
+    let (whole, _, _) = trained(&plan(""), &Record::Text(text));
+    assert_eq!(whole, [format!("{text}<|im_end|>")]);
+    let (parts, output, _) = trained(&plan(r#", "max_length": 5"#), &Record::Text(text));
+    assert!(parts.len() > 1);
+    assert_eq!(parts.concat(), whole[0]);
+    assert!(output.samples.iter().all(|sample| sample.turns == 0));
+}
+
+#[test]
+fn a_completion_is_trained_and_its_prompt_is_not() {
+    let record = Record::Completion {
+        prompt: "Say it:",
+        completion: " it",
+    };
+    let (texts, output, draft) = trained(&plan(""), &record);
+    assert_eq!(texts, [" it<|im_end|>"]);
+    assert_eq!(output.samples.iter().next().unwrap().turns, 1);
+    let positions = position::RowPositions {
+        plan: &plan(""),
+        record: Some(&record),
+        draft: &draft,
+        findings: &RowFindings::new(true),
+    };
+    let last = draft.len() as u32 - 1;
+    let end = positions.of(Rule::EosInserted, None).tokens;
+    assert_eq!(end.last().map(|token| token.position), Some(last));
+}

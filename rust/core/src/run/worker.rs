@@ -1,0 +1,289 @@
+//! A run of rows on one thread.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::cancel::Cancel;
+use crate::chat::{Reader, Record};
+use crate::row::content_rules::ContentRules;
+use crate::row::findings::{Findings, InputPosition, Lost};
+use crate::row::position::RowPositions;
+use crate::row::replay::{Player, Replayed};
+use crate::row::{self, Draft, Refusal, Scratch};
+use crate::rules::{Reject, Rule, RuleCounts};
+use crate::setup::plan::Plan;
+use crate::sink::{IndexRow, IndexRows, RejectRows, Sample, Samples};
+use crate::source::arrow::Rows as ArrowRows;
+use crate::source::json;
+use crate::value::{Arena, Value};
+use crate::{Error, Result};
+
+/// A row as it comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Row<'i> {
+    /// Its JSON text.
+    Json(json::Row<'i>),
+    /// A value in memory, or why there is none, and its index.
+    Value(&'i Result<Value<'i>, Reject>, u64),
+    /// A row of an Arrow batch: its place there, and its index.
+    Arrow(&'i ArrowRows, usize, u64),
+}
+
+/// What does not change from row to row of one input.
+pub(crate) struct RunContext<'s> {
+    pub(crate) plan: &'s Plan,
+    pub(crate) reader: &'s Reader,
+    /// Counted too, where a check asks for it.
+    pub(crate) content: Option<&'s ContentRules>,
+    /// Samples are replayed against the inference prompt.
+    pub(crate) replays: bool,
+    /// Rows kept as evidence for each rule.
+    pub(crate) evidence: usize,
+    pub(crate) cancel: &'s Cancel,
+}
+
+/// What rows became, in order.
+pub(crate) struct ChunkOutput {
+    pub(crate) samples: Samples,
+    pub(crate) index: IndexRows,
+    pub(crate) rejects: RejectRows,
+    pub(crate) rows: u64,
+    pub(crate) rejected: u64,
+    pub(crate) count: u64,
+    pub(crate) tokens: u64,
+    pub(crate) trained: u64,
+    pub(crate) lost: Lost,
+    pub(crate) findings: Findings,
+    pub(crate) replayed: Replayed,
+}
+
+impl ChunkOutput {
+    pub(crate) fn new(samples: Samples, index: IndexRows, evidence: usize) -> Self {
+        Self {
+            samples,
+            index,
+            rejects: RejectRows::new(),
+            rows: 0,
+            rejected: 0,
+            count: 0,
+            tokens: 0,
+            trained: 0,
+            lost: Lost::default(),
+            findings: Findings::keeping(evidence),
+            replayed: Replayed::keeping(evidence),
+        }
+    }
+
+    /// Adds the samples of a row, each with its row of the index.
+    fn push(&mut self, samples: &row::Samples, input: InputPosition, hash: u64, value: Value<'_>) {
+        let columns = value.as_map().unwrap_or_default();
+        for (number, sample) in (0..).zip(samples.iter()) {
+            let entry = IndexRow {
+                row: input.row,
+                line: input.line,
+                sample: number,
+                turns: sample.turns,
+                length: sample.ids.len() as u32,
+                trained: sample.trained,
+                hash,
+            };
+            self.count += 1;
+            self.tokens += u64::from(entry.length);
+            self.trained += u64::from(entry.trained);
+            self.index.push(entry, columns);
+            self.samples.push(Sample {
+                ids: sample.ids,
+                labels: sample.labels,
+                weights: sample.weights,
+            });
+        }
+    }
+}
+
+/// A thread's memory.
+pub(crate) struct Worker {
+    arena: Arena,
+    scratch: Scratch,
+    draft: Draft,
+    output: row::Output,
+    /// JSON text of rows that come as values.
+    text: String,
+}
+
+/// Memory of one row's values that is kept for the next row.
+const KEPT_ARENA: usize = 8 << 20;
+
+impl Worker {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            arena: Arena::new(),
+            scratch: Scratch::new(plan),
+            draft: Draft::default(),
+            output: row::Output::default(),
+            text: String::new(),
+        }
+    }
+
+    /// Makes samples of rows. A row that cannot be used is a reject; an error ends the run.
+    pub(crate) fn run<'i>(
+        &mut self,
+        context: &RunContext<'_>,
+        rows: impl Iterator<Item = Row<'i>>,
+        chunk: &mut ChunkOutput,
+    ) -> Result<()> {
+        self.scratch.player = context.replays.then(|| Player::new(context.plan));
+        for row in rows {
+            context.cancel.check()?;
+            if self.arena.allocated_bytes() > KEPT_ARENA {
+                self.arena = Arena::new();
+            } else {
+                self.arena.reset();
+            }
+            let task = RowTask {
+                context,
+                row,
+                input: input_position(&row),
+                arena: &self.arena,
+                scratch: &mut self.scratch,
+                draft: &mut self.draft,
+                output: &mut self.output,
+                text: &mut self.text,
+            };
+            task.run(chunk)?;
+        }
+        Ok(())
+    }
+}
+
+/// One row on its way.
+struct RowTask<'w, 's> {
+    context: &'w RunContext<'s>,
+    row: Row<'w>,
+    input: InputPosition,
+    arena: &'w Arena,
+    scratch: &'w mut Scratch,
+    draft: &'w mut Draft,
+    output: &'w mut row::Output,
+    text: &'w mut String,
+}
+
+/// A row that could be read: its value, and what its schema makes of it.
+type Read<'w> = (Value<'w>, Record<'w>);
+
+impl<'w> RowTask<'w, '_> {
+    fn run(mut self, chunk: &mut ChunkOutput) -> Result<()> {
+        chunk.rows += 1;
+        self.draft.clear();
+        self.output.clear(self.context.replays);
+        let read = self.read();
+        let record = read.as_ref().ok().map(|(_, record)| *record);
+        let encoded = read.map_err(Refusal::Row).and_then(|(value, record)| {
+            self.encode(&record)?;
+            Ok(value)
+        });
+        match encoded {
+            Ok(value) => {
+                let hash = self.hash(value);
+                chunk.push(&self.output.samples, self.input, hash, value);
+                self.report(record.as_ref(), chunk);
+                Ok(())
+            }
+            Err(Refusal::Row(reject)) => {
+                self.refuse(record.as_ref(), reject, chunk);
+                Ok(())
+            }
+            Err(Refusal::Run(error)) => Err(located(error, self.input)),
+        }
+    }
+
+    fn read(&mut self) -> Result<Read<'w>, Reject> {
+        let counts = &mut self.output.findings.counts;
+        let value = value(self.row, self.arena, counts)?;
+        let record = self.context.reader.read(value, self.arena, counts)?;
+        if let Some(rules) = self.context.content {
+            rules.count(&record, counts);
+        }
+        Ok((value, record))
+    }
+
+    fn encode(&mut self, record: &Record<'w>) -> Result<(), Refusal> {
+        let plan = self.context.plan;
+        let (scratch, draft) = (&mut *self.scratch, &mut *self.draft);
+        row::encode(plan, record, self.arena, scratch, draft, self.output)
+    }
+
+    /// Adds what the row showed.
+    fn report(&self, record: Option<&Record<'_>>, chunk: &mut ChunkOutput) {
+        let row::Output {
+            findings, replay, ..
+        } = &*self.output;
+        let positions = self.positions(record);
+        let position = |rule, message| positions.of(rule, message);
+        chunk.findings.add(&findings.counts, self.input, position);
+        chunk.lost.add(findings.lost);
+        if self.context.replays {
+            let position = |message| positions.of(Rule::PromptParity, message);
+            let counts = &findings.counts;
+            chunk.replayed.add_row(replay, counts, self.input, position);
+        }
+    }
+
+    /// Leaves the row out.
+    fn refuse(&self, record: Option<&Record<'_>>, reject: Reject, chunk: &mut ChunkOutput) {
+        chunk.rejected += 1;
+        let positions = self.positions(record);
+        let position = || positions.of_reject(&reject);
+        chunk.findings.add_reject(&reject, self.input, position);
+        chunk.rejects.push(self.input.row, self.input.line, reject);
+    }
+
+    fn positions<'r>(&'r self, record: Option<&'r Record<'r>>) -> RowPositions<'r> {
+        RowPositions {
+            plan: self.context.plan,
+            record,
+            draft: self.draft,
+            findings: &self.output.findings,
+        }
+    }
+
+    fn hash(&mut self, value: Value<'_>) -> u64 {
+        match self.row {
+            Row::Json(row) => xxh3_64(row.bytes),
+            _ => json::hash_of(value, self.text),
+        }
+    }
+}
+
+fn value<'w>(row: Row<'w>, arena: &'w Arena, counts: &mut RuleCounts) -> Result<Value<'w>, Reject> {
+    match row {
+        Row::Json(row) => {
+            let parsed = json::parse(row.bytes, arena).map_err(|error| error.reject())?;
+            if parsed.duplicate_keys > 0 {
+                counts.add(Rule::DuplicateKey, u64::from(parsed.duplicate_keys));
+            }
+            Ok(parsed.value)
+        }
+        Row::Value(value, _) => value.clone(),
+        Row::Arrow(rows, index, _) => rows.row(index, arena, counts),
+    }
+}
+
+fn input_position(row: &Row<'_>) -> InputPosition {
+    match row {
+        Row::Json(row) => InputPosition {
+            row: row.index,
+            line: Some(row.line),
+        },
+        Row::Value(_, index) | Row::Arrow(_, _, index) => InputPosition {
+            row: *index,
+            line: None,
+        },
+    }
+}
+
+fn located(error: Error, input: InputPosition) -> Error {
+    let error = error.at_row(input.row);
+    match input.line {
+        Some(line) => error.at_line(line),
+        None => error,
+    }
+}
