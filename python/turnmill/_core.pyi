@@ -74,8 +74,9 @@ def _parse_json(data: bytes) -> tuple[Any, int]:
 def _read_batch(batch: Any) -> list[Any]:
     """What the core reads from the rows of a record batch."""
 
-def rules() -> list[tuple[str, str, str, str, str]]:
-    """Every rule, in the order of reports: name, severity, meaning, cause, cure."""
+def rules() -> list[tuple[str, str, str, str, str, str | None]]:
+    """Every rule, in the order of reports: name, severity, meaning, cause, cure, and what to say
+    where a run rejects many rows by it."""
 
 def stop_set(tokenizer: Tokenizer) -> list[int]:
     """The ids that a server loading this tokenizer's directory stops on."""

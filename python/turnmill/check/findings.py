@@ -30,7 +30,7 @@ class Rule:
 @cache
 def rules() -> dict[str, Rule]:
     """Every rule by its name, in the order of reports."""
-    return {text[0]: Rule(*text) for text in _core.rules()}
+    return {name: Rule(name, *texts) for name, *texts, _ in _core.rules()}
 
 
 def rule(name: str) -> Rule:

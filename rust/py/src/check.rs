@@ -153,27 +153,28 @@ pub(crate) fn stop_set(tokenizer: &Tokenizer) -> Vec<u32> {
     setup::served_stop_ids(tokenizer.core())
 }
 
-/// One rule: name, severity, meaning, cause, cure.
+/// One rule: name, severity, meaning, cause, cure, hint.
 type RuleText = (
     &'static str,
     &'static str,
     &'static str,
     &'static str,
     &'static str,
+    Option<&'static str>,
 );
 
 /// Every rule, in the order of reports.
 #[pyfunction]
 pub(crate) fn rules() -> Vec<RuleText> {
     let text = |rule: &Rule| {
-        let explanation = rule.explain();
         let severity: Severity = rule.severity();
         (
             rule.name(),
             severity.name(),
             rule.meaning(),
-            explanation.cause,
-            explanation.cure,
+            rule.cause(),
+            rule.cure(),
+            rule.hint(),
         )
     };
     Rule::ALL.iter().map(text).collect()

@@ -5,7 +5,6 @@
 //! tokenizer.
 
 mod counts;
-mod explain;
 mod label;
 mod reject;
 mod replay;
@@ -13,7 +12,6 @@ mod rule;
 mod token;
 
 pub use counts::{Noted, RuleCounts};
-pub use explain::Explanation;
 pub use label::{IGNORED, is_masked, is_trained};
 pub use reject::Reject;
 pub(crate) use replay::REPLAYED_TURNS;

@@ -1,4 +1,4 @@
-//! The rule list: names, severities and meanings.
+//! The table of rules: name, severity, meaning, cause and cure of each.
 //!
 //! The names come from 95 documented incidents in public fine-tuning projects; `docs/rules.md`
 //! explains each with its cause and cure.
@@ -28,7 +28,11 @@ impl Severity {
 }
 
 macro_rules! rules {
-    ($($variant:ident $name:literal $severity:ident $meaning:literal;)*) => {
+    ($($variant:ident $name:literal $severity:ident
+        means $meaning:literal
+        cause $cause:literal
+        cure $cure:literal
+        $(hint $hint:literal)?;)*) => {
         /// A rule, known to users by its kebab-case name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Rule {
@@ -53,84 +57,376 @@ macro_rules! rules {
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
+
+            /// How data gets that way, and what it does to the model.
+            pub fn cause(self) -> &'static str {
+                match self { $(Self::$variant => $cause,)* }
+            }
+
+            /// What to do about it.
+            pub fn cure(self) -> &'static str {
+                match self { $(Self::$variant => $cure,)* }
+            }
+
+            /// What to say where a run rejects many rows by this rule, if there is more to say than the cure.
+            pub fn hint(self) -> Option<&'static str> {
+                match self {
+                    $($(Self::$variant => Some($hint),)?)*
+                    _ => None,
+                }
+            }
         }
     };
 }
 
 rules! {
-    InvalidJson "invalid-json" Error "The line is not JSON as Python's json.loads reads it";
-    LoneSurrogate "lone-surrogate" Error "A string holds half of a surrogate pair, which no tokenizer can encode";
-    DuplicateKey "duplicate-key" Info "An object names a key twice; the last value counts, as in json.loads";
-    SchemaMismatch "schema-mismatch" Error "The record does not have the shape of its schema";
-    UnknownRole "unknown-role" Error "A message has a role that no mapping names";
-    RoleOrder "role-order" Warning "The order of roles is one that inference never produces";
-    NullContent "null-content" Error "A message has no content where text is needed";
-    NonStringContent "non-string-content" Error "A content is a number, a boolean or an object where text is needed";
-    TypeCoercedContent "type-coerced-content" Error "A content was changed by the reader of the file, such as a date";
-    NoAssistantTurn "no-assistant-turn" Error "The row has no assistant message, so nothing can be trained";
-    EmptyAssistantTurn "empty-assistant-turn" Warning "An assistant message has no text: it trains to stop at once";
-    TurnWithoutPrompt "turn-without-prompt" Info "The row starts with an assistant message, which is kept as context, untrained";
-    TrailingNonAssistantTurn "trailing-non-assistant-turn" Info "Messages after the last assistant turn were left out";
-    WhitespaceOnlyInput "whitespace-only-input" Info "An input or prompt consists of whitespace";
-    AlreadyRendered "already-rendered" Error "The text holds a chat template's markers: it was rendered before";
-    TemplateError "template-error" Error "The template refuses this conversation, as transformers does";
-    TurnLost "turn-lost" Error "The template prints fewer assistant turns than the row has";
-    ReasoningDropped "reasoning-dropped" Warning "The template leaves reasoning of the row out";
-    ReasoningMalformed "reasoning-malformed" Warning "A think marker has no partner";
-    ReasoningInline "reasoning-inline" Info "Reasoning stands inside the content, not in a field of its own";
-    HistoryRewritten "history-rewritten" Info "The template renders an earlier turn otherwise than at inference";
-    ArrowNullDropped "arrow-null-dropped" Info "Null fields that an Arrow struct adds were dropped";
-    SpecialTokenInContent "special-token-in-content" Info "Content holds the text of a control token, encoded as ordinary text";
-    ControlTokenInContent "control-token-in-content" Error "Content became a control token";
-    ForeignTerminatorText "foreign-terminator-text" Warning "Content ends in the text of another model's stop token";
-    TemplateMarkerInContent "template-marker-in-content" Warning "Content holds text that the template prints around messages";
-    MissingTerminator "missing-terminator" Error "A trained turn does not end in a stop token";
-    TerminatorMasked "terminator-masked" Error "The stop token of a turn is there, but its label is -100";
-    TruncatedTerminator "truncated-terminator" Error "The row was cut at the limit and lost its stop token";
-    UnsetTerminator "unset-terminator" Error "No stop token is known, or it is the unknown token";
-    EosFlagIgnored "eos-flag-ignored" Error "The tokenizer ignores its flag to add a stop token";
-    PadEqualsTerminator "pad-equals-terminator" Warning "The pad token ends turns: collators that mask by id unlearn it";
-    WrongTerminator "wrong-terminator" Error "The turn ends in a token that the serving side does not stop on";
-    OtherTerminator "other-terminator" Warning "The turn ends in a stop token, but not in the one that the template prints";
-    DuplicateTerminator "duplicate-terminator" Error "Two stop tokens stand in a row";
-    PrematureTerminator "premature-terminator" Error "A stop token stands inside a trained turn";
-    TerminatorNotAtomic "terminator-not-atomic" Error "The terminator's text is several tokens";
-    UntrainedTerminatorEmbedding "untrained-terminator-embedding" Warning "The base model never learned the terminator's embedding";
-    TrailingTokensTrained "trailing-tokens-trained" Info "Tokens after the terminator are trained";
-    TerminatorCut "terminator-cut" Info "Tokens that the template prints after the first stop token are not trained";
-    EosInserted "eos-inserted" Info "The template never ends a turn, so the eos was inserted after it";
-    DoubleBos "double-bos" Error "The sequence starts with two beginning-of-sequence tokens";
-    MissingBos "missing-bos" Warning "The sequence lacks the beginning-of-sequence token that inference sends";
-    PromptParity "prompt-parity" Error "The tokens before a turn differ from the inference prompt's";
-    AllLabelsMasked "all-labels-masked" Error "The row has no trained token";
-    PromptInLoss "prompt-in-loss" Error "Text outside assistant turns is trained";
-    HeaderInLoss "header-in-loss" Info "A role header or an empty think block is trained";
-    MaskOffByOne "mask-off-by-one" Error "The labels are shifted against the turn by one token";
-    LabelMismatch "label-mismatch" Error "A trained label is another token than the one at its place";
-    OtherIgnoreLabel "other-ignore-label" Warning "Untrained labels are not -100, the one value that trainers ignore";
-    UntrainedAssistantTurn "untrained-assistant-turn" Warning "An assistant turn is not trained although the policy trains it";
-    NoGenerationMarkers "no-generation-markers" Error "The mask is all zero or all one: the template marks no turns";
-    ResponseMarkerNotFound "response-marker-not-found" Error "The response marker's tokens do not occur in the row";
-    GenerationPromptInSample "generation-prompt-in-sample" Error "The row ends in an empty assistant header";
-    BoundaryMerge "boundary-merge" Warning "One token covers the end of the prompt and the start of the answer";
-    PrefixSpaceDrift "prefix-space-drift" Warning "The answer alone is tokenized with a space that is not in the row";
-    SpecialTokenStrip "special-token-strip" Warning "A special token swallows whitespace beside it";
-    RoundtripMismatch "roundtrip-mismatch" Info "Decoding does not give the rendered text back";
-    NonPrefixTemplate "non-prefix-template" Warning "Rendering more messages changes the text of earlier ones";
-    NondeterministicTemplate "nondeterministic-template" Warning "Two renders of one conversation differ, by the date or by chance";
-    StaleCache "stale-cache" Error "Stored data was made by another recipe, template or tokenizer";
-    CacheKeyCollision "cache-key-collision" Error "Two inputs share one cache entry";
-    PackingBoundary "packing-boundary" Error "A packed row lacks document boundaries";
-    PackingSplitTurn "packing-split-turn" Warning "A turn is split over two packed rows";
-    TurnsLeftOut "turns-left-out" Info "Whole turns left the sample so that it fits `max_length`";
-    OverlongSample "overlong-sample" Error "The sample is longer than the length limit";
-    NulByte "nul-byte" Info "The text holds a NUL character";
-    Crlf "crlf" Info "The text has Windows line ends";
-    ReplacementChar "replacement-char" Info "The text holds U+FFFD, the mark of a broken decoding";
-    TrailingWhitespace "trailing-whitespace" Info "An assistant message ends in whitespace";
-    TokenIdOutOfRange "token-id-out-of-range" Error "An id is negative or not in the vocabulary";
-    LengthMismatch "length-mismatch" Error "Columns of one row have different lengths";
-    BrokenInput "broken-input" Error "The rest of a compressed or columnar file cannot be read";
+    InvalidJson "invalid-json" Error
+        means "The line is not JSON as Python's json.loads reads it"
+        cause "The line was cut, written by hand, or is not JSON at all."
+        cure "Repair the line named in the evidence; files are split at line feeds only."
+        hint "each line must be one JSON object";
+    LoneSurrogate "lone-surrogate" Error
+        means "A string holds half of a surrogate pair, which no tokenizer can encode"
+        cause "A character outside the basic plane was cut in half, often by truncating UTF-16 \
+               text. Tokenizers raise on it or replace it silently."
+        cure "Repair the text at its source; the row is left out until then.";
+    DuplicateKey "duplicate-key" Info
+        means "An object names a key twice; the last value counts, as in json.loads"
+        cause "An object was written by concatenation and names a key twice."
+        cure "Nothing, if the last value is the right one; else repair the source.";
+    SchemaMismatch "schema-mismatch" Error
+        means "The record does not have the shape of its schema"
+        cause "The record lacks the keys of its schema, or they have other types."
+        cure "Name the schema with --schema, or map odd names with fields and roles."
+        hint "name the shape with --schema, or odd field names with --fields theirs=ours";
+    UnknownRole "unknown-role" Error
+        means "A message has a role that no mapping names"
+        cause "A role is spelt in a way that no schema knows, such as `client`."
+        cure "Map it in the recipe: roles = { client = \"user\" }."
+        hint "name the roles with --roles, such as --roles client=user,counselor=assistant";
+    RoleOrder "role-order" Warning
+        means "The order of roles is one that inference never produces"
+        cause "Two messages of one role follow each other, or a system message stands inside."
+        cure "Merge or drop them if your server never sends such prompts.";
+    NullContent "null-content" Error
+        means "A message has no content where text is needed"
+        cause "A content is null or missing. Some templates print the word `None`, which is then \
+               trained."
+        cure "Drop the message or give it text; an assistant message with tool calls needs none.";
+    NonStringContent "non-string-content" Error
+        means "A content is a number, a boolean or an object where text is needed"
+        cause "A content is a number, a boolean or an object; Python's formatting would train its \
+               repr."
+        cure "Write the content as a string.";
+    TypeCoercedContent "type-coerced-content" Error
+        means "A content was changed by the reader of the file, such as a date"
+        cause "The reader of the file guessed a type: dates become timestamps, integers become \
+               floats."
+        cure "Read the JSON with turnmill itself, or give the column the type string.";
+    NoAssistantTurn "no-assistant-turn" Error
+        means "The row has no assistant message, so nothing can be trained"
+        cause "The row has only prompts."
+        cure "Nothing can be trained on it: leave it out."
+        hint "name the assistant's role with --roles, such as --roles bot=assistant";
+    EmptyAssistantTurn "empty-assistant-turn" Warning
+        means "An assistant message has no text: it trains to stop at once"
+        cause "An assistant message has no text, so the model learns to stop at once."
+        cure "Leave such rows out unless that is what you want.";
+    TurnWithoutPrompt "turn-without-prompt" Info
+        means "The row starts with an assistant message, which is kept as context, untrained"
+        cause "A long conversation was split and the piece starts with an answer."
+        cure "Nothing: the answer is kept as context and not trained.";
+    TrailingNonAssistantTurn "trailing-non-assistant-turn" Info
+        means "Messages after the last assistant turn were left out"
+        cause "The conversation ends with a message that nobody answered."
+        cure "Nothing: what follows the last answer is left out.";
+    WhitespaceOnlyInput "whitespace-only-input" Info
+        means "An input or prompt consists of whitespace"
+        cause "An input field holds only spaces, which are rendered into the prompt."
+        cure "Empty the field.";
+    AlreadyRendered "already-rendered" Error
+        means "The text holds a chat template's markers: it was rendered before"
+        cause "The text was rendered before; rendering it again doubles every marker."
+        cure "Use the raw messages, or the schema text for finished documents."
+        hint "give the conversations rather than text that a template has rendered";
+    TemplateError "template-error" Error
+        means "The template refuses this conversation, as transformers does"
+        cause "The template raises on this conversation, exactly as transformers does."
+        cure "Read the reason; role_order = trim helps where a template refuses a leading answer."
+        hint "try --role-order trim, or another --template";
+    TurnLost "turn-lost" Error
+        means "The template prints fewer assistant turns than the row has"
+        cause "The template leaves assistant messages out without saying so."
+        cure "Use the model's current template, or one that prints every turn."
+        hint "the template leaves turns out: try another --template";
+    ReasoningDropped "reasoning-dropped" Warning
+        means "The template leaves reasoning of the row out"
+        cause "Templates of reasoning models leave earlier reasoning out of the history."
+        cure "Choose history = expand (every turn as inference sees it) or last-turn."
+        hint "decide with --history expand, last-turn or as-rendered";
+    ReasoningMalformed "reasoning-malformed" Warning
+        means "A think marker has no partner"
+        cause "A think marker has no partner, so a parser will swallow or invent text."
+        cure "Repair the pair of markers in the data.";
+    ReasoningInline "reasoning-inline" Info
+        means "Reasoning stands inside the content, not in a field of its own"
+        cause "The reasoning stands between think markers inside the content."
+        cure "Nothing where the template prints contents as they are; else move it to \
+              reasoning_content.";
+    HistoryRewritten "history-rewritten" Info
+        means "The template renders an earlier turn otherwise than at inference"
+        cause "The template prints an earlier turn otherwise once later messages follow."
+        cure "history = expand gives the tokens of inference for every turn, at a price in tokens.";
+    ArrowNullDropped "arrow-null-dropped" Info
+        means "Null fields that an Arrow struct adds were dropped"
+        cause "Arrow structs hold every field of the union, null where a message has none."
+        cure "Nothing: fields that no message had are not shown to the template.";
+    SpecialTokenInContent "special-token-in-content" Info
+        means "Content holds the text of a control token, encoded as ordinary text"
+        cause "A message quotes a control token. It is encoded as plain text, so it controls \
+               nothing."
+        cure "Nothing; special_in_content = parse gives the behaviour of transformers.";
+    ControlTokenInContent "control-token-in-content" Error
+        means "Content became a control token"
+        cause "Text of a message was parsed into a control token: a user can end or open turns \
+               with it, and the model learns that they may."
+        cure "Tokenize contents without parsing control tokens, as turnmill does by default."
+        hint "encode such text as text with --special-in-content text";
+    ForeignTerminatorText "foreign-terminator-text" Warning
+        means "Content ends in the text of another model's stop token"
+        cause "An answer ends in the stop token of another model, as plain text; the model learns \
+               to print it."
+        cure "Strip such endings from the data.";
+    TemplateMarkerInContent "template-marker-in-content" Warning
+        means "Content holds text that the template prints around messages"
+        cause "A content holds text that the template prints around messages."
+        cure "Look at the rows: often they were rendered before, or scraped from prompts.";
+    MissingTerminator "missing-terminator" Error
+        means "A trained turn does not end in a stop token"
+        cause "The stop token was never appended: an answer not wrapped in its format, eos dropped \
+               by a tokenizer flag, a template that prints none. The model never learns to stop; \
+               the loss looks healthy."
+        cure "Rebuild the data with the terminator of the serving side: `turnmill prepare` refuses \
+              to write such rows."
+        hint "give the token that ends turns with --stop, or use --eos ensure";
+    TerminatorMasked "terminator-masked" Error
+        means "The stop token of a turn is there, but its label is -100"
+        cause "The stop token is in the ids but has label -100: a mask that ends one token early, \
+               or a collator that masks by pad id. It trains exactly as much as a missing one: \
+               nothing."
+        cure "Include the terminator in the labels; use a pad token that is no stop token.";
+    TruncatedTerminator "truncated-terminator" Error
+        means "The row was cut at the limit and lost its stop token"
+        cause "The row was cut at the maximum length and lost its end. The longest answers teach \
+               never to stop."
+        cure "Raise the limit, or drop such rows: max_length with over_length = whole-turns or \
+              reject.";
+    UnsetTerminator "unset-terminator" Error
+        means "No stop token is known, or it is the unknown token"
+        cause "Neither generation_config.json nor the tokenizer names a stop token, or it is the \
+               unknown token."
+        cure "Give the stop tokens of your server with --stop.";
+    EosFlagIgnored "eos-flag-ignored" Error
+        means "The tokenizer ignores its flag to add a stop token"
+        cause "add_eos_token is set, but this tokenizer's files do not act on it."
+        cure "Append the id yourself, or let `turnmill prepare` do it.";
+    PadEqualsTerminator "pad-equals-terminator" Warning
+        means "The pad token ends turns: collators that mask by id unlearn it"
+        cause "pad_token = eos_token. A collator that sets labels to -100 wherever the id is the \
+               pad id masks every real terminator too."
+        cure "Use a pad token of its own, or check the first batch with turnmill.check_batch.";
+    WrongTerminator "wrong-terminator" Error
+        means "The turn ends in a token that the serving side does not stop on"
+        cause "Turns end in a control token that the server does not stop on, such as <|im_end|> \
+               on a base model whose eos is <|endoftext|>."
+        cure "Serve with that token in the stop set (--stop shows what changes), or train the \
+              server's token."
+        hint "give the token that ends turns with --stop";
+    OtherTerminator "other-terminator" Warning
+        means "The turn ends in a stop token, but not in the one that the template prints"
+        cause "The data was rendered by another template, or a trainer put the eos in place of the \
+               template's own end. The server stops on both, but in a conversation that goes on it \
+               sends the template's."
+        cure "Render with the model's own template, so that history looks as the model learned to \
+              end it.";
+    DuplicateTerminator "duplicate-terminator" Error
+        means "Two stop tokens stand in a row"
+        cause "A trainer or script appended eos to rows that the template had already ended."
+        cure "Append it in one place only.";
+    PrematureTerminator "premature-terminator" Error
+        means "A stop token stands inside a trained turn"
+        cause "A stop token stands inside an answer, often literal text that was parsed."
+        cure "Tokenize contents without parsing control tokens.";
+    TerminatorNotAtomic "terminator-not-atomic" Error
+        means "The terminator's text is several tokens"
+        cause "The terminator's text is not in the vocabulary and falls into several pieces, which \
+               no server stops on."
+        cure "Use a stop token of the vocabulary, or add it as a special token and train its \
+              embedding.";
+    UntrainedTerminatorEmbedding "untrained-terminator-embedding" Warning
+        means "The base model never learned the terminator's embedding"
+        cause "A base model never saw this token; with frozen embeddings it cannot learn to print \
+               it."
+        cure "Train embed_tokens and lm_head too, or use a template whose terminator the base \
+              model knows.";
+    TrailingTokensTrained "trailing-tokens-trained" Info
+        means "Tokens after the terminator are trained"
+        cause "The newline or other text after the terminator has labels. The server never gets \
+               that far."
+        cure "Harmless, but those labels are wasted; end the labels at the terminator.";
+    TerminatorCut "terminator-cut" Info
+        means "Tokens that the template prints after the first stop token are not trained"
+        cause "The template prints a second stop token after the first."
+        cure "Nothing: the model stops at the first one.";
+    EosInserted "eos-inserted" Info
+        means "The template never ends a turn, so the eos was inserted after it"
+        cause "The template never ends a turn, so the eos id was put after each trained one."
+        cure "Nothing: the served model stops on it; serve with the stop set in out/serving.";
+    DoubleBos "double-bos" Error
+        means "The sequence starts with two beginning-of-sequence tokens"
+        cause "The template prints BOS and the tokenizer adds another."
+        cure "Tokenize rendered text with add_special_tokens = False.";
+    MissingBos "missing-bos" Warning
+        means "The sequence lacks the beginning-of-sequence token that inference sends"
+        cause "The server's prompts start with BOS, the training rows do not."
+        cure "Render with the model's template, or prepend BOS where the server does.";
+    PromptParity "prompt-parity" Error
+        means "The tokens before a turn differ from the inference prompt's"
+        cause "The tokens before a turn are not those of the inference prompt: the model answers \
+               prompts it never saw."
+        cure "Render training and inference with one template and one tokenizer.";
+    AllLabelsMasked "all-labels-masked" Error
+        means "The row has no trained token"
+        cause "The prompt fills the whole window, or the response marker was not found. A batch of \
+               such rows gives NaN."
+        cure "Leave these rows out, or raise the limit.";
+    PromptInLoss "prompt-in-loss" Error
+        means "Text outside assistant turns is trained"
+        cause "User or system text has labels: a wrong mask, or no labels at all where a trainer \
+               copies the ids."
+        cure "Train assistant turns only; give labels, not a bare mask.";
+    HeaderInLoss "header-in-loss" Info
+        means "A role header or an empty think block is trained"
+        cause "The role header or an empty think block is trained, though the server sends it."
+        cure "Harmless in small amounts; start the labels after the generation prompt.";
+    MaskOffByOne "mask-off-by-one" Error
+        means "The labels are shifted against the turn by one token"
+        cause "The mask was counted in other tokens than the ids, or labels were shifted before a \
+               trainer that shifts."
+        cure "Labels stand at the place of their token: labels[i] == input_ids[i] or -100.";
+    LabelMismatch "label-mismatch" Error
+        means "A trained label is another token than the one at its place"
+        cause "A label differs from the id at its place, so the model learns other text than the \
+               row shows."
+        cure "labels[i] must be input_ids[i] or -100.";
+    OtherIgnoreLabel "other-ignore-label" Warning
+        means "Untrained labels are not -100, the one value that trainers ignore"
+        cause "The tool that wrote the labels marks untrained tokens by another value, such as -1. \
+               Trainers of PyTorch ignore -100 only: they crash on the others, or train them."
+        cure "Rewrite them as -100, or tell your loss; --ignore-label VALUE says that you know.";
+    UntrainedAssistantTurn "untrained-assistant-turn" Warning
+        means "An assistant turn is not trained although the policy trains it"
+        cause "Only the last turn, or only the first, was found by the mask."
+        cure "Fine if the policy says so; else build the mask from spans, not by search.";
+    NoGenerationMarkers "no-generation-markers" Error
+        means "The mask is all zero or all one: the template marks no turns"
+        cause "The template has no {% generation %} tags, so the mask of transformers is all zero \
+               (or all one)."
+        cure "Use a template with the tags, or let turnmill infer the spans.";
+    ResponseMarkerNotFound "response-marker-not-found" Error
+        means "The response marker's tokens do not occur in the row"
+        cause "The marker is tokenized otherwise in context than alone, so a search for its ids \
+               finds nothing."
+        cure "Build labels from spans; turnmill never searches for markers.";
+    GenerationPromptInSample "generation-prompt-in-sample" Error
+        means "The row ends in an empty assistant header"
+        cause "The row was rendered with add_generation_prompt = True and ends in an empty \
+               assistant header."
+        cure "Render training data with add_generation_prompt = False.";
+    BoundaryMerge "boundary-merge" Warning
+        means "One token covers the end of the prompt and the start of the answer"
+        cause "The answer starts with characters that merge with the end of the header into one \
+               token."
+        cure "boundary = apart tokenizes prompt and answer apart, as inference sees them.";
+    PrefixSpaceDrift "prefix-space-drift" Warning
+        means "The answer alone is tokenized with a space that is not in the row"
+        cause "Tokenizers of the SentencePiece kind put a space before a text that stands alone."
+        cure "Tokenize the row as one text.";
+    SpecialTokenStrip "special-token-strip" Warning
+        means "A special token swallows whitespace beside it"
+        cause "A control token is flagged lstrip or rstrip and swallows the whitespace beside it."
+        cure "Nothing, as long as the server tokenizes the same way.";
+    RoundtripMismatch "roundtrip-mismatch" Info
+        means "Decoding does not give the rendered text back"
+        cause "The tokenizer normalizes: decoding gives other characters than went in."
+        cure "Nothing, if the model was trained with this tokenizer.";
+    NonPrefixTemplate "non-prefix-template" Warning
+        means "Rendering more messages changes the text of earlier ones"
+        cause "Rendering more messages changes the text of earlier ones, so training and inference \
+               differ."
+        cure "See history-rewritten: history = expand or last-turn.";
+    NondeterministicTemplate "nondeterministic-template" Warning
+        means "Two renders of one conversation differ, by the date or by chance"
+        cause "The template prints a date or random text."
+        cure "Fix the date with now = \"…\" in the recipe.";
+    StaleCache "stale-cache" Error
+        means "Stored data was made by another recipe, template or tokenizer"
+        cause "A cache was found by file name and not by content, template, tokenizer and options."
+        cure "Delete the cache and build it again; turnmill's run record holds the hash of \
+              everything.";
+    CacheKeyCollision "cache-key-collision" Error
+        means "Two inputs share one cache entry"
+        cause "Two inputs fell on one cache entry, so one was trained twice and the other never."
+        cure "Delete the cache and give the inputs different names.";
+    PackingBoundary "packing-boundary" Error
+        means "A packed row lacks document boundaries"
+        cause "Several documents share a row and nothing says where one ends: they attend to each \
+               other."
+        cure "Keep seq_lengths or position_ids that start anew, and use a collator that reads \
+              them.";
+    PackingSplitTurn "packing-split-turn" Warning
+        means "A turn is split over two packed rows"
+        cause "Packing cut a turn at the end of a row; its second half has no prompt."
+        cure "Pack whole samples (first fit), never wrapped.";
+    TurnsLeftOut "turns-left-out" Info
+        means "Whole turns left the sample so that it fits `max_length`"
+        cause "The conversation is longer than max_length; whole turns left so that the rest ends \
+               properly."
+        cure "Raise max_length if too much of the data leaves.";
+    OverlongSample "overlong-sample" Error
+        means "The sample is longer than the length limit"
+        cause "The row is longer than the limit; a trainer will cut its end, terminator included."
+        cure "Set max_length where the data is made, with a policy that keeps whole turns."
+        hint "raise --max-length, or shorten with --over-length whole-turns";
+    NulByte "nul-byte" Info
+        means "The text holds a NUL character"
+        cause "The text holds a NUL character; some readers cut the text there."
+        cure "Remove it.";
+    Crlf "crlf" Info
+        means "The text has Windows line ends"
+        cause "The text has Windows line ends, which tokenize otherwise than line feeds."
+        cure "Convert them unless the model should learn them.";
+    ReplacementChar "replacement-char" Info
+        means "The text holds U+FFFD, the mark of a broken decoding"
+        cause "Bytes were decoded with the wrong encoding; the original characters are lost."
+        cure "Read the source again with the right encoding.";
+    TrailingWhitespace "trailing-whitespace" Info
+        means "An assistant message ends in whitespace"
+        cause "An answer ends in spaces or line feeds before its terminator."
+        cure "Strip it unless the model should learn it.";
+    TokenIdOutOfRange "token-id-out-of-range" Error
+        means "An id is negative or not in the vocabulary"
+        cause "The data was made with another tokenizer, or an image placeholder was left in."
+        cure "Check with the tokenizer that made the data.";
+    LengthMismatch "length-mismatch" Error
+        means "Columns of one row have different lengths"
+        cause "Rows were cut in one column and not in another, such as seq_lengths after \
+               truncation."
+        cure "Build the data again; a trainer would crash or train the wrong places.";
+    BrokenInput "broken-input" Error
+        means "The rest of a compressed or columnar file cannot be read"
+        cause "A compressed or columnar file ends too early or is damaged."
+        cure "Replace the file.";
 }
 
 impl Rule {
@@ -154,6 +450,13 @@ mod tests {
     fn every_name_leads_back_to_its_rule() {
         for rule in Rule::ALL {
             assert_eq!(Rule::from_name(rule.name()), Some(*rule));
+        }
+    }
+    #[test]
+    fn every_rule_is_explained_in_sentences() {
+        for rule in Rule::ALL {
+            assert!(rule.cause().ends_with('.'), "{rule}");
+            assert!(rule.cure().ends_with('.'), "{rule}");
         }
     }
 }
