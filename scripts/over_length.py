@@ -45,7 +45,8 @@ def main() -> None:
     print(line("no limit", whole, whole))
     for limit in given.max_length or [1024, 2048]:
         for policy in POLICIES:
-            recipe = turnmill.Recipe(**common, max_length=limit, over_length=policy)
+            choices = {**common, "max_length": limit, "over_length": policy}
+            recipe = turnmill.Recipe(**choices)
             print(line(f"{policy}, {limit:,}", totals(given.data, recipe), whole))
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "count_lines",
     "pack_lengths",
     "pack_samples",
+    "recipe_keys",
     "rules",
     "stop_set",
 ]
@@ -36,6 +37,11 @@ def check_recipe(recipe: str) -> tuple[str, str]:
         Every key of it with its value, defaults included, as JSON, and the fingerprint of what
         decides the written bytes.
     """
+
+def recipe_keys() -> str:
+    """The table of the recipe's keys as JSON, a list of objects: `name`, `form`, `group`,
+    `default`, `takes`, `means`, `words` and `renamed` (pairs), and `flag` (how help calls the
+    value, and its line)."""
 
 def check_input(keys: str) -> None:
     """Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`."""

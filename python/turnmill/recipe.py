@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeVar
 
 from turnmill import _core
 from turnmill._arguments import path_text
 from turnmill.errors import RecipeError
 
 __all__ = ["Input", "Recipe"]
+
+_Class = TypeVar("_Class")
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,9 @@ class Input:
     schema: str | None = None
     """Shape of its rows; None: as the recipe says."""
     fields: Mapping[str, str] = field(default_factory=dict)
-    """Field names, laid over the recipe's."""
+    """Its field names to the schema's, laid over the recipe's."""
     roles: Mapping[str, str] = field(default_factory=dict)
-    """Role names, laid over the recipe's."""
+    """Its role names to ours, laid over the recipe's."""
 
     def __post_init__(self) -> None:
         _core.check_input(json.dumps(self.own_keys()))
@@ -63,13 +67,61 @@ class Input:
         return {key: _jsonable(value) for key, value in keys.items() if value}
 
 
+@dataclass(frozen=True)
+class Key:
+    """What the core's table says of one key of the recipe."""
+
+    name: str
+    form: str
+    """How the value is written: ``any``, ``text``, ``path``, ``date``, ``word``, ``switch``,
+    ``count``, ``number``, ``share``, ``object``, ``names``, ``word-or-names``, ``word-or-tokens``
+    or ``words``."""
+    group: str
+    """``model``, ``data``, ``training``, ``output``; ``later``: refused in this version."""
+    default: Any
+    """As JSON has it."""
+    takes: str | None
+    """What the value may be, where that is more than words."""
+    means: str
+    words: list[list[str]]
+    """The words that the value may be, each with its meaning."""
+    renamed: list[list[str]]
+    """Words of earlier versions, each with the word that took its place."""
+    flag: list[str] | None
+    """How help calls the value, and its line about the flag; None: not a flag."""
+
+
+@cache
+def keys() -> tuple[Key, ...]:
+    """Every key of the recipe, in the order of the table."""
+    return tuple(Key(**key) for key in json.loads(_core.recipe_keys()))
+
+
+def _told_of_unknown_keys(cls: type[_Class]) -> type[_Class]:
+    """Lets the core refuse a key that the class does not have: it names the nearest one."""
+    made = cls.__init__
+
+    @functools.wraps(made)
+    def checked(self: Any, *args: Any, **given: Any) -> None:
+        known = {key.name for key in keys()}
+        unknown = {key: None for key in given if key not in known}
+        if unknown:
+            _core.check_recipe(json.dumps(unknown))
+        made(self, *args, **given)
+
+    checked.__doc__ = "Args:\n" + "\n".join(f"    {key.name}: {key.means}" for key in keys())
+    cls.__init__ = checked  # type: ignore[method-assign]
+    return cls
+
+
+@_told_of_unknown_keys
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What is made of the data, and how. Defaults are the safe choice.
 
     Unknown keys and bad values are errors that name the nearest key or the allowed values; a key
-    whose feature is not there yet is an error too, never ignored. Change one with
-    `dataclasses.replace`.
+    whose feature is not there yet is an error too, never ignored. What was checked at the start
+    stays: change a key with `dataclasses.replace`.
 
     >>> Recipe(tokenizer="model", max_length=4096).max_length
     4096
@@ -83,72 +135,160 @@ class Recipe:
         RecipeError: A key or value is not allowed.
     """
 
+    # Written by scripts/recipe_keys.py from the core's table of keys.
     inputs: Any = None
-    """Paths, globs, URIs or in-memory data, or `Input`s of these; `turnmill.prepare` takes them as
-    its first argument."""
+    """What is read. An input may say of itself what differs: in Python an `Input`, in TOML a table
+    with `path` and its own `schema`, `fields` and `roles`, laid over the recipe's.
+    `turnmill.prepare` takes them as its first argument."""
     tokenizer: str | os.PathLike[str] | None = None
-    """Directory with `tokenizer.json`, that file, or a model id in a local cache."""
+    """Directory with `tokenizer.json`, that file, or a model id, which is looked for in the local
+    Hugging Face and ModelScope caches and never downloaded."""
     template: str | os.PathLike[str] | None = None
-    """A built-in's name, a `.jinja` file or source; None: the tokenizer's own."""
+    """The chat template."""
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """Variables for the template; a row's `chat_template_kwargs` win."""
+    """Variables for the template; a row's `chat_template_kwargs` win. Neither sets `messages`,
+    `tools`, `documents`, `add_generation_prompt` or `continue_final_message`."""
     now: str | dt.date | None = None
-    """The date templates see; None: the moment the run is planned."""
-    schema: str = "auto"
-    """Shape of the rows: auto, messages, sharegpt, alpaca, prompt-completion, text."""
+    """The date that templates see; kept when a run is resumed."""
+    schema: Literal["auto", "messages", "sharegpt", "alpaca", "prompt-completion", "text"] = "auto"
+    """Shape of the rows.
+
+    auto: Found for each file and stated; an error where it is ambiguous.
+    messages: A list `messages` of objects with `role` and `content`, as transformers takes
+        them.
+    sharegpt: A list `conversations` of objects with `from` and `value`.
+    alpaca: Texts `instruction`, `input` and `output`, and perhaps `history` and `system`.
+    prompt-completion: Two strings, or two lists of messages, `prompt` and `completion`.
+    text: A document `text`, trained as a whole.
+    """
     fields: Mapping[str, str] = field(default_factory=dict)
-    """The schema's field names to the data's."""
+    """The data's field names to the schema's, such as `dialog = "messages"`."""
     roles: Mapping[str, str] = field(default_factory=dict)
-    """The data's role names to the template's."""
-    role_order: str = "keep"
-    """keep; trim removes a leading assistant message."""
-    train_on: str | Sequence[str] = "assistant"
-    """assistant, last-turn, everything, or a list of roles."""
-    spans: str = "auto"
-    """How turns are found: auto, tags, inferred."""
-    reasoning: str = "train"
-    """train, train-empty, mask."""
-    history: str = "auto"
-    """Rewritten earlier turns: auto, as-rendered, last-turn, expand, stop."""
-    stop: str | Sequence[str | int] = "auto"
-    """What the serving side stops on: auto (generation_config's, else the tokenizer's eos), or a
-    list of tokens or ids."""
-    eos: str = "ensure"
-    """ensure, template."""
-    special_in_content: str = "text"
-    """Control tokens' text inside content: text, parse, reject."""
-    boundary: str = "joint"
-    """joint, apart."""
+    """The data's role names to ours, such as `client = "user"`."""
+    role_order: Literal["keep", "trim"] = "keep"
+    """What becomes of a leading assistant message.
+
+    keep: Messages stay as they are.
+    trim: A leading assistant message leaves, for templates that refuse it.
+    """
+    train_on: Literal["assistant", "last-turn", "everything"] | Sequence[str] = "assistant"
+    """Which messages are trained. A message's own `weight`, `loss`, `loss_weight` or `train` wins.
+
+    assistant: Every assistant message.
+    last-turn: The last assistant message.
+    everything: Every token of the row.
+    """
+    spans: Literal["auto", "tags", "inferred"] = "auto"
+    """How turns are found.
+
+    auto: By the template's `{% generation %}` tags if it has them, else inferred.
+    tags: By the tags; a template without them is an error.
+    inferred: From the template's own structure, tags or not.
+    """
+    reasoning: Literal["train", "train-empty", "mask"] = "train"
+    """What is trained of reasoning.
+
+    train: Reasoning is trained; an empty think block that the template adds is not.
+    train-empty: Reasoning is trained, empty think blocks too.
+    mask: The text between the markers is not trained, the markers are.
+    """
+    history: Literal["auto", "as-rendered", "last-turn", "expand", "error"] = "auto"
+    """What is done where the template shows earlier turns otherwise than inference did.
+
+    auto: As rendered where only the template's text differs; a decision is needed where the
+        row's own text would be lost.
+    as-rendered: Every turn is trained as the whole conversation renders it.
+    last-turn: On rows that are rewritten only the last turn is trained.
+    expand: The fewest samples in which every trained turn stands as inference sees it.
+    error: A template that rewrites history ends the run.
+    """
+    stop: Literal["auto"] | Sequence[str | int] = "auto"
+    """What the serving side stops on; never learned from the template.
+
+    auto: The eos ids of generation_config.json, else the tokenizer's eos.
+    """
+    eos: Literal["ensure", "template"] = "ensure"
+    """Who ends a turn that the template never ends.
+
+    ensure: The eos id is inserted where a probe shows that the template never ends a turn, and
+        after `text` and string completions.
+    template: Only the template.
+    """
+    special_in_content: Literal["text", "parse", "reject"] = "text"
+    """What the text of a control token inside a message becomes.
+
+    text: Ordinary text.
+    parse: The token, as in transformers.
+    reject: The row is rejected.
+    """
+    boundary: Literal["joint", "apart"] = "joint"
+    """Whether prompt and answer are tokenized together.
+
+    joint: Together, as rendered.
+    apart: Apart, as inference sees them.
+    """
     max_length: int | None = None
     """Most tokens of a sample."""
-    over_length: str = "whole-turns"
-    """Longer samples: whole-turns, oldest-turns, reject, error."""
-    columns: Sequence[str] = ("input_ids", "labels", "attention_mask", "length")
-    """Columns of the output; also position_ids, weights, source."""
-    max_rejects: float = 0.5
-    """Largest share of rejected rows, 0 to 1."""
-    format: str | None = None
-    """Format of the output files: arrow, parquet; None: by the output's place."""
-    pack: Any = None
-    shuffle: Any = None
-    seed: int | None = None
-    validation: Any = None
-    dedup: Any = None
-    overwrite: bool = False
-    """Replaces an existing output."""
-    compat: str = "none"
-    """Other projects to be equal to."""
+    over_length: Literal["whole-turns", "oldest-turns", "reject", "error"] = "whole-turns"
+    """What is done with longer samples. Never a cut inside a turn: turns leave whole, counted with
+    their tokens, and the rest is rendered again.
 
-    def __new__(cls, **keys: Any) -> Self:
-        """Refuses unknown keys, with the nearest known one as a hint."""
-        known = {key.name for key in dataclasses.fields(cls)}
-        unknown = {key: None for key in keys if key not in known}
-        if unknown:
-            _core.check_recipe(json.dumps(unknown))
-        return super().__new__(cls)
+    whole-turns: The longest run of complete turns from the start that fits.
+    oldest-turns: Whole exchanges leave from the front; the system message stays.
+    reject: The row is rejected as `overlong-sample`.
+    error: The run stops.
+    """
+    columns: Sequence[str] = ("input_ids", "labels", "attention_mask", "length")
+    """Columns of the output; without `labels` only where `schema = "text"`.
+
+    input_ids: List of int32.
+    labels: List of int32, aligned with the ids, -100 = not trained.
+    attention_mask: List of int8, all 1.
+    length: Number of ids, int32.
+    position_ids: List of int32.
+    weights: Loss weight of each token, list of float32.
+    source: The input's name.
+    """
+    max_rejects: float = 0.5
+    """The share of rejected rows above which a run stops."""
+    format: Literal["arrow", "parquet"] | None = None
+    """Form of the output files; Parquet by default where the output is a URI.
+
+    arrow: A `datasets` directory of Arrow streams.
+    parquet: Parquet files, a third of the size.
+    """
+    overwrite: bool = False
+    """Whether an existing output is replaced."""
+    compat: str = "none"
+    """Another project's script to be equal to. Not in this version.
+
+    none: No other project.
+    chinese-llama-alpaca-3: The corrected script of that project.
+    """
+    pack: int | None = None
+    """Not in this version."""
+    shuffle: bool | None = None
+    """Not in this version."""
+    seed: int | None = None
+    """Not in this version."""
+    validation: float | None = None
+    """Not in this version."""
+    dedup: bool | None = None
+    """Not in this version."""
+    # End of the keys.
 
     def __post_init__(self) -> None:
-        self._check()
+        _ = self._checked
+
+    @cached_property
+    def _checked(self) -> tuple[str, str]:
+        """The recipe as the core writes it, and its fingerprint.
+
+        Raises:
+            RecipeError: A key or value is not allowed.
+        """
+        given = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
+        return _core.check_recipe(json.dumps(_finite(_jsonable(given))))
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -181,15 +321,11 @@ class Recipe:
         >>> Recipe(stop=["<|im_end|>", 2]).to_dict()["stop"]
         ['<|im_end|>', 2]
         """
-        return dict(json.loads(self._check()[0]))
+        return dict(json.loads(self._checked[0]))
 
     def fingerprint(self) -> str:
         """32 hexadecimal digits that change with every key that can change a written byte."""
-        return self._check()[1]
-
-    def _check(self) -> tuple[str, str]:
-        given = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
-        return _core.check_recipe(json.dumps(_finite(_jsonable(given))))
+        return self._checked[1]
 
 
 def _input(item: Any) -> Any:

@@ -28,7 +28,7 @@ SETS = OWN | {
     "code-alpaca": ("code_alpaca_2k.json", {}),
     "gsm8k": (
         "gsm8k_train.jsonl.zst",
-        {"schema": "prompt-completion", "fields": {"prompt": "question", "completion": "answer"}},
+        {"schema": "prompt-completion", "fields": {"question": "prompt", "answer": "completion"}},
     ),
     "ruozhiba": ("ruozhiba_gpt4t_zh.json.zst", {}),
     "sharegpt": ("sharegpt_dev.jsonl.zst", {}),

@@ -144,7 +144,13 @@ def test_every_recipe_key_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None
             ["prepare", "a.jsonl", "--history", "lastturn"],
             "error: `--history` cannot be `lastturn`\n"
             "hint: did you mean `last-turn`? --history takes auto, as-rendered, last-turn, expand, "
-            "stop\n",
+            "error\n",
+        ),
+        (
+            ["prepare", "a.jsonl", "--history", "stop"],
+            "error: `--history` cannot be `stop`\n"
+            "hint: did you mean `error`? --history takes auto, as-rendered, last-turn, expand, "
+            "error\n",
         ),
         (
             ["prepare", "a.jsonl", "-o", "out"],

@@ -202,7 +202,7 @@ def test_repeated_flags_add_up() -> None:
     Path("a.jsonl").write_text(json.dumps({"dialog": said}) + "\n")
     roles = ("--roles", "client=user", "--roles", "counselor=assistant")
     columns = ("--columns", "input_ids,labels", "--columns", "position_ids")
-    fields = ("--schema", "messages", "--fields", "messages=dialog")
+    fields = ("--schema", "messages", "--fields", "dialog=messages")
     prepared(*roles, *columns, *fields, inputs="a.jsonl")
     recipe = json.loads(Path("out/turnmill.json").read_text())["recipe"]
     assert recipe["roles"] == {"client": "user", "counselor": "assistant"}

@@ -159,7 +159,7 @@ def test_a_file_given_twice_with_other_fields() -> None:
     answers = [[ROW["messages"][0], {"role": "assistant", "content": text}] for text in "ab"]
     Path("a.jsonl").write_text(json.dumps({"one": answers[0], "two": answers[1]}) + "\n")
     given = [
-        turnmill.Input("a.jsonl", schema="messages", fields={"messages": name})
+        turnmill.Input("a.jsonl", schema="messages", fields={name: "messages"})
         for name in ("one", "two", "three")
     ]
     prepare(given)

@@ -17,7 +17,7 @@ TALK = [{"who": "client", "says": "Hi."}, {"who": "adviser", "says": "Hello."}]
 DIALOGS = turnmill.Input(
     "dialogs.jsonl",
     schema="messages",
-    fields={"messages": "dialog", "role": "who", "content": "says"},
+    fields={"dialog": "messages", "who": "role", "says": "content"},
     roles={"client": "user", "adviser": "assistant"},
 )
 PLAIN = {"messages": [{"role": "user", "content": "Hi."}, {"role": "bot", "content": "Hello."}]}
@@ -46,7 +46,7 @@ def test_each_input_is_read_its_own_way() -> None:
     read = json.loads(Path("out/turnmill.json").read_text())["inputs"]
     assert [item["schema"] for item in read] == ["messages", "messages", "text"]
     assert read[0]["roles"] == {"adviser": "assistant", "client": "user"}
-    assert read[0]["fields"]["messages"] == "dialog"
+    assert read[0]["fields"]["dialog"] == "messages"
     assert "roles" not in read[1]
     assert "read as  messages: 2 inputs\n         text: both.jsonl\n" in str(run)
 

@@ -54,6 +54,7 @@ def test_the_fingerprint_leaves_out_what_decides_no_byte() -> None:
     [
         ({"max_lenght": 1}, "unknown-key", "did you mean `max_length`?"),
         ({"history": "never"}, "bad-value", "auto, as-rendered"),
+        ({"history": "stop"}, "bad-value", "`stop` is called `error` now"),
         ({"max_length": 0}, "bad-value", "positive"),
         ({"stop": []}, "bad-value", "list of tokens or ids"),
         ({"columns": ["attention_mask"]}, "bare-mask", "labels"),
@@ -93,11 +94,11 @@ def test_toml(tmp_path: Path) -> None:
 def test_inputs_in_toml_say_what_they_are(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(
-        'inputs = ["a.jsonl", {path = "b.jsonl", schema = "text", fields = {text = "body"}}]\n',
+        'inputs = ["a.jsonl", {path = "b.jsonl", schema = "text", fields = {body = "text"}}]\n',
         "utf-8",
     )
     inputs = turnmill.Recipe.from_toml(path).inputs
-    assert inputs == ["a.jsonl", turnmill.Input("b.jsonl", "text", {"text": "body"})]
+    assert inputs == ["a.jsonl", turnmill.Input("b.jsonl", "text", {"body": "text"})]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from turnmill._terminal import Terminal, columns_of, wrap
@@ -40,6 +40,8 @@ class Flag:
     short: str | None = None
     choices: tuple[str, ...] = ()
     """Allowed values, the default first."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Values of earlier versions, each with the one that took its place."""
     read: Callable[[str], Any] | None = None
     """Turns the text into a value; raises ``ValueError`` with what is allowed."""
     many: bool = False
@@ -189,7 +191,7 @@ def _read(flag: Flag, arguments: Arguments) -> None:
     if value is None:
         return
     if flag.choices and value not in flag.choices:
-        near = nearest(value, flag.choices)
+        near = flag.renamed.get(value) or nearest(value, flag.choices)
         also = f"did you mean `{near}`? " if near else ""
         raise UsageError(
             f"`{flag.name}` cannot be `{value}`",

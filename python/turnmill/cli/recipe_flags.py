@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from turnmill.cli.arguments import Arguments, Flag, Group, UsageError, positive
-
-if TYPE_CHECKING:
-    from turnmill.recipe import Recipe
+from turnmill.cli.arguments import Arguments, Flag, Group, UsageError, position, positive
+from turnmill.recipe import Key, Recipe, keys
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -27,12 +27,6 @@ def _pairs(text: str) -> dict[str, str]:
     if not all(left and middle and right for left, middle, right in pairs):
         raise ValueError("pairs such as a=b,c=d")
     return {left.strip(): right.strip() for left, _, right in pairs}
-
-
-def _train_on(text: str) -> str | list[str]:
-    if text in {"assistant", "last-turn", "everything"}:
-        return text
-    return [role.strip() for role in text.split(",")]
 
 
 def _share(text: str) -> float:
@@ -54,121 +48,53 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-MODEL = Group(
-    "Model",
-    (
-        Flag(
-            "--tokenizer",
-            "directory with tokenizer.json, or a model id in the local cache",
-            "DIR",
-        ),
-        Flag(
-            "--template",
-            "chat template: a built-in's name, a .jinja file or source (default: the tokenizer's)",
-            "NAME|FILE",
-        ),
-        Flag(
-            "--template-kwargs", "variables for the template", "JSON", many=True, read=_json_object
-        ),
-        Flag("--now", "the date that templates see (default: today, kept on resume)", "DATE"),
-        Flag(
-            "--stop",
-            "token or id that serving stops on; repeat for several (default: generation_config's)",
-            "TOKEN",
-            many=True,
-            read=_stop_token,
-        ),
-        Flag(
-            "--eos", "who ends a turn that the template never ends", choices=("ensure", "template")
-        ),
-    ),
-)
+def _word_or_names(text: str, words: tuple[str, ...]) -> str | list[str]:
+    return text if text in words else _names(text)
 
-DATA = Group(
-    "Data",
-    (
-        Flag(
-            "--schema",
-            "shape of the rows",
-            choices=("auto", "messages", "sharegpt", "alpaca", "prompt-completion", "text"),
-        ),
-        Flag(
-            "--fields",
-            "our field names to the data's: messages=dialog",
-            "A=B,…",
-            many=True,
-            read=_pairs,
-        ),
-        Flag(
-            "--roles", "the data's role names to ours: client=user", "A=B,…", many=True, read=_pairs
-        ),
-        Flag(
-            "--role-order", "what becomes of a leading assistant message", choices=("keep", "trim")
-        ),
-        Flag(
-            "--max-rejects", "largest share of rejected rows (default: 50%)", "SHARE", read=_share
-        ),
-    ),
-)
 
-TRAINING = Group(
-    "Training",
-    (
-        Flag(
-            "--train-on",
-            "assistant, last-turn, everything, or roles separated by commas",
-            "WHAT",
-            read=_train_on,
-        ),
-        Flag("--spans", "how turns are found", choices=("auto", "tags", "inferred")),
-        Flag("--reasoning", "training on reasoning", choices=("train", "train-empty", "mask")),
-        Flag(
-            "--history",
-            "what is done where the template rewrites earlier turns",
-            "WORD",
-            choices=("auto", "as-rendered", "last-turn", "expand", "stop"),
-        ),
-        Flag(
-            "--special-in-content",
-            "what control-token text inside messages becomes",
-            choices=("text", "parse", "reject"),
-        ),
-        Flag(
-            "--boundary",
-            "prompt and answer tokenized together or apart",
-            choices=("joint", "apart"),
-        ),
-        Flag("--max-length", "most tokens of a sample (default: no limit)", "N", read=positive),
-        Flag(
-            "--over-length",
-            "what is done with longer samples",
-            "WORD",
-            choices=("whole-turns", "oldest-turns", "reject", "error"),
-        ),
-    ),
-)
+_READERS: dict[str, Callable[[str], Any]] = {
+    "count": positive,
+    "number": position,
+    "share": _share,
+    "object": _json_object,
+    "names": _pairs,
+    "word-or-tokens": _stop_token,
+    "words": _names,
+}
+"""How the values of a form are read; the others are text."""
 
+_MANY = {"object", "names", "word-or-tokens", "words"}
+"""Forms whose flag may stand several times."""
+
+
+def _flag(key: Key, value: str, meaning: str) -> Flag:
+    words = tuple(word for word, _ in key.words)
+    read = _READERS.get(key.form)
+    if key.form == "word-or-names":
+        read = partial(_word_or_names, words=words)
+    return Flag(
+        "--" + key.name.replace("_", "-"),
+        meaning,
+        value or None,
+        choices=words if key.form == "word" else (),
+        renamed=dict(key.renamed),
+        read=read,
+        many=key.form in _MANY,
+    )
+
+
+def _flags(group: str) -> tuple[Flag, ...]:
+    """The flags of the keys of one group of the table."""
+    return tuple(_flag(key, *key.flag) for key in keys() if key.group == group and key.flag)
+
+
+MODEL = Group("Model", _flags("model"))
+DATA = Group("Data", _flags("data"))
+TRAINING = Group("Training", _flags("training"))
 OUTPUT = Group(
-    "Output",
-    (
-        Flag("--output", "directory to write", "DIR", short="-o"),
-        Flag("--format", "form of the data files", choices=("arrow", "parquet")),
-        Flag("--columns", "columns to write, separated by commas", "NAMES", many=True, read=_names),
-        Flag("--overwrite", "replace an output that was made with another recipe"),
-    ),
+    "Output", (Flag("--output", "directory to write", "DIR", short="-o"), *_flags("output"))
 )
-
-LATER = Group(
-    "Not in this version (refused, never ignored)",
-    (
-        Flag("--pack", "pack samples into rows of this many tokens", "N", read=positive),
-        Flag("--shuffle", "shuffle the samples"),
-        Flag("--seed", "seed of everything random", "N", read=int),
-        Flag("--validation", "share of the rows that is set apart", "SHARE", read=_share),
-        Flag("--dedup", "leave repeated rows out"),
-        Flag("--compat", "be equal to another project's script", "PROJECT"),
-    ),
-)
+LATER = Group("Not in this version (refused, never ignored)", _flags("later"))
 
 _ELSEWHERE = {"output"}
 """Flags of these groups that are no recipe keys."""
@@ -187,20 +113,18 @@ def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
         UsageError: No tokenizer is named.
         RecipeError: The file or a value is wrong.
     """
-    from turnmill import Recipe
-
     file = getattr(arguments, "recipe", None)
-    keys = {} if file is None else _given(Recipe.from_toml(file))
+    given = {} if file is None else _given(Recipe.from_toml(file))
     for key in recipe_keys(groups):
         value = getattr(arguments, key)
         if value is not None:
-            keys[key] = _added_up(value)
-    if not keys.get("tokenizer"):
+            given[key] = _added_up(value)
+    if not given.get("tokenizer"):
         raise UsageError(
             "no tokenizer is named",
             "add --tokenizer with the directory that holds the model's tokenizer.json",
         )
-    return Recipe(**keys)
+    return Recipe(**given)
 
 
 def _added_up(value: Any) -> Any:

@@ -374,7 +374,7 @@ fn a_history_that_only_the_template_changes_is_counted() {
     let made = make(&qwen, &[&one_line(TWO_TURNS)]).unwrap();
     assert_eq!(made.counts.get(Rule::HistoryRewritten), 1);
     assert!(made.rejects.is_empty());
-    let stop = encoder(&directory, r#", "template": "qwen3", "history": "stop""#).unwrap();
+    let stop = encoder(&directory, r#", "template": "qwen3", "history": "error""#).unwrap();
     let error = make(&stop, &[&one_line(TWO_TURNS)]).unwrap_err();
     assert_eq!(error.code(), "history-rewritten");
 }

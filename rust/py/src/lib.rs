@@ -27,7 +27,7 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyList};
-    use turnmill_core::recipe::Recipe;
+    use turnmill_core::recipe::{self, Recipe};
     use turnmill_core::source::json::Lines;
 
     use crate::{detach, read};
@@ -71,6 +71,12 @@ mod _core {
             recipe.check_train_on()?;
             Ok((recipe.to_json().to_string(), recipe.fingerprint()))
         })
+    }
+
+    /// The table of the recipe's keys as JSON, a list of objects.
+    #[pyfunction]
+    fn recipe_keys() -> String {
+        recipe::table_json().to_string()
     }
 
     /// Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`.

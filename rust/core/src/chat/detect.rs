@@ -74,7 +74,7 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
     }
     error.hint(
         "name it with --schema, and the keys that differ with --fields, such as \
-         --schema prompt-completion --fields prompt=question,completion=answer",
+         --schema prompt-completion --fields question=prompt,answer=completion",
     )
 }
 

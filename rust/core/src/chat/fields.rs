@@ -75,8 +75,13 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(options: &SchemaOptions) -> Result<Self> {
         let mut names = std::array::from_fn(|index| Field::ALL[index].name().to_owned());
-        for (ours, theirs) in &options.fields {
-            let field = field_of(ours, options.schema)? as usize;
+        for (theirs, ours) in &options.fields {
+            let field = field_of(theirs, ours, options.schema)? as usize;
+            let is_named_twice =
+                |(name, field): &&(String, String)| field == ours && name != theirs;
+            if let Some((other, _)) = options.fields.iter().find(is_named_twice) {
+                return Err(named_twice(theirs, other, ours));
+            }
             names[field].clone_from(theirs);
         }
         Ok(Self {
@@ -147,19 +152,36 @@ impl Names {
     }
 }
 
-/// The field of that name; an error if the schema does not read it.
-fn field_of(name: &str, schema: Schema) -> Result<Field> {
-    let fields = schema.fields();
-    let found = fields.iter().find(|field| field.name() == name);
-    found.copied().ok_or_else(|| {
-        let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
-        let what = format!("the schema `{schema}` has no field `{name}`");
-        Error::new(ErrorKind::Recipe, "unknown-field", what).hint(format!(
-            "its fields: {}; write the schema's name first, such as {}=NAME_IN_THE_FILE",
-            names.join(", "),
-            names[0]
-        ))
-    })
+/// The field that the recipe names `theirs` after; an error if the schema does not read it.
+fn field_of(theirs: &str, ours: &str, schema: Schema) -> Result<Field> {
+    let named = |name: &str| {
+        let mut fields = schema.fields().iter();
+        fields.find(|field| field.name() == name).copied()
+    };
+    let field = named(ours);
+    field.ok_or_else(|| unknown_field(theirs, ours, schema, named(theirs).is_some()))
+}
+
+fn unknown_field(theirs: &str, ours: &str, schema: Schema, turned: bool) -> Error {
+    let what = format!("the schema `{schema}` has no field `{ours}`");
+    let error = Error::new(ErrorKind::Recipe, "unknown-field", what);
+    if turned {
+        return error.hint(format!(
+            "`{theirs}` is its field: the data's name comes first, {ours}={theirs}"
+        ));
+    }
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name()).collect();
+    error.hint(format!(
+        "its fields: {}; the data's name comes first, such as NAME_IN_THE_FILE={}",
+        names.join(", "),
+        names[0]
+    ))
+}
+
+fn named_twice(theirs: &str, other: &str, ours: &str) -> Error {
+    let what = format!("`fields` maps both `{theirs}` and `{other}` to `{ours}`");
+    Error::new(ErrorKind::Recipe, "unknown-field", what)
+        .hint("a field has one name in an input; [[inputs]] of a recipe differ by input")
 }
 
 /// The keys of an object, for messages.

@@ -29,8 +29,8 @@ pub enum TextParts {
 pub struct SchemaOptions {
     /// The shape of the records.
     pub schema: Schema,
-    /// Names that differ in this input: (the schema's name, the input's name), such as
-    /// (`prompt`, `question`).
+    /// Fields that differ in this input: (the input's name, the schema's), such as
+    /// (`question`, `prompt`).
     pub fields: Vec<(String, String)>,
     /// Roles that differ in this input: (the input's role, the schema's), such as
     /// (`client`, `user`).

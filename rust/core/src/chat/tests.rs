@@ -164,8 +164,8 @@ fn tools_may_be_json_text() {
 fn roles_and_fields_can_be_named() {
     let mut options = SchemaOptions::new(Schema::Messages);
     options.fields = vec![
-        ("messages".into(), "dialog".into()),
-        ("role".into(), "who".into()),
+        ("dialog".into(), "messages".into()),
+        ("who".into(), "role".into()),
     ];
     options.roles = vec![
         ("client".into(), "user".into()),
@@ -179,9 +179,30 @@ fn roles_and_fields_can_be_named() {
             r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#
         )
     );
-    options.fields = vec![("rolle".into(), "who".into())];
+    options.fields = vec![("who".into(), "rolle".into())];
     let error = Reader::new(&options).unwrap_err();
     assert!(error.hint_text().unwrap().contains("role"), "{error}");
+}
+
+#[test]
+fn a_field_that_is_named_the_other_way_round_is_told() {
+    let refused = |fields: &[(&str, &str)]| {
+        let named = |(theirs, ours): &(&str, &str)| ((*theirs).to_owned(), (*ours).to_owned());
+        let options = SchemaOptions {
+            fields: fields.iter().map(named).collect(),
+            ..SchemaOptions::new(Schema::Messages)
+        };
+        Reader::new(&options).unwrap_err()
+    };
+    let turned = refused(&[("messages", "dialog")]);
+    assert_eq!(turned.code(), "unknown-field");
+    assert_eq!(turned.what(), "the schema `messages` has no field `dialog`");
+    assert_eq!(
+        turned.hint_text(),
+        Some("`messages` is its field: the data's name comes first, dialog=messages")
+    );
+    let twice = refused(&[("dialog", "messages"), ("talk", "messages")]);
+    assert!(twice.what().contains("both `dialog` and `talk`"), "{twice}");
 }
 
 #[test]

@@ -1,20 +1,27 @@
-//! Recipe keys that take one of a few words.
+//! Recipe values that are one of a few words.
+
+/// A word with its value and what it means.
+pub struct Word<T: 'static> {
+    /// The value.
+    pub value: T,
+    /// The word in recipes and messages.
+    pub word: &'static str,
+    /// One sentence on what it does.
+    pub meaning: &'static str,
+}
 
 /// A recipe value that is one of a few words; the first is the default.
-pub trait Choice: Sized + Copy + 'static {
-    /// Every value with its word, the default first.
-    const ALL: &'static [(Self, &'static str)];
+pub trait Choice: Sized + Copy + PartialEq + 'static {
+    /// Every value, the default first.
+    const ALL: &'static [Word<Self>];
 
-    /// The value of that word.
-    fn from_word(word: &str) -> Option<Self> {
-        let found = Self::ALL.iter().find(|(_, name)| *name == word)?;
-        Some(found.0)
-    }
+    /// Words of earlier versions, each with the word that took its place.
+    const RENAMED: &'static [(&'static str, &'static str)];
 }
 
 macro_rules! choices {
     ($($(#[$doc:meta])* $name:ident { $first:ident $first_word:literal $first_doc:literal
-        $(, $variant:ident $word:literal $variant_doc:literal)* $(,)? })*) => {$(
+        $(, $variant:ident $word:literal $variant_doc:literal $(was $old:literal)?)* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -25,8 +32,11 @@ macro_rules! choices {
         }
 
         impl Choice for $name {
-            const ALL: &'static [(Self, &'static str)] =
-                &[(Self::$first, $first_word), $((Self::$variant, $word),)*];
+            const ALL: &'static [Word<Self>] = &[
+                Word { value: Self::$first, word: $first_word, meaning: $first_doc },
+                $(Word { value: Self::$variant, word: $word, meaning: $variant_doc },)*
+            ];
+            const RENAMED: &'static [(&'static str, &'static str)] = &[$($(($old, $word),)?)*];
         }
 
         impl $name {
@@ -42,7 +52,7 @@ choices! {
     /// What is done with an order of roles that a template refuses.
     RoleOrder {
         Keep "keep" "Messages stay as they are.",
-        Trim "trim" "A leading assistant message leaves.",
+        Trim "trim" "A leading assistant message leaves, for templates that refuse it.",
     }
     /// How the turns of a render are found.
     Spans {
@@ -62,7 +72,7 @@ choices! {
         AsRendered "as-rendered" "Every turn is trained as the whole conversation renders it.",
         LastTurn "last-turn" "On rows that are rewritten only the last turn is trained.",
         Expand "expand" "The fewest samples in which every trained turn stands as inference sees it.",
-        Stop "stop" "A template that rewrites history ends the run.",
+        Error "error" "A template that rewrites history ends the run." was "stop",
     }
     /// What becomes of a sample that is longer than `max_length`.
     OverLength {
@@ -73,7 +83,7 @@ choices! {
     }
     /// Who ends a turn whose template never does.
     Eos {
-        Ensure "ensure" "The eos id is inserted after the turn.",
+        Ensure "ensure" "The eos id is inserted where a probe shows that the template never ends a turn, and after `text` and string completions.",
         Template "template" "Only the template.",
     }
     /// What the text of a structural token inside content becomes.
@@ -84,17 +94,17 @@ choices! {
     }
     /// Whether prompt and answer are tokenized together.
     Boundary {
-        Joint "joint" "As rendered.",
+        Joint "joint" "Together, as rendered.",
         Apart "apart" "Apart, as inference sees them.",
     }
     /// The format of the output files.
     Format {
         Arrow "arrow" "A `datasets` directory of Arrow streams.",
-        Parquet "parquet" "Parquet files.",
+        Parquet "parquet" "Parquet files, a third of the size.",
     }
     /// Other projects' data builders to be equal to.
     Compat {
-        None "none" "None.",
+        None "none" "No other project.",
         ChineseLlamaAlpaca3 "chinese-llama-alpaca-3" "The corrected script of that project.",
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::chat::Schema;
 
 fn error(text: &str) -> crate::Error {
     Recipe::from_json(text).expect_err("the recipe is wrong")
@@ -63,7 +64,7 @@ fn bad_values_list_the_allowed_ones() {
 }
 
 #[test]
-fn features_that_have_not_landed_are_refused_and_not_ignored() {
+fn features_of_later_versions_are_refused_and_not_ignored() {
     for text in [
         r#"{"pack": true}"#,
         r#"{"schema": "kto"}"#,
@@ -120,12 +121,12 @@ fn template_kwargs_set_nothing_that_the_rows_give() {
 fn an_input_lays_its_names_over_the_recipes() {
     let recipe = r#"{"schema": "messages", "roles": {"a": "user", "b": "assistant"}}"#;
     let recipe = Recipe::from_json(recipe).unwrap();
-    let own = r#"{"schema": "sharegpt", "roles": {"b": "system"}, "fields": {"from": "who"}}"#;
+    let own = r#"{"schema": "sharegpt", "roles": {"b": "system"}, "fields": {"who": "from"}}"#;
     let own = recipe.for_input(own).unwrap();
-    assert_eq!(own.schema.as_deref(), Some("sharegpt"));
+    assert_eq!(own.schema, Some(Schema::Sharegpt));
     assert_eq!(own.roles["a"], "user");
     assert_eq!(own.roles["b"], "system");
-    assert_eq!(own.fields["from"], "who");
+    assert_eq!(own.fields["who"], "from");
     let inherited = recipe.for_input(r#"{"schema": null}"#).unwrap();
     assert_eq!(inherited, recipe);
     assert_eq!(
@@ -168,4 +169,52 @@ fn trained_roles_are_ones_that_messages_can_have() {
             .unwrap()
             .starts_with("did you mean \"assistant\"?")
     );
+}
+
+#[test]
+fn the_field_of_an_input_takes_the_place_of_the_recipes() {
+    let recipe = r#"{"fields": {"dialog": "messages", "say": "content"}}"#;
+    let recipe = Recipe::from_json(recipe).unwrap();
+    let own = recipe
+        .for_input(r#"{"fields": {"talk": "messages"}}"#)
+        .unwrap();
+    let fields: Vec<(&str, &str)> = own
+        .fields
+        .iter()
+        .map(|(theirs, ours)| (theirs.as_str(), ours.as_str()))
+        .collect();
+    assert_eq!(fields, [("say", "content"), ("talk", "messages")]);
+}
+
+#[test]
+fn an_old_word_names_the_new_one() {
+    let found = error(r#"{"history": "stop"}"#);
+    assert_eq!(found.code(), "bad-value");
+    assert_eq!(
+        found.hint_text(),
+        Some(
+            "`stop` is called `error` now; `history` takes auto, as-rendered, last-turn, expand, \
+             error"
+        )
+    );
+}
+
+#[test]
+fn the_table_has_every_key_and_its_default() {
+    let table = table_json();
+    let keys = table.as_array().unwrap();
+    let defaults = Recipe::default().to_json();
+    for (name, default) in defaults.as_object().unwrap() {
+        let key = keys.iter().find(|key| key["name"] == **name).unwrap();
+        assert_eq!(key["default"], *default, "{name}");
+        assert!(key["means"].as_str().unwrap().ends_with('.'), "{name}");
+    }
+    let words = |name: &str| {
+        let key = keys.iter().find(|key| key["name"] == name).unwrap();
+        let words = key["words"].as_array().unwrap().iter();
+        words.map(|word| word[0].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(words("eos"), ["ensure", "template"]);
+    assert_eq!(words("schema")[..2], ["auto", "messages"]);
+    assert_eq!(words("pack"), Vec::<Json>::new());
 }

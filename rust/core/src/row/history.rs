@@ -34,7 +34,7 @@ pub(super) fn judge<'a>(
     };
     findings.count(Rule::HistoryRewritten, turn);
     match plan.recipe.history {
-        History::Stop => Err(stopped().into()),
+        History::Error => Err(stopped().into()),
         History::LastTurn => Ok(last_turn(conversation).unwrap_or(from)),
         _ => Ok(from),
     }
@@ -108,7 +108,7 @@ fn stopped() -> Error {
     Error::new(
         ErrorKind::Recipe,
         "history-rewritten",
-        "the template renders earlier turns otherwise than at inference, and `history = stop`",
+        "the template renders earlier turns otherwise than at inference, and `history = error`",
     )
     .hint("choose --history expand, --history as-rendered or --history last-turn")
 }

@@ -111,8 +111,8 @@ pub(crate) fn with_batch<T>(
 pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection> {
     let plan = &encoder.plan;
     let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
-    let schema = match &plan.recipe.schema {
-        Some(name) => Schema::from_name(name)?,
+    let schema = match plan.recipe.schema {
+        Some(schema) => schema,
         None => chat::detect(rows)?,
     };
     let reader = plan.reader(schema)?;

@@ -107,7 +107,7 @@ impl Plan {
         let pairs = |names: &std::collections::BTreeMap<String, String>| {
             let pairs = names.iter();
             pairs
-                .map(|(ours, theirs)| (ours.clone(), theirs.clone()))
+                .map(|(theirs, ours)| (theirs.clone(), ours.clone()))
                 .collect()
         };
         options.fields = pairs(&self.recipe.fields);

@@ -23,7 +23,7 @@ use crate::source::json::{hash_of, write_json};
 use crate::value::{Arena, Map, Value};
 
 fn all_columns() -> Vec<Column> {
-    Column::ALL.iter().map(|(column, _)| *column).collect()
+    Column::ALL.to_vec()
 }
 
 /// Samples of these lengths, whose ids and labels tell which sample and token they are.

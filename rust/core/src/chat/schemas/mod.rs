@@ -71,19 +71,19 @@ macro_rules! schemas {
 
 schemas! {
     Messages "messages"
-        "`messages`: a list of objects with `role` and `content`, as transformers takes them"
+        "A list `messages` of objects with `role` and `content`, as transformers takes them."
         messages [Messages Role Content Tools Documents TemplateKwargs];
     Sharegpt "sharegpt"
-        "`conversations`: a list of objects with `from` and `value`"
+        "A list `conversations` of objects with `from` and `value`."
         sharegpt [Conversations From Value System Tools Documents TemplateKwargs];
     Alpaca "alpaca"
-        "`instruction`, `input` and `output`, and perhaps `history` and `system`"
+        "Texts `instruction`, `input` and `output`, and perhaps `history` and `system`."
         alpaca [Instruction Input Output History System Tools Documents TemplateKwargs];
     PromptCompletion "prompt-completion"
-        "`prompt` and `completion`: two strings, or two lists of messages"
+        "Two strings, or two lists of messages, `prompt` and `completion`."
         prompt_completion [Role Content Prompt Completion Tools Documents TemplateKwargs];
     Text "text"
-        "`text`: a document, trained as a whole"
+        "A document `text`, trained as a whole."
         text [Text];
 }
 

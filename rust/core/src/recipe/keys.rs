@@ -1,0 +1,316 @@
+//! The keys of the recipe: one table.
+//!
+//! From it come the fields of [`Recipe`], their defaults, the reader, what a run records, the
+//! messages about unknown keys, the flags of the command line, the signature of `turnmill.Recipe`
+//! and the tables of `docs/recipe.md`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use super::choice::{
+    Boundary, Compat, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
+    SpecialInContent,
+};
+use super::values::{Column, RecipeValue, Stop, TrainOn};
+use crate::Result;
+use crate::chat::Schema;
+
+/// How a value is written on the command line and typed in Python.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Form {
+    /// Whatever the layer that reads files takes.
+    Any,
+    /// Text.
+    Text,
+    /// A path, or text.
+    Path,
+    /// A date in ISO 8601.
+    Date,
+    /// One of a few words.
+    Word,
+    /// True or false.
+    Switch,
+    /// A whole number above 0.
+    Count,
+    /// A whole number from 0.
+    Number,
+    /// A number from 0 to 1.
+    Share,
+    /// A JSON object.
+    Object,
+    /// Pairs of names.
+    Names,
+    /// A word, or a list of names.
+    WordOrNames,
+    /// A word, or a list of tokens and ids.
+    WordOrTokens,
+    /// A list of a few words.
+    Words,
+}
+
+/// The heading under which help and documentation list a key.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Group {
+    /// The tokenizer and its template.
+    Model,
+    /// What is read.
+    Data,
+    /// What is trained.
+    Training,
+    /// What is written.
+    Output,
+    /// Known by name, and refused.
+    Later,
+}
+
+/// What the table says of one key.
+#[derive(Serialize)]
+struct Key {
+    name: &'static str,
+    form: Form,
+    group: Group,
+    default: Json,
+    /// What the value may be, the default first, where that is more than words.
+    takes: Option<&'static str>,
+    means: &'static str,
+    /// How help calls the value, and its line about the flag; a key without is no flag.
+    flag: Option<(&'static str, &'static str)>,
+    words: Vec<(&'static str, &'static str)>,
+    renamed: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! or_default {
+    () => {
+        Default::default()
+    };
+    ($default:expr) => {
+        $default
+    };
+}
+
+macro_rules! option {
+    () => {
+        None
+    };
+    ($($value:tt)+) => {
+        Some(($($value)+))
+    };
+}
+
+macro_rules! keys {
+    (available {
+        $($name:ident: $type:ty $(= $default:expr)?,
+            $form:ident in $group:ident
+            $(takes $takes:literal)?
+            means $means:literal
+            $(flag $value:literal $help:literal)?;)*
+    }
+    planned {
+        $($planned:ident: $planned_form:ident
+            flag $planned_value:literal $planned_help:literal;)*
+    }) => {
+        /// The configuration of a run; defaults are the safe choice.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Recipe {
+            $(#[doc = $means] pub $name: $type,)*
+        }
+
+        impl Default for Recipe {
+            fn default() -> Self {
+                Self { $($name: or_default!($($default)?),)* }
+            }
+        }
+
+        impl Recipe {
+            /// Every key with its value, defaults included, in the order of the table.
+            pub fn to_json(&self) -> Json {
+                let mut keys = JsonMap::new();
+                $(keys.insert(stringify!($name).to_owned(), self.$name.to_json());)*
+                Json::Object(keys)
+            }
+
+            /// Reads the value of one key; an unknown or planned key changes nothing.
+            pub(super) fn set(&mut self, key: &str, value: &Json) -> Result<()> {
+                match key {
+                    $(stringify!($name) => self.$name = RecipeValue::read(key, value)?,)*
+                    _ => {}
+                }
+                Ok(())
+            }
+        }
+
+        /// Every name.
+        pub(super) const NAMES: &[&str] = &[$(stringify!($name),)* $(stringify!($planned),)*];
+
+        /// Names of keys that are refused in this version. Only "off" is accepted.
+        pub(super) const PLANNED: &[&str] = &[$(stringify!($planned),)*];
+
+        fn table() -> Vec<Key> {
+            let defaults = Recipe::default();
+            vec![
+                $(Key {
+                    name: stringify!($name),
+                    form: Form::$form,
+                    group: Group::$group,
+                    default: defaults.$name.to_json(),
+                    takes: option!($($takes)?),
+                    means: $means,
+                    flag: option!($($value, $help)?),
+                    words: <$type>::words(),
+                    renamed: <$type>::renamed(),
+                },)*
+                $(Key {
+                    name: stringify!($planned),
+                    form: Form::$planned_form,
+                    group: Group::Later,
+                    default: Json::Null,
+                    takes: None,
+                    means: "Not in this version.",
+                    flag: Some(($planned_value, $planned_help)),
+                    words: Vec::new(),
+                    renamed: &[],
+                },)*
+            ]
+        }
+    };
+}
+
+keys! {
+available {
+    inputs: Json,
+        Any in Data
+        takes "paths, directories, globs, URIs, rows in memory"
+        means "What is read. An input may say of itself what differs: in Python an `Input`, in TOML \
+               a table with `path` and its own `schema`, `fields` and `roles`, laid over the \
+               recipe's. `turnmill.prepare` takes them as its first argument.";
+    tokenizer: String,
+        Path in Model
+        takes "a directory, a `tokenizer.json`, a model id"
+        means "Directory with `tokenizer.json`, that file, or a model id, which is looked for in the \
+               local Hugging Face and ModelScope caches and never downloaded."
+        flag "DIR" "directory with tokenizer.json, or a model id in the local cache";
+    template: Option<String>,
+        Path in Model
+        takes "the tokenizer's own; a built-in's name; a `.jinja` path; source"
+        means "The chat template."
+        flag "NAME|FILE" "chat template: a built-in's name, a .jinja file or source (default: the \
+                          tokenizer's)";
+    template_kwargs: JsonMap<String, Json>,
+        Object in Model
+        takes "`{}`"
+        means "Variables for the template; a row's `chat_template_kwargs` win. Neither sets \
+               `messages`, `tools`, `documents`, `add_generation_prompt` or \
+               `continue_final_message`."
+        flag "JSON" "variables for the template";
+    now: Option<String>,
+        Date in Model
+        takes "the moment at which the run is planned; a date"
+        means "The date that templates see; kept when a run is resumed."
+        flag "DATE" "the date that templates see (default: today, kept on resume)";
+    schema: Option<Schema>,
+        Word in Data
+        means "Shape of the rows."
+        flag "" "shape of the rows";
+    fields: BTreeMap<String, String>,
+        Names in Data
+        takes "`{}`, theirs = ours"
+        means "The data's field names to the schema's, such as `dialog = \"messages\"`."
+        flag "A=B,…" "the data's field names to ours: dialog=messages";
+    roles: BTreeMap<String, String>,
+        Names in Data
+        takes "`{}`, theirs = ours"
+        means "The data's role names to ours, such as `client = \"user\"`."
+        flag "A=B,…" "the data's role names to ours: client=user";
+    role_order: RoleOrder,
+        Word in Data
+        means "What becomes of a leading assistant message."
+        flag "" "what becomes of a leading assistant message";
+    train_on: TrainOn,
+        WordOrNames in Training
+        takes "a list of roles (known ones, or targets of `roles`)"
+        means "Which messages are trained. A message's own `weight`, `loss`, `loss_weight` or \
+               `train` wins."
+        flag "WHAT" "assistant, last-turn, everything, or roles separated by commas";
+    spans: Spans,
+        Word in Training
+        means "How turns are found."
+        flag "" "how turns are found";
+    reasoning: Reasoning,
+        Word in Training
+        means "What is trained of reasoning."
+        flag "" "training on reasoning";
+    history: History,
+        Word in Training
+        means "What is done where the template shows earlier turns otherwise than inference did."
+        flag "" "what is done where the template rewrites earlier turns";
+    stop: Stop,
+        WordOrTokens in Model
+        takes "a list of tokens or ids"
+        means "What the serving side stops on; never learned from the template."
+        flag "TOKEN" "token or id that serving stops on; repeat for several (default: \
+                      generation_config's)";
+    eos: Eos,
+        Word in Model
+        means "Who ends a turn that the template never ends."
+        flag "" "who ends a turn that the template never ends";
+    special_in_content: SpecialInContent,
+        Word in Training
+        means "What the text of a control token inside a message becomes."
+        flag "" "what control-token text inside messages becomes";
+    boundary: Boundary,
+        Word in Training
+        means "Whether prompt and answer are tokenized together."
+        flag "" "prompt and answer tokenized together or apart";
+    max_length: Option<u32>,
+        Count in Training
+        takes "none; a number of tokens"
+        means "Most tokens of a sample."
+        flag "N" "most tokens of a sample (default: no limit)";
+    over_length: OverLength,
+        Word in Training
+        means "What is done with longer samples. Never a cut inside a turn: turns leave whole, \
+               counted with their tokens, and the rest is rendered again."
+        flag "" "what is done with longer samples";
+    columns: Vec<Column> = Column::DEFAULT.to_vec(),
+        Words in Output
+        takes "`input_ids`, `labels`, `attention_mask`, `length`"
+        means "Columns of the output; without `labels` only where `schema = \"text\"`."
+        flag "NAMES" "columns to write, separated by commas";
+    max_rejects: f64 = 0.5,
+        Share in Data
+        takes "`0.5`, a share from 0 to 1"
+        means "The share of rejected rows above which a run stops."
+        flag "SHARE" "largest share of rejected rows (default: 50%)";
+    format: Option<Format>,
+        Word in Output
+        means "Form of the output files; Parquet by default where the output is a URI."
+        flag "" "form of the data files";
+    overwrite: bool,
+        Switch in Output
+        takes "`false`, `true`"
+        means "Whether an existing output is replaced."
+        flag "" "replace an output that was made with another recipe";
+    compat: Compat,
+        Text in Later
+        means "Another project's script to be equal to. Not in this version."
+        flag "PROJECT" "be equal to another project's script";
+}
+
+planned {
+    pack: Count flag "N" "pack samples into rows of this many tokens";
+    shuffle: Switch flag "" "shuffle the samples";
+    seed: Number flag "N" "seed of everything random";
+    validation: Share flag "SHARE" "share of the rows that is set apart";
+    dedup: Switch flag "" "leave repeated rows out";
+}
+}
+
+/// The table as JSON, a list of objects: `name`, `form`, `group`, `default`, `takes`, `means`,
+/// `words` and `renamed` (pairs), `flag` (how help calls the value, and its line).
+pub fn table_json() -> Json {
+    json!(table())
+}

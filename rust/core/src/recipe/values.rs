@@ -1,0 +1,420 @@
+//! Types of recipe values, each read from JSON and written as JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use super::choice::{Choice, Word};
+use crate::chat::Schema;
+use crate::{Error, ErrorKind, Result};
+
+/// A type of recipe values.
+pub(super) trait RecipeValue: Sized {
+    /// Reads the value of `key`, which is not null.
+    fn read(key: &str, value: &Json) -> Result<Self>;
+
+    /// The value as the recipe writes it.
+    fn to_json(&self) -> Json;
+
+    /// The words that it may be, each with its meaning.
+    fn words() -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+
+    /// Words of earlier versions, each with the word that took its place.
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+}
+
+/// The error of a value that `key` cannot have.
+fn bad(key: &str, found: &Json, allowed: &str) -> Error {
+    let shown: String = found.to_string().chars().take(80).collect();
+    Error::new(
+        ErrorKind::Recipe,
+        "bad-value",
+        format!("recipe key `{key}` cannot be {shown}"),
+    )
+    .hint(format!("`{key}` takes {allowed}"))
+}
+
+/// The error of a key or value that this version knows by name only.
+pub(super) fn not_available(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Recipe,
+        "not-available",
+        format!("{what} is not available in this version"),
+    )
+    .hint("leave it out; it is refused rather than ignored")
+}
+
+/// The words of `V` as a list, for messages.
+fn list_of<V: RecipeValue>() -> String {
+    let words: Vec<&str> = V::words().into_iter().map(|(word, _)| word).collect();
+    words.join(", ")
+}
+
+impl RecipeValue for Json {
+    fn read(_key: &str, value: &Json) -> Result<Self> {
+        Ok(value.clone())
+    }
+
+    fn to_json(&self) -> Json {
+        self.clone()
+    }
+}
+
+impl RecipeValue for String {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let text = value.as_str().ok_or_else(|| bad(key, value, "a string"))?;
+        Ok(text.to_owned())
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+impl RecipeValue for Option<String> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        String::read(key, value).map(Some)
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+impl RecipeValue for bool {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        value
+            .as_bool()
+            .ok_or_else(|| bad(key, value, "true or false"))
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+impl RecipeValue for Option<u32> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        number
+            .filter(|number| *number > 0)
+            .ok_or_else(|| bad(key, value, "a positive number of tokens"))
+            .map(Some)
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+/// A share from 0 to 1.
+impl RecipeValue for f64 {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        value
+            .as_f64()
+            .filter(|share| (0.0..=1.0).contains(share))
+            .ok_or_else(|| bad(key, value, "a share from 0 to 1"))
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+impl RecipeValue for JsonMap<String, Json> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        object(key, value).cloned()
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+impl RecipeValue for BTreeMap<String, String> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        object(key, value)?
+            .iter()
+            .map(|(name, mapped)| Ok((name.clone(), String::read(key, mapped)?)))
+            .collect()
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+fn object<'j>(key: &str, value: &'j Json) -> Result<&'j JsonMap<String, Json>> {
+    value
+        .as_object()
+        .ok_or_else(|| bad(key, value, "an object"))
+}
+
+impl<C: Choice> RecipeValue for C {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let word = value.as_str().unwrap_or_default();
+        if let Some(found) = C::ALL.iter().find(|choice| choice.word == word) {
+            return Ok(found.value);
+        }
+        let allowed = list_of::<C>();
+        let error = bad(key, value, &allowed);
+        Err(match C::RENAMED.iter().find(|(old, _)| *old == word) {
+            Some((_, new)) => error.hint(format!(
+                "`{word}` is called `{new}` now; `{key}` takes {allowed}"
+            )),
+            None => error,
+        })
+    }
+
+    fn to_json(&self) -> Json {
+        let found = C::ALL.iter().find(|choice| choice.value == *self);
+        json!(found.map(|choice| choice.word))
+    }
+
+    fn words() -> Vec<(&'static str, &'static str)> {
+        let of = |choice: &Word<C>| (choice.word, choice.meaning);
+        C::ALL.iter().map(of).collect()
+    }
+
+    fn renamed() -> &'static [(&'static str, &'static str)] {
+        C::RENAMED
+    }
+}
+
+/// A choice that may be left to the run.
+impl<C: Choice> RecipeValue for Option<C> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        C::read(key, value).map(Some)
+    }
+
+    fn to_json(&self) -> Json {
+        self.as_ref().map_or(Json::Null, RecipeValue::to_json)
+    }
+
+    fn words() -> Vec<(&'static str, &'static str)> {
+        C::words()
+    }
+}
+
+/// None: detected for each file.
+impl RecipeValue for Option<Schema> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let name = String::read(key, value)?;
+        if name == "auto" {
+            return Ok(None);
+        }
+        if Schema::is_planned(&name) {
+            return Err(not_available(&format!("{key} = \"{name}\"")));
+        }
+        let schema = Schema::ALL.iter().find(|schema| schema.name() == name);
+        let schema = schema.ok_or_else(|| bad(key, value, &list_of::<Self>()))?;
+        Ok(Some(*schema))
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self.map_or("auto", Schema::name))
+    }
+
+    fn words() -> Vec<(&'static str, &'static str)> {
+        let auto = (
+            "auto",
+            "Found for each file and stated; an error where it is ambiguous.",
+        );
+        let named = Schema::ALL
+            .iter()
+            .map(|schema| (schema.name(), schema.meaning()));
+        std::iter::once(auto).chain(named).collect()
+    }
+}
+
+/// Which messages are trained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TrainOn {
+    /// Every assistant message.
+    #[default]
+    Assistant,
+    /// The last assistant message.
+    LastTurn,
+    /// Every token of the row.
+    Everything,
+    /// Messages of these roles.
+    Roles(Vec<String>),
+}
+
+impl RecipeValue for TrainOn {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let refused = || {
+            bad(
+                key,
+                value,
+                &format!("{}, or a list of roles", list_of::<Self>()),
+            )
+        };
+        match value {
+            Json::String(word) => match word.as_str() {
+                "assistant" => Ok(Self::Assistant),
+                "last-turn" => Ok(Self::LastTurn),
+                "everything" => Ok(Self::Everything),
+                _ => Err(refused()),
+            },
+            Json::Array(roles) if !roles.is_empty() => {
+                let roles: Result<Vec<String>> =
+                    roles.iter().map(|role| String::read(key, role)).collect();
+                Ok(Self::Roles(roles?))
+            }
+            _ => Err(refused()),
+        }
+    }
+
+    fn to_json(&self) -> Json {
+        match self {
+            Self::Assistant => json!("assistant"),
+            Self::LastTurn => json!("last-turn"),
+            Self::Everything => json!("everything"),
+            Self::Roles(roles) => json!(roles),
+        }
+    }
+
+    fn words() -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("assistant", "Every assistant message."),
+            ("last-turn", "The last assistant message."),
+            ("everything", "Every token of the row."),
+        ]
+    }
+}
+
+/// One member of the stop set, as the user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopToken {
+    /// A token by its text.
+    Text(String),
+    /// A token by its id.
+    Id(u32),
+}
+
+/// The tokens the serving side stops on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// The eos ids of `generation_config.json`, else the tokenizer's eos.
+    #[default]
+    Auto,
+    /// These.
+    Tokens(Vec<StopToken>),
+}
+
+impl RecipeValue for Stop {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let tokens = match value {
+            Json::String(word) if word == "auto" => return Ok(Self::Auto),
+            Json::Array(items) if !items.is_empty() => items.iter().map(stop_token).collect(),
+            _ => None,
+        };
+        tokens
+            .map(Self::Tokens)
+            .ok_or_else(|| bad(key, value, "auto, or a list of tokens or ids"))
+    }
+
+    fn to_json(&self) -> Json {
+        let written = |token: &StopToken| match token {
+            StopToken::Text(text) => json!(text),
+            StopToken::Id(id) => json!(id),
+        };
+        match self {
+            Self::Auto => json!("auto"),
+            Self::Tokens(tokens) => tokens.iter().map(written).collect(),
+        }
+    }
+
+    fn words() -> Vec<(&'static str, &'static str)> {
+        vec![(
+            "auto",
+            "The eos ids of generation_config.json, else the tokenizer's eos.",
+        )]
+    }
+}
+
+fn stop_token(value: &Json) -> Option<StopToken> {
+    match value {
+        Json::String(text) => Some(StopToken::Text(text.clone())),
+        Json::Number(number) => Some(StopToken::Id(u32::try_from(number.as_u64()?).ok()?)),
+        _ => None,
+    }
+}
+
+macro_rules! columns {
+    ($($variant:ident $name:literal $meaning:literal;)*) => {
+        /// A column of the written samples.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Column {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Column {
+            /// Every column.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in the output.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it holds.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+columns! {
+    InputIds "input_ids" "List of int32.";
+    Labels "labels" "List of int32, aligned with the ids, -100 = not trained.";
+    AttentionMask "attention_mask" "List of int8, all 1.";
+    Length "length" "Number of ids, int32.";
+    PositionIds "position_ids" "List of int32.";
+    Weights "weights" "Loss weight of each token, list of float32.";
+    Source "source" "The input's name.";
+}
+
+impl Column {
+    /// What is written when the recipe does not say.
+    pub const DEFAULT: &'static [Self] = &[
+        Self::InputIds,
+        Self::Labels,
+        Self::AttentionMask,
+        Self::Length,
+    ];
+}
+
+/// Columns in the order of the table, the ids always among them.
+impl RecipeValue for Vec<Column> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let allowed = list_of::<Self>();
+        let items = value
+            .as_array()
+            .ok_or_else(|| bad(key, value, &format!("a list of {allowed}")))?;
+        let mut columns = vec![Column::InputIds];
+        for item in items {
+            let named = |column: &&Column| item.as_str() == Some(column.name());
+            let column = Column::ALL.iter().find(named);
+            columns.push(*column.ok_or_else(|| bad(key, item, &allowed))?);
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        Ok(columns)
+    }
+
+    fn to_json(&self) -> Json {
+        self.iter().map(|column| column.name()).collect()
+    }
+
+    fn words() -> Vec<(&'static str, &'static str)> {
+        let of = |column: &Column| (column.name(), column.meaning());
+        Column::ALL.iter().map(of).collect()
+    }
+}
