@@ -130,13 +130,13 @@ def prefix(job: Job) -> Run:
 
 def turnmill(job: Job) -> Run:
     """The same with turnmill, which needs no more than its defaults."""
-    from turnmill import Encoder, Recipe
-    from turnmill.prepare.run import run_with
+    from turnmill import Recipe
+    from turnmill.encoder.session import Session
+    from turnmill.prepare.run import run
 
     recipe = Recipe(tokenizer=job.tokenizer, template=job.template, schema="messages")
-    encoder = Encoder(recipe)
-    keys, output = recipe.to_dict(), Path(job.output)
-    return lambda: run_with(encoder, keys, [job.data], output, threads=job.cores)
+    session, output = Session(recipe), Path(job.output)
+    return lambda: run(session, [job.data], output, threads=job.cores)
 
 
 CONTENDERS: dict[str, Callable[[Job], Run]] = {

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from turnmill.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from turnmill.recipe import Recipe
 
 MOST_THREADS = 65_535
 
@@ -64,26 +61,10 @@ def path_text(path: Any, what: str) -> str:
     """
     if isinstance(path, str | os.PathLike):
         return os.fspath(path)
-    message = f"{what} is a path, not {_kind(path)}"
+    message = f"{what} is a path, not {kind_of(path)}"
     raise ArgumentError(message, code="invalid-path", hint="give a str or a pathlib.Path")
 
 
-def checked_recipe(recipe: Any) -> Recipe:
-    """A recipe.
-
-    Raises:
-        ArgumentError: It is something else, such as a dict of its keys.
-    """
-    from turnmill.recipe import Recipe
-
-    if isinstance(recipe, Recipe):
-        return recipe
-    hint = "make one: turnmill.Recipe(tokenizer=…), or turnmill.Recipe.from_toml(PATH)"
-    if isinstance(recipe, dict):
-        hint = "make one of the dict: turnmill.Recipe(**recipe)"
-    message = f"a recipe is a turnmill.Recipe, not {_kind(recipe)}"
-    raise ArgumentError(message, code="invalid-recipe", hint=hint)
-
-
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value is, for the sentence of an error."""
     return "None" if value is None else f"an object of type {type(value).__name__}"

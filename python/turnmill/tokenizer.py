@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from turnmill import _core
 from turnmill._arguments import thread_count
@@ -42,6 +42,13 @@ class Tokenizer:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._core = _core.Tokenizer(str(locate_tokenizer(path)))
+
+    @classmethod
+    def _of(cls, core: _core.Tokenizer) -> Self:
+        """One that is loaded already."""
+        tokenizer = cls.__new__(cls)
+        tokenizer._core = core
+        return tokenizer
 
     def encode(self, text: str, *, add_special_tokens: bool = False) -> npt.NDArray[np.uint32]:
         """Encodes one text.

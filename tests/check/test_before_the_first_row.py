@@ -131,7 +131,7 @@ def test_without_a_generation_config_the_eos_of_the_tokenizer_counts(model, name
     directory = model(name)
     assert last_label(directory) == ends
     encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=directory))
-    assert "no generation_config.json" in " ".join(encoder._facts()["notes"])
+    assert "no generation_config.json" in " ".join(encoder._session.facts()["notes"])
 
 
 @pytest.mark.parametrize("name", QWEN)
@@ -150,7 +150,7 @@ def test_a_base_model_is_told_what_to_train_or_which_template_avoids_it(model, n
     (flag,) = re.findall(r"--template ([^ ;]+)", error.hint)
     assert last_label(directory, template=flag) == TEXT
     encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=directory, stop=stops_in(error.hint)))
-    (note,) = [note for note in encoder._facts()["notes"] if "do not stop on" in note]
+    (note,) = [note for note in encoder._session.facts()["notes"] if "do not stop on" in note]
     assert "embed_tokens" in note
 
 

@@ -14,7 +14,7 @@ import pytest
 import turnmill
 from turnmill import cli
 from turnmill.check.document import page
-from turnmill.check.findings import rules
+from turnmill.check.rules import rules
 from turnmill.errors import DataError, TokenizerError
 
 DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"

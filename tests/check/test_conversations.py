@@ -120,11 +120,11 @@ def test_a_reject_about_a_turn_names_it(content, rule, tmp_path):
     source.write_text("".join(json.dumps(item) + "\n" for item in (GOOD, row)))
     turnmill.prepare(source, tmp_path / "out", turnmill.Recipe(tokenizer=TOKENIZER))
     [reject] = pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()
-    assert (reject["row"], reject["turn"]) == (1, 3)
+    assert (reject["row"], reject["message"]) == (1, 3)
     shown = turnmill.show(tmp_path / "out", source=f"{source}:2")
     assert f"rejected: {rule}" in str(shown)
     assert "message 3: " in str(shown)
-    assert shown[0].to_dict()["reject"]["turn"] == 3
+    assert shown[0].to_dict()["reject"]["message"] == 3
 
 
 def test_a_reject_that_comes_before_the_tokens_has_none():

@@ -1,10 +1,11 @@
-"""Inputs of every form, shards, receipts, resuming and committing, with an encoder in Python."""
+"""Inputs of every form, shards, receipts, resuming and committing."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,13 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fake_encoder import FakeEncoder, json_lines, rows
+import turnmill
 from file_hashes import hashes
+from small_rows import TOKENIZER, expected, json_lines, rows
+from turnmill.encoder.session import Session
 from turnmill.errors import DataError, RecipeError, TurnmillError
 from turnmill.inputs import files
-from turnmill.prepare.run import Run, run_with
-
-RECIPE = {"format": None, "max_rejects": 0.5, "overwrite": False}
+from turnmill.output.formats import FORMATS
+from turnmill.prepare.result import Run
 
 
 @pytest.fixture(autouse=True)
@@ -30,24 +32,13 @@ def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(inputs: Any, output: str = "out", *, encoder: Any = None, **keys: Any) -> Run:
-    given = keys.pop("resume", True)
-    return run_with(
-        encoder or FakeEncoder(),
-        {**RECIPE, **keys},
-        inputs,
-        Path(output),
-        threads=2,
-        resume=given,
-    )
+def run(inputs: Any, output: str = "out", *, resume: bool = True, **keys: Any) -> Run:
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, **keys)
+    return turnmill.prepare(inputs, output, recipe, threads=2, resume=resume)
 
 
 def lengths(output: str) -> list[int]:
     return list(datasets.load_from_disk(output)["length"])
-
-
-def expected(count: int) -> list[int]:
-    return [sum(len(m["content"]) + 1 for m in row["messages"]) for row in rows(count)]
 
 
 def write_every_form(count: int) -> list[str]:
@@ -213,8 +204,8 @@ def test_another_recipe_on_the_same_output_is_refused_with_the_difference() -> N
         run(rows(3), history="last-turn", max_rejects=0.1, eos="template")
     assert str(caught.value) == (
         "the output was made with another recipe:\n"
-        '  recipe.history: null, now "last-turn"\n'
-        '  recipe.eos: null, now "template"'
+        '  recipe.history: "auto", now "last-turn"\n'
+        '  recipe.eos: "ensure", now "template"'
     )
     assert "--overwrite" in (caught.value.hint or "")
     assert hashes("out") == before
@@ -277,24 +268,30 @@ def test_without_resume_a_started_output_is_an_error() -> None:
         run(rows(3), resume=False)
 
 
-def test_two_runners_on_one_output_exclude_each_other() -> None:
-    class Meanwhile(FakeEncoder):
-        def _open_shard(self, **keys: Any) -> Any:
-            with pytest.raises(TurnmillError, match=f"process {os.getpid()} is writing"):
-                run(rows(3))
-            return super()._open_shard(**keys)
+def test_two_runners_on_one_output_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_shard = Session.open_shard
 
-    assert run(rows(3), encoder=Meanwhile()).samples == 3
+    def meanwhile(session: Session, options: Any) -> Any:
+        with pytest.raises(TurnmillError, match=f"process {os.getpid()} is writing"):
+            run(rows(3))
+        return open_shard(session, options)
+
+    monkeypatch.setattr(Session, "open_shard", meanwhile)
+    assert run(rows(3)).samples == 3
+
+
+def test_every_format_that_the_recipe_knows_is_in_the_table() -> None:
+    with pytest.raises(RecipeError) as raised:
+        turnmill.Recipe(format="none")
+    assert re.findall(r"[a-z]+", str(raised.value.hint))[-len(FORMATS) :] == list(FORMATS)
 
 
 SCRIPT = """
 import sys, os
-sys.path[:0] = [{tests!r}, {python!r}]
+sys.path[:0] = [{python!r}]
 import warnings; warnings.simplefilter("ignore")
-from pathlib import Path
-from fake_encoder import FakeEncoder
+import turnmill
 from turnmill.inputs import files
-from turnmill.prepare.run import run_with
 files.PART_BYTES = 3000
 point, left = sys.argv[1], int(sys.argv[2])
 real = getattr(os, point)
@@ -305,21 +302,16 @@ def die(*args, **keys):
         os.kill(os.getpid(), 9)
     return real(*args, **keys)
 setattr(os, point, die)
-run_with(FakeEncoder(), {recipe!r}, "a.jsonl", Path(sys.argv[3]), threads=1)
+recipe = turnmill.Recipe(tokenizer={tokenizer!r})
+turnmill.prepare("a.jsonl", sys.argv[3], recipe, threads=1)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["fsync", "replace"])
 def test_a_run_killed_anywhere_goes_on_and_ends_with_the_same_bytes(point: str) -> None:
-    import turnmill
-
     Path("a.jsonl").write_bytes(json_lines(300))
-    script = SCRIPT.format(
-        tests=str(Path(__file__).parents[1]),
-        python=str(Path(turnmill.__file__).parents[1]),
-        recipe=RECIPE,
-    )
+    script = SCRIPT.format(python=str(Path(turnmill.__file__).parents[1]), tokenizer=str(TOKENIZER))
 
     def go(left: int, output: str) -> int:
         command = [sys.executable, "-c", script, point, str(left), output]

@@ -17,10 +17,11 @@ import pytest
 
 import turnmill
 from turnmill import _core
+from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.session import Session
 from turnmill.errors import DataError
 from turnmill.inputs import files
 from turnmill.inputs.find import find_inputs
-from turnmill.prepare.plan import schema_of
 
 TOKENIZER = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 RECIPE = turnmill.Recipe(tokenizer=TOKENIZER, max_rejects=1.0)
@@ -99,7 +100,7 @@ def test_ctrl_c_while_a_file_is_closed_is_not_swallowed(
     with pa.ipc.new_stream("a.arrows", table.schema) as writer:
         writer.write_table(table, max_chunksize=2)
     (input_,) = find_inputs(name)
-    encoder = turnmill.Encoder(RECIPE)
+    session = Session(RECIPE)
 
     @contextlib.contextmanager
     def interrupted(path: str) -> Iterator[Any]:
@@ -111,7 +112,7 @@ def test_ctrl_c_while_a_file_is_closed_is_not_swallowed(
 
     monkeypatch.setattr(files, "_open", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        schema_of(input_, encoder)
+        inspect_input(input_, session)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])

@@ -13,11 +13,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import turnmill
-from fake_encoder import FakeEncoder, json_lines, rows
+from small_rows import TOKENIZER, json_lines, rows
 from turnmill.errors import DataError
 from turnmill.inputs import files
-from turnmill.prepare.run import Run, run_with
-from turnmill.storage.remote import RemotePath, output_path
+from turnmill.prepare.result import Run
+from turnmill.storage.remote import RemotePath
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 OUT = "fsspec+memory://bucket/some/out"
@@ -33,8 +33,8 @@ def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(inputs: Any, output: str, **keys: Any) -> Run:
-    recipe = {"format": None, "max_rejects": 0.5, "overwrite": False, **keys}
-    return run_with(FakeEncoder(), recipe, inputs, output_path(output), threads=2)
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, **keys)
+    return turnmill.prepare(inputs, output, recipe, threads=2)
 
 
 def stored() -> dict[str, bytes]:

@@ -14,6 +14,7 @@ import pytest
 
 import fixtures
 import turnmill
+from turnmill.encoder.session import ShardOptions
 from turnmill.inputs import files
 
 pytestmark = pytest.mark.slow
@@ -89,15 +90,8 @@ def shard(threads: int, chunk_rows: int | None, block: int) -> dict[str, pa.Tabl
     """The demo messages through one shard, in pieces of the given sizes."""
     data = Path(INPUTS[0]).read_bytes()
     encoder = turnmill.Encoder(recipe())
-    opened = encoder._open_shard(
-        schema="messages",
-        path=INPUTS[0],
-        array=False,
-        first_row=0,
-        first_line=1,
-        threads=threads,
-        chunk_rows=chunk_rows,
-    )
+    options = ShardOptions("messages", INPUTS[0], threads=threads, chunk_rows=chunk_rows)
+    opened = encoder._session.open_shard(options)
     outputs = [opened.feed_bytes(data[at : at + block]) for at in range(0, len(data), block)]
     outputs.append(opened.finish())
     return {

@@ -52,7 +52,7 @@ def encoder() -> turnmill.Encoder:
 
 def rejects(encoded: turnmill.Encoded) -> list[Any]:
     """Row, rule and message of every reject; a reason may name a column of the JSON text."""
-    return encoded.rejects.select(["row", "code", "turn"]).to_pylist()
+    return encoded.rejects.select(["row", "code", "message"]).to_pylist()
 
 
 @given(some=st.lists(rows, max_size=8))

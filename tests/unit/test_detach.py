@@ -15,14 +15,14 @@ import pytest
 
 from fixtures import ROOT
 
+pytestmark = pytest.mark.slow
+
 WATCHDOG = 60.0
 TOKENIZER = ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 PRELUDE = f"""
 import os, signal, sys, threading, time, warnings
 warnings.simplefilter("ignore")
 import turnmill
-
-pytestmark = pytest.mark.slow
 tokenizer = turnmill.Tokenizer({str(TOKENIZER)!r})
 texts = ["the quick brown fox says 你好 " * 20] * 200
 expected = tokenizer.encode_batch(texts, threads=1)[0].tolist()
@@ -68,9 +68,8 @@ def call():
 
 SHARD = """
 recipe = turnmill.Recipe(tokenizer=tokenizer.path)
-shard = turnmill.Encoder(recipe)._open_shard(
-    schema="text", path="x", array=False, first_row=0, first_line=1, threads={threads}
-)
+from turnmill.encoder.session import Session, ShardOptions
+shard = Session(recipe).open_shard(ShardOptions("text", "x", threads={threads}))
 block = b'{{"text": "' + "".join(texts).encode() + b'"}}\\n'
 def call():
     shard.feed_bytes(block * 1000)

@@ -20,6 +20,8 @@ import pytest
 
 import turnmill
 from fixtures import ROOT
+from turnmill import _core
+from turnmill.encoder.session import ShardOptions
 
 TOKENIZER = ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 DOCUMENTS = [{"text": "hello world"}, {"text": "你好"}, {"text": "a" * 40}]
@@ -35,7 +37,7 @@ def test_the_table_leads_back_to_the_rows(encoder: turnmill.Encoder) -> None:
     assert encoded.table.schema.field("row").type == pa.int64()
     assert encoded.table.schema.field("sample").type == pa.int32()
     assert encoded.table["row"].to_pylist() == [0, 2]
-    assert encoded.rejects.column_names == ["row", "code", "reason", "turn"]
+    assert encoded.rejects.column_names == ["row", "code", "reason", "message"]
     assert encoded.rejects["row"].to_pylist() == [1]
     assert encoded.rejects["code"].to_pylist() == ["non-string-content"]
     assert encoded.counts["non-string-content"] == 1
@@ -273,7 +275,7 @@ def test_conversations_from_arrow_and_from_objects_are_the_same(encoder: turnmil
 def test_the_message_that_costs_a_row_is_named(encoder: turnmill.Encoder) -> None:
     bad = {"messages": [*CHAT[0]["messages"][:3], {"role": "assistant", "content": 5}]}
     encoded = encoder.encode([CHAT[0], bad])
-    assert encoded.rejects.to_pylist()[0]["turn"] == 3
+    assert encoded.rejects.to_pylist()[0]["message"] == 3
 
 
 def test_a_date_in_text_costs_the_row_and_elsewhere_it_is_text(encoder: turnmill.Encoder) -> None:
@@ -293,7 +295,7 @@ def check_aligned(columns: dict[str, list[Any]]) -> None:
     assert [ids is None for ids in columns["input_ids"]] == [False, True, False]
     assert [reject is None for reject in columns["reject"]] == [True, False, True]
     assert columns["reject"][1]["code"] == "null-content"
-    assert set(columns["reject"][1]) == {"code", "reason", "turn"}
+    assert set(columns["reject"][1]) == {"code", "reason", "message"}
 
 
 def test_a_batch_keeps_its_length_and_kind(encoder: turnmill.Encoder) -> None:
@@ -344,7 +346,7 @@ def test_columns_of_a_dict_keep_their_types(encoder: turnmill.Encoder) -> None:
     assert pa.table(columns).schema.equals(table.schema)
     assert columns["input_ids"] == table["input_ids"].to_pylist()
     assert columns["reject"] == [None, None]
-    columns["reject"].append({"code": "mine", "reason": "added later", "turn": 1})
+    columns["reject"].append({"code": "mine", "reason": "added later", "message": 1})
     assert pa.array(columns["reject"]).to_pylist() == columns["reject"]
 
 
@@ -378,9 +380,9 @@ def test_a_recipe_without_a_tokenizer_says_so() -> None:
 
 
 def test_facts_are_the_same_each_time(encoder: turnmill.Encoder) -> None:
-    facts = encoder._facts()
+    facts = encoder._session.facts()
     assert json.loads(json.dumps(facts)) == facts
-    again = turnmill.Encoder(dataclasses.replace(encoder.recipe))._facts()
+    again = turnmill.Encoder(dataclasses.replace(encoder.recipe))._session.facts()
     assert again == facts
     assert len(facts["tokenizer"]["sha256"]) == 64
 
@@ -388,8 +390,8 @@ def test_facts_are_the_same_each_time(encoder: turnmill.Encoder) -> None:
 @pytest.mark.parametrize("blocks", [1, 7, 10_000])
 def test_a_shard_does_not_depend_on_its_blocks(encoder: turnmill.Encoder, blocks: int) -> None:
     data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in DOCUMENTS).encode()
-    shard = encoder._open_shard(
-        schema="text", path="x", array=False, first_row=10, first_line=4, threads=2, chunk_rows=2
+    shard = encoder._session.open_shard(
+        ShardOptions("text", "x", first_row=10, first_line=4, threads=2, chunk_rows=2)
     )
     outputs = [
         shard.feed_bytes(memoryview(data)[start : start + blocks])
@@ -403,20 +405,37 @@ def test_a_shard_does_not_depend_on_its_blocks(encoder: turnmill.Encoder, blocks
     assert sum(out.tokens for out in outputs) == sum(index["length"].to_pylist())
 
 
+def head(text: bytes) -> _core.Head:
+    first = _core.Head()
+    assert first.feed(text)
+    return first
+
+
+def test_a_head_is_fed_until_it_holds_a_row() -> None:
+    first = _core.Head()
+    assert not first.feed(b"\xef\xbb\xbf\n  ")
+    assert not first.feed(b'{"text": ')
+    assert not first.is_blank
+    assert first.feed(b'"a"}\n')
+    blank = _core.Head()
+    assert not blank.feed(b" \n\t")
+    assert blank.is_blank
+    with pytest.raises(TypeError, match="only JSON is fed"):
+        _core.Head([{"text": "a"}]).feed(b"a")
+
+
 def test_the_schema_is_asked_for_first(encoder: turnmill.Encoder) -> None:
     line = b'{"text": "a"}\n{"text": "cut of'
-    assert encoder._inspect_bytes(line, path="a.jsonl") == "text"
+    assert encoder._session.inspect(head(line), "a.jsonl").schema == "text"
     batch = pa.RecordBatch.from_pylist(DOCUMENTS)
-    assert encoder._inspect_batch(batch, path="a.parquet") == "text"
+    assert encoder._session.inspect(_core.Head(batch), "a.parquet").schema == "text"
     with pytest.raises(turnmill.TurnmillError) as raised:
-        encoder._inspect_bytes(b'{"foo": 1}\n', path="a.jsonl")
+        encoder._session.inspect(head(b'{"foo": 1}\n'), "a.jsonl")
     assert raised.value.path == "a.jsonl"
 
 
 def test_a_requested_schema_is_a_wish(encoder: turnmill.Encoder) -> None:
-    shard = encoder._open_shard(
-        schema="text", path="x", array=False, first_row=0, first_line=1, threads=1
-    )
+    shard = encoder._session.open_shard(ShardOptions("text", "x", threads=1))
     shard.feed_rows(DOCUMENTS)
     (batch,) = shard.finish().samples
     assert len(batch) == len(DOCUMENTS)
@@ -432,9 +451,7 @@ def test_a_requested_schema_is_a_wish(encoder: turnmill.Encoder) -> None:
 
 
 def test_a_batch_that_is_no_batch(encoder: turnmill.Encoder) -> None:
-    shard = encoder._open_shard(
-        schema="text", path="x", array=False, first_row=0, first_line=1, threads=1
-    )
+    shard = encoder._session.open_shard(ShardOptions("text", "x", threads=1))
     with pytest.raises(TypeError, match="expected a record batch"):
         shard.feed_batch({"text": ["a"]})
     with pytest.raises(TypeError, match="expected rows"):

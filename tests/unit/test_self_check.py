@@ -105,7 +105,7 @@ def test_the_fallback_travels_with_a_pickle(
     with pytest.warns(RuntimeWarning, match="a word"):
         encoder.encode(rows)
     again = pickle.loads(pickle.dumps(encoder))
-    assert again._facts()["tokenizer"]["backend"] == "reference"
+    assert again._session.facts()["tokenizer"]["backend"] == "reference"
 
 
 def test_the_comparison_is_made_once(cache: Path) -> None:

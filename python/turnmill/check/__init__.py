@@ -1,4 +1,7 @@
-"""Finds what is wrong in training data, by rule: tokenized by anybody, or raw conversations."""
+"""Finds what is wrong in training data, by rule: tokenized by anybody, or raw conversations.
+
+What the functions need is imported in them: `turnmill --help` is not to wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from turnmill._arguments import thread_count
+from turnmill._recipe_argument import checked_recipe
+from turnmill.recipe import Recipe
+from turnmill.tokenizer import Tokenizer
+
 if TYPE_CHECKING:
     from turnmill.check.findings import Findings
-    from turnmill.recipe import Recipe
-    from turnmill.tokenizer import Tokenizer
 
 __all__ = ["check", "check_batch"]
 
@@ -59,8 +65,8 @@ def check(
         DataError: The data cannot be read or has no rows that turnmill knows.
         TokenizerError: No tokenizer is named, or it cannot be loaded.
     """
-    from turnmill._arguments import checked_recipe, thread_count
-    from turnmill.check.run import Settings, run
+    from turnmill.check.run import run
+    from turnmill.check.settings import Settings
 
     settings = Settings(
         tokenizer=tokenizer,

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from turnmill import _core
-from turnmill.check import compare
-from turnmill.check.findings import Finding, Findings, rule
+from turnmill.check.finding import Finding
+from turnmill.check.findings import Findings
 from turnmill.check.replay import Replay
+from turnmill.check.rules import rule
 from turnmill.check.serving import Served, served_by
-from turnmill.encoder.feed import outputs, whole
+from turnmill.check.settings import Settings
+from turnmill.check.setup import with_serving
+from turnmill.encoder.feed import outputs
+from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.session import Session, ShardOptions
 from turnmill.inputs.find import Input, find_inputs
-from turnmill.prepare.plan import schema_of
 from turnmill.recipe import Recipe
-from turnmill.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from turnmill.check.run import Settings
-    from turnmill.encoder import Encoder
 
 
 def check_conversations(data: Any, settings: Settings) -> Findings:
@@ -30,18 +29,16 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
     Raises:
         RecipeError: Tokenizer, template and stop set disagree, or the rows need a decision.
     """
-    from turnmill.encoder import Encoder
-
     served = None if settings.serving is None else served_by(settings.serving)
-    encoder = Encoder(_recipe(settings, served))
-    seen = _Seen(encoder, settings)
+    session = Session(_recipe(settings, served))
+    seen = _Seen(session, settings)
     for found in find_inputs(data):
         seen.add(found)
     findings = seen.findings()
     if served is None:
         return findings
-    source = (encoder._facts().get("template") or {}).get("source")
-    return compare.with_serving(findings, Tokenizer(encoder._path), served, source)
+    source = (session.facts().get("template") or {}).get("source")
+    return with_serving(findings, session.tokenizer(), served, source)
 
 
 def _recipe(settings: Settings, served: Served | None) -> Recipe:
@@ -62,22 +59,22 @@ def _recipe(settings: Settings, served: Served | None) -> Recipe:
 class _Seen:
     """Counts, evidence and samples of the inputs so far."""
 
-    def __init__(self, encoder: Encoder, settings: Settings) -> None:
-        self._encoder = encoder
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session = session
         self._threads = settings.threads
         self._keep = settings.evidence
-        facts = encoder._facts()
+        facts = session.facts()
         self._stops = facts.get("stop", [])
         self._notes = facts.get("notes", [])
         stops = [item["id"] for item in self._stops]
         source = (facts.get("template") or {}).get("source")
         self._audit = _core.Audit(
-            _core.Tokenizer(str(encoder._path)),
+            session.tokenizer()._core,
             stops,
             source,
             settings.threads,
             settings.evidence,
-            encoder.recipe.max_length,
+            session.recipe.max_length,
             None,
             [],
         )
@@ -94,19 +91,12 @@ class _Seen:
 
     def add(self, found: Input) -> None:
         """Encodes one input."""
-        schema = schema_of(found, self._encoder)
-        shard = self._encoder._for_input(found.own_keys).open_shard(
-            "messages" if schema == "auto" else schema,
-            found.name,
-            found.format == "array",
-            0,
-            1,
-            self._threads,
-            None,
-            False,
-            evidence=self._keep,
+        schema = inspect_input(found, self._session).schema
+        options = ShardOptions.of(
+            found, schema, found.whole, threads=self._threads, evidence=self._keep
         )
-        for output in outputs(shard, found, whole(found)):
+        shard = self._session.open_shard(options)
+        for output in outputs(shard, found, found.whole):
             self._take(output, found.name)
         for name, count in shard.counts().items():
             self._counts[name] = self._counts.get(name, 0) + count

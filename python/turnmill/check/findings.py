@@ -4,76 +4,18 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from turnmill import _core
-from turnmill.errors import DataError
+from turnmill._terminal import Terminal, terminal
+from turnmill.check.finding import Finding
+from turnmill.check.report import draw
+from turnmill.check.rules import rule, rules
 
-if TYPE_CHECKING:
-    from turnmill._terminal import Terminal
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of the list."""
-
-    name: str
-    severity: str
-    meaning: str
-    cause: str
-    cure: str
-
-
-@cache
-def rules() -> dict[str, Rule]:
-    """Every rule by its name, in the order of reports."""
-    return {name: Rule(name, *texts) for name, *texts, _ in _core.rules()}
-
-
-def rule(name: str) -> Rule:
-    """The rule of that name.
-
-    Raises:
-        DataError: There is no such rule; the hint names the nearest one.
-    """
-    if name in rules():
-        return rules()[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, rules(), n=1, cutoff=0.3)
-    hint = f"did you mean {near[0]}?" if near else "docs/rules.md lists every rule"
-    raise DataError(f"there is no rule {name!r}", code="unknown-rule", hint=hint)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one rule found.
-
-    Attributes:
-        severity: ``error``, ``warning`` or ``info``.
-        count: How often the rule fired.
-        rate: Share of rows in which it fired; 1 for a finding on the data set as a whole.
-        evidence: The first places, each with ``row``, ``turn``, ``message``, ``note`` and the
-            ``tokens`` around it: ``position``, ``id``, ``text``, ``label``, ``trained``.
-    """
-
-    rule: str
-    severity: str
-    count: int
-    rate: float
-    evidence: list[dict[str, Any]] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in ``turnmill check --json``."""
-        return {
-            "severity": self.severity,
-            "count": self.count,
-            "rate": self.rate,
-            "evidence": self.evidence,
-        }
+_SHOWN_APART = {"rows", "ok", "rules"}
+"""Keys of the core's report that are no facts."""
 
 
 @dataclass(frozen=True)
@@ -171,17 +113,11 @@ class Findings:
             "rules": {name: finding.to_dict() for name, finding in self.rules.items()},
         }
 
-    def draw(self, out: Terminal) -> str:
+    def draw(self, console: Terminal) -> str:
         """A table of the rules, and the evidence, for a terminal."""
-        from turnmill.check.report import draw
-
-        return "\n".join(draw(self, out))
+        return "\n".join(draw(self, console))
 
     def __str__(self) -> str:
-        import sys
-
-        from turnmill._terminal import terminal
-
         return self.draw(terminal(sys.stdout, colour=False))
 
 
@@ -192,6 +128,3 @@ def _with_tokens(place: dict[str, Any], others: list[dict[str, Any]]) -> dict[st
         if not place["tokens"] and all(place.get(key) == other.get(key) for key in where):
             return {**place, "turn": other["turn"], "tokens": other["tokens"]}
     return place
-
-
-_SHOWN_APART = {"rows", "ok", "rules"}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from turnmill._terminal import clip, columns_of, count, share, table, visible, wrap
-from turnmill.check.findings import Finding, Findings, rule
-
-if TYPE_CHECKING:
-    from turnmill._terminal import Terminal
+from turnmill._terminal import Terminal, clip, columns_of, count, share, table, visible, wrap
+from turnmill.check.finding import Finding
+from turnmill.check.rules import rule
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 _SHOWN_PLACES = {"error": 2, "warning": 1, "info": 0}
@@ -23,33 +21,57 @@ _ENDLESS = (
 """Rules of which each says that a turn teaches the model not to stop."""
 
 
-def draw(findings: Findings, out: Terminal) -> Iterator[str]:
+class Report(Protocol):
+    """What is drawn: `turnmill.check.findings.Findings`, which draws itself with this module."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the data passed."""
+
+    @property
+    def rules(self) -> dict[str, Finding]:
+        """What each rule found."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of the data as a whole."""
+
+
+def draw(findings: Report, console: Terminal) -> Iterator[str]:
     """The lines of the report: the verdict, one line for each rule, then the places."""
     ordered = sorted(findings.rules.values(), key=_badness)
-    yield _verdict(findings, out)
-    yield from wrap(_summary(findings), out.width, indent="  ")
-    yield from wrap(_settings(findings), out.width, indent="  ")
-    yield from _replay(findings, out)
+    yield _verdict(findings, console)
+    yield from wrap(_summary(findings), console.width, indent="  ")
+    yield from wrap(_settings(findings), console.width, indent="  ")
+    yield from _replay(findings, console)
     for note in findings.facts.get("notes", []):
-        yield from wrap(visible(f"note: {note}"), out.width, indent="      ")
+        yield from wrap(visible(f"note: {note}"), console.width, indent="      ")
     if not ordered:
         return
     yield ""
-    yield from _table(ordered, findings.rows, out)
+    yield from _table(ordered, findings.rows, console)
     for finding in ordered:
         if _SHOWN_PLACES[finding.severity]:
             yield ""
-            yield from _details(finding, out)
+            yield from _details(finding, console)
     yield ""
-    yield from wrap(_legend(ordered), out.width, indent="  ")
+    yield from wrap(_legend(ordered), console.width, indent="  ")
 
 
 def _badness(finding: Finding) -> tuple[int, float]:
     return ("error", "warning", "info").index(finding.severity), -finding.rate
 
 
-def _verdict(findings: Findings, out: Terminal) -> str:
-    word = out.style("ok", "bold", "green") if findings.ok else out.style("not ok", "bold", "red")
+def _verdict(findings: Report, console: Terminal) -> str:
+    word = (
+        console.style("ok", "bold", "green")
+        if findings.ok
+        else console.style("not ok", "bold", "red")
+    )
     endless = max(
         (findings.rules[name].rate for name in _ENDLESS if name in findings.rules), default=0.0
     )
@@ -67,7 +89,7 @@ def _verdict(findings: Findings, out: Terminal) -> str:
     return f"{word}: no rule of severity error"
 
 
-def _summary(findings: Findings) -> str:
+def _summary(findings: Report) -> str:
     facts = findings.facts
     parts = [f"{count(findings.rows)} rows"]
     documents = facts.get("documents", findings.rows)
@@ -85,7 +107,7 @@ def _summary(findings: Findings) -> str:
     return ", ".join(parts)
 
 
-def _settings(findings: Findings) -> str:
+def _settings(findings: Report) -> str:
     """What the verdict rests on: the stop set, and the columns that were read."""
     facts = findings.facts
     stops = ", ".join(f"{stop['token']} ({stop['id']})" for stop in facts.get("stop", []))
@@ -94,12 +116,12 @@ def _settings(findings: Findings) -> str:
     return f"stops on {stops or 'nothing'}{read}"
 
 
-def _replay(findings: Findings, out: Terminal) -> Iterator[str]:
+def _replay(findings: Report, console: Terminal) -> Iterator[str]:
     replay = findings.facts.get("replay")
     if not replay or replay["rate"] is None:
         if replay and "roundtrip-mismatch" in findings.rules:
             why = "this tokenizer does not encode what ids decode to as the same ids"
-            yield from wrap(f"replay: no turn can be replayed: {why}", out.width, indent="  ")
+            yield from wrap(f"replay: no turn can be replayed: {why}", console.width, indent="  ")
         return
     right = share(replay["rate"] * replay["turns"], replay["turns"])
     how = {"rendered": "rendered by the template", "decoded": "decoded from the ids"}[replay["by"]]
@@ -111,10 +133,10 @@ def _replay(findings: Findings, out: Terminal) -> Iterator[str]:
     rates = [share(at["rate"], 1) for at in replay["by_turn"]]
     if len(set(rates)) > 1:
         text += f"; by turn {', '.join(rates)}"
-    yield from wrap(text, out.width, indent="  ")
+    yield from wrap(text, console.width, indent="  ")
 
 
-def _table(ordered: list[Finding], rows: int, out: Terminal) -> Iterator[str]:
+def _table(ordered: list[Finding], rows: int, console: Terminal) -> Iterator[str]:
     cells = [
         (finding.severity, finding.rule, *_amount(finding, rows), rule(finding.rule).meaning)
         for finding in ordered
@@ -122,11 +144,11 @@ def _table(ordered: list[Finding], rows: int, out: Terminal) -> Iterator[str]:
     head, *lines = table(
         [("severity", "rule", "rows", "count", "what it means"), *cells], numbers=(2, 3)
     )
-    yield out.style(head, "dim")
+    yield console.style(head, "dim")
     for line, finding in zip(lines, ordered, strict=True):
         severity = finding.severity
-        shown = clip(line, out.width)
-        yield shown.replace(severity, out.style(severity, _COLOURS[severity], "bold"), 1)
+        shown = clip(line, console.width)
+        yield shown.replace(severity, console.style(severity, _COLOURS[severity], "bold"), 1)
 
 
 def _amount(finding: Finding, rows: int) -> tuple[str, str]:
@@ -136,16 +158,16 @@ def _amount(finding: Finding, rows: int) -> tuple[str, str]:
     return share(finding.rate * rows, rows) if rows else "", count(finding.count)
 
 
-def _details(finding: Finding, out: Terminal) -> Iterator[str]:
-    name = out.style(finding.rule, _COLOURS[finding.severity], "bold")
+def _details(finding: Finding, console: Terminal) -> Iterator[str]:
+    name = console.style(finding.rule, _COLOURS[finding.severity], "bold")
     yield f"{name}: {rule(finding.rule).meaning}"
     for place in finding.evidence[: _SHOWN_PLACES[finding.severity]]:
-        yield from _place(place, out)
-    for line in wrap(f"cure: {rule(finding.rule).cure}", out.width - 2, indent="      "):
+        yield from _place(place, console)
+    for line in wrap(f"cure: {rule(finding.rule).cure}", console.width - 2, indent="      "):
         yield f"  {line}"
 
 
-def _place(place: dict[str, Any], out: Terminal) -> Iterator[str]:
+def _place(place: dict[str, Any], console: Terminal) -> Iterator[str]:
     words = [
         f"{name} {place[name]}"
         for name in ("row", "line", "document", "turn", "message")
@@ -155,15 +177,15 @@ def _place(place: dict[str, Any], out: Terminal) -> Iterator[str]:
         words.append(f"of {visible(place['file'])}")
     if place.get("note"):
         words.append(visible(str(place["note"])))
-    for line in wrap(", ".join(words), out.width - 2, indent="  "):
+    for line in wrap(", ".join(words), console.width - 2, indent="  "):
         yield f"  {line}"
     tokens = [_token(token) for token in place.get("tokens", [])]
-    width = out.width - 4
+    width = console.width - 4
     while tokens and columns_of(" ".join(shown for shown, _ in tokens)) > width:
         tokens = tokens[1:]
     if tokens:
         styles = {True: "green", False: "dim"}
-        yield "    " + " ".join(out.style(shown, styles[trained]) for shown, trained in tokens)
+        yield "    " + " ".join(console.style(shown, styles[trained]) for shown, trained in tokens)
 
 
 def _token(token: dict[str, Any]) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from turnmill import _core
 from turnmill._locate import locate_tokenizer
-from turnmill.check import compare
+from turnmill.check.model_files import chat_template, read_object, template_in
 from turnmill.errors import TokenizerError
 from turnmill.tokenizer import Tokenizer
 
@@ -32,7 +32,7 @@ def served_by(place: str | os.PathLike[str]) -> Served:
             is broken; the hint says what ``serving`` needs.
     """
     directory = Path(place)
-    template = compare.template_in(directory)
+    template = template_in(directory)
     if not (directory / "tokenizer.json").is_file():
         stops = stops_in(directory)
         if stops:
@@ -47,7 +47,7 @@ def served_by(place: str | os.PathLike[str]) -> Served:
             hint="give the model's directory with --serving, or the serving/ of an output: it"
             " holds generation_config.json or tokenizer.json",
         ) from None
-    return Served(list(_core.stop_set(tokenizer._core)), compare.chat_template(tokenizer))
+    return Served(list(_core.stop_set(tokenizer._core)), chat_template(tokenizer))
 
 
 def stops_in(directory: Path) -> list[int]:
@@ -57,7 +57,7 @@ def stops_in(directory: Path) -> list[int]:
         TokenizerError: The file is no JSON, or names no ids.
     """
     path = directory / "generation_config.json"
-    eos = compare.read_json(path).get("eos_token_id")
+    eos = read_object(path).get("eos_token_id")
     if eos is None:
         return []
     stops = eos if isinstance(eos, list) else [eos]

@@ -93,7 +93,7 @@ def _columns(found: Input) -> list[str]:
     if isinstance(found, MemoryInput):
         return list(getattr(found.rows, "column_names", []))
     if found.format == "parquet":
-        with _sound(found.name), _parquet(found) as file:
+        with _undamaged(found.name), _parquet(found) as file:
             return list(file.schema_arrow.names)
     return list(next((batch.schema.names for batch in batches(found, None)), []))
 
@@ -105,7 +105,7 @@ def batches(found: Input, columns: Iterable[str] | None = COLUMNS) -> Iterator[p
         DataError: A columnar file ends too early or is damaged.
     """
     wanted = None if columns is None else list(columns)
-    with _sound(found.name):
+    with _undamaged(found.name):
         for batch in _batches(found, wanted):
             if wanted is None:
                 yield batch
@@ -114,7 +114,7 @@ def batches(found: Input, columns: Iterable[str] | None = COLUMNS) -> Iterator[p
 
 
 @contextlib.contextmanager
-def _sound(path: str) -> Iterator[None]:
+def _undamaged(path: str) -> Iterator[None]:
     """Turns what pyarrow raises for a damaged file into an error that names it."""
     try:
         yield

@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from turnmill.check.findings import Findings
 from turnmill.check.replay import Replay
-from turnmill.encoder import Encoder
 from turnmill.encoder.feed import outputs
+from turnmill.encoder.session import Session, ShardOptions
 from turnmill.errors import TurnmillError
 from turnmill.inputs.find import find_inputs
-from turnmill.output.reader import data_table
+from turnmill.output.formats import format_of
 from turnmill.prepare.plan import ShardSpec, make_plan
 from turnmill.recipe import Input, Recipe
 from turnmill.storage.remote import AnyPath
@@ -58,9 +58,9 @@ def verify(
     if missing or not names:
         return f"the source {missing[0]} is not there" if missing else "no source is recorded"
     try:
-        encoder = Encoder(_recipe(record, tokenizer))
+        session = Session(_recipe(record, tokenizer))
         inputs = [_input(item) for item in record["inputs"]]
-        plan = make_plan(find_inputs(inputs), encoder, threads=threads)
+        plan = make_plan(find_inputs(inputs), session, threads=threads)
     except (TurnmillError, OSError) as error:
         return str(error)
     written = {_shard_name(shard): shard for shard in record["shards"]}
@@ -70,7 +70,7 @@ def verify(
     first = 0
     for spec in plan.shards:
         path = directory / written[spec.name]["data"]
-        first = _verify_shard(verified, spec, encoder, path, first, threads, keep)
+        first = _verify_shard(verified, spec, session, path, first, threads, keep)
     return verified
 
 
@@ -97,25 +97,18 @@ def _shard_name(shard: dict[str, Any]) -> str:
 def _verify_shard(
     verified: Verified,
     spec: ShardSpec,
-    encoder: Encoder,
+    session: Session,
     path: AnyPath,
     first: int,
     threads: int | None,
     keep: int,
 ) -> int:
     """Verifies one shard; ``first`` is the number of its first sample, and so is the result."""
-    shard = encoder._for_input(spec.input.own_keys).open_shard(
-        "messages" if spec.schema == "auto" else spec.schema,
-        spec.input.name,
-        spec.input.format == "array",
-        spec.part.first_row,
-        spec.part.first_line,
-        threads,
-        None,
-        spec.mixed,
-        evidence=keep,
+    options = ShardOptions.of(
+        spec.input, spec.schema, spec.part, threads=threads, mixed=spec.mixed, evidence=keep
     )
-    written = _compared(data_table(path))
+    shard = session.open_shard(options)
+    written = _compared(format_of(path).read(path))
     samples: dict[int, int] = {}
     at = indexed = 0
     differs: int | None = None

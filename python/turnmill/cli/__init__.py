@@ -35,7 +35,7 @@ class Verb(Protocol):
     def parser(self) -> Parser:
         """The verb's options."""
 
-    def run(self, arguments: Arguments, talk: Terminal) -> int:
+    def run(self, arguments: Arguments, console: Terminal) -> int:
         """Does the work and returns the exit code."""
 
 
@@ -43,20 +43,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
     prepare_streams()
-    talk = terminal()
+    console = terminal()
     try:
         _start.ready()
-        code = _dispatch(argv, talk)
+        code = _dispatch(argv, console)
         flush()
         return code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - said in one place
-        return report(error, talk)
+        return report(error, console)
 
 
-def _dispatch(argv: list[str], talk: Terminal) -> int:
+def _dispatch(argv: list[str], console: Terminal) -> int:
     if not argv or argv[0] in {"-h", "--help", "help"}:
         if len(argv) > 1 and argv[1] in VERBS:
-            return _dispatch([argv[1], "--help"], talk)
+            return _dispatch([argv[1], "--help"], console)
         print(_overview(terminal(sys.stdout)))
         return 0 if argv else 2
     if argv[0] in {"-V", "--version"}:
@@ -70,7 +70,7 @@ def _dispatch(argv: list[str], talk: Terminal) -> int:
     if any(word in {"-h", "--help"} for word in argv[1:]):
         print(parser.help(terminal(sys.stdout)))
         return 0
-    return verb.run(parser.parse(argv[1:]), talk)
+    return verb.run(parser.parse(argv[1:]), console)
 
 
 def _unknown_verb(name: str) -> UsageError:

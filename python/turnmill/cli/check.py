@@ -20,7 +20,7 @@ from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
 from turnmill.cli.standard_output import print_json
 
 if TYPE_CHECKING:
-    from turnmill.check.findings import Rule
+    from turnmill.check.rules import Rule
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
 
@@ -99,7 +99,7 @@ def parser() -> Parser:
     )
 
 
-def run(arguments: Arguments, _talk: Terminal) -> int:
+def run(arguments: Arguments, _console: Terminal) -> int:
     """Prints the findings; 1 when one of them is an error."""
     if arguments.explain is not None:
         _explain(arguments.explain, as_json=bool(arguments.json))
@@ -153,7 +153,7 @@ def _template_source(given: str | None) -> str | None:
 
 
 def _known_rule(name: str) -> Rule:
-    from turnmill.check.findings import rule
+    from turnmill.check.rules import rule
     from turnmill.errors import DataError
 
     try:
@@ -164,7 +164,7 @@ def _known_rule(name: str) -> Rule:
 
 def _explain(name: str, *, as_json: bool) -> None:
     from turnmill.check.document import page
-    from turnmill.check.findings import rules
+    from turnmill.check.rules import rules
 
     if name == "all":
         every = [vars(found) for found in rules().values()]

@@ -37,30 +37,30 @@ def parser() -> Parser:
     )
 
 
-def run(arguments: Arguments, talk: Terminal) -> int:
+def run(arguments: Arguments, console: Terminal) -> int:
     """Prepares the demo data, shows what became of three rows, and checks data that never ends."""
     if arguments.output is not None:
-        return _demo(Path(arguments.output), arguments, talk)
+        return _demo(Path(arguments.output), arguments, console)
     with tempfile.TemporaryDirectory(prefix="turnmill-demo-") as directory:
-        return _demo(Path(directory, "out"), arguments, talk)
+        return _demo(Path(directory, "out"), arguments, console)
 
 
-def _demo(output: Path, arguments: Arguments, talk: Terminal) -> int:
+def _demo(output: Path, arguments: Arguments, console: Terminal) -> int:
     tokenizer = str(DATA / "tokenizer")
     words = [str(DATA / "data"), "-o", str(output), "--tokenizer", tokenizer]
     if arguments.quiet:
         words.append("--quiet")
     if arguments.json:
-        return prepare.run(prepare.parser().parse([*words, "--json"]), talk)
-    _say("prepare", words, arguments, talk)
-    code = prepare.run(prepare.parser().parse(words), talk)
+        return prepare.run(prepare.parser().parse([*words, "--json"]), console)
+    _say("prepare", words, arguments, console)
+    code = prepare.run(prepare.parser().parse(words), console)
     if code == 0 and not arguments.quiet:
         for place in (["-n", "2"], ["--source", _first_reject(output)]):
-            _say("show", [str(output), *place], arguments, talk)
-            show.run(show.parser().parse([str(output), *place]), talk)
+            _say("show", [str(output), *place], arguments, console)
+            show.run(show.parser().parse([str(output), *place]), console)
         words = [str(DATA / "cache" / "unterminated.jsonl"), "--tokenizer", tokenizer]
-        _say("check", words, arguments, talk)
-        check.run(check.parser().parse(words), talk)
+        _say("check", words, arguments, console)
+        check.run(check.parser().parse(words), console)
     return code
 
 
@@ -72,7 +72,7 @@ def _first_reject(output: Path) -> str:
     return next(f"{row['source']}:{row['line']}" for row in rejects if row["line"] is not None)
 
 
-def _say(verb: str, words: list[str], arguments: Arguments, talk: Terminal) -> None:
+def _say(verb: str, words: list[str], arguments: Arguments, console: Terminal) -> None:
     """Shows the command that does the same."""
     if not arguments.quiet:
-        talk.write(talk.style(f"\n$ turnmill {verb} {shlex.join(words)}", "bold"))
+        console.write(console.style(f"\n$ turnmill {verb} {shlex.join(words)}", "bold"))

@@ -19,10 +19,10 @@ _REPORT = "please report this, with the output of `turnmill --version`"
 _ISSUES = "set TURNMILL_TRACEBACK=1 to see where it happened"
 
 
-def report(error: BaseException, talk: Terminal) -> int:
+def report(error: BaseException, console: Terminal) -> int:
     """Says what went wrong, where, and what to do; gives the exit code."""
     if isinstance(error, KeyboardInterrupt):
-        return _interrupted(error, talk)
+        return _interrupted(error, console)
     give_up()
     if isinstance(error, BrokenPipeError):
         return DATA
@@ -30,13 +30,13 @@ def report(error: BaseException, talk: Terminal) -> int:
         raise error
     what, place, hint = describe(error)
     first, *more = visible(what).split("\n")
-    talk.write(talk.style("error", "bold", "red") + ": " + first)
+    console.write(console.style("error", "bold", "red") + ": " + first)
     for line in more:
-        talk.write(line)
+        console.write(line)
     if place:
-        talk.write("  at " + talk.style(visible(place), "cyan"))
+        console.write("  at " + console.style(visible(place), "cyan"))
     for line in visible(hint).split("\n") if hint else []:
-        talk.write(talk.style("hint", "bold", "cyan") + ": " + line)
+        console.write(console.style("hint", "bold", "cyan") + ": " + line)
     return exit_code(error)
 
 
@@ -87,9 +87,9 @@ def exit_code(error: BaseException) -> int:
     return DATA if isinstance(error, DataError | OSError) else USAGE
 
 
-def _interrupted(error: KeyboardInterrupt, talk: Terminal) -> int:
-    talk.write(talk.style("interrupted", "bold", "yellow"))
+def _interrupted(error: KeyboardInterrupt, console: Terminal) -> int:
+    console.write(console.style("interrupted", "bold", "yellow"))
     hint = _noted_hint(error)
     if hint:
-        talk.write(talk.style("hint", "bold", "cyan") + ": " + hint)
+        console.write(console.style("hint", "bold", "cyan") + ": " + hint)
     return INTERRUPTED

@@ -59,14 +59,13 @@ def parser() -> Parser:
     )
 
 
-def run(arguments: Arguments, talk: Terminal) -> int:
+def run(arguments: Arguments, console: Terminal) -> int:
     """Packs the output."""
     if arguments.out is None:
         raise UsageError("no output is named", "name a directory that prepare wrote")
     if arguments.length is None:
         raise UsageError("no length is given", "add --length N, the tokens that a row holds")
     from turnmill import pack
-    from turnmill.packing.summary import closing
 
     names = ("strategy", "window", "seed", "over_length")
     given = {name: getattr(arguments, name) for name in names}
@@ -79,8 +78,8 @@ def run(arguments: Arguments, talk: Terminal) -> int:
         **chosen,
     )
     if not arguments.quiet:
-        for line in closing(made, talk):
-            talk.write(line)
+        for line in made.summary(console):
+            console.write(line)
     if arguments.json:
         print_json(made.to_dict())
     return 0

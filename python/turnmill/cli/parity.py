@@ -45,7 +45,7 @@ def parser() -> Parser:
     )
 
 
-def run(arguments: Arguments, _talk: Terminal) -> int:
+def run(arguments: Arguments, _console: Terminal) -> int:
     """Prints the comparison; 1 where a difference is not explained."""
     if not arguments.data:
         raise UsageError("no data is named", "name a file or directory before the options")

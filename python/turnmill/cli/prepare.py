@@ -46,7 +46,7 @@ def parser() -> Parser:
     )
 
 
-def run(arguments: Arguments, talk: Terminal) -> int:
+def run(arguments: Arguments, console: Terminal) -> int:
     """Prepares the data; 0 when something was written."""
     recipe = recipe_from(arguments, _ALL_KEYS)
     inputs = arguments.input or recipe.inputs
@@ -56,10 +56,9 @@ def run(arguments: Arguments, talk: Terminal) -> int:
         raise UsageError("no output directory is named", "add -o DIR")
     from turnmill import prepare
     from turnmill.cli.progress_line import ProgressLine
-    from turnmill.prepare.summary import closing
 
     quiet = bool(arguments.quiet)
-    line = ProgressLine(talk)
+    line = ProgressLine(console)
     try:
         result = prepare(
             inputs,
@@ -75,8 +74,8 @@ def run(arguments: Arguments, talk: Terminal) -> int:
     finally:
         line.clear()
     if not quiet:
-        for text in closing(result, talk):
-            talk.write(text)
+        for text in result.summary(console):
+            console.write(text)
     if arguments.json:
         print_json(result.to_dict())
     return 0

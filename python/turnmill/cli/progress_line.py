@@ -17,36 +17,36 @@ _PERCENT = 9
 
 @dataclass
 class ProgressLine:
-    """Shows the moments of a run, no oftener than an eye or a log wants them."""
+    """Shows the moments of a run, as often as a reader or a log can use them."""
 
-    talk: Terminal
+    console: Terminal
     _shown: float = 0.0
     _drawn: bool = False
 
     def __post_init__(self) -> None:
         # A log gets its first line after ten seconds: short runs stay silent there.
-        self._shown = 0.0 if self.talk.live else time.monotonic()
+        self._shown = 0.0 if self.console.live else time.monotonic()
 
     def __call__(self, moment: Progress) -> None:
         """Shows ``moment`` if it is time to."""
         now = time.monotonic()
-        wait = REDRAW_SECONDS if self.talk.live else PLAIN_LINE_SECONDS
+        wait = REDRAW_SECONDS if self.console.live else PLAIN_LINE_SECONDS
         if now - self._shown < wait:
             return
         self._shown = now
         figures = self._figures(moment)
-        if self.talk.live:
-            room = self.talk.width - columns_of(figures) - _PERCENT
+        if self.console.live:
+            room = self.console.width - columns_of(figures) - _PERCENT
             bar = self._bar(moment, max(_NARROWEST, min(_BAR, room)))
-            self.talk.redraw(bar + clip(figures, self.talk.width - _NARROWEST - _PERCENT))
+            self.console.redraw(bar + clip(figures, self.console.width - _NARROWEST - _PERCENT))
             self._drawn = True
         else:
-            self.talk.write(f"{100 * moment.done:3.0f} %  {figures}")
+            self.console.write(f"{100 * moment.done:3.0f} %  {figures}")
 
     def clear(self) -> None:
         """Removes the line, so that something else can be said."""
         if self._drawn:
-            self.talk.redraw("")
+            self.console.redraw("")
             self._drawn = False
 
     def _bar(self, moment: Progress, width: int) -> str:
@@ -54,7 +54,7 @@ class ProgressLine:
         full, part = divmod(eighths, 8)
         bar = "█" * full + ("" if not part else " ▏▎▍▌▋▊▉"[part])
         rest = "·" * (width - len(bar))
-        drawn = self.talk.style(bar, "green") + self.talk.style(rest, "dim")
+        drawn = self.console.style(bar, "green") + self.console.style(rest, "dim")
         return f"{drawn} {100 * moment.done:3.0f} %  "
 
     def _figures(self, moment: Progress) -> str:

@@ -47,7 +47,7 @@ def parser() -> Parser:
     )
 
 
-def run(arguments: Arguments, _talk: Terminal) -> int:
+def run(arguments: Arguments, _console: Terminal) -> int:
     """Shows the rows on standard output."""
     if arguments.data is None:
         return _show_template(arguments)
@@ -82,7 +82,7 @@ def _show_template(arguments: Arguments) -> int:
             "name a file or directory before the options, or a template with --template",
         )
     from turnmill import Template
-    from turnmill.show.template_study import draw_study, stop_set
+    from turnmill.show.template import draw_study, stop_set
 
     template = Template(**_template_and_tokens(arguments), now=arguments.now)
     study = template.study()

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from turnmill import _core
 from turnmill.errors import DataError, TurnmillError
+from turnmill.storage.remote import open_uri
 
 Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"]
 Compression = Literal["gzip", "zstd"]
@@ -61,6 +62,9 @@ class Part:
 
 Sized = tuple[T, int]
 """A piece of input, and how much of its part it uses up."""
+Piece = tuple[Any, int, int]
+"""A record batch, a list of dicts or a block of JSON; its bytes of text or Arrow data; how much of
+its part it uses up."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class FileInput:
     """The path or URI as the user gave it; the index names it."""
     format: Format
     compression: Compression | None = None
-    own_keys: str = "{}"
+    overrides: str = "{}"
     """Recipe keys that hold for this input alone, as JSON."""
 
     @property
@@ -79,13 +83,24 @@ class FileInput:
         """Whether parts are read as record batches rather than as bytes."""
         return self.format not in {"lines", "array"}
 
+    @property
+    def whole(self) -> Part:
+        """The part that is all of it."""
+        return Part()
+
+    def pieces(self, part: Part) -> Iterator[Piece]:
+        """A part as record batches or as blocks of JSON."""
+        if self.columnar:
+            return ((batch, batch.nbytes, amount) for batch, amount in self.batches(part))
+        return ((block, len(block), amount) for block, amount in self.blocks(part))
+
     def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
         """The SHA-256 of the file's bytes and its parts: one pass over it.
 
         Once ``stopped`` is set the pass ends early, with a result that nobody reads.
         """
         lines = self.format == "lines" and self.compression is None
-        with _named(self.name), _open(self.name) as file:
+        with _naming(self.name), _open(self.name) as file:
             digest = hashlib.sha256()
             # A file of one part starts at its first line: nothing has to be counted.
             cutter = _LineCutter() if lines and file.size() > PART_BYTES else None
@@ -99,7 +114,7 @@ class FileInput:
         return digest.hexdigest(), parts
 
     def _whole_or_grouped(self, size: int) -> list[Part]:
-        with _named(self.name):
+        with _naming(self.name):
             if self.format == "parquet":
                 return _group(_parquet_groups(self.name))
             if self.format == "arrow-file":
@@ -114,7 +129,7 @@ class FileInput:
         Raises:
             DataError: A compressed file ends too early or is damaged.
         """
-        with _named(self.name), _open(self.name) as file:
+        with _naming(self.name), _open(self.name) as file:
             if self.compression:
                 yield from self._decompressed(file)
                 return
@@ -171,7 +186,7 @@ class FileInput:
         Raises:
             DataError: The file is damaged.
         """
-        with _named(self.name):
+        with _naming(self.name):
             try:
                 # Closed here: what a generator raises while it is collected is lost, Ctrl-C too.
                 with contextlib.closing(self._record_batches(part)) as found:
@@ -204,7 +219,7 @@ class FileInput:
                 self._refuse_more(file)
 
     def _refuse_more(self, file: Any) -> None:
-        """Refuses bytes behind the end of a stream: a second stream would be lost in silence."""
+        """Refuses bytes after the end of a stream: a second stream would be lost in silence."""
         end = file.tell()
         if file.read(1):
             message = f"something follows the end of the Arrow stream, at byte {end:,}"
@@ -227,7 +242,7 @@ def read_kind(path: str) -> FileInput:
     Raises:
         DataError: The file is of no format that turnmill reads.
     """
-    with _named(path):
+    with _naming(path):
         with _open(path) as file:
             head = file.read(8)
         for magic, format_ in _MAGIC:
@@ -337,8 +352,6 @@ def _parquet(path: str) -> Any:
 
 def _open(path: str) -> Any:
     if "://" in path:
-        from turnmill.storage.remote import open_uri
-
         filesystem, inner = open_uri(path)
         return filesystem.open_input_file(inner)
     return pa.OSFile(path, "rb")
@@ -355,7 +368,7 @@ def _stop(part: Part, count: int) -> int:
 
 
 @contextlib.contextmanager
-def sound_arrow(path: str) -> Iterator[None]:
+def readable_arrow(path: str) -> Iterator[None]:
     """Turns what the core raises for a batch that breaks Arrow's own rules into a DataError."""
     try:
         yield
@@ -367,7 +380,7 @@ def sound_arrow(path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _named(path: str) -> Iterator[None]:
+def _naming(path: str) -> Iterator[None]:
     """Turns what pyarrow raises for a file into errors that name it."""
     try:
         yield

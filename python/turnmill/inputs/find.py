@@ -18,9 +18,10 @@ from typing import Any
 from turnmill.errors import DataError
 from turnmill.inputs.files import FileInput, read_kind
 from turnmill.inputs.memory import MemoryInput, is_in_memory
-from turnmill.output.sinks import STAGING
 from turnmill.recipe import Input as GivenInput
+from turnmill.storage import STAGING
 from turnmill.storage.local import read_json
+from turnmill.storage.remote import open_uri
 
 Input = FileInput | MemoryInput
 
@@ -63,13 +64,14 @@ def find_inputs(given: Any) -> list[Input]:
 def _inputs(item: Any, position: int) -> Sequence[Input]:
     """The inputs of one item; ``position`` names rows in memory."""
     if isinstance(item, GivenInput):
-        own_keys = json.dumps(item.own_keys(), sort_keys=True)
+        overrides = json.dumps(item.own_keys(), sort_keys=True)
         return [
-            dataclasses.replace(found, own_keys=own_keys) for found in _inputs(item.path, position)
+            dataclasses.replace(found, overrides=overrides)
+            for found in _inputs(item.path, position)
         ]
     if isinstance(item, str | os.PathLike):
         return _readable_files(os.fspath(item))
-    return [MemoryInput.of(listed(item), position)]
+    return [MemoryInput.of(repeatable(item), position)]
 
 
 def _readable_files(path: str) -> list[FileInput]:
@@ -81,7 +83,7 @@ def _readable_files(path: str) -> list[FileInput]:
         raise
 
 
-def listed(rows: Any) -> Any:
+def repeatable(rows: Any) -> Any:
     """An iterator of rows as a list, for it has to be gone through more than once."""
     return list(rows) if isinstance(rows, Iterator) and not is_in_memory(rows) else rows
 
@@ -241,8 +243,6 @@ def _nearest_file(path: str) -> str | None:
 def _remote_files(uri: str) -> list[FileInput]:
     """Files behind a URI of a pyarrow file system; the last part may be a glob."""
     from pyarrow import fs
-
-    from turnmill.storage.remote import open_uri
 
     scheme = uri.split("://", 1)[0]
     base = uri.split("*", 1)[0].rsplit("/", 1)[0] if "*" in uri else uri

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.inputs.files import BATCH_ROWS, Part, Sized
+from turnmill.inputs.files import BATCH_ROWS, Part, Piece, Sized
 from turnmill.recipe import Input as GivenInput
 
 PART_ROWS = 100_000
@@ -33,7 +33,7 @@ class MemoryInput:
     format: Literal["dicts", "table", "dataset"]
     rows: Any = field(repr=False, compare=False)
     compression: None = None
-    own_keys: str = "{}"
+    overrides: str = "{}"
     """Recipe keys that hold for this input alone, as JSON."""
 
     @classmethod
@@ -59,6 +59,17 @@ class MemoryInput:
         """Whether parts are read as record batches."""
         return self.format != "dicts"
 
+    @property
+    def whole(self) -> Part:
+        """The part that is all of it."""
+        return Part(0, len(self.rows))
+
+    def pieces(self, part: Part) -> Iterator[Piece]:
+        """A part as record batches or as lists of dicts."""
+        if self.columnar:
+            return ((batch, batch.nbytes, amount) for batch, amount in self.batches(part))
+        return ((rows, amount, amount) for rows, amount in self.dicts(part))
+
     def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
         """The SHA-256 of the rows and their parts; ends early once ``stopped`` is set."""
         digest = hashlib.sha256(self.format.encode())
@@ -78,7 +89,7 @@ class MemoryInput:
         """What tells the rows of a part from any others."""
         if self.columnar:
             return ((batch.serialize(), amount) for batch, amount in self.batches(part))
-        lines = (json_line(row) for row in self.rows[part.start : part.stop])
+        lines = (_json_line(row) for row in self.rows[part.start : part.stop])
         return ((line, len(line)) for line in lines)
 
     def dicts(self, part: Part) -> Iterator[Sized[list[Any]]]:
@@ -143,8 +154,8 @@ def _table(rows: Any) -> pa.Table:
     raise DataError(message, code="no-input", hint="give a list of dicts or an Arrow table")
 
 
-def json_line(row: Any) -> bytes:
-    """A row as a line of JSON, to tell it from others; for a row that has none, noise."""
+def _json_line(row: Any) -> bytes:
+    """A row as a line of JSON, to tell it from others; noise for a row that JSON cannot hold."""
     try:
         return json.dumps(row, default=_shown).encode() + b"\n"
     except Exception:  # noqa: BLE001 - a cycle, or whatever the objects in a row raise

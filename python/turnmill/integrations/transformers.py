@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from turnmill.check import check_batch
+from turnmill.check.findings import Findings
 from turnmill.errors import DataError
-
-if TYPE_CHECKING:
-    from turnmill.check.findings import Findings
 
 __all__ = ["FirstBatchCheck"]
 
@@ -67,8 +66,6 @@ class FirstBatchCheck:
 
     def check(self, batch: Any) -> Findings:
         """Checks one batch; the findings stay in ``findings``."""
-        from turnmill.check import check_batch
-
         self.findings = check_batch(
             batch, self._tokenizer, stop=self._stop, max_length=self._max_length
         )

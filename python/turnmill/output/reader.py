@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnmill.errors import DataError
-from turnmill.output.sinks import STAGING
+from turnmill.output.formats import format_of
+from turnmill.storage import STAGING
 from turnmill.storage.local import read_json, read_table
 from turnmill.storage.remote import AnyPath, output_path
 
@@ -130,19 +130,6 @@ class Output:
         return WrittenRow(first["source"], first["row"], first["line"], samples)
 
     def _samples(self, shard: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]]
-        rows = data_table(self.path / shard["data"]).take(numbers).to_pylist()
+        data = self.path / shard["data"]
+        rows: list[dict[str, Any]] = format_of(data).read(data).take(numbers).to_pylist()
         return rows
-
-
-def data_table(path: AnyPath) -> pa.Table:
-    """The samples of a data file."""
-    if path.suffix == ".parquet":
-        return read_table(path)
-    with _mapped(path) as file:
-        return pa.ipc.open_stream(file).read_all()
-
-
-def _mapped(path: AnyPath) -> Any:
-    """The file, mapped into memory where it is a local one."""
-    return pa.memory_map(str(path)) if isinstance(path, Path) else path.open("rb")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from turnmill.storage import local
+from turnmill.storage.local import write_json, write_text
 from turnmill.storage.remote import AnyPath
 
 
@@ -17,12 +17,12 @@ def write_serving(directory: AnyPath, facts: dict[str, Any]) -> None:
         facts: From the encoder: ``stop``, ``bos``, ``pad`` and ``template``.
     """
     directory.mkdir(exist_ok=True)
-    local.write_json(directory / "generation_config.json", generation_config(facts))
+    write_json(directory / "generation_config.json", generation_config(facts))
     source = (facts.get("template") or {}).get("source")
     if source is not None:
-        local.write_text(directory / "chat_template.jinja", source)
-    local.write_text(directory / "Modelfile", modelfile(facts))
-    local.write_text(directory / "README.md", _readme(facts, has_template=source is not None))
+        write_text(directory / "chat_template.jinja", source)
+    write_text(directory / "Modelfile", modelfile(facts))
+    write_text(directory / "README.md", _readme(facts, has_template=source is not None))
 
 
 def generation_config(facts: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from turnmill.packing.dataset import PackedDataset
 from turnmill.packing.lengths import pack_lengths
-from turnmill.packing.packs import Pack, pack
+from turnmill.packing.packs import pack
+from turnmill.packing.result import Pack
 
 __all__ = ["Pack", "PackedDataset", "pack", "pack_lengths"]

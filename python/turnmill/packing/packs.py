@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from turnmill._arguments import whole_number
+from turnmill._version import VERSION
 from turnmill.errors import ArgumentError, DataError
 from turnmill.packing.lengths import MOST_SEED, WINDOW, options
+from turnmill.packing.result import Pack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from turnmill.output.reader import Output
     from turnmill.packing.index import PackIndex
-    from turnmill.packing.report import Report
-    from turnmill.prepare.trainers import NextStep
     from turnmill.storage.remote import AnyPath
 
 RECORD = "pack.json"
@@ -26,59 +24,6 @@ INDEX = "packs.parquet"
 STRATEGIES = ("best-fit", "global", "in-order", "split", "none")
 OVER_LENGTH = ("error", "alone", "reject")
 _RECORD_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Pack:
-    """A pack index that lies in a directory of the output, and the rows made from it if any."""
-
-    path: AnyPath
-    """The directory."""
-    record: dict[str, Any]
-    """Its ``pack.json``: what it was made of, the report, the hashes of its files."""
-
-    @property
-    def report(self) -> Report:
-        """How full the packs are, and what mixes in them."""
-        from turnmill.packing.report import Report
-
-        return Report(**self.record["report"])
-
-    @property
-    def length(self) -> int:
-        """Tokens that a pack holds."""
-        return int(self.record["made_of"]["length"])
-
-    @property
-    def rows(self) -> dict[str, Any] | None:
-        """What was written of packed rows: files, columns, trained tokens."""
-        rows: dict[str, Any] | None = self.record["rows"]
-        return rows
-
-    @property
-    def next_steps(self) -> list[NextStep]:
-        """What each trainer needs so that attention does not mix documents."""
-        from turnmill.packing.trainers import next_steps
-
-        output = str(self.path).removesuffix(f"/{self.path.name}")
-        return next_steps(
-            output,
-            str(self.path),
-            self.length,
-            rows=self.rows is not None,
-            format_=self.record["samples"]["format"],
-            columns=self.record["samples"]["columns"],
-        )
-
-    def __str__(self) -> str:
-        from turnmill._terminal import terminal
-        from turnmill.packing.summary import closing
-
-        return "\n".join(closing(self, terminal(sys.stdout, colour=False)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """As ``turnmill pack --json`` prints it."""
-        return {"path": str(self.path), **self.record}
 
 
 def pack(
@@ -120,8 +65,7 @@ def pack(
             there already.
         OSError: A file cannot be read or written.
     """
-    from turnmill.output.sinks import STAGING
-    from turnmill.storage import local
+    from turnmill.storage import STAGING, local
 
     whole_number(seed, "seed", 0, MOST_SEED)
     how = options(length, strategy, window, seed, over_length)
@@ -155,10 +99,8 @@ def open_output(path: str | os.PathLike[str]) -> Output:
 
 def _made_of(output: Output, how: dict[str, Any]) -> dict[str, Any]:
     """What decides the bytes of a pack."""
-    import turnmill
-
     return {
-        "turnmill": turnmill.__version__,
+        "turnmill": VERSION,
         "length": how["capacity"],
         **{key: how[key] for key in ("strategy", "window", "seed", "over_length")},
         "output": output_hash(output),
@@ -238,10 +180,11 @@ def _make(
 
 def _samples(output: Output) -> dict[str, Any]:
     """In which form the samples lie that were packed."""
-    from turnmill.output.sinks import column_names
+    from turnmill.output.formats import format_of
 
     data = output.path / _shards(output)[0]["data"]
-    return {"format": data.suffix.removeprefix("."), "columns": column_names(data)}
+    format_ = format_of(data)
+    return {"format": format_.name, "columns": format_.column_names(data)}
 
 
 def _index(output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any]) -> PackIndex:
@@ -305,10 +248,10 @@ def _commit_rows(directory: AnyPath, record: dict[str, Any]) -> None:
     import hashlib
     import json
 
-    from turnmill.prepare.commit import dataset_state
+    from turnmill.output.formats import FORMATS
     from turnmill.storage import local
 
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     files = [entry["file"] for entry in record["rows"]["files"]]
-    local.write_json(directory / "dataset_info.json", {})
-    local.write_json(directory / "state.json", dataset_state(files, digest))
+    for name, value in FORMATS["arrow"].descriptions(files, digest).items():
+        local.write_json(directory / name, value)

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill.errors import DataError
-from turnmill.output.reader import Output, data_table
+from turnmill.output.formats import format_of
+from turnmill.output.reader import Output
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
 
@@ -101,7 +102,7 @@ def _blocks(path: AnyPath) -> list[_Block]:
     if path.suffix != ".parquet":
         return [
             _Block(batch.num_rows, batch.schema.names, partial(_itself, batch), costly=False)
-            for batch in data_table(path).to_batches()
+            for batch in format_of(path).read(path).to_batches()
         ]
     with path.open("rb") as opened:
         file = pq.ParquetFile(opened)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from turnmill.prepare import trainers
-from turnmill.prepare.trainers import NextStep
+from turnmill.output import trainers
+from turnmill.output.formats import Format
+from turnmill.output.trainers import NextStep
 
 
 def next_steps(
-    output: str, pack: str, length: int, *, rows: bool, format_: str, columns: Sequence[str]
+    output: str, pack: str, length: int, *, rows: bool, format_: Format, columns: Sequence[str]
 ) -> list[NextStep]:
     """Settings for trainers.
 
@@ -19,11 +20,11 @@ def next_steps(
         pack: The directory of the pack inside it.
         length: Tokens of a packed row.
         rows: Whether packed rows are written.
-        format_: The format of the output, ``arrow`` or ``parquet``.
+        format_: The format of the output.
         columns: The columns of its data files.
     """
     loaded = [_trl(pack), _transformers(pack)] if rows else [_unwritten(pack)]
-    _, axolotl, llama_factory = trainers.next_steps(output, length, format_, columns)
+    _, axolotl, llama_factory = trainers.next_steps(output, format_, length, columns)
     if "labels" in columns and "attention_mask" in columns:
         axolotl = _axolotl(axolotl)
         llama_factory = replace(llama_factory, reason=_ITS_OWN_FORM)

@@ -1,15 +1,19 @@
-"""Compares with the installed transformers what turnmill makes of the user's own rows."""
+"""Compares with the installed transformers what turnmill makes of the user's own rows.
+
+What the function needs is imported in it: `turnmill --help` is not to wait for it.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
+from turnmill._recipe_argument import checked_recipe
 from turnmill.errors import RecipeError
+from turnmill.recipe import Recipe
 
 if TYPE_CHECKING:
     from turnmill.parity.result import Parity
-    from turnmill.recipe import Recipe
 
 __all__ = ["parity"]
 
@@ -49,9 +53,7 @@ def parity(
     if against != "transformers":
         message = f"`against` cannot be {against!r}"
         raise RecipeError(message, code="bad-value", hint='it takes "transformers"')
-    from turnmill._arguments import checked_recipe
     from turnmill.parity.compare import compare
-    from turnmill.recipe import Recipe
 
     if recipe is None:
         recipe = Recipe(tokenizer=tokenizer or "", **keys)

@@ -7,22 +7,21 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
-import turnmill
 from turnmill import _core
-from turnmill.encoder import Encoder
+from turnmill._version import VERSION
+from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.row import EncodedRow, encode_row
+from turnmill.encoder.session import Session
 from turnmill.errors import TurnmillError
 from turnmill.inputs.find import Input, find_inputs
-from turnmill.inputs.rows import EncodedRow, PickedRow, encode_row, rows_of
+from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.parity.reference import Reference, Theirs
 from turnmill.parity.result import UNEXPLAINED, Difference, Kind, Parity
-from turnmill.prepare.plan import schema_of
-
-if TYPE_CHECKING:
-    from turnmill.recipe import Recipe
+from turnmill.recipe import Recipe
 
 _IDS_RULES = (
     "special-token-in-content",
@@ -41,17 +40,17 @@ def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
     # transformers has no other clock than the machine's.
     now = dt.datetime.now().isoformat(timespec="seconds")  # noqa: DTZ005
     recipe = dataclasses.replace(recipe, now=now)
-    encoder = Encoder(recipe)
-    facts = encoder._facts()
+    session = Session(recipe)
+    facts = session.facts()
     template = facts["template"] or {}
     given = template.get("source") if recipe.template is not None else None
-    reference = Reference(encoder._path, given)
+    reference = Reference(session.path, given)
     has_mask = "endgeneration" in (template.get("source") or "")
-    versions = {"turnmill": turnmill.__version__, **reference.versions}
+    versions = {"turnmill": VERSION, **reference.versions}
     found = Parity(versions, has_mask)
-    side = _Side(encoder, reference, found)
+    side = _Side(session, reference, found)
     for input_ in find_inputs(data):
-        schema = schema_of(input_, encoder)
+        schema = inspect_input(input_, session).schema
         for picked in islice(rows_of(input_), rows):
             found.rows += 1
             side.compare(input_, schema, picked)
@@ -61,17 +60,17 @@ def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
 class _Side:
     """Both sides, and what was found."""
 
-    def __init__(self, encoder: Encoder, reference: Reference, found: Parity) -> None:
-        self._encoder = encoder
+    def __init__(self, session: Session, reference: Reference, found: Parity) -> None:
+        self._session = session
         self._reference = reference
         self._found = found
-        self._tokenizer = turnmill.Tokenizer(encoder._path)
-        self._stops = {stop["id"] for stop in encoder._facts()["stop"]}
-        self._variants: dict[str, Encoder | None] = {}
+        self._tokenizer = session.tokenizer()
+        self._stops = session.stop_ids()
+        self._variants: dict[str, Session | None] = {}
 
     def compare(self, input_: Input, schema: str, picked: PickedRow) -> None:
         """Compares one row."""
-        ours = self._encoder._core.look(_json(picked), schema)
+        ours = self._session.look(_json(picked), schema)
         if ours is None or "messages" not in ours:
             # No conversation, or none that could be read: nothing reaches a template.
             return
@@ -83,13 +82,13 @@ class _Side:
             return
         if row.differs("render", ours["text"], theirs.text, UNEXPLAINED):
             return
-        made = encode_row(picked, self._encoder, input_, schema)
+        made = encode_row(picked, self._session, input_, schema)
         if self._same_ids(row, made, theirs, ours["text"]) and theirs.mask is not None:
             variant = lambda key: self._variant_mask(key, input_, schema, picked)  # noqa: E731
             self._same_mask(row, made, theirs, ours["weights"], variant)
 
     def _merged(self, ours: dict[str, Any]) -> dict[str, Any]:
-        return {**ours, "variables": {**self._encoder.recipe.template_kwargs, **ours["variables"]}}
+        return {**ours, "variables": {**self._session.recipe.template_kwargs, **ours["variables"]}}
 
     def _one_refuses(self, row: _Row, ours: dict[str, Any], theirs: Theirs | str) -> None:
         refused = isinstance(theirs, str), "text" not in ours
@@ -124,7 +123,7 @@ class _Side:
     def _cause(self, made: EncodedRow) -> str:
         """The rules that the row was counted under; else the key that cuts elsewhere."""
         rules = [rule for rule in _IDS_RULES if made.counts.get(rule)]
-        if self._encoder.recipe.boundary == "apart":
+        if self._session.recipe.boundary == "apart":
             rules.append("boundary = apart")
         return " + ".join(rules) or UNEXPLAINED
 
@@ -140,9 +139,9 @@ class _Side:
             return
         keys = {"reasoning": "train-empty", "history": "as-rendered", "train_on": "assistant"}
         causes = [
-            f"{key} = {getattr(self._encoder.recipe, key)}"
+            f"{key} = {getattr(self._session.recipe, key)}"
             for key, exact in keys.items()
-            if getattr(self._encoder.recipe, key) != exact and variant(f"{key}={exact}") != trained
+            if getattr(self._session.recipe, key) != exact and variant(f"{key}={exact}") != trained
         ]
         rules = ("turn-without-prompt", "untrained-assistant-turn", "terminator-cut")
         own = any(weight is not None for weight in weights)
@@ -160,15 +159,15 @@ class _Side:
             key, _, value = setting.partition("=")
             changed: dict[str, Any] = {key: value}
             try:
-                encoder = Encoder(dataclasses.replace(self._encoder.recipe, **changed))
+                session = Session(dataclasses.replace(self._session.recipe, **changed))
             except TurnmillError:
                 self._variants[setting] = None
             else:
-                self._variants[setting] = encoder
-        encoder_ = self._variants[setting]
-        if encoder_ is None:
+                self._variants[setting] = session
+        session_ = self._variants[setting]
+        if session_ is None:
             return None
-        samples = encode_row(picked, encoder_, input_, schema).samples
+        samples = encode_row(picked, session_, input_, schema).samples
         return _trained(samples[0]) if len(samples) == 1 else None
 
     def _token_text(self, ids: Sequence[int]) -> str:
@@ -222,7 +221,7 @@ def _trained(sample: dict[str, Any]) -> list[int]:
     return [int(label != -100) for label in sample["labels"]]
 
 
-def _cut(mask: list[int], ids: list[int], stops: set[int]) -> list[int]:
+def _cut(mask: list[int], ids: list[int], stops: frozenset[int]) -> list[int]:
     """A mask without what stands in its runs behind their first stop id."""
     cut, ended = [], False
     for marked, id_ in zip(mask, ids, strict=True):

@@ -2,18 +2,22 @@
 
 ``plan -> run_shard … -> commit``: the plan depends on the inputs' bytes, each shard is made by a
 pure function, and the commit makes the finished shards one data set.
+
+Modules that import pyarrow are imported in the function: `turnmill --help` is not to wait for it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
+from turnmill._arguments import thread_count
+from turnmill._recipe_argument import checked_recipe
+from turnmill.recipe import Recipe
+
 if TYPE_CHECKING:
     from turnmill.prepare.progress import Watcher
-    from turnmill.prepare.run import Run
-    from turnmill.recipe import Recipe
+    from turnmill.prepare.result import Run
 
 __all__ = ["prepare"]
 
@@ -52,19 +56,16 @@ def prepare(
         RecipeError: The recipe needs a decision, or the output was made with another recipe.
         OSError: A file cannot be read or written.
     """
-    from turnmill import Encoder
-    from turnmill._arguments import checked_recipe, thread_count
+    from turnmill.encoder.session import Session
     from turnmill.prepare.record import settled_now
-    from turnmill.prepare.run import run_with
+    from turnmill.prepare.run import run
     from turnmill.storage.remote import output_path
 
     checked_recipe(recipe)
     count = thread_count(threads)
     place = output_path(output)
-    now = recipe.now or settled_now(place)
-    return run_with(
-        Encoder(dataclasses.replace(recipe, now=now)),
-        recipe.to_dict(),
+    return run(
+        Session(recipe, now=None if recipe.now else settled_now(place)),
         recipe.inputs if inputs is None else inputs,
         place,
         threads=count,

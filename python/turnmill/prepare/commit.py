@@ -1,7 +1,8 @@
 """The commit: when every shard has its receipt, the output becomes a data set.
 
-The order is the promise: rejects and serving files, then ``turnmill.json``, then ``state.json``. A
-directory with a ``state.json`` (Arrow) or a ``turnmill.json`` (Parquet) is complete.
+The order is the promise: rejects and serving files, then ``turnmill.json``, then the files by which
+loaders know the data. A directory with a ``state.json`` (Arrow) or a ``turnmill.json`` (Parquet) is
+complete.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from turnmill.errors import DataError
+from turnmill.output.files import ShardFiles, shard_files
+from turnmill.output.formats import FORMATS, Format
 from turnmill.output.serving import write_serving
-from turnmill.output.sinks import STAGING, ShardFiles, shard_files
+from turnmill.output.tables import TableWriter
 from turnmill.prepare.plan import Plan, ShardSpec
 from turnmill.prepare.record import run_record
 from turnmill.prepare.shard import Receipt, Tally
-from turnmill.storage import local
+from turnmill.storage import STAGING
+from turnmill.storage.local import file_sha256, read_json, read_table, whole_file, write_json
 from turnmill.storage.remote import AnyPath
 
 PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
@@ -54,33 +57,33 @@ class Totals:
         }
 
 
-def finished(spec: ShardSpec, output: AnyPath, format_: str) -> Receipt | None:
+def finished(spec: ShardSpec, output: AnyPath, format_: Format) -> Receipt | None:
     """The receipt of a shard that an earlier run finished, if its files are there and whole."""
     files = shard_files(spec.name, format_)
     receipt = read_receipt(output / files.receipt)
     if receipt is None or receipt.identity != json.loads(json.dumps(spec.identity())):
         return None
-    return receipt if _whole(output, files, receipt) else None
+    return receipt if _is_whole(output, files, receipt) else None
 
 
 def read_receipt(path: AnyPath) -> Receipt | None:
     """A receipt; ``None`` where there is none, or a damaged one."""
     try:
-        value = local.read_json(path)
+        value = read_json(path)
         return None if value is None else Receipt.from_dict(value)
     except (DataError, TypeError, KeyError):
         return None
 
 
-def _whole(output: AnyPath, files: ShardFiles, receipt: Receipt) -> bool:
+def _is_whole(output: AnyPath, files: ShardFiles, receipt: Receipt) -> bool:
     named = {"data": files.data, "index": files.index, "rejects": files.rejects}
     return all(
-        (output / path).exists() and local.file_sha256(output / path) == receipt.sha256[kind]
+        (output / path).exists() and file_sha256(output / path) == receipt.sha256[kind]
         for kind, path in named.items()
     )
 
 
-def add_up(output: AnyPath, format_: str, plan: Plan, receipts: Iterable[Receipt]) -> Totals:
+def add_up(output: AnyPath, format_: Format, plan: Plan, receipts: Iterable[Receipt]) -> Totals:
     """Adds the receipts up, and takes the length percentiles from the index files."""
     tally = Tally()
     rejected: dict[str, int] = {}
@@ -107,7 +110,7 @@ def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
     """Exact percentiles (the smallest length that at least so many per cent do not exceed)."""
     histogram = np.zeros(0, np.int64)
     for path in indexes:
-        for chunk in local.read_table(path, ["length"])["length"].chunks:
+        for chunk in read_table(path, ["length"])["length"].chunks:
             # Not `to_numpy`, which imports pandas: a quarter of a second.
             lengths = np.from_dlpack(chunk)
             if len(lengths):
@@ -124,11 +127,11 @@ def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
 
 def commit(
     output: AnyPath,
-    format_: str,
+    format_: Format,
     plan: Plan,
     receipts: list[Receipt],
     totals: Totals,
-    made_of: dict[str, Any],
+    identity: dict[str, Any],
 ) -> None:
     """Makes the shards one data set, in an order that leaves nothing half-written.
 
@@ -136,51 +139,35 @@ def commit(
 
     Args:
         output: The output directory.
-        format_: ``arrow`` or ``parquet``.
+        format_: The format of the data files.
         plan: The plan.
         receipts: One for each shard of the plan, in its order.
         totals: What :func:`add_up` gave.
-        made_of: The recipe and the encoder's facts, from :mod:`turnmill.prepare.record`.
+        identity: The recipe and the encoder's facts, from :mod:`turnmill.prepare.record`.
     """
     files = [shard_files(spec.name, format_) for spec in plan.shards]
-    write_serving(output / "serving", made_of["facts"])
-    record = run_record(plan, files, receipts, totals.to_dict(), made_of)
+    write_serving(output / "serving", identity["facts"])
+    record = run_record(plan, files, receipts, totals.to_dict(), identity)
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-    if format_ == "arrow":
-        local.write_json(output / "dataset_info.json", {})
-    local.write_json(output / "turnmill.json", record)
-    if format_ == "arrow":
-        data_files = [file.data for file in files]
-        local.write_json(output / "state.json", dataset_state(data_files, digest))
+    write_json(output / "turnmill.json", record)
+    for name, value in format_.descriptions([file.data for file in files], digest).items():
+        write_json(output / name, value)
     _remove_orphans(output, files)
 
 
-def dataset_state(data_files: list[str], digest: str) -> dict[str, Any]:
-    """Every key that ``datasets.load_from_disk`` reads; a missing one is a KeyError there."""
-    return {
-        "_data_files": [{"filename": name} for name in data_files],
-        "_fingerprint": digest[:16],
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
-    }
-
-
-def merge_rejects(output: AnyPath, format_: str, plan: Plan) -> None:
+def merge_rejects(output: AnyPath, format_: Format, plan: Plan) -> None:
     """Makes one list of the rejects of all shards that ran, for runs too that end in nothing."""
     files = [output / shard_files(spec.name, format_).rejects for spec in plan.shards]
-    with local.whole_file(output / "rejects.parquet") as target:
+    with whole_file(output / "rejects.parquet") as target:
         writer = None
         for path in files:
             if not path.exists():
                 continue
-            table = local.read_table(path)
+            table = read_table(path)
             if writer is None:
-                writer = pq.ParquetWriter(target, table.schema, compression="zstd")
+                writer = TableWriter(target, table.schema)
             if table.num_rows:
-                writer.write_table(table, row_group_size=table.num_rows)
+                writer.write_table(table)
         if writer is not None:
             writer.close()
 
@@ -193,8 +180,7 @@ def _remove_orphans(output: AnyPath, files: list[ShardFiles]) -> None:
         for name in (shard.data, shard.index, shard.rejects, shard.receipt)
     }
     found = [
-        *output.glob("data-*.arrow"),
-        *output.glob("data-*.parquet"),
+        *(path for name in FORMATS for path in output.glob(f"data-*.{name}")),
         *output.glob("index-*.parquet"),
         *(output / STAGING).glob("re*-*.*"),
     ]

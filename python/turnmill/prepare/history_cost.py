@@ -7,25 +7,25 @@ from typing import Any
 
 from turnmill._terminal import count
 
-Prices = dict[str, Any]
+HistoryCost = dict[str, Any]
 """``rows`` looked at, ``rewritten`` ones of them, and by choice samples, turns, tokens, trained."""
 
 _TAKEN = "as-rendered"
 """What ``history = auto`` does with rows that lose none of their own text."""
 
 
-def add_up(prices: Sequence[Prices | None]) -> Prices | None:
-    """The prices of all inputs together; none where no input has any."""
-    known = [price for price in prices if price is not None]
+def add_up(costs: Sequence[HistoryCost | None]) -> HistoryCost | None:
+    """The costs of all inputs together; none where no input has any."""
+    known = [cost for cost in costs if cost is not None]
     if not known:
         return None
-    names = [name for name in known[0]["choices"] if all(name in p["choices"] for p in known)]
+    names = [name for name in known[0]["choices"] if all(name in c["choices"] for c in known)]
     return {
-        "rows": sum(price["rows"] for price in known),
-        "rewritten": sum(price["rewritten"] for price in known),
+        "rows": sum(cost["rows"] for cost in known),
+        "rewritten": sum(cost["rewritten"] for cost in known),
         "choices": {
             name: {
-                key: sum(price["choices"][name][key] for price in known)
+                key: sum(cost["choices"][name][key] for cost in known)
                 for key in known[0]["choices"][name]
             }
             for name in names
@@ -33,15 +33,15 @@ def add_up(prices: Sequence[Prices | None]) -> Prices | None:
     }
 
 
-def in_words(prices: Prices) -> str:
-    """The price list as a sentence for the end of a run."""
+def in_words(cost: HistoryCost) -> str:
+    """The costs as a sentence for the end of a run."""
     choices = [
-        f"{name}{' (taken)' if name == _TAKEN else ''} trains {count(price['trained'])} tokens "
-        f"in {count(price['samples'])} samples of {count(price['tokens'])}"
-        for name, price in prices["choices"].items()
+        f"{name}{' (taken)' if name == _TAKEN else ''} trains {count(choice['trained'])} tokens "
+        f"in {count(choice['samples'])} samples of {count(choice['tokens'])}"
+        for name, choice in cost["choices"].items()
     ]
     return (
-        f"in {count(prices['rewritten'])} of the first {count(prices['rows'])} rows the template "
+        f"in {count(cost['rewritten'])} of the first {count(cost['rows'])} rows the template "
         "shows earlier turns otherwise than inference did; on all of these rows --history "
         + "; ".join(choices)
     )

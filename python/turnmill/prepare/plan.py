@@ -12,18 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
-from turnmill import _core
-from turnmill.errors import DataError
-from turnmill.inputs.files import FileInput, Part, sound_arrow
+from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.session import Session
+from turnmill.inputs.files import Part
 from turnmill.inputs.find import Input
-from turnmill.inputs.memory import MemoryInput
-from turnmill.prepare.history_cost import Prices
-from turnmill.prepare.protocol import Encoder
+from turnmill.prepare.history_cost import HistoryCost
 
 _KEY_LENGTH = 16
-_FIRST_DICTS = 1000
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class ShardSpec:
             "shard": self.name,
             "source": self.input.name,
             "schema": self.schema,
-            "own_keys": self.input.own_keys,
+            "own_keys": self.input.overrides,
             "mixed": self.mixed,
             "part": [part.start, part.stop, part.first_row, part.first_line],
         }
@@ -65,12 +60,12 @@ class PlannedInput:
     key: str
     schema: str
     shards: tuple[ShardSpec, ...]
-    history: Prices | None = None
+    history: HistoryCost | None = None
     """What each choice of ``history`` costs on the first rows, where the recipe leaves it open."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the run record."""
-        prices = {} if self.history is None else {"history": self.history}
+        history = {} if self.history is None else {"history": self.history}
         return {
             "name": self.input.name,
             "key": self.key,
@@ -79,12 +74,12 @@ class PlannedInput:
             "schema": self.schema,
             **self._own_names(),
             "shards": len(self.shards),
-            **prices,
+            **history,
         }
 
     def _own_names(self) -> dict[str, Any]:
         """Fields and roles of this input alone, where it names any."""
-        own = json.loads(self.input.own_keys)
+        own = json.loads(self.input.overrides)
         return {key: own[key] for key in ("fields", "roles") if key in own}
 
 
@@ -100,23 +95,25 @@ class Plan:
         return list(itertools.chain.from_iterable(planned.shards for planned in self.inputs))
 
 
-def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int | None) -> Plan:
+def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> Plan:
     """Plans a run: hashes the inputs, detects their schemas and cuts them into shards.
 
     Args:
         inputs: What to read, in order.
-        encoder: Detects schemas, and refuses inputs that need a decision first.
+        session: Detects schemas, and refuses inputs that need a decision first.
         threads: How many inputs are hashed at a time; at most 8.
     """
     # The inputs are hashed while their first rows are looked at.
     with _surveys(inputs, threads) as surveys:
-        schemas = [schema_of(input_, encoder) for input_ in inputs]
+        inspections = [inspect_input(input_, session) for input_ in inputs]
         surveyed = list(surveys)
+    schemas = [inspection.schema for inspection in inspections]
     known = [schema for schema in schemas if schema != "auto"]
     mixed = len(set(known)) > 1
     planned: list[PlannedInput] = []
     seen: dict[str, int] = {}
-    for input_, schema, (digest, parts) in zip(inputs, schemas, surveyed, strict=True):
+    for input_, inspection, (digest, parts) in zip(inputs, inspections, surveyed, strict=True):
+        schema = inspection.schema
         key = _unique(digest[:_KEY_LENGTH], seen)
         # An input without rows gets the columns of the others, for they become one data set.
         read_as = schema if schema != "auto" or not known else known[0]
@@ -124,8 +121,7 @@ def make_plan(inputs: list[Input], encoder: Encoder, *, threads: int | None) -> 
             ShardSpec(key, number, read_as, part, input_, mixed)
             for number, part in enumerate(parts)
         )
-        prices = encoder._history_prices(input_.name, input_.own_keys)
-        planned.append(PlannedInput(input_, key, schema, shards, prices))
+        planned.append(PlannedInput(input_, key, schema, shards, inspection.history))
     return Plan(tuple(planned))
 
 
@@ -146,54 +142,3 @@ def _unique(key: str, seen: dict[str, int]) -> str:
     """The same bytes given twice are two inputs: the second gets a key of its own."""
     seen[key] = seen.get(key, 0) + 1
     return key if seen[key] == 1 else f"{key}.{seen[key]}"
-
-
-def schema_of(input_: Input, encoder: Encoder) -> str:
-    """The schema of an input, from its first rows; ``auto`` where it has none."""
-    if input_.columnar:
-        with contextlib.closing(input_.batches(Part(0, _first_batches(input_)))) as batches:
-            first = next((batch for batch, _ in batches if batch.num_rows), None)
-        if first is None:
-            return "auto"
-        with sound_arrow(input_.name):
-            return _of_batch(first, input_, encoder)
-    if isinstance(input_, MemoryInput):
-        return _of_dicts(list(input_.rows[:_FIRST_DICTS]), input_, encoder)
-    head = _head(input_)
-    if not head.strip():
-        return "auto"
-    try:
-        return encoder._inspect_bytes(head, path=input_.name, own_keys=input_.own_keys)
-    except DataError as error:
-        if error.code != "no-rows":
-            raise
-    return "auto"
-
-
-def _head(input_: FileInput) -> bytes:
-    """The first blocks of a file of JSON, as many as hold a whole row."""
-    splitter = _core.Splitter(input_.format == "array")
-    head = bytearray()
-    with contextlib.closing(input_.blocks(Part())) as blocks:
-        for block, _ in blocks:
-            head += block
-            try:
-                if splitter.feed(block):
-                    break
-            except DataError:
-                break  # said again, with its place, by whoever reads the head
-    return bytes(head)
-
-
-def _of_batch(batch: pa.RecordBatch, input_: Input, encoder: Encoder) -> str:
-    return encoder._inspect_batch(batch, path=input_.name, own_keys=input_.own_keys)
-
-
-def _first_batches(input_: Input) -> int:
-    return min(1000, len(input_.rows)) if input_.format in {"table", "dataset"} else -1
-
-
-def _of_dicts(rows: list[Any], input_: Input, encoder: Encoder) -> str:
-    if not rows:
-        return "auto"
-    return encoder._inspect_rows(rows, path=input_.name, own_keys=input_.own_keys)

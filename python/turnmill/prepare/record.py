@@ -8,10 +8,11 @@ import platform
 from typing import Any
 
 from turnmill.errors import DataError, RecipeError
-from turnmill.output.sinks import STAGING, ShardFiles
+from turnmill.output.files import ShardFiles
 from turnmill.prepare.plan import Plan
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
-from turnmill.storage import local
+from turnmill.storage import STAGING
+from turnmill.storage.local import read_json
 from turnmill.storage.remote import AnyPath
 
 RECORD_VERSION = 1
@@ -19,7 +20,7 @@ _OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
 """Recipe keys that another run on the same output may change: inputs add or leave shards."""
 
 
-def made_of(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict[str, Any]:
+def run_identity(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict[str, Any]:
     """What decides the bytes of every shard: recipe, tokenizer, template, version."""
     kept = {key: value for key, value in recipe.items() if key not in _OUTSIDE_THE_BYTES}
     value = {"turnmill": version, "recipe": kept, "facts": facts}
@@ -45,10 +46,10 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
     Raises:
         DataError: The file that says so is damaged.
     """
-    made = local.read_json(plan_path(output))
+    made = read_json(plan_path(output))
     try:
         if made is not None:
-            _wherever(made)
+            _without_paths(made)
     except (TypeError, KeyError, AttributeError):
         raise DataError(
             "the file is damaged: it does not say what the output is made of",
@@ -62,17 +63,17 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
 def same_recipe(output: AnyPath, mine: dict[str, Any]) -> bool:
     """Whether an output was started by a run made of the same, or by none."""
     theirs = _started(output)
-    return theirs is None or _wherever(theirs) == _wherever(mine)
+    return theirs is None or _without_paths(theirs) == _without_paths(mine)
 
 
-def _wherever(made: dict[str, Any]) -> dict[str, Any]:
+def _without_paths(identity: dict[str, Any]) -> dict[str, Any]:
     """Without what decides no byte: places (what lies there counts by its hash) and the limit."""
-    facts = made["facts"]
+    facts = identity["facts"]
     tokenizer = _without(facts["tokenizer"], "path")
     template = facts["template"] and _without(facts["template"], "name")
     return {
-        **made,
-        "recipe": _without(made["recipe"], "tokenizer", "template", "max_rejects"),
+        **identity,
+        "recipe": _without(identity["recipe"], "tokenizer", "template", "max_rejects"),
         "facts": {**facts, "tokenizer": tokenizer, "template": template},
     }
 
@@ -90,7 +91,9 @@ def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
     if same_recipe(output, mine):
         return
     theirs = _started(output) or {}
-    lines = "\n".join(f"  {line}" for line in differences(_wherever(theirs), _wherever(mine)))
+    lines = "\n".join(
+        f"  {line}" for line in differences(_without_paths(theirs), _without_paths(mine))
+    )
     message = f"the output was made with another recipe:\n{lines}"
     raise RecipeError(
         message,
@@ -126,12 +129,12 @@ def run_record(
     files: list[ShardFiles],
     receipts: list[Receipt],
     totals: dict[str, Any],
-    made: dict[str, Any],
+    identity: dict[str, Any],
 ) -> dict[str, Any]:
     """The contents of ``turnmill.json``. Holds no time, host or thread count."""
     return {
         "version": RECORD_VERSION,
-        **made,
+        **identity,
         "inputs": [planned.to_dict() for planned in plan.inputs],
         "totals": totals,
         "evidence": _evidence(receipts),

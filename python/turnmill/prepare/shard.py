@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 
-import pyarrow as pa
-
-from turnmill.encoder.feed import feed, pieces
-from turnmill.inputs.files import sound_arrow
-from turnmill.output.sinks import Sinks, TooManyRejectsError, open_sinks, shard_files
+from turnmill import _core
+from turnmill.encoder.feed import feed
+from turnmill.encoder.session import Session, ShardOptions
+from turnmill.inputs.files import readable_arrow
+from turnmill.output.files import shard_files
+from turnmill.output.formats import Format
+from turnmill.output.sinks import Sinks, TooManyRejectsError, open_sinks
 from turnmill.prepare.plan import ShardSpec
-from turnmill.prepare.protocol import Encoder, Output, ShardEncoder
-from turnmill.storage import local
+from turnmill.storage.local import write_json
 from turnmill.storage.remote import AnyPath
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ Watch = Callable[[Tally, int, dict[str, int]], None]
 
 
 def _unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
-    """Nobody looks on."""
+    """Does nothing."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class ShardSettings:
     """What every shard of a run shares."""
 
     output: AnyPath
-    format: str
+    format: Format
     threads: int | None
     chunk_rows: int | None = None
     """Rows of one work item; the bytes written do not depend on it."""
@@ -94,14 +94,14 @@ class ShardSettings:
     """Called after each block."""
 
 
-def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Receipt:
+def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Receipt:
     """Makes one shard: its files appear whole, then its receipt.
 
     The bytes written depend on the input's bytes, the recipe and the version of turnmill alone.
 
     Args:
         spec: Which shard.
-        encoder: Made from the recipe; may serve many shards, one after another.
+        session: Made from the recipe; may serve many shards, one after another.
         settings: Where the files go, and with how many threads.
 
     Returns:
@@ -111,34 +111,30 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
         TooManyRejectsError: The watch said so; of the files the rejects so far are there.
     """
     files = shard_files(spec.name, settings.format)
-    shard = encoder._open_shard(
-        schema=spec.schema,
-        path=spec.input.name,
-        array=spec.input.format == "array",
-        first_row=spec.part.first_row,
-        first_line=spec.part.first_line,
+    options = ShardOptions.of(
+        spec.input,
+        spec.schema,
+        spec.part,
         threads=settings.threads,
         chunk_rows=settings.chunk_rows,
         mixed=spec.mixed,
-        own_keys=spec.input.own_keys,
     )
+    shard = session.open_shard(options)
     total = Tally()
-    codes: dict[str, int] = {}
     with open_sinks(
         settings.output, files, source=spec.input.name, format_=settings.format
     ) as sinks:
-        with _Behind[Output](lambda output: _write(sinks, output)) as behind:
+        with _WriteBehind[_core.Output](lambda output: _write(sinks, output)) as writing:
             stopped = None
             for output, size, amount in _outputs(spec, shard):
                 tally = _tally(output, size)
                 total.add(tally)
-                _count_codes(output, codes)
-                behind.put(output)
+                writing.put(output)
                 try:
-                    settings.watch(tally, amount, codes)
+                    settings.watch(tally, amount, shard.rejected())
                 except TooManyRejectsError as error:
                     stopped = error
-                    behind.put(shard.finish())
+                    writing.put(shard.finish())
                     break
         if stopped is not None:
             raise stopped
@@ -146,16 +142,16 @@ def run_shard(spec: ShardSpec, encoder: Encoder, settings: ShardSettings) -> Rec
     receipt = Receipt(
         identity=spec.identity(),
         tally=total,
-        rejected=dict(sorted(codes.items())),
+        rejected=dict(sorted(shard.rejected().items())),
         rules=dict(sorted(shard.counts().items())),
         evidence=_evidence(shard),
         sha256=sinks.hashes(),
     )
-    local.write_json(settings.output / files.receipt, receipt.to_dict())
+    write_json(settings.output / files.receipt, receipt.to_dict())
     return receipt
 
 
-def _evidence(shard: ShardEncoder) -> dict[str, list[dict[str, int | None]]]:
+def _evidence(shard: _core.Shard) -> dict[str, list[dict[str, int | None]]]:
     found: dict[str, list[dict[str, int | None]]] = {}
     for rule, row, line, message in shard.evidence():
         places = found.setdefault(rule, [])
@@ -164,16 +160,16 @@ def _evidence(shard: ShardEncoder) -> dict[str, list[dict[str, int | None]]]:
     return dict(sorted(found.items()))
 
 
-def _outputs(spec: ShardSpec, shard: ShardEncoder) -> Iterator[tuple[Output, int, int]]:
+def _outputs(spec: ShardSpec, shard: _core.Shard) -> Iterator[tuple[_core.Output, int, int]]:
     """Each output with the bytes that were read for it and how much of the part they are."""
-    for piece, size, amount in _prefetched(pieces(spec.input, spec.part)):
-        with sound_arrow(spec.input.name):
+    for piece, size, amount in _prefetched(spec.input.pieces(spec.part)):
+        with readable_arrow(spec.input.name):
             output = feed(shard, piece)
         yield output, size, amount
     yield shard.finish(), 0, 0
 
 
-def _tally(output: Output, size: int) -> Tally:
+def _tally(output: _core.Output, size: int) -> Tally:
     return Tally(
         rows=output.rows,
         rejected=output.rejected,
@@ -185,17 +181,10 @@ def _tally(output: Output, size: int) -> Tally:
     )
 
 
-def _write(sinks: Sinks, output: Output) -> None:
+def _write(sinks: Sinks, output: _core.Output) -> None:
     sinks.samples.write(output.samples)
     sinks.index.write(output.index)
     sinks.rejects.write(output.rejects)
-
-
-def _count_codes(output: Output, codes: dict[str, int]) -> None:
-    for batch in output.rejects:
-        # Not `value_counts`, which imports pyarrow.compute.
-        for code, number in Counter(pa.record_batch(batch)["code"].to_pylist()).items():
-            codes[code] = codes.get(code, 0) + number
 
 
 class _End(Generic[T]):
@@ -240,7 +229,7 @@ def _prefetched(items: Iterator[T]) -> Iterator[T]:
         thread.join()
 
 
-class _Behind(Generic[T]):
+class _WriteBehind(Generic[T]):
     """Hands items to a thread that consumes them in order; its error surfaces here."""
 
     def __init__(self, consume: Callable[[T], None]) -> None:
@@ -249,7 +238,7 @@ class _Behind(Generic[T]):
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="turnmill-write", daemon=True)
 
-    def __enter__(self) -> _Behind[T]:
+    def __enter__(self) -> _WriteBehind[T]:
         self._thread.start()
         return self
 

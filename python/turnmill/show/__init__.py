@@ -1,4 +1,7 @@
-"""Looks at conversations as the trainer will see them."""
+"""Looks at conversations as the trainer will see them.
+
+What the functions need is imported in them: `turnmill --help` is not to wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from turnmill._arguments import position
+from turnmill._recipe_argument import checked_recipe
+from turnmill.recipe import Recipe
+
 if TYPE_CHECKING:
     from turnmill._terminal import Terminal
-    from turnmill.recipe import Recipe
     from turnmill.show.view import RowView
 
 __all__ = ["Shown", "show"]
@@ -46,11 +52,11 @@ class Shown(Sequence["RowView"]):
 
         return self.draw(terminal(stream or sys.stdout, colour=colour))
 
-    def draw(self, out: Terminal) -> str:
+    def draw(self, console: Terminal) -> str:
         """The rows drawn for a terminal."""
         from turnmill.show.draw import draw
 
-        return "\n".join(draw(self._rows, out, full=self._full))
+        return "\n".join(draw(self._rows, console, full=self._full))
 
 
 def show(
@@ -85,19 +91,16 @@ def show(
     Raises:
         DataError: There is no such row.
     """
-    from turnmill._arguments import checked_recipe, position
     from turnmill.show import select
 
-    place = select.Place(
+    selection = select.Selection(
         n=position(n, "n"),
         row=position(row, "row"),
         sample=position(sample, "sample"),
         source=source,
     )
     if isinstance(data, str | os.PathLike) and select.is_output(data):
-        return Shown(select.written(data, place, tokenizer), full=full)
+        return Shown(select.written_rows(data, selection, tokenizer), full=full)
     if recipe is None:
-        from turnmill import Recipe
-
         recipe = Recipe(tokenizer=tokenizer or "", **keys)
-    return Shown(select.raw(data, place, checked_recipe(recipe)), full=full)
+    return Shown(select.raw_rows(data, selection, checked_recipe(recipe)), full=full)

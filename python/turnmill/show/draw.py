@@ -1,7 +1,7 @@
 """Draws rows so that one glance shows what is trained and where it ends.
 
 With colour, trained text is green, terminators are reversed and the rest is dim. Without, trained
-text stands between ``⟦`` and ``⟧`` and a terminator has a ``■`` behind it.
+text stands between ``⟦`` and ``⟧`` and a ``■`` follows each terminator.
 """
 
 from __future__ import annotations
@@ -17,72 +17,74 @@ _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
 """Characters of a long piece that stay at its start and its end."""
 
 
-def draw(rows: Sequence[RowView], out: Terminal, *, full: bool = False) -> list[str]:
+def draw(rows: Sequence[RowView], console: Terminal, *, full: bool = False) -> list[str]:
     """The lines of a drawing.
 
     Args:
         rows: What to draw.
-        out: Decides on colour and width.
+        console: Decides on colour and width.
         full: Whether long texts are drawn whole.
     """
     lines: list[str] = []
     for row in rows:
-        lines += [*_row(row, out, full=full), ""]
+        lines += [*_row(row, console, full=full), ""]
     if any(row.samples for row in rows):
-        lines.append(_legend(out))
+        lines.append(_legend(console))
     return lines
 
 
-def _legend(out: Terminal) -> str:
-    if out.colour:
+def _legend(console: Terminal) -> str:
+    if console.colour:
         words = (("masked", "masked"), ("trained", "trained"), ("terminator", "terminator (EOS)"))
-        return "   ".join(out.style(word, *_STYLES[kind]) for kind, word in words)
+        return "   ".join(console.style(word, *_STYLES[kind]) for kind, word in words)
     return f"{OPEN}…{CLOSE} trained   {END} after a trained terminator (EOS)   the rest is masked"
 
 
-def _row(row: RowView, out: Terminal, *, full: bool) -> list[str]:
+def _row(row: RowView, console: Terminal, *, full: bool) -> list[str]:
     if row.reject is not None:
-        return _rejected(row, out)
+        return _rejected(row, console)
     lines = []
     for sample in row.samples:
-        lines.append(_heading(row, sample, out))
-        lines += _body(sample, out, full=full)
+        lines.append(_heading(row, sample, console))
+        lines += _body(sample, console, full=full)
     return lines
 
 
-def _heading(row: RowView, sample: SampleView, out: Terminal) -> str:
+def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
     which = f", sample {sample.number}" if len(row.samples) > 1 else ""
     trained = f"{count(sample.tokens)} tokens, {share(sample.trained, sample.tokens)} trained"
-    return _rule(f"row {row.row}{which}", [row.place, trained, _ending(sample, out)], out)
+    return _rule(f"row {row.row}{which}", [row.place, trained, _ending(sample, console)], console)
 
 
-def _ending(sample: SampleView, out: Terminal) -> str:
+def _ending(sample: SampleView, console: Terminal) -> str:
     ends = [piece.text for piece in sample.pieces if piece.kind == "terminator"]
     if not ends:
-        return out.style("no terminator", "bold", "red")
+        return console.style("no terminator", "bold", "red")
     turns = "1 turn ends" if len(ends) == 1 else f"{len(ends)} turns end"
     return f"{turns} in {visible(' '.join(dict.fromkeys(ends)))}"
 
 
-def _rule(title: str, facts: list[str], out: Terminal) -> str:
+def _rule(title: str, facts: list[str], console: Terminal) -> str:
     place, *others = facts
-    return f"{out.style('── ' + title, 'bold', 'cyan')} · {' · '.join([visible(place), *others])}"
+    return (
+        f"{console.style('── ' + title, 'bold', 'cyan')} · {' · '.join([visible(place), *others])}"
+    )
 
 
-def _rejected(row: RowView, out: Terminal) -> list[str]:
+def _rejected(row: RowView, console: Terminal) -> list[str]:
     code, reason, message = row.reject or ("", "", None)
-    title = out.style(f"rejected: {code}", "bold", "yellow")
+    title = console.style(f"rejected: {code}", "bold", "yellow")
     where = "" if message is None else f"message {message}: "
-    lines = [_rule(f"row {row.row}", [row.place, title], out)]
-    lines += wrap(where + visible(reason), out.width)
+    lines = [_rule(f"row {row.row}", [row.place, title], console)]
+    lines += wrap(where + visible(reason), console.width)
     if row.raw:
-        lines += [out.style(line, "dim") for line in wrap(visible(row.raw), out.width)]
+        lines += [console.style(line, "dim") for line in wrap(visible(row.raw), console.width)]
     return lines
 
 
-def _body(sample: SampleView, out: Terminal, *, full: bool) -> list[str]:
-    if out.colour:
-        text = "".join(_coloured(piece, out, full=full) for piece in sample.pieces)
+def _body(sample: SampleView, console: Terminal, *, full: bool) -> list[str]:
+    if console.colour:
+        text = "".join(_coloured(piece, console, full=full) for piece in sample.pieces)
     else:
         text = _marked(sample.pieces, full=full)
     lines = text.split("\n")
@@ -90,10 +92,10 @@ def _body(sample: SampleView, out: Terminal, *, full: bool) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _coloured(piece: Piece, out: Terminal, *, full: bool) -> str:
+def _coloured(piece: Piece, console: Terminal, *, full: bool) -> str:
     """A piece in its style, line by line so that no style runs over a line's end."""
     lines = _shortened(piece, full=full).split("\n")
-    return "\n".join(out.style(line, *_STYLES[piece.kind]) for line in lines)
+    return "\n".join(console.style(line, *_STYLES[piece.kind]) for line in lines)
 
 
 def _marked(pieces: Sequence[Piece], *, full: bool) -> str:

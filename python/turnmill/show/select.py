@@ -7,30 +7,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
+from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.row import encode_row
+from turnmill.encoder.session import Session
 from turnmill.errors import ArgumentError, DataError, TokenizerError
 from turnmill.inputs.find import Input, find_inputs
-from turnmill.inputs.rows import PickedRow, encode_row, rows_of
+from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import Output, WrittenRow, is_output
-from turnmill.prepare.plan import schema_of
-from turnmill.prepare.protocol import Encoder
+from turnmill.recipe import Recipe
 from turnmill.show.view import RowView, TokenBytes, sample_view
 from turnmill.storage.local import file_sha256
+from turnmill.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    from turnmill import Tokenizer
-    from turnmill.recipe import Recipe
-
-__all__ = ["Place", "is_output", "raw", "written"]
+__all__ = ["Selection", "is_output", "raw_rows", "written_rows"]
 
 _RAW_SHOWN = 1000
 
 
 @dataclass(frozen=True)
-class Place:
+class Selection:
     """Which rows are wanted."""
 
     n: int = 3
@@ -59,27 +58,19 @@ class Place:
         return file, int(number)
 
 
-def raw(data: Any, place: Place, recipe: Recipe) -> list[RowView]:
+def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> list[RowView]:
     """Encodes the wanted rows of raw conversations."""
-    from turnmill import Encoder as RealEncoder
-    from turnmill import Tokenizer
-
-    encoder = RealEncoder(recipe)
-    return raw_with(encoder, Tokenizer(encoder._path)._token_bytes, data, place)
-
-
-def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place) -> list[RowView]:
-    """:func:`raw` with an encoder that is made already."""
-    if place.sample is not None:
+    session = Session(recipe)
+    if selection.sample is not None:
         raise DataError("raw data has no samples yet", code="no-such-row", hint="use --row")
     inputs = find_inputs(data)
-    stops = frozenset(stop["id"] for stop in encoder._facts()["stop"])
+    stops, token_bytes = session.stop_ids(), session.tokenizer()._token_bytes
     schemas: dict[Input, str] = {}
     views = []
-    for input_, picked in _wanted(inputs, place):
+    for input_, picked in _wanted(inputs, selection):
         if input_ not in schemas:
-            schemas[input_] = schema_of(input_, encoder)
-        made = encode_row(picked, encoder, input_, schemas[input_])
+            schemas[input_] = inspect_input(input_, session).schema
+        made = encode_row(picked, session, input_, schemas[input_])
         reject = _reject_of(made.rejects[0]) if made.rejects else None
         views.append(
             RowView(
@@ -99,23 +90,25 @@ def raw_with(encoder: Encoder, token_bytes: TokenBytes, data: Any, place: Place)
     return views
 
 
-def _wanted(inputs: list[Input], place: Place) -> Iterator[tuple[Input, PickedRow]]:
-    if place.source is not None:
-        file, number = place.split_source()
+def _wanted(inputs: list[Input], selection: Selection) -> Iterator[tuple[Input, PickedRow]]:
+    if selection.source is not None:
+        file, number = selection.split_source()
         yield from (
             (input_, picked)
             for input_ in _by_name(inputs, file)
             for picked in rows_of(input_)
             if number == (picked.row if picked.line is None else picked.line)
         )
-    elif place.row is not None:
+    elif selection.row is not None:
         if len(inputs) > 1:
-            message = f"there are {len(inputs)} inputs, and each has a row {place.row}"
+            message = f"there are {len(inputs)} inputs, and each has a row {selection.row}"
             raise DataError(message, code="no-such-row", hint="say which with --source FILE:LINE")
-        yield from ((inputs[0], p) for p in islice(rows_of(inputs[0]), place.row, place.row + 1))
+        yield from (
+            (inputs[0], p) for p in islice(rows_of(inputs[0]), selection.row, selection.row + 1)
+        )
     else:
         every = ((input_, picked) for input_ in inputs for picked in rows_of(input_))
-        yield from islice(every, place.n)
+        yield from islice(every, selection.n)
 
 
 def _by_name(inputs: list[Input], file: str) -> list[Input]:
@@ -142,13 +135,16 @@ def _raw_text(picked: PickedRow) -> str:
     return str(picked.data)[:_RAW_SHOWN]
 
 
-def written(
-    path: str | os.PathLike[str], place: Place, tokenizer: str | os.PathLike[str] | None
+def written_rows(
+    path: str | os.PathLike[str],
+    selection: Selection,
+    tokenizer: str | os.PathLike[str] | None,
 ) -> list[RowView]:
     """Reads the wanted rows of an output directory back."""
     output = Output.open(path)
-    tokenizer_ = _tokenizer_of(output, tokenizer)
-    return written_with(output, place, tokenizer_._token_bytes)
+    token_bytes = _tokenizer_of(output, tokenizer)._token_bytes
+    stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
+    return [_written_view(row, stops, token_bytes) for row in _written(output, selection)]
 
 
 def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Tokenizer:
@@ -157,8 +153,6 @@ def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Token
     Raises:
         TokenizerError: It is not where it was, or its files have changed.
     """
-    from turnmill import Tokenizer
-
     facts = output.record["facts"]["tokenizer"]
     hint = "give the directory of the tokenizer that the output was written with: --tokenizer DIR"
     try:
@@ -179,28 +173,24 @@ def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Token
     return tokenizer
 
 
-def written_with(output: Output, place: Place, token_bytes: TokenBytes) -> list[RowView]:
-    """:func:`written` with a tokenizer that is loaded already."""
-    stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
-    return [_written_view(row, stops, token_bytes) for row in _written_rows(output, place)]
-
-
-def _written_rows(output: Output, place: Place) -> list[WrittenRow]:
-    if place.sample is not None:
-        return [output.sample(place.sample)]
-    if place.source is not None:
-        file, number = place.split_source()
+def _written(output: Output, selection: Selection) -> list[WrittenRow]:
+    if selection.sample is not None:
+        return [output.sample(selection.sample)]
+    if selection.source is not None:
+        file, number = selection.split_source()
         source = _matching(output.sources, file)
         planned = next(p for p in output.record["inputs"] if p["name"] == source)
         if planned["format"] in {"lines", "array"}:
             return output.find(source, line=number)
         return output.find(source, row=number)
-    if place.row is not None:
+    if selection.row is not None:
         if len(set(output.sources)) > 1:
-            message = f"the output has {len(output.sources)} inputs, and each has a row {place.row}"
+            message = (
+                f"the output has {len(output.sources)} inputs, and each has a row {selection.row}"
+            )
             raise DataError(message, code="no-such-row", hint="say which with --source FILE:LINE")
-        return output.find(output.sources[0], row=place.row)
-    return list(output.first_rows(place.n))
+        return output.find(output.sources[0], row=selection.row)
+    return list(output.first_rows(selection.n))
 
 
 def _written_view(row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes) -> RowView:
@@ -212,4 +202,4 @@ def _written_view(row: WrittenRow, stops: frozenset[int], token_bytes: TokenByte
 
 
 def _reject_of(reject: Mapping[str, Any]) -> tuple[str, str, int | None]:
-    return reject["code"], reject["reason"], reject["turn"]
+    return reject["code"], reject["reason"], reject["message"]

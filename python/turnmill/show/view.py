@@ -80,7 +80,7 @@ class RowView:
             ],
             "reject": None
             if self.reject is None
-            else dict(zip(("code", "reason", "turn"), self.reject, strict=True)),
+            else dict(zip(("code", "reason", "message"), self.reject, strict=True)),
         }
 
 

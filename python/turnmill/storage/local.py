@@ -59,7 +59,7 @@ class HashingFile(io.RawIOBase):
             for start in range(0, len(view), _PIECE_BYTES):
                 self._write_piece(view[start : start + _PIECE_BYTES])
         except OSError as error:
-            raise named(error, self._path) from error
+            raise with_path(error, self._path) from error
         self._size += len(view)
         return len(view)
 
@@ -101,7 +101,7 @@ def whole_file(path: AnyPath) -> Iterator[HashingFile]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise named(error, path) from error
+            raise with_path(error, path) from error
         raise
 
 
@@ -176,7 +176,7 @@ def remove_temporary_files(directory: AnyPath) -> None:
         path.unlink(missing_ok=True)
 
 
-def named(error: OSError, path: AnyPath) -> OSError:
+def with_path(error: OSError, path: AnyPath) -> OSError:
     """``error`` as it is, with the path it concerns if it names none."""
     if error.filename is not None and TEMPORARY_PREFIX not in str(error.filename):
         return error

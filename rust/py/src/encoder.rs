@@ -3,25 +3,30 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyDict;
 use turnmill_core::chat::Schema;
 use turnmill_core::recipe::Recipe;
 use turnmill_core::row::content_rules::ContentRules;
 use turnmill_core::run::{self, ShardOptions};
-use turnmill_core::{Arena, pool};
+use turnmill_core::{Value, pool};
 
-use crate::convert::Foreign;
+use crate::head::Head;
 use crate::shard::Shard;
-use crate::{capsule, convert, detach, read};
+use crate::tokenizer::Tokenizer;
+use crate::{detach, read};
 
-/// A schema's name and a price list as JSON.
-type Inspected = (&'static str, Option<String>);
-
-fn inspected(inspection: &run::Inspection) -> Inspected {
-    let costs = inspection.costs.as_ref();
-    let costs = costs.map(|costs| costs.to_json().to_string());
-    (inspection.schema.name(), costs)
+/// The attributes of `turnmill.encoder.session.ShardOptions` that the core reads.
+#[derive(FromPyObject)]
+struct Options {
+    schema: String,
+    path: String,
+    array: bool,
+    first_row: u64,
+    first_line: u64,
+    threads: Option<usize>,
+    chunk_rows: Option<usize>,
+    mixed: bool,
+    evidence: Option<usize>,
 }
 
 /// A recipe made ready; see `turnmill.Encoder`.
@@ -51,58 +56,26 @@ impl Encoder {
         Ok(Self(Arc::new(encoder)))
     }
 
-    /// Compares the tokenizer's fast backend with the reference on the first rows of these bytes of
-    /// JSON: the number of bytes compared, and the first difference in words.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an argument from Python is owned"
-    )]
-    fn self_check_bytes(
-        &self,
-        py: Python<'_>,
-        head: PyBackedBytes,
-    ) -> PyResult<(usize, Option<String>)> {
-        let check = detach::run(py, |_| self.0.self_check_bytes(&head))?;
+    /// Compares the tokenizer's fast backend with the reference on the first rows of an input: the
+    /// number of bytes compared, and the first difference in words.
+    fn self_check(&self, py: Python<'_>, head: &Head) -> PyResult<(usize, Option<String>)> {
+        let check = head.look(py, |rows| self.0.self_check(rows))?;
         Ok((check.compared, check.difference))
     }
 
-    /// The same on the first rows of a record batch.
-    fn self_check_batch(&self, batch: &Bound<'_, PyAny>) -> PyResult<(usize, Option<String>)> {
-        let rows = capsule::batch(batch)?;
-        let check = detach::run(batch.py(), |_| self.0.self_check_batch(&rows))?;
-        Ok((check.compared, check.difference))
-    }
-
-    /// The schema of an input that starts with these bytes of JSON (the last row may be cut), and
-    /// as JSON what each choice of `history` costs, where the recipe leaves it open.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an argument from Python is owned"
-    )]
-    fn inspect_bytes(
+    /// The schema of an input that starts with these rows, and as JSON what each choice of
+    /// `history` costs, where the recipe leaves it open. `path` names it in errors.
+    fn inspect(
         &self,
         py: Python<'_>,
-        head: PyBackedBytes,
+        head: &Head,
         path: &str,
-    ) -> PyResult<Inspected> {
-        let inspect = || self.0.inspect_bytes(&head).map_err(|e| e.at_path(path));
-        Ok(inspected(&detach::run(py, |_| inspect())?))
-    }
-
-    /// The same for an input that starts with this record batch.
-    fn inspect_batch(&self, batch: &Bound<'_, PyAny>, path: &str) -> PyResult<Inspected> {
-        let rows = capsule::batch(batch)?;
-        let inspect = || self.0.inspect_batch(&rows).map_err(|e| e.at_path(path));
-        Ok(inspected(&detach::run(batch.py(), |_| inspect())?))
-    }
-
-    /// The same for an input that starts with these rows.
-    fn inspect_rows(&self, rows: &Bound<'_, PyList>, path: &str) -> PyResult<Inspected> {
-        let arena = Arena::new();
-        let read = convert::rows(rows, Foreign::Glance, &arena)?;
-        let values: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
-        let inspect = || self.0.inspect_values(&values).map_err(|e| e.at_path(path));
-        Ok(inspected(&detach::run(rows.py(), |_| inspect())?))
+    ) -> PyResult<(&'static str, Option<String>)> {
+        let inspect = |rows: &[Value<'_>]| self.0.inspect_values(rows);
+        let inspection = head.look_at(py, path, inspect)?;
+        let costs = inspection.costs.as_ref();
+        let costs = costs.map(|costs| costs.to_json().to_string());
+        Ok((inspection.schema.name(), costs))
     }
 
     /// What a row (as JSON) is read and rendered as: `messages`, `tools`, `documents`, `variables`,
@@ -117,35 +90,22 @@ impl Encoder {
         read::look(py, &self.0, row, schema)
     }
 
-    /// A shard: rows of one input of a known schema. `evidence`: for a check, rules on contents are
-    /// counted too, samples are replayed against the inference prompt, and so many places of each
-    /// rule are kept.
-    #[pyo3(signature = (schema, path, array, first_row, first_line, threads, chunk_rows, mixed, evidence=None))]
-    #[expect(clippy::too_many_arguments, reason = "each is one key of the protocol")]
-    fn open_shard(
-        &self,
-        py: Python<'_>,
-        schema: &str,
-        path: String,
-        array: bool,
-        first_row: u64,
-        first_line: u64,
-        threads: Option<usize>,
-        chunk_rows: Option<usize>,
-        mixed: bool,
-        evidence: Option<usize>,
-    ) -> PyResult<Shard> {
+    /// A shard: rows of one input of a known schema. With `evidence`, for a check, rules on contents
+    /// are counted too, samples are replayed against the inference prompt, and so many places of
+    /// each rule are kept.
+    fn open_shard(&self, py: Python<'_>, options: Options) -> PyResult<Shard> {
         let shard = detach::run_short(py, || {
+            let evidence = options.evidence;
             let content = evidence.map(|_| ContentRules::new(self.0.tokenizer()));
-            let schema = Schema::from_name(schema)?;
-            let default = ShardOptions::new(schema, path);
+            let schema = Schema::from_name(&options.schema)?;
+            let default = ShardOptions::new(schema, options.path);
             self.0.open_shard(ShardOptions {
-                array,
-                first_row,
-                first_line,
-                threads: threads.unwrap_or_else(pool::default_threads),
-                chunk_rows,
-                mixed,
+                array: options.array,
+                first_row: options.first_row,
+                first_line: options.first_line,
+                threads: options.threads.unwrap_or_else(pool::default_threads),
+                chunk_rows: options.chunk_rows,
+                mixed: options.mixed,
                 content: content.transpose()?.map(Arc::new),
                 replays: evidence.is_some(),
                 evidence: evidence.unwrap_or(default.evidence),
@@ -153,6 +113,12 @@ impl Encoder {
             })
         })?;
         Ok(Shard::new(shard))
+    }
+
+    /// The tokenizer in use, shared.
+    #[getter]
+    fn tokenizer(&self) -> Tokenizer {
+        Tokenizer::of(Arc::clone(self.0.tokenizer()))
     }
 
     /// What was found and decided, as JSON; the same plan gives the same facts.

@@ -12,6 +12,7 @@ mod detach;
 mod encoder;
 mod errors;
 mod flat;
+mod head;
 mod pack;
 mod read;
 mod shard;
@@ -40,6 +41,8 @@ mod _core {
     use crate::encoder::Encoder;
     #[pymodule_export]
     use crate::flat::Flat;
+    #[pymodule_export]
+    use crate::head::Head;
     #[pymodule_export]
     use crate::pack::{pack_lengths, pack_samples};
     #[pymodule_export]

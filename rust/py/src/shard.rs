@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use turnmill_core::cancel::Cancel;
+use turnmill_core::rules::RuleCounts;
 use turnmill_core::sink::SpareBuffers;
 use turnmill_core::{Arena, Result, run};
 
@@ -87,12 +88,12 @@ impl Shard {
 
     /// How often each rule was counted, by its name.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = PyDict::new(py);
-        let shard = self.lock();
-        for (rule, count) in shard.counts().iter() {
-            counts.set_item(rule.name(), count)?;
-        }
-        Ok(counts)
+        by_name(py, self.lock().counts())
+    }
+
+    /// Rows that were rejected so far, by the rule's name.
+    fn rejected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        by_name(py, self.lock().rejected())
     }
 
     /// The first rows in which each rule was found: rule, row, line, message.
@@ -116,6 +117,14 @@ impl Shard {
     fn checked(&self) -> String {
         self.lock().checked().to_string()
     }
+}
+
+fn by_name<'py>(py: Python<'py>, counts: &RuleCounts) -> PyResult<Bound<'py, PyDict>> {
+    let named = PyDict::new(py);
+    for (rule, count) in counts.iter() {
+        named.set_item(rule.name(), count)?;
+    }
+    Ok(named)
 }
 
 /// `bytes` as they are; any other buffer is copied.

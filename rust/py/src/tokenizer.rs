@@ -114,6 +114,13 @@ impl Tokenizer {
 }
 
 impl Tokenizer {
+    /// One that is loaded already.
+    pub(crate) fn of(tokenizer: Arc<tokenizer::Tokenizer>) -> Self {
+        Self {
+            encoder: BatchEncoder::sharing(tokenizer),
+        }
+    }
+
     /// The tokenizer itself.
     pub(crate) fn core(&self) -> &Arc<tokenizer::Tokenizer> {
         self.encoder.tokenizer()

@@ -2,16 +2,16 @@
 
 use arrow_array::RecordBatch;
 
+use super::head::JsonHead;
 use super::history_cost::HistoryCosts;
 use super::{Encoder, history_cost};
+use crate::Result;
 use crate::chat::{self, Conversation, Record, Schema};
 use crate::recipe::History;
 use crate::rules::RuleCounts;
 use crate::setup::templates;
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
-use crate::source::json::{self, Rows, Splitter};
 use crate::value::{Arena, Value};
-use crate::{Error, ErrorKind, Result};
 
 /// What the first rows show.
 #[derive(Clone, Debug)]
@@ -24,67 +24,29 @@ pub struct Inspection {
 }
 
 /// Rows that are looked at.
-const SAMPLE_ROWS: usize = 200;
+pub(super) const SAMPLE_ROWS: usize = 200;
 
 pub(crate) fn bytes(encoder: &Encoder, head: &[u8]) -> Result<Inspection> {
     with_bytes(head, |rows| values(encoder, rows))
 }
 
-/// Reads the first rows of JSON bytes, the last of which may be cut.
+/// The first rows of JSON bytes, the last of which may be cut.
 pub(crate) fn with_bytes<T>(
     head: &[u8],
     look: impl FnOnce(&[Value<'_>]) -> Result<T>,
 ) -> Result<T> {
-    let mut splitter = Splitter::new();
-    let mut rows = Rows::default();
-    splitter.feed(head, &mut rows)?;
-    if rows.is_empty() {
-        // One row without a line end, or nothing at all; a row that is cut says so by itself.
-        splitter.finish(&mut rows)?;
-    }
-    let arena = Arena::new();
-    let values: Vec<Value<'_>> = rows
-        .iter()
-        .take(SAMPLE_ROWS)
-        .filter_map(|row| Some(json::parse(row.bytes, &arena).ok()?.value))
-        .collect();
-    if values.is_empty() && !rows.is_empty() {
-        return Err(not_json(&rows));
-    }
-    look(&values)
-}
-
-/// The error of a file none of whose first rows is JSON.
-fn not_json(rows: &Rows) -> Error {
-    let arena = Arena::new();
-    let first = rows
-        .get(0)
-        .map(|row| (row.line, json::parse(row.bytes, &arena)));
-    let (line, why) = match first {
-        Some((line, Err(error))) => (line, error.to_string()),
-        _ => (1, String::new()),
-    };
-    let none = match rows.len() {
-        1 => "the first row is not JSON".to_owned(),
-        many => format!("none of the first {many} rows is JSON"),
-    };
-    let hint = if why.contains("UTF-8") {
-        "save the file as UTF-8"
-    } else {
-        "inputs are JSON Lines (one object a line), a JSON array, Parquet or Arrow; a single \
-         object that holds the rows is none of these: take the list out of it"
-    };
-    Error::new(ErrorKind::Data, "invalid-json", format!("{none}: {why}"))
-        .at_line(line)
-        .hint(hint)
+    let mut first = JsonHead::new();
+    first.feed(head);
+    first.look(look)
 }
 
 pub(crate) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Inspection> {
-    with_batch(batch, |rows| values(encoder, rows))
+    look_at_batch(batch, |rows| values(encoder, rows))
 }
 
-/// Reads the first rows of a record batch.
-pub(crate) fn with_batch<T>(
+/// The first rows of a record batch, for [`Encoder::inspect_values`] and
+/// [`Encoder::self_check`].
+pub fn look_at_batch<T>(
     batch: &RecordBatch,
     look: impl FnOnce(&[Value<'_>]) -> Result<T>,
 ) -> Result<T> {

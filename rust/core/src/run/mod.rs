@@ -5,6 +5,7 @@
 //! record batches; they do not depend on where the blocks are cut, on the number of threads or on
 //! the size of a work item.
 
+mod head;
 mod history_cost;
 mod inspect;
 mod output;
@@ -31,8 +32,9 @@ use crate::value::{Arena, Value};
 use worker::Worker;
 
 pub use crate::row::{Evidence, Replayed, RowPosition};
+pub use head::JsonHead;
 pub use history_cost::{HistoryCost, HistoryCosts};
-pub use inspect::Inspection;
+pub use inspect::{Inspection, look_at_batch};
 pub use output::Output;
 pub use self_check::SelfCheck;
 pub use shard::{Shard, ShardOptions};
@@ -131,7 +133,7 @@ impl Encoder {
 
     /// The same for the first rows of an Arrow input.
     pub fn self_check_batch(&self, batch: &RecordBatch) -> Result<SelfCheck> {
-        inspect::with_batch(batch, |rows| self_check::values(self, rows))
+        inspect::look_at_batch(batch, |rows| self_check::values(self, rows))
     }
 
     /// Reads a row of that schema, as the first step of encoding it.

@@ -92,6 +92,7 @@ pub struct Shard {
     index: Batches<IndexRows>,
     rejects: Batches<RejectRows>,
     findings: Findings,
+    rejected: RuleCounts,
     replayed: Replayed,
     empty: (Samples, IndexRows),
     written: SpareBuffers,
@@ -122,6 +123,7 @@ impl Shard {
             index: Batches::new(index.clone(), BATCH_ROWS),
             rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
             findings: Findings::keeping(options.evidence),
+            rejected: RuleCounts::default(),
             replayed: Replayed::keeping(options.evidence),
             empty: (samples, index),
             spare: Mutex::default(),
@@ -194,6 +196,11 @@ impl Shard {
     /// Counts by rule of the rows so far.
     pub fn counts(&self) -> &RuleCounts {
         &self.findings.counts
+    }
+
+    /// Rejected rows so far, by rule.
+    pub fn rejected(&self) -> &RuleCounts {
+        &self.rejected
     }
 
     /// The first rows in which each rule was found.
@@ -287,6 +294,9 @@ impl Shard {
         self.samples.append(&part.samples, &mut output.samples)?;
         self.index.append(&part.index, &mut output.index)?;
         self.rejects.append(&part.rejects, &mut output.rejects)?;
+        for reject in part.rejects.iter() {
+            self.rejected.add(reject.rule, 1);
+        }
         self.findings.merge(&part.findings);
         self.replayed.append(&part.replayed);
         output.rows += part.rows;

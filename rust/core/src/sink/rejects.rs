@@ -57,12 +57,12 @@ impl Part for RejectRows {
     }
 
     /// Columns: `row` int64, `line` int64 (null for columnar input), `code` and `reason` string,
-    /// `turn` int32: index of the message it concerns, null where it concerns the whole row.
+    /// `message` int32: index of the message it concerns, null where it concerns the whole row.
     fn take_batch(&mut self) -> Result<RecordBatch> {
         let lines: Int64Array = self.lines.drain(..).collect();
         let codes = self.rejects.iter().map(|reject| reject.rule.name());
         let reasons = self.rejects.iter().map(|reject| &reject.reason);
-        let turns = self
+        let messages = self
             .rejects
             .iter()
             .map(|reject| reject.message.map(|index| index as i32));
@@ -73,7 +73,7 @@ impl Part for RejectRows {
                 ("line", Arc::new(lines)),
                 ("code", Arc::new(StringArray::from_iter_values(codes))),
                 ("reason", Arc::new(StringArray::from_iter_values(reasons))),
-                ("turn", Arc::new(turns.collect::<Int32Array>())),
+                ("message", Arc::new(messages.collect::<Int32Array>())),
             ],
             rows,
         );

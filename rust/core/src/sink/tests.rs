@@ -236,8 +236,8 @@ fn rejects_keep_place_rule_and_reason() {
     batches.append(&part, &mut out).unwrap();
     batches.finish(&mut out).unwrap();
     assert_eq!(out[0]["code"].as_string::<i32>().value(0), "null-content");
-    assert_eq!(out[0]["turn"].as_primitive::<Int32Type>().value(0), 2);
-    assert!(out[0]["turn"].is_null(1) && out[0]["line"].is_null(1));
+    assert_eq!(out[0]["message"].as_primitive::<Int32Type>().value(0), 2);
+    assert!(out[0]["message"].is_null(1) && out[0]["line"].is_null(1));
 }
 
 #[test]

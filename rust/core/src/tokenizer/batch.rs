@@ -34,9 +34,14 @@ pub struct BatchEncoder {
 impl BatchEncoder {
     /// Makes the memory of one thread, so that the first text need not wait for it.
     pub fn new(tokenizer: Tokenizer) -> Self {
+        Self::sharing(Arc::new(tokenizer))
+    }
+
+    /// The same for a tokenizer that others use too.
+    pub fn sharing(tokenizer: Arc<Tokenizer>) -> Self {
         let scratch = tokenizer.backend().scratch();
         Self {
-            tokenizer: Arc::new(tokenizer),
+            tokenizer,
             scratch: Mutex::new(vec![scratch]),
         }
     }

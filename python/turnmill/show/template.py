@@ -1,11 +1,13 @@
-"""How a study of a chat template is drawn."""
+"""What a chat template does, as `Template.study` learned it, for a person."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from turnmill import _core
 from turnmill._terminal import Terminal, wrap
+from turnmill.tokenizer import Tokenizer
 
 _LABEL_WIDTH = 24
 
@@ -29,8 +31,6 @@ def draw_study(name: str, study: dict[str, Any], out: Terminal) -> str:
 
 def stop_set(tokenizer: str) -> list[dict[str, Any]]:
     """What a server that loads a tokenizer directory stops on: `id` and `token`."""
-    from turnmill import Tokenizer, _core
-
     loaded = Tokenizer(tokenizer)
     ids = _core.stop_set(loaded._core)
     texts = (token.decode("utf-8", "replace") for token in loaded._token_bytes(ids))

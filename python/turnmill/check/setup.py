@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from turnmill import _core
 from turnmill.check.findings import Findings
+from turnmill.check.model_files import chat_template, directory_of, read_object
+from turnmill.check.serving import Served
 from turnmill.errors import TokenizerError
-from turnmill.storage import local
-from turnmill.storage.local import file_sha256
-from turnmill.storage.remote import AnyPath
 from turnmill.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from turnmill.check.serving import Served
 
 Later = Callable[[Findings], Findings]
 """Adds findings that were made before there was a report."""
-REPAIR = "repair the file, or remove it and do without what it says"
-"""What to do about a broken file of a model's directory."""
 
 
 def stop_set(
@@ -85,7 +76,7 @@ def _texts(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 
 def _ignored_flag(tokenizer: Tokenizer) -> str | None:
     """``add_eos_token`` is set and the tokenizer adds none."""
-    config = read_json(_directory(tokenizer) / "tokenizer_config.json")
+    config = read_object(directory_of(tokenizer) / "tokenizer_config.json")
     if not config.get("add_eos_token"):
         return None
     without, with_ = (tokenizer.encode("a", add_special_tokens=on).tolist() for on in (False, True))
@@ -93,33 +84,6 @@ def _ignored_flag(tokenizer: Tokenizer) -> str | None:
     if eos is None or (with_ and with_[-1] == eos):
         return None
     return f"add_eos_token is set, but 'a' gives {with_} with special tokens, {without} without"
-
-
-def names_stops(tokenizer: Tokenizer) -> bool:
-    """A ``generation_config.json`` says what the model stops on."""
-    config = read_json(_directory(tokenizer) / "generation_config.json")
-    return config.get("eos_token_id") is not None
-
-
-def _directory(tokenizer: Tokenizer) -> Path:
-    path = Path(tokenizer.path)
-    return path if path.is_dir() else path.parent
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; an empty one where there is no such file.
-
-    Raises:
-        TokenizerError: The file is no JSON.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        message = f"{path.name} is not JSON: {error}"
-        raise TokenizerError(message, code="invalid-config", path=path, hint=REPAIR) from error
-    return value if isinstance(value, dict) else {}
 
 
 def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[int]) -> Findings:
@@ -159,79 +123,5 @@ def with_serving(
     return findings
 
 
-def chat_template(tokenizer: Tokenizer) -> str | None:
-    """The chat template of a tokenizer's directory, as source."""
-    return template_in(_directory(tokenizer))
-
-
-def template_in(directory: Path) -> str | None:
-    """The chat template of a directory, as source."""
-    file = directory / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text("utf-8")
-    value = read_json(directory / "tokenizer_config.json").get("chat_template")
-    if isinstance(value, list):
-        named = {item.get("name"): item.get("template") for item in value}
-        value = named.get("default")
-    return value if isinstance(value, str) else None
-
-
 def _short_hash(text: str) -> str:
     return "sha256 " + hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def with_record(
-    findings: Findings, directory: AnyPath, record: dict[str, Any], tokenizer: Tokenizer
-) -> Findings:
-    """Verifies a directory that turnmill wrote against its run record, from its files."""
-    made_with = record.get("facts", {}).get("tokenizer", {}).get("hash")
-    if made_with not in {None, tokenizer._core.fingerprint}:
-        note = "the tokenizer's files are not those the data was made with"
-        findings = findings.with_note("stale-cache", note)
-    totals = record.get("totals", {})
-    written = totals.get("samples")
-    if written is not None and written != findings.rows:
-        note = f"the run record counts {written:,} samples, the files hold {findings.rows:,}"
-        findings = findings.with_note("broken-input", note)
-    for shard in record.get("shards", []):
-        findings = _with_shard(findings, directory, shard)
-    return _with_serving_files(findings, directory / "serving", record.get("facts", {}))
-
-
-def _with_serving_files(findings: Findings, directory: AnyPath, facts: dict[str, Any]) -> Findings:
-    """The ``serving/`` of an output against the stop set and template that the run recorded."""
-    recorded = [item["id"] for item in facts.get("stop") or findings.facts.get("stop", [])]
-    config = local.read_json(directory / "generation_config.json")
-    if config is None:
-        findings = findings.with_note("broken-input", "serving/generation_config.json is missing")
-    else:
-        eos = config.get("eos_token_id") if isinstance(config, dict) else None
-        stops = eos if isinstance(eos, list) else [eos]
-        if not (all(id_ in stops for id_ in recorded) and all(id_ in recorded for id_ in stops)):
-            note = f"serving/generation_config.json stops on {eos}, the data's turns on {recorded}"
-            findings = findings.with_note("wrong-terminator", note)
-    source = (facts.get("template") or {}).get("source")
-    if source is None:
-        return findings
-    file = directory / "chat_template.jinja"
-    if not file.is_file():
-        return findings.with_note("broken-input", "serving/chat_template.jinja is missing")
-    with file.open("rb") as opened:
-        served = opened.read()
-    if served == source.encode():
-        return findings
-    note = "serving/chat_template.jinja is not the template that the data was made with"
-    return findings.with_note("prompt-parity", note)
-
-
-def _with_shard(findings: Findings, directory: AnyPath, shard: dict[str, Any]) -> Findings:
-    for key in ("data", "index"):
-        name, expected = shard.get(key), shard.get("sha256", {}).get(key)
-        if not name:
-            continue
-        path = directory / str(name)
-        if not path.is_file():
-            findings = findings.with_note("broken-input", f"{name} is missing")
-        elif expected and file_sha256(path) != expected:
-            findings = findings.with_note("stale-cache", f"{name} was changed after it was written")
-    return findings

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from turnmill.output.formats import Format, Loading
+
 _NEEDED = ("input_ids", "labels", "attention_mask")
 """Columns by which Axolotl and LLaMA-Factory know data that is tokenized."""
 
@@ -18,24 +20,23 @@ class NextStep:
     reason: str
 
 
-def next_steps(output: str, longest: int, format_: str, columns: Sequence[str]) -> list[NextStep]:
+def next_steps(
+    output: str, format_: Format, longest: int, columns: Sequence[str]
+) -> list[NextStep]:
     """Settings for TRL, Axolotl and LLaMA-Factory.
 
     Args:
         output: The output directory, as the user gave it.
+        format_: The format of its data files.
         longest: The length of the longest sample in tokens.
-        format_: ``arrow`` or ``parquet``.
         columns: The columns of the data files.
     """
+    loading = format_.loading(output)
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         others = [_lacking(trainer, missing) for trainer in ("Axolotl", "LLaMA-Factory")]
-        return [_trl(output, format_), *others]
-    return [
-        _trl(output, format_),
-        _axolotl(output, longest, format_),
-        _llama_factory(output, format_),
-    ]
+        return [_trl(loading), *others]
+    return [_trl(loading), _axolotl(loading, longest), _llama_factory(loading, format_)]
 
 
 def _lacking(trainer: str, missing: list[str]) -> NextStep:
@@ -46,44 +47,37 @@ def _lacking(trainer: str, missing: list[str]) -> NextStep:
     )
 
 
-def _trl(output: str, format_: str) -> NextStep:
-    load = f'load_from_disk("{output}")'
-    if format_ == "parquet":
-        load = f'load_dataset("parquet", data_files="{output}/data-*.parquet", split="train")'
+def _trl(loading: Loading) -> NextStep:
     return NextStep(
         "TRL",
         (
-            f"SFTTrainer(train_dataset={load},",
+            f"SFTTrainer(train_dataset={loading.trl},",
             "           args=SFTConfig(max_length=None, packing=False), ...)",
         ),
         "max_length is 1024 by default: longer samples would lose their terminator",
     )
 
 
-def _axolotl(output: str, longest: int, format_: str) -> NextStep:
-    where = [f"  - path: {output}"]
-    if format_ == "parquet":
-        # A directory given alone would be read with the index and the rejects in it.
-        where += ["    ds_type: parquet", f"    data_files: {output}/data-*.parquet"]
-        where += ["    split: train"]
-    if "://" in output:
-        where[0] += "  # a local copy of it"
+def _axolotl(loading: Loading, longest: int) -> NextStep:
+    first, *others = loading.axolotl
+    if "://" in first:
+        first += "  # a local copy of it"
     return NextStep(
         "Axolotl",
-        ("datasets:", *where, f"sequence_len: {longest}"),
+        ("datasets:", first, *others, f"sequence_len: {longest}"),
         "give no `type:`, or it tokenizes anew; samples over sequence_len are dropped",
     )
 
 
-def _llama_factory(output: str, format_: str) -> NextStep:
-    if format_ == "parquet":
+def _llama_factory(loading: Loading, format_: Format) -> NextStep:
+    if loading.llama_factory is None:
         return NextStep(
             "LLaMA-Factory",
-            ("tokenized_path: needs the Arrow form; run prepare without --format parquet",),
+            (f"tokenized_path: needs the Arrow form; run prepare without --format {format_.name}",),
             "it loads tokenized data with load_from_disk only",
         )
     return NextStep(
         "LLaMA-Factory",
-        (f"tokenized_path: {output}",),
+        (f"tokenized_path: {loading.llama_factory}",),
         "cutoff_len and dataset are not applied to tokenized data",
     )

@@ -1,0 +1,40 @@
+"""The files of a tokenizer, for machines that cannot see its path."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+_PATTERNS = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
+)
+
+Files = dict[str, bytes]
+"""What is read of a tokenizer directory, by name."""
+
+
+def read_files(path: Path) -> Files:
+    """The files of a tokenizer directory, or of the one that holds this ``tokenizer.json``."""
+    directory = path if path.is_dir() else path.parent
+    file = path / "tokenizer.json" if path.is_dir() else path
+    found = (item for pattern in _PATTERNS for item in sorted(directory.glob(pattern)))
+    others = {item.relative_to(directory).as_posix(): item.read_bytes() for item in found}
+    return {"tokenizer.json": file.read_bytes(), **others}
+
+
+@contextlib.contextmanager
+def written(files: Files) -> Iterator[str]:
+    """A directory with these files, removed at the end."""
+    import tempfile  # slow, and needed here alone
+
+    with tempfile.TemporaryDirectory(prefix="turnmill-") as directory:
+        for name, content in files.items():
+            path = Path(directory, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        yield directory

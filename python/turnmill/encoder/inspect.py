@@ -1,0 +1,73 @@
+"""A look at the first rows of an input: their schema, and decisions needed before the run."""
+
+from __future__ import annotations
+
+import contextlib
+
+from turnmill import _core
+from turnmill.encoder.session import Inspection, Session
+from turnmill.errors import DataError
+from turnmill.inputs.files import FileInput, Part, readable_arrow
+from turnmill.inputs.find import Input
+from turnmill.inputs.memory import MemoryInput
+
+_FIRST_ROWS = 1000
+"""Rows in memory that are looked at."""
+_NO_ROWS = Inspection("auto")
+
+
+def inspect_input(input_: Input, session: Session, *, check_backend: bool = True) -> Inspection:
+    """The schema of an input, and what its first rows cost.
+
+    Args:
+        input_: The input.
+        session: Made from the recipe.
+        check_backend: As in `Session.inspect`.
+
+    Raises:
+        DataError: The first rows cannot be read, or have no schema.
+        RecipeError: The rows need a decision that the recipe does not make.
+    """
+    head = _head(input_)
+    if head is None or head.is_blank:
+        return _NO_ROWS
+    guard = readable_arrow(input_.name) if input_.columnar else contextlib.nullcontext()
+    try:
+        with guard:
+            return session.inspect(
+                head, input_.name, overrides=input_.overrides, check_backend=check_backend
+            )
+    except DataError as error:
+        if isinstance(input_, FileInput) and not input_.columnar and error.code == "no-rows":
+            return _NO_ROWS
+        raise
+
+
+def _head(input_: Input) -> _core.Head | None:
+    """The first rows; ``None`` where there are none."""
+    if input_.columnar:
+        return _first_batch(input_)
+    if isinstance(input_, MemoryInput):
+        rows = list(input_.rows[:_FIRST_ROWS])
+        return _core.Head(rows) if rows else None
+    return _first_blocks(input_)
+
+
+def _first_batch(input_: Input) -> _core.Head | None:
+    stop = min(_FIRST_ROWS, len(input_.rows)) if isinstance(input_, MemoryInput) else -1
+    with contextlib.closing(input_.batches(Part(0, stop))) as batches:
+        first = next((batch for batch, _ in batches if batch.num_rows), None)
+    if first is None:
+        return None
+    with readable_arrow(input_.name):
+        return _core.Head(first)
+
+
+def _first_blocks(input_: FileInput) -> _core.Head:
+    """The first blocks of a file of JSON, as many as hold a whole row."""
+    head = _core.Head()
+    with contextlib.closing(input_.blocks(Part())) as blocks:
+        for block, _ in blocks:
+            if head.feed(block):
+                break
+    return head

@@ -1,0 +1,229 @@
+"""A recipe made ready, as every part of the package uses it; `turnmill.Encoder` is its public face.
+
+A session holds the core's encoder, the one for each input that has recipe keys of its own, and the
+verdict on the tokenizer's fast backend.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from turnmill import _core
+from turnmill._locate import locate_tokenizer
+from turnmill._version import VERSION
+from turnmill.encoder import self_check
+from turnmill.encoder.embedded import Files, read_files, written
+from turnmill.errors import RecipeError
+from turnmill.recipe import Recipe
+from turnmill.tokenizer import Tokenizer
+
+if TYPE_CHECKING:  # the inputs import pyarrow: see `turnmill.encoder.encoded`
+    from turnmill.inputs.files import Part
+    from turnmill.inputs.find import Input
+
+NO_OVERRIDES = "{}"
+"""The recipe keys of an input that has none of its own, as JSON."""
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """Which rows a shard takes, and how it goes about them. The core reads it by attribute."""
+
+    schema: str
+    path: str
+    """The input's name, for errors and the column `source`."""
+    array: bool = False
+    """Whether the bytes are one JSON array rather than JSON Lines."""
+    first_row: int = 0
+    """Index of the first row, from 0."""
+    first_line: int = 1
+    """Line of the first byte, from 1."""
+    threads: int | None = None
+    """`None`: every processor that this process may use."""
+    chunk_rows: int | None = None
+    """Rows of one work item; what is written does not depend on it."""
+    mixed: bool = False
+    """Whether the output also holds rows of other schemas; documents then get every column."""
+    evidence: int | None = None
+    """For a check: places kept for each rule. Samples are replayed, rules on contents counted."""
+    overrides: str = NO_OVERRIDES
+    """Recipe keys of this input alone, as JSON."""
+
+    @classmethod
+    def of(cls, input_: Input, schema: str, part: Part, **options: Any) -> Self:
+        """For a part of an input; the schema of an input without rows is ``auto``."""
+        return cls(
+            schema="messages" if schema == "auto" else schema,
+            path=input_.name,
+            array=input_.format == "array",
+            first_row=part.first_row,
+            first_line=part.first_line,
+            overrides=input_.overrides,
+            **options,
+        )
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the first rows of an input show."""
+
+    schema: str
+    """``auto`` where there are no rows."""
+    history: dict[str, Any] | None = None
+    """What each choice of ``history`` costs on them. ``None`` where the template shows earlier
+    turns as inference did, or the recipe chooses."""
+
+
+class Session:
+    """A recipe with its tokenizer, template and stop set, checked before the first row.
+
+    Args:
+        recipe: What to make of rows.
+        now: The date that templates see, where the recipe names none; today by default.
+        difference: What a self-check found earlier: the tokenizer's reference backend is used.
+        embed: Keep the tokenizer's files, to be pickled.
+
+    Raises:
+        RecipeError: The recipe needs a decision, such as which tokens to stop on.
+        TokenizerError: The tokenizer is missing or broken.
+        TemplateError: The template is missing, broken, or its turns cannot be located.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        now: str | None = None,
+        difference: str | None = None,
+        embed: bool = False,
+    ) -> None:
+        if not recipe.tokenizer:
+            raise RecipeError(
+                "the recipe names no tokenizer",
+                code="no-tokenizer",
+                hint="set tokenizer to the directory of the model to train",
+            )
+        self.recipe = recipe
+        self.path = locate_tokenizer(recipe.tokenizer)
+        """Directory of the tokenizer, or its ``tokenizer.json``."""
+        self.files = read_files(self.path) if embed else None
+        self.difference = difference
+        """The difference between the tokenizer's backends, if one was found."""
+        keys = {**recipe.to_dict(), "tokenizer": str(self.path), "inputs": None}
+        # Templates see local time, as in transformers; a day rather than a moment, so that the
+        # processes of one run agree.
+        keys["now"] = keys["now"] or now or dt.date.today().isoformat()  # noqa: DTZ011
+        self._keys = json.dumps(keys)
+        self._core = _core.Encoder(self._keys, difference)
+        self._for_inputs: dict[str, _core.Encoder] = {}
+        self._is_checked = False
+
+    @classmethod
+    def restored(cls, recipe: Recipe, files: Files | None, difference: str | None) -> Self:
+        """As in another process, which has made the self-check: `difference` is its verdict."""
+        if files is None:
+            session = cls(recipe, difference=difference)
+        else:
+            with written(files) as directory:
+                recipe = dataclasses.replace(recipe, tokenizer=directory)
+                session = cls(recipe, difference=difference)
+            session.files = files
+        session._is_checked = True
+        return session
+
+    def inspect(
+        self,
+        head: _core.Head,
+        path: str,
+        *,
+        overrides: str = NO_OVERRIDES,
+        check_backend: bool = True,
+    ) -> Inspection:
+        """Looks at the first rows of an input.
+
+        Args:
+            head: The rows.
+            path: The input's name, for errors.
+            overrides: Recipe keys of this input alone, as JSON.
+            check_backend: Whether this may be the look that compares the tokenizer's backends.
+
+        Raises:
+            DataError: The rows have no schema.
+            RecipeError: The rows need a decision that the recipe does not make.
+        """
+        core = self._for_input(overrides)
+        schema, history = core.inspect(head, path)
+        if check_backend and not self._is_checked:
+            self._check_backend(core, head)
+        return Inspection(schema, None if history is None else json.loads(history))
+
+    def open_shard(self, options: ShardOptions) -> _core.Shard:
+        """An encoder of the rows of one input, or of a part of it."""
+        return self._for_input(options.overrides).open_shard(options)
+
+    def look(self, row: bytes, schema: str) -> dict[str, Any] | None:
+        """What a row, as JSON, is read and rendered as; ``None`` if it is not a conversation."""
+        return self._core.look(row, schema)
+
+    def facts(self) -> dict[str, Any]:
+        """Tokenizer, template and stop set in use, for the run record and for serving."""
+        facts: dict[str, Any] = json.loads(self._core.facts())
+        facts["tokenizer"]["sha256"] = _sha256(self._tokenizer_file())
+        if not (facts["template"] or {}).get("reads_date"):
+            facts["now"] = None
+        return facts
+
+    def identity(self) -> str:
+        """Hash of everything that decides an output, wherever the files lie."""
+        facts = self.facts()
+        facts["tokenizer"].pop("path")
+        (facts["template"] or {}).pop("name", None)
+        return _sha256(json.dumps(facts, sort_keys=True).encode())
+
+    def stop_ids(self) -> frozenset[int]:
+        """Ids that the serving side stops on."""
+        return frozenset(stop["id"] for stop in self.facts()["stop"])
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer in use; it is not loaded a second time."""
+        return Tokenizer._of(self._core.tokenizer)
+
+    def _tokenizer_file(self) -> bytes:
+        if self.files is not None:
+            return self.files["tokenizer.json"]
+        file = self.path / "tokenizer.json" if self.path.is_dir() else self.path
+        return file.read_bytes()
+
+    def _for_input(self, overrides: str) -> _core.Encoder:
+        if overrides == NO_OVERRIDES:
+            return self._core
+        if overrides not in self._for_inputs:
+            self._for_inputs[overrides] = self._core.for_input(overrides)
+        return self._for_inputs[overrides]
+
+    def _check_backend(self, core: _core.Encoder, head: _core.Head) -> None:
+        """Takes the reference backend where the fast one gives other ids; looks once."""
+        self._is_checked = True
+        found = self_check.difference(core.fingerprint, VERSION, lambda: core.self_check(head))
+        if found is None:
+            return
+        warnings.warn(
+            "the fast tokenizer backend gave other ids than the tokenizers library, so the "
+            f"slow reference backend is used; please report this: {found}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        self.difference = found
+        self._core = _core.Encoder(self._keys, found)
+        self._for_inputs = {}
+
+
+def _sha256(content: bytes) -> str:
+    import hashlib  # slow to import, and not needed for `turnmill --help`
+
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,56 @@
+"""Arrow IPC streams, which `datasets.load_from_disk` maps into memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from turnmill.output.formats.format import Loading, Writer
+from turnmill.storage.local import HashingFile
+from turnmill.storage.remote import AnyPath
+
+
+class Arrow:
+    """A directory as `datasets` saves it; the default on a local disk."""
+
+    name = "arrow"
+    batches_written = 1
+
+    def writer(self, file: HashingFile, schema: pa.Schema) -> Writer:
+        """A stream of record batches."""
+        writer: Writer = pa.ipc.new_stream(file, schema)
+        return writer
+
+    def read(self, path: AnyPath) -> pa.Table:
+        """The samples, mapped into memory where the file is a local one."""
+        file = pa.memory_map(str(path)) if isinstance(path, Path) else path.open("rb")
+        with file:
+            return pa.ipc.open_stream(file).read_all()
+
+    def column_names(self, path: AnyPath) -> list[str]:
+        """The columns of the stream."""
+        with path.open("rb") as file:
+            return list(pa.ipc.open_stream(file).schema.names)
+
+    def descriptions(self, data_files: list[str], digest: str) -> dict[str, Any]:
+        """Every key that `load_from_disk` reads; a missing one is a KeyError there."""
+        state: dict[str, Any] = {
+            "_data_files": [{"filename": name} for name in data_files],
+            "_fingerprint": digest[:16],
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": None,
+        }
+        return {"dataset_info.json": {}, "state.json": state}
+
+    def loading(self, output: str) -> Loading:
+        """All three trainers take the directory."""
+        return Loading(
+            trl=f'load_from_disk("{output}")',
+            axolotl=(f"  - path: {output}",),
+            llama_factory=output,
+        )

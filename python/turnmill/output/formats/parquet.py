@@ -1,0 +1,67 @@
+"""Parquet files, a third of the size of Arrow's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from turnmill.output.formats.format import Loading, Writer
+from turnmill.output.tables import GROUP_BATCHES, TableWriter
+from turnmill.storage.local import HashingFile, read_table
+from turnmill.storage.remote import AnyPath
+
+
+class Parquet:
+    """Parquet compressed with Zstandard; the default behind a URI."""
+
+    name = "parquet"
+    batches_written = GROUP_BATCHES
+
+    def writer(self, file: HashingFile, schema: pa.Schema) -> Writer:
+        """A file in which each table is a row group."""
+        return TableWriter(file, schema, use_dictionary=False, column_encoding=_encodings(schema))
+
+    def read(self, path: AnyPath) -> pa.Table:
+        """The samples."""
+        return read_table(path)
+
+    def column_names(self, path: AnyPath) -> list[str]:
+        """The columns, from the end of the file."""
+        with path.open("rb") as file:
+            return list(pq.read_schema(file).names)
+
+    def descriptions(self, data_files: list[str], digest: str) -> dict[str, Any]:  # noqa: ARG002
+        """None: the files describe themselves."""
+        return {}
+
+    def loading(self, output: str) -> Loading:
+        """A directory given alone would be read with the index and the rejects in it."""
+        files = f"{output}/data-*.parquet"
+        return Loading(
+            trl=f'load_dataset("parquet", data_files="{files}", split="train")',
+            axolotl=(
+                f"  - path: {output}",
+                "    ds_type: parquet",
+                f"    data_files: {files}",
+                "    split: train",
+            ),
+            llama_factory=None,
+        )
+
+
+def _encodings(schema: pa.Schema) -> dict[str, str]:
+    """Ids and labels take a sixth less room byte-split than in a dictionary, and half the time."""
+    return {
+        f"{column.name}.list.element"
+        if pa.types.is_list(column.type)
+        else column.name: "BYTE_STREAM_SPLIT"
+        for column in schema
+        if _has_four_bytes(column.type)
+    }
+
+
+def _has_four_bytes(type_: pa.DataType) -> bool:
+    inner = type_.value_type if pa.types.is_list(type_) else type_
+    return bool(pa.types.is_int32(inner) or pa.types.is_float32(inner))
