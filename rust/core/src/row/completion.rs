@@ -50,7 +50,7 @@ pub(super) fn sample(
     });
     verify::verify_turns(plan, ids, labelled, false, findings)?;
     if let Some(length) = plan.exceeding(ids.len()) {
-        // A completion has no turns that could leave.
+        // A completion has no turns that could be left out.
         return Err(overlong(plan, length, "").into());
     }
     replay::completion(plan, prompt, draft, &mut scratch.player, &mut output.replay)?;

@@ -1,4 +1,5 @@
-//! Rules on what conversations say, for `check` of raw data. A run does not pay for them.
+//! Rules about the text of conversations. Only `check` of raw data applies them; a run does not pay
+//! for them.
 
 use aho_corasick::AhoCorasick;
 use memchr::memmem;
@@ -10,7 +11,7 @@ use crate::tokenizer::Tokenizer;
 use crate::value::Value;
 use crate::{Error, ErrorKind};
 
-/// Stop tokens of public models. One that the tokenizer has is no foreign one.
+/// Stop tokens of public models. One that the tokenizer also has is not foreign.
 const TERMINATORS: &[&str] = &[
     "</s>",
     "<|im_end|>",
@@ -53,7 +54,7 @@ pub struct ContentRules {
 }
 
 impl ContentRules {
-    /// The rules for a tokenizer: its own tokens are the matter of `special-token-in-content`.
+    /// The rules for a tokenizer: its own tokens are left to `special-token-in-content`.
     pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
         let foreign = |text: &&&str| tokenizer.token_to_id(text).is_none();
         Self::of_foreign(
@@ -74,7 +75,7 @@ impl ContentRules {
         })
     }
 
-    /// Counts what a record shows.
+    /// Counts the rules that fire in a record.
     pub fn count(&self, record: &Record<'_>, counts: &mut RuleCounts) {
         match record {
             Record::Conversation(conversation) => {
@@ -129,14 +130,14 @@ impl ContentRules {
     }
 }
 
-/// Counts of the message whose text is looked at.
+/// Counts for the message whose text is examined.
 struct MessageCounts<'c> {
     counts: &'c mut RuleCounts,
     index: u32,
 }
 
 impl MessageCounts<'_> {
-    /// Counts a rule that fired at this byte of the text, if it did.
+    /// Counts a rule if it fired, at this byte of the text.
     fn add(&mut self, rule: Rule, text: &str, at: Option<usize>) {
         if let Some(at) = at {
             self.counts.add_at(rule, self.index, || excerpt(text, at));
@@ -153,7 +154,7 @@ fn excerpt(text: &str, at: usize) -> String {
     format!("{:?}", &text[start..end])
 }
 
-/// Two messages of one side in a row, or a system message inside.
+/// Two messages of the same side in a row, or a system message after the start.
 fn count_order(messages: &[Message<'_>], counts: &mut RuleCounts) {
     let odd = messages.windows(2).position(|pair| {
         let same = pair[0].role == pair[1].role;
@@ -177,7 +178,7 @@ fn count_reasoning(text: &str, counts: &mut MessageCounts<'_>) {
     }
 }
 
-/// The texts of a content: itself, or those of its parts.
+/// The texts of a message's content: the content itself, or its text parts.
 fn texts(content: Value<'_>) -> impl Iterator<Item = &str> {
     let parts = content.as_list().unwrap_or_default().iter();
     content

@@ -1,8 +1,8 @@
 //! The stop-token contract, checked on the finished ids and labels of a row.
 //!
-//! For each trained turn: its last trained id is a stop id; no stop id stands earlier inside it
-//! unless the recipe lets the data put it there; nothing between it and the next turn is trained;
-//! at least one id before the terminator is trained.
+//! For each trained turn: its last trained id is a stop id; no stop id occurs earlier inside it,
+//! unless the recipe allows the data to contain one; nothing between it and the next turn is
+//! trained; at least one id before the terminator is trained.
 
 use crate::rules::{IGNORED, Reject, Rule, RuleCounts, is_masked};
 use crate::setup::StopSet;
@@ -27,7 +27,7 @@ pub struct Allowance {
     pub outside: bool,
 }
 
-/// Checks a row. Breaches reject it; an empty turn is counted.
+/// Checks a row. A breach rejects the row; an empty turn is only counted.
 pub fn check(
     ids: &[u32],
     labels: &[i32],
@@ -88,10 +88,10 @@ fn check_turn(
         return reject(Rule::TerminatorMasked, reason);
     }
     if !allowance.stops_inside && trained_stop(inside, inside_labels, stop) {
-        let reason = "a stop token stands inside the turn";
+        let reason = "there is a stop token inside the turn";
         return reject(Rule::PrematureTerminator, reason);
     }
-    // The first label tells, as a rule.
+    // Usually the first label decides; the scan is for turns with gaps.
     if inside_labels.iter().all(|label| *label == IGNORED) {
         counts.add_at(Rule::EmptyAssistantTurn, turn.message, String::new);
     }

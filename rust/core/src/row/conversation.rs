@@ -17,9 +17,9 @@ use crate::value::Arena;
 /// Whether a sample fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// It is ready.
+    /// The sample is in the draft.
     Ready,
-    /// It has this many tokens, more than allowed.
+    /// The sample has this many tokens, more than allowed.
     Long(u32),
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn draft<'a>(
     let text = Text { rendered, located };
     label(&policy, text, encoding, spare, labelled, findings)?;
     verify(&policy, &encoding.ids, labelled, findings)?;
-    // An inserted terminator may be the token too much.
+    // An inserted terminator may be the one token too many.
     if let Some(length) = plan.exceeding(encoding.ids.len()) {
         return Ok(Fit::Long(length));
     }

@@ -9,8 +9,8 @@ use super::samples::Sample;
 use super::scratch::Scratch;
 use crate::setup::plan::Plan;
 
-/// Makes the samples of a document: one, or parts of the length that is allowed. The
-/// post-processor's ids stand around the whole, so only the last part ends in the eos.
+/// Makes the samples of a document: one, or several parts of the allowed length. The
+/// post-processor's ids are put around the whole document, so only the last part ends in the eos.
 pub(super) fn samples(
     plan: &Plan,
     text: &str,

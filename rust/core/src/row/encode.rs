@@ -11,7 +11,7 @@ use crate::setup::plan::Plan;
 use crate::setup::turn_end_probe;
 use crate::tokenizer::{Encoding, Input, MAX_TEXT_BYTES};
 
-/// Encodes a text, with the tokens at the bytes that were located.
+/// Encodes a text and finds the tokens at the located bytes.
 pub(super) fn encode(
     plan: &Plan,
     text: &str,
@@ -33,8 +33,8 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// Puts the post-processor's ids around a text, and the eos after it unless a stop token is there.
-/// Returns the number of ids in front of it.
+/// Puts the post-processor's ids around a text, and the eos after it unless it already ends in a
+/// stop token. Returns the number of ids in front of it.
 pub(super) fn frame(plan: &Plan, ids: &mut Vec<u32>, findings: &mut RowFindings) -> u32 {
     let (prefix, suffix) = (plan.tokenizer.prefix(), plan.tokenizer.suffix());
     if !prefix.is_empty() {

@@ -1,13 +1,13 @@
-//! `history = expand`: the fewest samples in which every trained turn stands as inference sees it.
+//! `history = expand`: the fewest samples that show every trained turn as inference sees it.
 //!
-//! A sample is the conversation up to one of its turns. A turn stands in it as inference sees it if
-//! the sample shows the same text before the turn, and of the turn itself, as the render in which
-//! the turn is the last one. What a longer conversation changes a still longer one does not change
-//! back, so the samples are found from the end: each takes the earlier turns that still stand in
-//! it, and the first that does not ends the next sample.
+//! A sample is the conversation up to one of its turns. It shows a turn as inference sees it if the
+//! text before the turn, and the turn itself, are the same as in the render in which the turn is
+//! the last one. If a longer conversation changes a turn, a still longer one does not change it
+//! back. So the samples are found from the end: each takes the earlier turns that it shows
+//! unchanged, and the first turn that it changes becomes the end of the next sample.
 //!
 //! Between a user's message and the next one (a chain of tool calls) an empty think block that the
-//! template prints for the last turn alone does not count: the chain stays one sample.
+//! template prints only for the last turn does not count: the chain stays one sample.
 
 use std::ops::Range;
 
@@ -67,8 +67,8 @@ pub(super) fn samples<'a>(
     }
 }
 
-/// For each sample the messages that are trained in it; it shows every message up to their end.
-/// The renders are memory.
+/// For each sample, the messages that are trained in it; the sample shows every message up to their
+/// end. The renders are working memory.
 fn parts<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
@@ -84,7 +84,7 @@ fn parts<'a>(
         render(template, conversation, end, arena, longer)?;
         let turns = conversation.turns().rev();
         for turn in turns.filter(|turn| turn + 1 < conversation.messages.len()) {
-            // A template may refuse to end where it lets a longer conversation pass.
+            // A template may refuse a conversation that ends here and accept a longer one.
             if !is_trained(turn)
                 || render(template, conversation, turn + 1, arena, shorter).is_err()
             {

@@ -1,19 +1,20 @@
-//! What rows showed: rules with a few rows as evidence, and what left with the over-length policy.
+//! What was found in rows: rules with a few rows as evidence, and what the over-length policy left
+//! out.
 
 use serde_json::{Value as Json, json};
 
 use crate::rules::{Reject, Rule, RuleCounts, Token, is_trained};
 use crate::tokenizer::Tokenizer;
 
-/// Rows kept as evidence for each rule, where a run asks for no other number.
+/// Rows kept as evidence for each rule, unless a run asks for another number.
 pub(crate) const EVIDENCE_ROWS: usize = 5;
 
-/// Where a row stands in its input.
+/// The position of a row in its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InputPosition {
     /// Index among the rows of the input, from 0.
     pub(crate) row: u64,
-    /// Line, from 1; columnar input has none.
+    /// Line, from 1; `None` for columnar input.
     pub(crate) line: Option<u64>,
 }
 
@@ -24,7 +25,7 @@ pub struct Evidence {
     pub rule: Rule,
     /// Index of the row in its input, from 0.
     pub row: u64,
-    /// Its line, from 1; columnar input has none.
+    /// Its line, from 1; `None` for columnar input.
     pub line: Option<u64>,
     /// What was found there, as a sentence without a full stop; may be empty.
     pub note: String,
@@ -35,16 +36,16 @@ pub struct Evidence {
 /// A place inside a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowPosition {
-    /// The message, where one is named.
+    /// Index of the message, from 0, if the rule is about one.
     pub message: Option<u32>,
-    /// Which of the assistant's turns it is, from 0, if it is one.
+    /// Number among the assistant's turns, from 0, if the message is one.
     pub turn: Option<u32>,
-    /// Tokens around the place, where a check asks for them and the row came as far.
+    /// Tokens around the place, if a check asks for them and the row was encoded.
     pub tokens: Vec<Token>,
 }
 
 impl Evidence {
-    /// As one object; the tokenizer gives the tokens their text.
+    /// The evidence as a JSON object; the tokenizer gives the text of the tokens.
     pub(crate) fn to_json(&self, tokenizer: &Tokenizer) -> Json {
         let tokens = self.inside.tokens.iter();
         let tokens: Vec<Json> = tokens.map(|token| token.to_json(Some(tokenizer))).collect();
@@ -61,7 +62,7 @@ impl Evidence {
 }
 
 impl Token {
-    /// As one object; with a tokenizer it has its text.
+    /// The token as a JSON object, with its text if there is a tokenizer.
     pub(crate) fn to_json(self, tokenizer: Option<&Tokenizer>) -> Json {
         let text = tokenizer
             .filter(|_| self.id >= 0)
@@ -76,7 +77,7 @@ impl Token {
     }
 }
 
-/// Turns and tokens that are not in the output although their row is.
+/// Turns and tokens that were left out of a row that is in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
     pub(crate) turns: u64,
@@ -90,14 +91,14 @@ impl Lost {
     }
 }
 
-/// What one row showed on its way.
+/// What was found in one row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowFindings {
-    /// Rules that fired, with the first message where that is known.
+    /// Rules that fired, with the first message if it is known.
     pub(crate) counts: RuleCounts,
     /// Turns and tokens that are in no sample of the row.
     pub(crate) lost: Lost,
-    /// A check asks where in the row every rule fired.
+    /// Whether a check asks where in the row each rule fired.
     pub(crate) positions: bool,
 }
 
@@ -110,13 +111,13 @@ impl RowFindings {
         }
     }
 
-    /// Counts a rule; the message is kept where a check asks for it.
+    /// Counts a rule, and keeps the message if a check asks for places.
     pub(crate) fn count(&mut self, rule: Rule, message: u32) {
         self.counts.add(rule, 1);
         self.note(rule, message);
     }
 
-    /// Keeps the message in which a counted rule fired first, where a check asks for it.
+    /// Keeps the message in which a counted rule fired first, if a check asks for places.
     pub(crate) fn note(&mut self, rule: Rule, message: u32) {
         if self.positions {
             self.counts.note(rule, message, String::new);
@@ -141,7 +142,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Nothing yet; so many rows are kept as evidence for each rule.
+    /// No findings yet; `keep` rows are kept as evidence for each rule.
     pub(crate) fn keeping(keep: usize) -> Self {
         Self {
             counts: RuleCounts::default(),
@@ -151,7 +152,7 @@ impl Findings {
         }
     }
 
-    /// Adds what one row showed; `inside` says where in the row.
+    /// Adds the findings of one row; `inside` gives the place in the row.
     pub(crate) fn add(
         &mut self,
         row: &RuleCounts,

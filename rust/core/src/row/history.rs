@@ -1,4 +1,10 @@
-//! Templates that render earlier turns otherwise than at inference.
+//! Templates that print an earlier turn differently from how inference saw it.
+//!
+//! At inference a turn is always the last one. A template may print it differently once more
+//! messages follow: without its reasoning, with another end, without an empty think block. This
+//! module finds such turns by rendering shorter conversations, and finds lost reasoning by
+//! comparing lengths: of the reasoning in the row, and of what the render printed from it. A render
+//! per turn is expensive, so it is only done for templates that a probe has seen rewrite.
 
 use super::Refusal;
 use super::findings::RowFindings;
@@ -13,8 +19,8 @@ use crate::template::{Field, Origin, REASONING_FIELDS, Rendered, Span};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind};
 
-/// Judges the render of a part. The result is the message from which on turns are trained: the
-/// part's own, or the last turn where only that may be trained.
+/// Judges the render of a part. Returns the first message that may be trained: that of the part, or
+/// the last turn if `history` allows only that one.
 pub(super) fn judge<'a>(
     plan: &Plan,
     part: &Part<'a>,
@@ -40,8 +46,8 @@ pub(super) fn judge<'a>(
     }
 }
 
-/// Counts reasoning that the template leaves out; with `history = auto` a row that loses it in
-/// earlier turns only is refused.
+/// Counts reasoning that the template leaves out. With `history = auto`, a row that loses it only
+/// in earlier turns is refused.
 fn require_reasoning(
     plan: &Plan,
     part: &Part<'_>,
@@ -49,7 +55,8 @@ fn require_reasoning(
     findings: &mut RowFindings,
 ) -> Result<(), Reject> {
     let conversation = &part.conversation;
-    // Of a sample that `expand` made, earlier turns are what inference sees of them.
+    // In a sample made by `expand`, turns before `from` are context, and inference does not see
+    // their reasoning either.
     let mut lost = lost_turns(conversation, rendered);
     let Some((message, _)) = lost.find(|(turn, _)| *turn >= part.from as usize) else {
         return Ok(());
@@ -57,7 +64,8 @@ fn require_reasoning(
     let rule = Rule::ReasoningDropped;
     let counts = &mut findings.counts;
     counts.add_at(rule, message as u32, String::new);
-    // Where the last turn's reasoning goes too, the template reads none at all.
+    // If the last turn's reasoning is lost too, the template never prints any: no choice of
+    // `history` would help.
     if plan.recipe.history == History::Auto && lost_in_history(conversation, rendered) {
         let reason = "the template leaves the reasoning of an earlier turn out";
         return Err(Reject::new(rule, reason).at_message(message as u32));
@@ -65,8 +73,8 @@ fn require_reasoning(
     Ok(())
 }
 
-/// The first turn that, rendered as the last one, does not start the full render; what the
-/// template prints after a turn's stop token apart.
+/// The first turn whose render as the last turn is not the start of the full render. What the
+/// template prints after a turn's stop token does not matter, because it is not trained.
 fn rewritten_turn<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
@@ -77,7 +85,8 @@ fn rewritten_turn<'a>(
     let template = plan.template(conversation.tools.is_some())?;
     let last = conversation.messages.len() - 1;
     for turn in conversation.turns().filter(|turn| *turn < last) {
-        // A template may refuse to end where it lets a longer conversation pass.
+        // A template may refuse a conversation that ends here and accept a longer one. The cheap
+        // comparison of texts comes first; `stands` allocates.
         if render(template, conversation, turn + 1, arena, shorter).is_ok()
             && !rendered.text.starts_with(&shorter.text)
             && !stands(plan, turn as u32, shorter, rendered, false)
@@ -88,8 +97,8 @@ fn rewritten_turn<'a>(
     Ok(None)
 }
 
-/// Counts a row with a turn whose content holds the reasoning that the template reads there as it
-/// reads the field.
+/// Counts a row if the content of a turn holds its reasoning between think markers, where templates
+/// also look for it.
 pub(super) fn count_inline_reasoning(conversation: &Conversation<'_>, findings: &mut RowFindings) {
     let rule = Rule::ReasoningInline;
     if findings.counts.get(rule) > 0 {
@@ -126,7 +135,8 @@ pub(crate) fn lost_in_history(conversation: &Conversation<'_>, rendered: &Render
     earlier
 }
 
-/// Turns with the bytes of their reasoning that are not in the render.
+/// Turns that lost reasoning, with the number of bytes lost. Bytes are counted and not compared,
+/// because templates may strip what they print.
 pub(crate) fn lost_turns<'r>(
     conversation: &'r Conversation<'_>,
     rendered: &'r Rendered,
@@ -136,7 +146,8 @@ pub(crate) fn lost_turns<'r>(
         let (expected, inline) = reasoning_bytes(message)?;
         let printed = printed_bytes(rendered, turn as u32);
         let lost = match inline {
-            // Reasoning inside the content may come out as either field.
+            // The template may move inline reasoning to its own block or print the content as it
+            // is, so both fields count together.
             Some(rest) => (expected + rest).saturating_sub(printed.0 + printed.1),
             None => expected.saturating_sub(printed.1),
         };
@@ -144,7 +155,8 @@ pub(crate) fn lost_turns<'r>(
     })
 }
 
-/// Bytes of a message's reasoning; for reasoning inside the content also the bytes of the rest.
+/// Bytes of a message's reasoning. If the reasoning is inside the content, also the bytes of the
+/// rest.
 fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
     let field = |key: &str| message.fields.get_some(key).and_then(Value::as_str);
     if let Some(text) = REASONING_FIELDS.iter().find_map(|key| field(key)) {
@@ -176,8 +188,9 @@ fn printed_bytes(rendered: &Rendered, message: u32) -> (usize, usize) {
     (content, reasoning)
 }
 
-/// Whether a turn stands in `longer` as in `own`, the render in which it is the last one. In a
-/// `chain` empty think blocks do not count, unless they are trained.
+/// Whether `longer` shows a turn as `own` does, the render in which it is the last one: the same
+/// text before it, the same own text, and an end that trains the same. In a `chain` of tool calls,
+/// empty think blocks do not count unless they are trained.
 pub(super) fn stands(
     plan: &Plan,
     turn: u32,
@@ -202,7 +215,7 @@ pub(super) fn stands(
         })
 }
 
-/// The text of a span up to the end of its content; `skips`: without empty think blocks.
+/// The text of a span up to the end of its content; without empty think blocks if `skips`.
 fn written(rendered: &Rendered, span: &Span, skips: bool) -> String {
     let mut text = String::new();
     let mut from = span.start;
@@ -223,7 +236,8 @@ fn after<'r>(rendered: &'r Rendered, span: &Span) -> &'r str {
     &rendered.text[span.content_end as usize..span.end as usize]
 }
 
-/// Whether two endings of a turn train the same: one may go on after the stop token of both.
+/// Whether two endings of a turn train the same. One may be longer than the other, but only after
+/// the stop token: labels end there.
 fn ends_alike(plan: &Plan, own: &str, longer: &str) -> bool {
     let stops = |text: &str| {
         let mut tokens = plan.stop.ids().iter();

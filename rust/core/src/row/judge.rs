@@ -1,4 +1,4 @@
-//! Second stage: which messages are trained, in the light of what the template made of them.
+//! Second stage: which messages are trained, given what the template printed.
 
 use super::findings::RowFindings;
 use super::part::Part;
@@ -11,7 +11,7 @@ use crate::setup::plan::Plan;
 use crate::template::{Field, Origin, Rendered};
 use crate::value::{Arena, Value};
 
-/// Judges a render: what history makes of earlier turns, and whether every trained turn is there.
+/// Judges a render: may earlier turns be trained, and is every trained turn printed?
 pub(super) fn judge<'p, 'a>(
     plan: &'p Plan,
     part: &'p Part<'a>,
@@ -27,7 +27,7 @@ pub(super) fn judge<'p, 'a>(
     Ok(policy)
 }
 
-/// A trained turn that the template does not print is an error of the row.
+/// Rejects the row if the template does not print a trained turn.
 fn require_spans(policy: &Policy<'_, '_>, rendered: &Rendered) -> Result<(), Reject> {
     for index in policy.conversation.turns() {
         let index = index as u32;
@@ -46,8 +46,8 @@ fn require_spans(policy: &Policy<'_, '_>, rendered: &Rendered) -> Result<(), Rej
     Ok(())
 }
 
-/// A trained turn whose tool calls the template does not print would teach to stop instead of
-/// calling. Where the ids have to be those of transformers, it is counted only.
+/// A trained turn without its tool calls would teach the model to stop instead of calling. In exact
+/// mode, where ids must equal those of transformers, it is only counted.
 fn require_tool_calls(
     policy: &Policy<'_, '_>,
     rendered: &Rendered,
@@ -80,7 +80,7 @@ pub(super) fn has_tool_calls(message: &Message<'_>) -> bool {
     }
 }
 
-/// Whether any text of the message's tool calls is in the render.
+/// Whether the render holds any text of the message's tool calls.
 fn prints_tool_calls(rendered: &Rendered, message: u32) -> bool {
     let calls = Origin::Message {
         index: message,

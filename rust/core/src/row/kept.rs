@@ -1,32 +1,32 @@
 //! Over-length policies: which messages of a conversation stay when its sample is too long.
 //!
-//! Whole messages leave, never parts of them, so no policy can cut a terminator off or put one
-//! after an unfinished answer. What stays is rendered again, because a template may print the
-//! last turn otherwise than an earlier one.
+//! Messages are left out whole, so no policy can cut off a terminator or put one after an
+//! unfinished answer. What is kept is rendered again, because a template may print the last turn
+//! differently from an earlier one.
 
 use std::ops::Range;
 
 use crate::chat::Message;
 use crate::recipe::OverLength;
 
-/// Messages of a conversation that stay: the leading system messages and one later range.
+/// Messages that are kept: the leading system messages and one later range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// Number of leading system messages, which always stay.
+    /// Number of leading system messages, which are always kept.
     system: usize,
-    /// Range of the other messages that stay.
+    /// Range of the other messages that are kept.
     pub(super) messages: Range<usize>,
 }
 
 impl Kept {
-    /// Indices of the messages that stay, in order.
+    /// Indices of the kept messages, in order.
     pub(super) fn indices(&self) -> impl Iterator<Item = usize> + use<> {
         (0..self.system).chain(self.messages.clone())
     }
 }
 
-/// What may be kept under `policy`, longest first. The first candidate is shorter than the
-/// conversation as it stands up to its last assistant message; every candidate ends in one.
+/// What may be kept under `policy`, longest first. Every candidate ends in an assistant message,
+/// and the first is shorter than the conversation up to its last assistant message.
 pub(super) fn candidates(policy: OverLength, messages: &[Message<'_>]) -> Vec<Kept> {
     match policy {
         OverLength::WholeTurns => prefixes(messages),
@@ -37,9 +37,9 @@ pub(super) fn candidates(policy: OverLength, messages: &[Message<'_>]) -> Vec<Ke
 
 /// The index of the longest of `candidates` that fits in `max_length` tokens.
 ///
-/// `estimate` gives a candidate's length where the first render tells it; `fits` renders and
-/// encodes it. The search starts where the estimate points and walks to the edge, so a template
-/// that prints turns independently of each other costs one or two renders.
+/// `estimate` gives a candidate's length if the first render tells it; `fits` renders and encodes
+/// it. The search starts at the estimate and walks to the longest that fits, so a template that
+/// prints turns independently of each other costs one or two renders.
 pub(super) fn longest<E>(
     candidates: &[Kept],
     max_length: usize,
@@ -57,7 +57,7 @@ pub(super) fn longest<E>(
             break;
         }
     }
-    // The estimate may be too long where a template drops text from earlier turns.
+    // The estimate may be too long, because a template may drop text from earlier turns.
     if found == Some(guess) || found.is_none() {
         for index in (0..guess).rev() {
             if !fits(&candidates[index])? {
@@ -93,8 +93,8 @@ fn prefixes(messages: &[Message<'_>]) -> Vec<Kept> {
         .collect()
 }
 
-/// An exchange is a user message with everything up to the next one, so that a tool result never
-/// loses the call that it answers.
+/// An exchange is a user message and everything up to the next user message, so a tool result is
+/// never separated from its call.
 fn suffixes(messages: &[Message<'_>]) -> Vec<Kept> {
     let system = leading_system(messages);
     let Some(end) = turn_ends(messages).next_back() else {

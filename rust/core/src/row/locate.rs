@@ -10,27 +10,27 @@ use crate::setup::structural;
 use crate::template::{Field, Origin, Rendered, Span};
 use crate::tokenizer::{Encoding, Mark};
 
-/// Bytes of a text, each list sorted.
+/// The located bytes of a text; each list is sorted.
 #[derive(Debug, Default)]
 pub(crate) struct Located {
     /// Bytes whose tokens the labels need.
     pub(crate) marks: Vec<u32>,
-    /// Places where the text is cut, to be encoded apart.
+    /// Places where the text is cut; the parts are encoded separately.
     pub(crate) cuts: Vec<u32>,
-    /// Ranges in which the text of control tokens is ordinary text; none where the text of no
-    /// control token is there, or where it is to be parsed.
+    /// Ranges in which control tokens are ordinary text. Empty if the content holds no control
+    /// token, or if control tokens are to be parsed.
     pub(crate) content: Vec<(u32, u32)>,
 }
 
 impl Located {
-    /// Forgets the text before and keeps its memory.
+    /// Clears the lists and keeps their memory.
     pub(crate) fn clear(&mut self) {
         self.marks.clear();
         self.cuts.clear();
         self.content.clear();
     }
 
-    /// Where a marked byte lies among the tokens; none where it is not marked.
+    /// The token that holds a byte; `None` if the byte was not marked.
     pub(crate) fn mark(&self, encoding: &Encoding, offset: u32) -> Option<Mark> {
         let index = self.marks.binary_search(&offset).ok()?;
         encoding.marks.get(index).copied()
@@ -44,7 +44,7 @@ impl Located {
     }
 }
 
-/// Locates contents, the turns' bounds, and where the text is cut.
+/// Locates the content, the bounds of the turns, and the cuts.
 pub(super) fn locate(
     policy: &Policy<'_, '_>,
     rendered: &Rendered,
@@ -70,7 +70,7 @@ pub(super) fn locate(
     Ok(())
 }
 
-/// Locates the seam between a prompt and a completion, which are content both.
+/// Locates the seam between a prompt and a completion; both are content.
 pub(super) fn locate_seam(
     plan: &Plan,
     text: &Rendered,
@@ -96,8 +96,8 @@ pub(super) fn locate_plain(
     guard_content(plan, text, &mut located.content, findings)
 }
 
-/// Looks for the text of control tokens in content. The ranges are emptied where nothing has to be
-/// kept from the encoder.
+/// Looks for control tokens in content. Empties the ranges if there are none, so that the encoder
+/// has nothing to watch for.
 fn guard_content(
     plan: &Plan,
     rendered: &Rendered,
@@ -125,7 +125,7 @@ fn guard_content(
     Ok(())
 }
 
-/// Marks the bounds of turns, and cuts where the recipe or an inserted id asks for it.
+/// Marks the bounds of turns, and cuts the text where the recipe or an inserted id requires it.
 fn mark_turns(policy: &Policy<'_, '_>, rendered: &Rendered, located: &mut Located) {
     let apart = policy.plan.recipe.boundary == Boundary::Apart;
     for (index, span) in rendered.spans.iter().enumerate() {
@@ -158,7 +158,7 @@ pub(super) fn is_last_span(spans: &[Span], index: usize) -> bool {
         .is_none_or(|next| next.message != spans[index].message)
 }
 
-/// Messages with the byte of the render where their content starts.
+/// The messages in the render, each with the byte at which its content starts.
 pub(super) fn content_starts(rendered: &Rendered) -> impl Iterator<Item = (u32, u32)> + '_ {
     rendered.runs().filter_map(|run| match run.origin {
         Origin::Message {

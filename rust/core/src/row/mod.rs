@@ -6,11 +6,11 @@
 //!               Rendered  Policy  Located Encoding Labelled  Reject or nothing
 //! ```
 //!
-//! Each stage is a function of the module with its name, from the plan and the stages before to a
-//! type of its own; [`conversation`] calls them in this order. A [`Draft`] keeps what the stages
-//! gave of the sample that is being made, [`Scratch`] keeps memory alone. Every finished sample
-//! goes into [`Samples`], be it the only one of its row, one of several that [`expand`] finds, what
-//! [`over_length`] leaves of one, or a part of a document.
+//! Each stage is a function in the module of the same name. It takes the plan and the results of
+//! the stages before, and returns a type of its own; [`conversation`] calls them in this order. A
+//! [`Draft`] holds the results for the sample in progress, [`Scratch`] only memory to reuse. Every
+//! finished sample goes into [`Samples`]: the only one of its row, one of several from [`expand`],
+//! a shorter one from [`over_length`], or a part of a document.
 
 mod completion;
 pub mod content_rules;
@@ -53,8 +53,8 @@ use crate::recipe::History;
 use crate::setup::plan::Plan;
 use crate::value::Arena;
 
-/// Makes the samples of one row. A refused row leaves in `output` what came before the refusal,
-/// and in `draft` the sample that was being made, as far as it came.
+/// Makes the samples of one row. If the row is refused, `output` keeps what was found before, and
+/// `draft` the unfinished sample.
 pub(crate) fn encode<'a>(
     plan: &Plan,
     record: &Record<'a>,

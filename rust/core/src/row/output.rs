@@ -1,28 +1,29 @@
-//! What one row gives.
+//! The result of one row.
 
 use super::draft::Draft;
 use super::findings::RowFindings;
 use super::replay::RowReplay;
 use super::samples::{Sample, Samples};
 
-/// What one row gives: samples, and what it showed on the way.
+/// The result of one row: its samples and findings.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     pub(crate) samples: Samples,
     pub(crate) findings: RowFindings,
-    /// What the replay of the samples found, where a check asks for it.
+    /// The replay of the samples, if a check asks for it.
     pub(crate) replay: RowReplay,
 }
 
 impl Output {
-    /// Forgets the row before. `positions`: a check asks where in the row rules fire.
+    /// Clears the result of the previous row. `positions`: a check asks where in the row rules
+    /// fire.
     pub(crate) fn clear(&mut self, positions: bool) {
         self.samples.clear();
         self.findings = RowFindings::new(positions);
         self.replay = RowReplay::default();
     }
 
-    /// Adds a draft that is done.
+    /// Adds the finished sample of a draft.
     pub(crate) fn push(&mut self, draft: &Draft) {
         let labelled = &draft.labelled;
         let (labels, weights) = (&labelled.labels, &labelled.weights);

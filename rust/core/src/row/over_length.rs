@@ -16,7 +16,7 @@ use crate::setup::plan::Plan;
 use crate::value::Arena;
 use crate::{Error, ErrorKind};
 
-/// Makes the one sample of a conversation; where it is too long, by the recipe's policy.
+/// Makes the one sample of a conversation. If it is too long, the recipe's policy decides.
 pub(super) fn sample<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
@@ -35,8 +35,8 @@ pub(super) fn sample<'a>(
     }
 }
 
-/// Makes the sample of a part; where it is too long, of a shorter one by the recipe's policy. Gives
-/// the part's length where nothing of it fits.
+/// Makes the sample of a part. If it is too long, makes that of a shorter part, by the recipe's
+/// policy. Returns the length of the whole part if nothing fits.
 pub(super) fn fit<'a>(
     plan: &Plan,
     part: &Part<'a>,
@@ -70,7 +70,7 @@ pub(super) fn fit<'a>(
     Ok(Fit::Ready)
 }
 
-/// Replays a sample where a check asks for it, and puts it out.
+/// Replays a sample if a check asks for it, and adds it to the output.
 fn finish<'a>(
     plan: &Plan,
     part: &Part<'a>,
@@ -85,8 +85,8 @@ fn finish<'a>(
     Ok(())
 }
 
-/// The longest part of a part that fits, by the recipe's policy, with its sample in the draft,
-/// which holds the whole, of that `length`, before.
+/// The longest shorter part that fits, by the recipe's policy. On entry the draft holds the sample
+/// of `whole`, of `length` tokens; on return it holds the sample of the part that was found.
 fn longest<'a>(
     plan: &Plan,
     whole: &Part<'a>,
@@ -105,7 +105,8 @@ fn longest<'a>(
         tried = Some(kept.clone());
         match attempt(&shorter(whole, kept, arena), draft) {
             Ok(fit) => Ok(fit == Fit::Ready),
-            // A shorter conversation may be one that the template or the contract refuses.
+            // The template or the contract may refuse a shorter conversation; then another one is
+            // tried.
             Err(Refusal::Row(_)) => Ok(false),
             Err(run) => Err(run),
         }
@@ -116,14 +117,15 @@ fn longest<'a>(
         return Ok(None);
     };
     let part = shorter(whole, kept, arena);
-    // A longer one may have been tried after it.
+    // The draft holds the last candidate that was tried, which may be a longer one that did not
+    // fit.
     if tried.as_ref() != Some(kept) {
         attempt(&part, draft)?;
     }
     Ok(Some(part))
 }
 
-/// Message index and last token of every span of a draft that was encoded.
+/// Message index of every span of an encoded draft, and the token after the span.
 fn turn_ends(plan: &Plan, draft: &Draft) -> Vec<(usize, u32)> {
     let tokens = Tokens::new(plan, &draft.located, &draft.encoding);
     let spans = draft.rendered.spans.iter();
@@ -132,7 +134,7 @@ fn turn_ends(plan: &Plan, draft: &Draft) -> Vec<(usize, u32)> {
         .collect()
 }
 
-/// Tokens of what is kept, as far as the render of the whole tells.
+/// Number of tokens of what is kept, estimated from the render of the whole.
 fn estimate(policy: OverLength, kept: &Kept, ends: &[(usize, u32)], length: u32) -> Option<usize> {
     let end_before = |message: usize| {
         let end = ends.iter().rfind(|(turn, _)| *turn < message);
@@ -161,7 +163,7 @@ fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
     }
 }
 
-/// Why a row of which nothing fits is left out.
+/// The reject of a row of which nothing fits.
 pub(super) fn nothing_fits(plan: &Plan, length: u32) -> Reject {
     let tried = match plan.recipe.over_length {
         OverLength::Reject => "",
@@ -170,7 +172,7 @@ pub(super) fn nothing_fits(plan: &Plan, length: u32) -> Reject {
     overlong(plan, length, tried)
 }
 
-/// The reject of a row that is too long; `tried` says what was tried.
+/// The reject of a row that is too long; `tried` adds to the reason what was tried.
 pub(super) fn overlong(plan: &Plan, length: u32, tried: &str) -> Reject {
     let most = plan.recipe.max_length.unwrap_or(u32::MAX);
     let reason = format!("{length} tokens, {most} allowed{tried}");

@@ -1,13 +1,13 @@
-//! What one sample is made of.
+//! What one sample is made from.
 
 use crate::chat::Conversation;
 
-/// What one sample is made of.
+/// A conversation, or the part of one that becomes a sample.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part<'a> {
     /// The messages, with the variables of the render.
     pub(crate) conversation: Conversation<'a>,
-    /// Messages before this one are context, whatever the recipe and the row say.
+    /// Messages before this one are context, even if the recipe and the row would train them.
     pub(crate) from: u32,
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Policy<'p, 'a> {
     pub(crate) conversation: &'p Conversation<'a>,
     /// Index of the last assistant message.
     pub(crate) last: Option<u32>,
-    /// Messages before this one are context, whatever the recipe and the row say.
+    /// Messages before this one are context, even if the recipe and the row would train them.
     from: u32,
     /// Messages that are not the assistant's are trained too.
     pub(crate) others: bool,
@@ -48,8 +48,8 @@ impl<'p, 'a> Policy<'p, 'a> {
         self.wished(message)
     }
 
-    /// Whether the turn is not trained although the recipe and the row would have it trained; with
-    /// `history = expand` another sample trains it.
+    /// Whether the recipe and the row would train this turn, but history does not. With `history =
+    /// expand`, another sample trains it.
     pub(crate) fn loses(&self, message: u32) -> bool {
         let elsewhere = self.plan.recipe.history == History::Expand;
         message < self.from && !elsewhere && self.wished(message) > 0.0

@@ -1,4 +1,4 @@
-//! Where in a row a rule fired: the turn, and the tokens around the place, for a check.
+//! Where in a row a rule fired, for a check: the turn, and the tokens around the place.
 
 use super::contract::TrainedTurn;
 use super::draft::Draft;
@@ -9,15 +9,15 @@ use crate::rules::{Reject, Rule, Token, around};
 use crate::setup::plan::Plan;
 use crate::setup::turn_end_probe::TurnEnd;
 
-/// Rules about the start of a turn; the others look at its end.
+/// Rules about the start of a turn. All others are about its end.
 const ABOUT_STARTS: [Rule; 2] = [Rule::BoundaryMerge, Rule::PromptParity];
 
-/// Finds places in a row that is done or was refused.
+/// Finds places in a row that is finished or was refused.
 pub(crate) struct RowPositions<'r> {
     pub(crate) plan: &'r Plan,
-    /// The row, where it could be read.
+    /// The row, if it could be read.
     pub(crate) record: Option<&'r Record<'r>>,
-    /// Its last sample, as far as it came.
+    /// Its last sample, possibly unfinished.
     pub(crate) draft: &'r Draft,
     pub(crate) findings: &'r RowFindings,
 }
@@ -54,9 +54,9 @@ impl RowPositions<'_> {
         }
     }
 
-    /// Tokens around the place; none where the row was not encoded and labelled.
+    /// Tokens around the place; empty if the row was not encoded and labelled.
     fn tokens(&self, rule: Rule, message: Option<u32>) -> Option<Vec<Token>> {
-        // A shorter sample has other messages.
+        // In a shortened sample the messages have other indices.
         if !self.draft.is_labelled() || self.findings.lost.turns > 0 {
             return None;
         }
@@ -74,7 +74,7 @@ impl RowPositions<'_> {
         Some(around(at, labels.len()).map(token).collect())
     }
 
-    /// The first or the last token of a turn; of another message the first of its content.
+    /// The first or last token of a turn; for other messages, the first token of the content.
     fn token_of(&self, message: u32, at_start: bool) -> Option<usize> {
         let labelled = &self.draft.labelled;
         let trained = labelled.turns.iter().find(|turn| turn.message == message);

@@ -6,9 +6,9 @@ use crate::rules::Reject;
 /// Why a row gives no sample.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The row is left out.
+    /// The row is rejected.
     Row(Reject),
-    /// The run ends.
+    /// The run stops.
     Run(Error),
 }
 

@@ -9,7 +9,7 @@ use crate::source::json;
 use crate::template::{RenderInput, Rendered, Template};
 use crate::value::{Arena, Map, Value};
 
-/// The conversation with the recipe's variables and its own, which win.
+/// The conversation with the variables of the recipe and its own; its own win.
 pub(crate) fn with_variables<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
@@ -30,7 +30,7 @@ pub(crate) fn with_variables<'a>(
     })
 }
 
-/// Renders a conversation as a sample of all of it shows it.
+/// Renders a whole conversation.
 pub(crate) fn whole<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
@@ -57,7 +57,7 @@ pub(crate) fn render<'a>(
     result.map_err(refused)
 }
 
-/// A template's refusal of a row; defects of other kinds end the run.
+/// If the template refuses the row, the row is rejected; any other error stops the run.
 fn refused(error: Error) -> Refusal {
     if error.kind() != crate::ErrorKind::Template {
         return error.into();

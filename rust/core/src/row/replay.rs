@@ -1,9 +1,9 @@
 //! The replay of samples against the inference prompt.
 //!
-//! For every trained turn the conversation before it is rendered as a server renders it, with the
-//! generation prompt, and encoded: these must be the ids that stand before the turn in the sample.
-//! And the first stop id from the turn's start must be its last label. A model that emits exactly
-//! the labels then sees the prompts it was trained on, and the server stops in the right place.
+//! For every trained turn, the conversation before it is rendered as a server renders it, with the
+//! generation prompt, and encoded. The result must be the ids before the turn in the sample. Also,
+//! the first stop id after the turn's start must be its last label. Then a model that emits exactly
+//! the labels sees the prompts it was trained on, and the server stops in the right place.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -23,29 +23,30 @@ use crate::template::{RenderInput, Rendered, Template};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
 use crate::value::{Arena, Map, Value};
 
-/// Prompts of one sample are rendered until they are this many times as long as it: all of them,
-/// up to about thirty turns.
+/// Prompts of one sample are rendered until their total length is this many times that of the
+/// sample. This covers all turns of a conversation of up to about thirty; without a limit the work
+/// would grow with the square of the number of turns.
 const BUDGET: usize = 16;
-/// Variables with which a server switches reasoning on and off.
+/// Variables that servers use to switch reasoning on and off.
 const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
-/// Rules that say why a prompt differs; then the replay has nothing to add but its rate.
+/// Rules that explain why a prompt differs. If one fired, the replay only adds to the rate.
 const EXPLAINED: [Rule; 3] = [
     Rule::HistoryRewritten,
     Rule::BoundaryMerge,
     Rule::EosInserted,
 ];
 
-/// What the replay of some samples found.
+/// The result of replaying some samples.
 #[derive(Clone, Debug)]
 pub struct Replayed {
     /// Turns by their position.
     pub replay: Replay,
-    /// Trained turns; more than were replayed where conversations are very long.
+    /// Trained turns; more than were replayed if conversations are very long.
     pub turns: u64,
-    /// Turns that are right only if the server switches reasoning: by setting, such as
+    /// Turns that are right only if the server switches reasoning, by setting, such as
     /// `enable_thinking=false`.
     pub switched: Vec<(String, u64)>,
-    /// Samples with a turn that no other rule explains.
+    /// Samples with a difference that no other rule explains.
     pub different: u64,
     /// The first turns whose prompt is not the server's, or that do not end where it stops.
     pub differences: Vec<Evidence>,
@@ -53,7 +54,7 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Nothing yet; so many differences are kept.
+    /// An empty result that keeps at most `keep` differences.
     pub(crate) fn keeping(keep: usize) -> Self {
         Self {
             replay: Replay::default(),
@@ -65,7 +66,7 @@ impl Replayed {
         }
     }
 
-    /// As one object, with the counts by position.
+    /// The result as a JSON object, with the counts by position.
     pub(crate) fn to_json(&self, tokenizer: &Tokenizer) -> Json {
         let differences = self.differences.iter();
         let differences: Vec<Json> = differences.map(|found| found.to_json(tokenizer)).collect();
@@ -78,7 +79,7 @@ impl Replayed {
         })
     }
 
-    /// Adds what later samples gave.
+    /// Adds the results of later samples.
     pub(crate) fn append(&mut self, later: &Self) {
         self.replay.append(&later.replay);
         self.turns += later.turns;
@@ -91,7 +92,7 @@ impl Replayed {
         self.differences.extend(more.cloned());
     }
 
-    /// Adds what a row gave.
+    /// Adds the result of a row.
     pub(crate) fn add_row(
         &mut self,
         row: &RowReplay,
@@ -134,18 +135,18 @@ impl Replayed {
     }
 }
 
-/// What the replay of the samples of one row found.
+/// The result of replaying the samples of one row.
 #[derive(Debug, Default)]
 pub(crate) struct RowReplay {
     replay: Replay,
     turns: u64,
-    /// For each turn that needs one, the setting.
+    /// The settings of the turns that need one.
     switched: Vec<String>,
-    /// The first turn that is not right, and why.
+    /// The first turn that differs, and why.
     difference: Option<(u32, String)>,
 }
 
-/// Replays a draft that was made of this conversation, where a check asks for it.
+/// Replays a draft made from this conversation, if a check asks for it.
 pub(super) fn conversation<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
@@ -160,7 +161,7 @@ pub(super) fn conversation<'a>(
     }
 }
 
-/// The same for a completion, whose prompt is a string.
+/// Replays a completion, whose prompt is a string.
 pub(super) fn completion(
     plan: &Plan,
     prompt: &str,
@@ -254,7 +255,8 @@ impl Player {
         Ok(())
     }
 
-    /// `Ok`: the turn is right, with the setting that the server needs; `Err`: why not.
+    /// `Ok`: the turn is right, with the setting that the server needs, if any. `Err`: why it is
+    /// not.
     fn verdict<'a>(
         &mut self,
         plan: &Plan,
@@ -288,7 +290,7 @@ impl Player {
         Ok(Err(note))
     }
 
-    /// The ids that a server sends when it asks for this message; none where the template refuses.
+    /// The ids that a server sends to get this message; `None` if the template refuses.
     fn prompt<'a>(
         &mut self,
         plan: &Plan,
@@ -314,7 +316,7 @@ impl Player {
         Ok(Some(&self.encoding.ids))
     }
 
-    /// Encodes the prompt at hand.
+    /// Encodes the prompt that was rendered last.
     fn encode(&mut self, plan: &Plan) -> Result<(), Refusal> {
         let text = Input {
             text: &self.rendered.text,
@@ -328,12 +330,12 @@ impl Player {
     }
 }
 
-/// A trained turn as the sample has it.
+/// A trained turn as it is in the sample.
 struct Turn<'d> {
     message: u32,
     /// Ids before its first trained token.
     before: &'d [u32],
-    /// The place of its last label, and of the first stop id.
+    /// Positions of its last label, and of the first stop id.
     end: usize,
     stop: Option<usize>,
 }
@@ -342,7 +344,7 @@ impl<'d> Turn<'d> {
     fn of(draft: &'d Draft, plan: &Plan, turn: TrainedTurn) -> Self {
         let (start, end) = (turn.start as usize, turn.end as usize);
         let (ids, labels) = (&draft.encoding.ids, &draft.labelled.labels[start..end]);
-        // What the template writes first, such as an empty think block, is the prompt's.
+        // What the template writes first, such as an empty think block, belongs to the prompt.
         let skipped = labels.iter().position(|label| is_trained(*label));
         let first = start + skipped.unwrap_or(0);
         let stop = plan.stop.find(&ids[first..]);

@@ -45,7 +45,7 @@ pub(crate) struct Samples {
     ends: Vec<End>,
 }
 
-/// What the flat vectors do not say of a sample.
+/// What the flat vectors do not hold.
 #[derive(Clone, Copy, Debug)]
 struct End {
     /// One past its last token.
@@ -55,7 +55,7 @@ struct End {
 }
 
 impl Samples {
-    /// Forgets the row before and keeps its memory.
+    /// Clears the samples and keeps their memory.
     pub(crate) fn clear(&mut self) {
         self.ids.clear();
         self.labels.clear();
@@ -75,7 +75,7 @@ impl Samples {
         });
     }
 
-    /// Whether the row gave none.
+    /// Whether there are no samples.
     pub(crate) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Last stage: the finished ids and labels keep the contract, or the row is refused.
+//! Last stage: the row is refused unless the finished ids and labels keep the contract.
 
 use super::contract::{self, Allowance};
 use super::findings::RowFindings;
@@ -28,7 +28,7 @@ pub(super) fn verify(
     verify_turns(plan, ids, labelled, outside, findings)
 }
 
-/// Verifies every trained turn; `outside`: text that is not the assistant's is trained too.
+/// Verifies every trained turn. `outside`: text that is not the assistant's may be trained too.
 pub(super) fn verify_turns(
     plan: &Plan,
     ids: &[u32],
@@ -51,7 +51,7 @@ pub(super) fn verify_turns(
     )
 }
 
-/// Whether a second BOS stands after the first.
+/// Whether a second BOS follows the first.
 fn has_double_bos(ids: &[u32], bos: Option<u32>) -> bool {
     matches!((bos, ids), (Some(bos), [one, two, ..]) if *one == bos && *two == bos)
 }

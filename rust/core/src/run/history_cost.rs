@@ -11,16 +11,16 @@ use crate::setup::plan::Plan;
 use crate::value::Arena;
 use crate::{Error, ErrorKind};
 
-/// What the choices give on the rows that were looked at.
+/// What each choice of `history` gives on the examined rows.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryCosts {
-    /// Rows that were looked at.
+    /// Rows that were examined.
     pub rows: usize,
-    /// Of these, rows in which an earlier turn is rendered otherwise than at inference.
+    /// Of these, rows in which an earlier turn is rendered differently from inference.
     pub rewritten: u64,
-    /// Of these, rows in which its reasoning is left out.
+    /// Of these, rows in which the reasoning of an earlier turn is left out.
     pub losing: u64,
-    /// Turns and tokens of reasoning that are left out where turns are trained as rendered.
+    /// Turns and tokens of reasoning that are lost if turns are trained as rendered.
     pub lost: (u64, u64),
     /// What each choice gives.
     pub choices: Vec<(History, HistoryCost)>,
@@ -29,9 +29,9 @@ pub struct HistoryCosts {
 /// What one choice gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistoryCost {
-    /// Samples.
+    /// Number of samples.
     pub samples: u64,
-    /// Trained turns.
+    /// Number of trained turns.
     pub turns: u64,
     /// Tokens of the samples.
     pub tokens: u64,
@@ -50,7 +50,7 @@ impl HistoryCost {
         }
     }
 
-    /// For a person.
+    /// The cost as part of a sentence.
     fn in_words(self) -> String {
         format!(
             "trains {} turns and {} tokens, in {} samples of {} tokens",
@@ -81,7 +81,7 @@ impl HistoryCosts {
         })
     }
 
-    /// The error of a run that would leave reasoning out.
+    /// The error of a run that would lose reasoning.
     pub(crate) fn error(&self) -> Error {
         let choices = self.choices.iter().map(|(history, cost)| {
             let then = match history {
@@ -106,7 +106,7 @@ impl HistoryCosts {
     }
 }
 
-/// What the choices cost on these conversations; `None` where the template renders every turn as at
+/// What the choices cost on these conversations; `None` if the template renders every turn as at
 /// inference.
 pub(crate) fn list<'a>(
     plan: &Plan,
@@ -126,7 +126,8 @@ pub(crate) fn list<'a>(
     }
     costs.choices.push((History::AsRendered, as_rendered));
     for history in [History::LastTurn, History::Expand] {
-        // Every token of a row cannot be trained once in several samples of it.
+        // `train_on = everything` has no meaning for `expand`: a token would be trained in several
+        // samples.
         if history == History::Expand && plan.recipe.train_on == TrainOn::Everything {
             continue;
         }
@@ -136,7 +137,7 @@ pub(crate) fn list<'a>(
     Some(costs)
 }
 
-/// What one choice costs; `look` sees every conversation that is not rejected.
+/// What one choice costs; `look` is called with every conversation that is not rejected.
 fn cost<'a>(
     plan: &Plan,
     history: History,
@@ -157,7 +158,7 @@ fn cost<'a>(
                 cost.add(&output.samples);
                 look(conversation, &draft, &output);
             }
-            // What ends the run is said by the run, which knows the place.
+            // An error is left to the run, which knows its place.
             Err(Refusal::Row(_) | Refusal::Run(_)) => {}
         }
     }
@@ -165,7 +166,7 @@ fn cost<'a>(
 }
 
 impl HistoryCosts {
-    /// What a row that was rendered whole loses.
+    /// What a row loses if it is rendered whole.
     fn look(&mut self, conversation: &Conversation<'_>, draft: &Draft, output: &Output) {
         let counts = &output.findings.counts;
         self.rewritten += counts.get(Rule::HistoryRewritten).min(1);

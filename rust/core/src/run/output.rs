@@ -1,4 +1,4 @@
-//! What a shard gives back.
+//! The result of feeding a shard.
 
 use arrow_array::RecordBatch;
 
@@ -9,11 +9,11 @@ pub struct Output {
     pub samples: Vec<RecordBatch>,
     /// One row for each sample, cut at the same places.
     pub index: Vec<RecordBatch>,
-    /// Rows left out.
+    /// Rejected rows.
     pub rejects: Vec<RecordBatch>,
     /// Rows read in this call.
     pub rows: u64,
-    /// Of these, rows left out.
+    /// Of these, rejected rows.
     pub rejected: u64,
     /// Samples made in this call.
     pub made: u64,
@@ -21,8 +21,8 @@ pub struct Output {
     pub tokens: u64,
     /// Their trained tokens.
     pub trained: u64,
-    /// Turns that left with the over-length policy.
+    /// Turns that the over-length policy left out.
     pub lost_turns: u64,
-    /// Tokens that left with them.
+    /// Tokens of these turns.
     pub lost_tokens: u64,
 }

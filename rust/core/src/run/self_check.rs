@@ -1,4 +1,4 @@
-//! The fast backend against the reference, on the first rows of the user's own data.
+//! Compares the fast backend with the reference on the first rows of the user's own data.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,23 @@ use crate::rules::RuleCounts;
 use crate::tokenizer::{Backend, Encoding, Input, Tokenizer};
 use crate::value::{Arena, Value};
 
-/// Text that is compared: a fraction of a second for the reference.
+/// Bytes of text to compare: a fraction of a second for the reference.
 const SAMPLE_BYTES: usize = 256 << 10;
-/// Where a text is slow to encode, the comparison ends after it.
+/// The comparison ends after the text with which it has taken longer than this.
 const SAMPLE_TIME: Duration = Duration::from_millis(300);
-/// Tokens that are shown on either side of a difference.
+/// Tokens shown on both sides of a difference.
 const SHOWN_TOKENS: usize = 6;
 
-/// What a comparison of the two backends found.
+/// The result of comparing the two backends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SelfCheck {
-    /// Bytes of text whose ids were compared; 0 where the reference is in use anyway.
+    /// Bytes of text whose ids were compared; 0 if the reference is in use anyway.
     pub compared: usize,
-    /// The first difference, in words that name the text; `None` where the ids are the same.
+    /// The first difference, with the text; `None` if the ids are equal.
     pub difference: Option<String>,
 }
 
-/// Compares the backends on the text of these rows.
+/// Compares the backends on the rendered text of these rows.
 pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck> {
     let plan = &encoder.plan;
     let mut check = SelfCheck::default();
@@ -43,7 +43,7 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck>
             continue;
         };
         output.clear(false);
-        // The draft of a row that is refused has a text nevertheless, or an empty one.
+        // The draft of a refused row may still have a text; otherwise its text is empty.
         let _ = row::encode(plan, &record, &arena, &mut scratch, &mut draft, &mut output);
         let text = head(&draft.rendered.text, SAMPLE_BYTES);
         let fast = ids(&**plan.tokenizer.backend(), text)?;
@@ -60,7 +60,7 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck>
     Ok(check)
 }
 
-/// The first characters of a text, at most so many bytes: one row may be a book.
+/// The first characters of a text, at most this many bytes; a single row may be a whole book.
 fn head(text: &str, bytes: usize) -> &str {
     let mut ends = (0..=bytes.min(text.len())).rev();
     let end = ends.find(|&end| text.is_char_boundary(end));
@@ -79,7 +79,7 @@ fn ids(backend: &dyn Backend, text: &str) -> Result<Vec<u32>> {
     Ok(encoding.ids)
 }
 
-/// Where two lists of ids part, and the text there.
+/// The first difference between two lists of ids, and the text there.
 fn difference(row: usize, fast: &[u32], slow: &[u32], tokenizer: &Tokenizer) -> String {
     let same = fast.iter().zip(slow).take_while(|(a, b)| a == b).count();
     let around = same.saturating_sub(SHOWN_TOKENS)..slow.len().min(same + SHOWN_TOKENS);

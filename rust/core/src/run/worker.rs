@@ -1,4 +1,4 @@
-//! A run of rows on one thread.
+//! The work of one thread: a range of rows becomes samples.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -17,31 +17,31 @@ use crate::source::json;
 use crate::value::{Arena, Value};
 use crate::{Error, Result};
 
-/// A row as it comes.
+/// A row as it arrives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Row<'i> {
     /// Its JSON text.
     Json(json::Row<'i>),
-    /// A value in memory, or why there is none, and its index.
+    /// A value in memory, or why it could not be read, and its index.
     Value(&'i Result<Value<'i>, Reject>, u64),
-    /// A row of an Arrow batch: its place there, and its index.
+    /// A row of an Arrow batch: its position there, and its index.
     Arrow(&'i ArrowRows, usize, u64),
 }
 
-/// What does not change from row to row of one input.
+/// What is the same for all rows of one input.
 pub(crate) struct RunContext<'s> {
     pub(crate) plan: &'s Plan,
     pub(crate) reader: &'s Reader,
-    /// Counted too, where a check asks for it.
+    /// Rules on the text of conversations, if a check asks for them.
     pub(crate) content: Option<&'s ContentRules>,
-    /// Samples are replayed against the inference prompt.
+    /// Whether samples are replayed against the inference prompt.
     pub(crate) replays: bool,
     /// Rows kept as evidence for each rule.
     pub(crate) evidence: usize,
     pub(crate) cancel: &'s Cancel,
 }
 
-/// What rows became, in order.
+/// The results of rows, in order.
 pub(crate) struct ChunkOutput {
     pub(crate) samples: Samples,
     pub(crate) index: IndexRows,
@@ -73,7 +73,7 @@ impl ChunkOutput {
         }
     }
 
-    /// Adds the samples of a row, each with its row of the index.
+    /// Adds the samples of a row, each with its entry in the index.
     fn push(&mut self, samples: &row::Samples, input: InputPosition, hash: u64, value: Value<'_>) {
         let columns = value.as_map().unwrap_or_default();
         for (number, sample) in (0..).zip(samples.iter()) {
@@ -109,7 +109,7 @@ pub(crate) struct Worker {
     text: String,
 }
 
-/// Memory of one row's values that is kept for the next row.
+/// How much memory of a row's values is kept for the next row.
 const KEPT_ARENA: usize = 8 << 20;
 
 impl Worker {
@@ -123,7 +123,7 @@ impl Worker {
         }
     }
 
-    /// Makes samples of rows. A row that cannot be used is a reject; an error ends the run.
+    /// Makes samples from rows. A row that cannot be used becomes a reject; an error stops the run.
     pub(crate) fn run<'i>(
         &mut self,
         context: &RunContext<'_>,
@@ -154,7 +154,7 @@ impl Worker {
     }
 }
 
-/// One row on its way.
+/// One row in progress.
 struct RowTask<'w, 's> {
     context: &'w RunContext<'s>,
     row: Row<'w>,
@@ -166,7 +166,7 @@ struct RowTask<'w, 's> {
     text: &'w mut String,
 }
 
-/// A row that could be read: its value, and what its schema makes of it.
+/// A row that could be read: its value, and the record that its schema makes of it.
 type Read<'w> = (Value<'w>, Record<'w>);
 
 impl<'w> RowTask<'w, '_> {
@@ -211,7 +211,7 @@ impl<'w> RowTask<'w, '_> {
         row::encode(plan, record, self.arena, scratch, draft, self.output)
     }
 
-    /// Adds what the row showed.
+    /// Adds the findings of the row.
     fn report(&self, record: Option<&Record<'_>>, chunk: &mut ChunkOutput) {
         let row::Output {
             findings, replay, ..
@@ -227,7 +227,7 @@ impl<'w> RowTask<'w, '_> {
         }
     }
 
-    /// Leaves the row out.
+    /// Rejects the row.
     fn refuse(&self, record: Option<&Record<'_>>, reject: Reject, chunk: &mut ChunkOutput) {
         chunk.rejected += 1;
         let positions = self.positions(record);

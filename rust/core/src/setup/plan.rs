@@ -14,22 +14,22 @@ use crate::template::{LocalTime, Study, Template};
 use crate::tokenizer::{Backend, Tokenizer};
 use crate::{Error, ErrorKind, Result, suggest};
 
-/// Everything a row needs that does not change from row to row.
+/// Everything that rows need and that does not change from row to row.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) recipe: Recipe,
     pub(crate) tokenizer: Arc<Tokenizer>,
-    /// The tokenizer's backend, told which tokens are structural.
+    /// The tokenizer's backend, which knows the structural tokens.
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) templates: Option<Arc<ChatTemplates>>,
     pub(crate) stop: StopSet,
     pub(crate) structural: Arc<Structural>,
-    /// What ends a turn; of no use without templates.
+    /// What ends a turn. Meaningless without templates.
     pub(crate) turn_end: TurnEnd,
-    /// `template_kwargs` of the recipe as JSON; empty where there are none.
+    /// `template_kwargs` of the recipe as JSON; empty if there are none.
     pub(crate) template_kwargs: String,
     pub(crate) now: LocalTime,
-    /// Sentences for the user.
+    /// Notes for the user, one sentence each, for the end of a run and the run record.
     pub(crate) notes: Vec<String>,
 }
 
@@ -81,20 +81,20 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The same plan with another choice about history.
+    /// The same plan with another choice of `history`.
     pub(crate) fn with_history(&self, history: recipe::History) -> Self {
         let mut plan = self.clone();
         plan.recipe.history = history;
         plan
     }
 
-    /// The template for a row; an error where there is none.
+    /// The template for a row; an error if there is none.
     pub(crate) fn template(&self, with_tools: bool) -> Result<&Template> {
         let templates = self.templates.as_ref().ok_or_else(templates::missing)?;
         Ok(templates.choose(with_tools))
     }
 
-    /// The length of a sample, if it is more than the recipe allows.
+    /// The length of a sample if the recipe does not allow it.
     pub(crate) fn exceeding(&self, length: usize) -> Option<u32> {
         let length = length as u32;
         let most = self.recipe.max_length?;
@@ -124,7 +124,7 @@ impl Plan {
         Reader::new(&options)
     }
 
-    /// The id that ends turns, where there is one.
+    /// The id that ends turns, if there is one.
     pub(crate) fn terminator(&self) -> Option<u32> {
         match self.turn_end {
             TurnEnd::Insert(id) => Some(id),
@@ -164,7 +164,7 @@ impl Plan {
         )
     }
 
-    /// A note for each role of the recipe's own: it may be meant, or a slip.
+    /// A note for each unusual role in the recipe: it may be intended or a typo.
     fn odd_roles(&self) -> impl Iterator<Item = String> {
         let odd = |(_, ours): &(&String, &String)| !KNOWN_ROLES.contains(&ours.as_str());
         self.recipe.roles.iter().filter(odd).map(|(theirs, ours)| {
@@ -223,7 +223,7 @@ impl Plan {
     }
 }
 
-/// Every recipe names a tokenizer.
+/// An error if the recipe names no tokenizer.
 pub(crate) fn require_tokenizer(recipe: &Recipe) -> Result<()> {
     if !recipe.tokenizer.is_empty() {
         return Ok(());
@@ -304,7 +304,7 @@ fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
     Ok(id)
 }
 
-/// The flag that names a stop token: the tokenizer's eos where it has one.
+/// The flag that names a stop token: the tokenizer's eos if it has one.
 fn stop_hint(tokenizer: &Tokenizer) -> String {
     let eos = tokenizer.special_tokens().get("eos_token");
     let known = eos.filter(|text| tokenizer.token_to_id(text).is_some());

@@ -4,7 +4,7 @@ use crate::source::json;
 use crate::template::{RenderInput, Rendered, Template};
 use crate::value::{Arena, Map};
 
-/// Renders messages given as JSON; `None` where the template refuses them.
+/// Renders messages given as JSON; `None` if the template refuses them.
 pub(crate) fn render(template: &Template, messages: &str) -> Option<Rendered> {
     let arena = Arena::new();
     let parsed = json::parse(messages.as_bytes(), &arena).ok()?;

@@ -2,17 +2,17 @@
 
 use crate::tokenizer::Tokenizer;
 
-/// The ids that the serving side stops on. Small: a scan beats a hash.
+/// The ids that the serving side stops on. There are few, so a scan is faster than a hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StopSet {
     ids: Vec<u32>,
-    /// Bits in which the ids differ. Stop ids are neighbours, as a rule: whatever has their other
-    /// bits is one of them or close to them, which one comparison tells.
+    /// Bits in which the ids differ. Stop ids are usually close together, so one comparison of the
+    /// other bits rules out nearly all ids.
     loose: u32,
 }
 
 impl StopSet {
-    /// A set of these ids, in their order, without repeats.
+    /// A set of these ids, in this order, without duplicates.
     pub fn new(ids: &[u32]) -> Self {
         let mut unique = Vec::with_capacity(ids.len());
         for id in ids {
@@ -45,7 +45,7 @@ impl StopSet {
         self.ids.is_empty()
     }
 
-    /// The first place in `ids` that holds a stop id.
+    /// The index of the first stop id in `ids`.
     pub fn find(&self, ids: &[u32]) -> Option<usize> {
         let loose = self.loose;
         match self.ids[..] {
@@ -56,9 +56,9 @@ impl StopSet {
         }
     }
 
-    /// The first stop id, where `near` is not 0 for any of them. Whole blocks without an early
-    /// exit, and numbers for truth values as wide as the ids, so that the compiler makes vector
-    /// code of it: stop ids are rare.
+    /// The index of the first stop id; `near` must not be 0 for any stop id. Blocks are scanned
+    /// without an early exit, and truth values are numbers as wide as the ids, so that the compiler
+    /// can vectorize the loop. This pays off because stop ids are rare.
     fn find_near(&self, ids: &[u32], near: impl Fn(u32) -> u32) -> Option<usize> {
         const BLOCK: usize = 64;
         for (number, block) in ids.chunks(BLOCK).enumerate() {

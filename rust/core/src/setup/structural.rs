@@ -1,5 +1,4 @@
-//! Structural tokens: the ones that make the frame of a conversation, and that content must not
-//! be able to make.
+//! Structural tokens: the tokens that frame a conversation. Content must never produce one.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 
@@ -7,7 +6,7 @@ use super::StopSet;
 use crate::template::{Field, Origin, Rendered, Run, Study};
 use crate::tokenizer::{AddedToken, Tokenizer};
 
-/// The structural tokens of a run, ready to be looked for.
+/// The structural tokens of a run, with a search for them.
 pub(crate) struct Structural {
     ids: Vec<u32>,
     search: Search,
@@ -20,8 +19,9 @@ struct Search {
 }
 
 impl Structural {
-    /// Stop set, BOS, EOS, pad, every special added token, and the added tokens that one of the
-    /// templates prints around messages.
+    /// Takes the stop set, BOS, EOS, pad, every special added token, and the added tokens that one
+    /// of the templates prints around messages. Reasoning markers are left out: the model writes
+    /// them itself.
     pub(crate) fn new(tokenizer: &Tokenizer, stop: &StopSet, studies: &[&Study]) -> Self {
         let named: Vec<u32> = ["bos_token", "eos_token", "pad_token"]
             .iter()
@@ -55,7 +55,8 @@ impl Structural {
         &self.ids
     }
 
-    /// How many structural texts in `text` overlap a content range, and the range of the first.
+    /// The number of structural texts in `text` that overlap content, and the byte range of the
+    /// first.
     pub(crate) fn in_content(
         &self,
         text: &str,
@@ -103,14 +104,14 @@ impl Search {
     }
 }
 
-/// Cheap signs that a structural text may touch content. Most rows show none, and the search, which
-/// stops at every token of the frame, is not made.
+/// Cheap signs that a structural text may touch content. Most rows show none and skip the full
+/// search, which would stop at every token of the template's own text.
 struct Signs {
     /// First bytes of the texts.
     firsts: Vec<u8>,
     /// Their first two bytes.
     starts: Vec<[u8; 2]>,
-    /// Bytes with which a text can cross into what follows: all but its last.
+    /// Bytes of a text other than its last: only these can be followed by more of the same text.
     inner: [bool; 256],
 }
 
@@ -164,7 +165,7 @@ impl Signs {
     }
 }
 
-/// Texts that a template prints around the messages of a plain conversation.
+/// Texts that a template prints around the messages of a conversation without tools.
 fn frame_texts(study: &Study) -> Vec<&str> {
     let roles = study
         .roles
@@ -180,7 +181,8 @@ fn frame_texts(study: &Study) -> Vec<&str> {
         .collect()
 }
 
-/// Some vocabularies have added tokens for runs of whitespace, which are text like any other.
+/// Whether the token is more than whitespace. Some vocabularies have added tokens for runs of
+/// whitespace, which are ordinary text.
 fn is_marker(token: &AddedToken) -> bool {
     !token.content.trim().is_empty()
 }
@@ -196,8 +198,8 @@ fn is_reasoning(study: &Study, token: &AddedToken) -> bool {
         || matches!(&token.content[..], "<think>" | "</think>")
 }
 
-/// Byte ranges of the text in which structural tokens are ordinary text: all that came from the
-/// row, except role names, which templates join into markers.
+/// Byte ranges in which structural tokens are ordinary text: everything that came from the row,
+/// except role names, because templates build markers from them.
 pub(crate) fn content_ranges(rendered: &Rendered, ranges: &mut Vec<(u32, u32)>) {
     ranges.clear();
     for Run { start, end, origin } in rendered.runs() {

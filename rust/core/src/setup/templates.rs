@@ -11,12 +11,12 @@ pub(crate) struct ChatTemplates {
     /// What the user would call it.
     pub(crate) name: String,
     default: Template,
-    /// For rows with tools, where the tokenizer has one of its own for them.
+    /// The template for rows with tools, if the tokenizer has a separate one.
     tools: Option<Template>,
 }
 
 impl ChatTemplates {
-    /// The template that transformers would take.
+    /// The template that transformers would use.
     pub(crate) fn choose(&self, with_tools: bool) -> &Template {
         match &self.tools {
             Some(tools) if with_tools => tools,
@@ -24,7 +24,7 @@ impl ChatTemplates {
         }
     }
 
-    /// Finds and compiles. `None` where the recipe names none and the tokenizer has none.
+    /// Finds and compiles. `None` if the recipe names none and the tokenizer has none.
     pub(crate) fn load(
         recipe: &Recipe,
         tokenizer: &Tokenizer,
@@ -59,8 +59,8 @@ impl ChatTemplates {
         }))
     }
 
-    /// Whether messages whose content is a list of text parts are passed on as they are: in exact
-    /// mode always, else where the template prints the parts' text.
+    /// Whether content that is a list of text parts reaches the template as a list: always in exact
+    /// mode, else if the template prints the text of the parts.
     pub(crate) fn keeps_parts(&self, recipe: &Recipe) -> bool {
         recipe.special_in_content == SpecialInContent::Parse || prints_parts(&self.default)
     }
@@ -84,7 +84,7 @@ pub fn compile(tokenizer: &Tokenizer, source: &str) -> Result<Template> {
     Template::new(source, &options)
 }
 
-/// The error of a template that does not compile, told as one of a file.
+/// The error of a template that does not compile, with the file as its place.
 fn broken(error: &Error, name: &str) -> Error {
     let what = format!("the chat template does not compile: {}", error.what());
     let mut told = Error::new(error.kind(), error.code(), what).at_path(name);
@@ -112,17 +112,17 @@ fn find(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Option<Source>> {
     }
 }
 
-/// The error of the first conversation where there is no template.
+/// The error for conversations if there is no template.
 pub(crate) fn missing() -> Error {
     Error::new(
         ErrorKind::Template,
         "no-template",
-        "the tokenizer has no chat template, and the rows are conversations",
+        "the rows are conversations, but the tokenizer has no chat template",
     )
     .hint("name the one the model is served with: --template chatml, or a .jinja file")
 }
 
-/// Whether a list of text parts renders as its text would.
+/// Whether a list of text parts renders like the plain text.
 fn prints_parts(template: &Template) -> bool {
     let answer = r#"{"role":"assistant","content":"a"}"#;
     let plain = format!(r#"[{{"role":"user","content":"zx"}},{answer}]"#);

@@ -1,5 +1,11 @@
-//! What ends a turn: the template's own terminator, checked against the stop set before the first
-//! row, or an id that is inserted.
+//! Finds what ends a turn: the template's own terminator, or an id that must be inserted.
+//!
+//! Templates fall into four groups. Most print a stop token after every turn. Some print one only
+//! after the last turn (gpt-oss) and must not train the others. In some the marker of the next role
+//! is the stop token (GLM), so the last turn of a conversation lacks it. Some print nothing, so the
+//! eos is inserted. Anything else is an error: a template that ends turns with a token on which the
+//! server does not stop would train a model that never ends. A probe of two turns tells these apart
+//! before the first row, when the user can still change the recipe.
 
 use super::StopSet;
 use super::{probe, templates};
@@ -11,25 +17,26 @@ use crate::{Error, ErrorKind, Result};
 /// What ends a trained turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TurnEnd {
-    /// The template, with a stop id inside the turn's text.
+    /// The template prints a stop id inside the turn's text.
     Template {
-        /// Earlier turns end so too; where not, they are not trained.
+        /// Whether earlier turns end like this too. If not, they are not trained.
         earlier: bool,
     },
-    /// The marker of the role that follows; at the end of the data one is inserted.
+    /// The marker of the next role ends a turn. After the last turn a marker is inserted.
     NextRole {
-        /// After tool calls.
+        /// The marker after tool calls, if there is one.
         after_calls: Option<u32>,
-        /// Otherwise.
+        /// The marker after any other turn.
         otherwise: u32,
     },
-    /// The template never ends a turn: this id is inserted.
+    /// The template never ends a turn, so this id is inserted.
     Insert(u32),
 }
 
 const ONE_TURN: &str = r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#;
 
-/// Probes the template.
+/// Renders two exchanges (or one, if the template refuses two) and looks at what follows each
+/// answer.
 pub(crate) fn find(
     recipe: &Recipe,
     tokenizer: &Tokenizer,
@@ -40,7 +47,7 @@ pub(crate) fn find(
         {"role":"user","content":"Bye"},{"role":"assistant","content":"Yes"}]"#;
     let probed = probe::render(template, TWO_TURNS).or_else(|| probe::render(template, ONE_TURN));
     let Some(rendered) = probed else {
-        // A template for special conversations only: the rows will tell.
+        // The template takes only special conversations, so the contract has to judge each row.
         return Ok(TurnEnd::Template { earlier: true });
     };
     let segments: Vec<Segment> = rendered
@@ -76,7 +83,7 @@ pub(crate) fn find(
     }
 }
 
-/// The id that ends what no template ends: the tokenizer's eos where serving stops on it.
+/// The id to insert: the tokenizer's eos if serving stops on it, else the first stop id.
 pub(crate) fn inserted(tokenizer: &Tokenizer, stop: &StopSet) -> u32 {
     let eos = tokenizer.special_id("eos_token");
     eos.filter(|id| stop.contains(*id))
@@ -114,8 +121,8 @@ impl Segment {
         self.ids.iter().any(|id| stop.contains(*id))
     }
 
-    /// The control token that stands right behind the content although serving stops on a later
-    /// one only: the model would be taught to write both.
+    /// The control token right after the content, if serving stops only on a later one. The model
+    /// would learn to write both.
     fn overshoots(&self, tokenizer: &Tokenizer, stop: &StopSet) -> Option<u32> {
         let mut added = self.ids.iter().copied();
         let first = added.find(|id| tokenizer.added_token(*id).is_some())?;
@@ -156,7 +163,7 @@ impl Segment {
     }
 }
 
-/// Templates whose turns end in one of the stop tokens, as a hint; none where there is no such.
+/// A hint that names templates whose turns end in a stop token; `None` if there are none.
 fn other_template(recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Option<String> {
     let own = tokenizer.templates().choose(false);
     let fits = |source: &str| stops_turns(source, tokenizer, stop);
@@ -194,7 +201,7 @@ fn stops_turns(source: &str, tokenizer: &Tokenizer, stop: &StopSet) -> bool {
         .is_some_and(|segment| segment.stops(stop) && segment.overshoots(tokenizer, stop).is_none())
 }
 
-/// What fine-tuning must train where the model never learned its terminator.
+/// What fine-tuning must train if the model never learned its terminator.
 pub(crate) const TRAIN_TOO: &str = "a base model that never learned it has to train embeddings and \
      head too (full fine-tuning, or LoRA with modules_to_save = [\"embed_tokens\", \"lm_head\"])";
 
@@ -225,7 +232,7 @@ fn wrong_terminator(id: u32, recipe: &Recipe, tokenizer: &Tokenizer, stop: &Stop
     ))
 }
 
-/// Two ways out, of which one may be missing.
+/// A hint of two alternatives, of which one may be missing.
 fn either(first: Option<String>, second: &str) -> String {
     match first {
         Some(first) if !second.is_empty() => format!("{first}; or {second}"),

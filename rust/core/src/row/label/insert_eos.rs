@@ -1,4 +1,4 @@
-//! Ids that end turns where the template does not.
+//! Inserts the ids that end turns, for templates that do not end them.
 
 use super::{Text, TokenSpan};
 use crate::recipe::Eos;
@@ -10,9 +10,9 @@ use crate::rules::Rule;
 use crate::setup::turn_end_probe::TurnEnd;
 use crate::tokenizer::Encoding;
 
-/// Inserts the ids that end turns where the template does not, and moves the spans with them.
-/// Returns the token positions, of the encoding before, in front of which an id was inserted.
-/// `spare` is memory for the ids.
+/// Inserts an id after each turn that the template does not end, and moves the spans accordingly.
+/// Returns the positions before which an id was inserted, counted in the encoding without them.
+/// `spare` is working memory.
 pub(super) fn insert_eos(
     policy: &Policy<'_, '_>,
     text: Text<'_>,
@@ -38,7 +38,7 @@ pub(super) fn insert_eos(
     }
 }
 
-/// Where ids are inserted. Moves the spans, and counts.
+/// Decides where ids are inserted, moves the spans, and counts the rule.
 fn insertions(
     policy: &Policy<'_, '_>,
     text: Text<'_>,
@@ -83,7 +83,7 @@ fn insert(id: u32, positions: &[u32], ids: &mut Vec<u32>, spare: &mut Vec<u32>) 
     std::mem::swap(spare, ids);
 }
 
-/// Where the next role's marker ends a turn, the last turn of the data lacks one.
+/// If the marker of the next role ends a turn, the last turn of the conversation lacks its end.
 fn append_role_marker(
     policy: &Policy<'_, '_>,
     after_calls: Option<u32>,
@@ -105,7 +105,7 @@ fn append_role_marker(
     }
 }
 
-/// A token position after ids were inserted in front of those positions.
+/// Where a token is after ids were inserted before these positions.
 pub(super) fn shifted(token: u32, inserted: &[u32]) -> u32 {
     token + inserted.partition_point(|at| *at <= token) as u32
 }
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(inserted(&[]), [10, 11, 12]);
         assert_eq!(inserted(&[0, 2]), [9, 10, 11, 9, 12]);
         assert_eq!(inserted(&[3]), [10, 11, 12, 9]);
-        // A position moves by the ids that stand before it then.
+        // A position moves by the number of ids inserted before it.
         let moved = [0, 1, 2, 3].map(|token| shifted(token, &[0, 2]));
         assert_eq!(moved, [1, 2, 4, 5]);
     }

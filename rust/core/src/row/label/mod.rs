@@ -35,7 +35,7 @@ pub(crate) struct Labelled {
 }
 
 impl Labelled {
-    /// Forgets the sample before and keeps its memory.
+    /// Clears the labels and keeps their memory.
     pub(crate) fn clear(&mut self) {
         self.labels.clear();
         self.weights.clear();
@@ -44,7 +44,7 @@ impl Labelled {
         self.holes.clear();
     }
 
-    /// Nothing of so many tokens is trained.
+    /// Starts the labels of so many tokens: none is trained.
     pub(crate) fn start(&mut self, tokens: usize) {
         reset(&mut self.labels, tokens);
         self.weights.clear();
@@ -78,8 +78,8 @@ pub(crate) struct Text<'d> {
     pub(crate) located: &'d Located,
 }
 
-/// Labels a conversation. Terminators are inserted into the ids where the template prints none;
-/// `spare` is memory for them.
+/// Labels a conversation. Terminators are inserted into the ids if the template prints none;
+/// `spare` is working memory.
 pub(super) fn label(
     policy: &Policy<'_, '_>,
     text: Text<'_>,
@@ -166,8 +166,8 @@ fn count_untrained(message: u32, findings: &mut RowFindings) {
     findings.counts.add_at(rule, message, String::new);
 }
 
-/// A turn without terminator is an error of the row, unless it is an earlier one of a template that
-/// ends only the last turn.
+/// A turn without a terminator rejects the row. The exception are earlier turns of a template that
+/// ends only the last one: they are not trained.
 fn require_earlier(
     policy: &Policy<'_, '_>,
     span: &TokenSpan,

@@ -1,7 +1,7 @@
 //! Spans and marks → labels.
 //!
-//! Labels come from positions only: an id is looked at to ask whether it is a stop id, never to
-//! ask whether it is the pad token, and 0 is an id like any other.
+//! Labels depend only on positions. An id is only ever compared with the stop ids, never with the
+//! pad token, and 0 is an id like any other.
 
 use crate::rules::IGNORED;
 use crate::setup::StopSet;
@@ -30,7 +30,7 @@ pub struct Hole {
     pub end: u32,
 }
 
-/// What training on a span gave.
+/// The result of training a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Tokens up to `end` are trained; the last one is a stop id.
@@ -52,9 +52,9 @@ pub fn reset(labels: &mut Vec<i32>, tokens: usize) {
     labels.resize(tokens, IGNORED);
 }
 
-/// Trains one span: from its start through the first stop id after its content. Where no stop id
-/// stands inside, the token right after the span ends the turn if it is a stop id (templates
-/// whose next role marker is the terminator).
+/// Trains one span, from its start through the first stop id after its content. If the span holds
+/// no stop id, the token right after it ends the turn if that is one; this is for templates whose
+/// next role marker is the terminator.
 pub fn train(ids: &[u32], span: &TokenSpan, stop: &StopSet, labels: &mut [i32]) -> Ending {
     let start = span.start as usize;
     let end = (span.end as usize).min(ids.len());

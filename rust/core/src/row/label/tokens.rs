@@ -38,7 +38,8 @@ impl<'d> Tokens<'d> {
         }
     }
 
-    /// Where a byte lies. Bytes that are not marked, of which there are none, lie at the end.
+    /// The token of a byte. Every byte that is asked for was marked; should one not be, it counts
+    /// as the end of the text.
     pub(in crate::row) fn mark(self, offset: u32) -> Mark {
         let end = Mark {
             token: self.encoding.ids.len() as u32,
@@ -48,7 +49,7 @@ impl<'d> Tokens<'d> {
     }
 
     /// The first token of the text from `offset` on. An added token before it that swallowed its
-    /// leading whitespace (`rstrip`, as all of Phi-3) belongs to what stands before.
+    /// leading whitespace (`rstrip`, as all of Phi-3) belongs to the text before.
     fn start(self, offset: u32) -> u32 {
         let mark = self.mark(offset);
         let id = self.encoding.ids.get(mark.token as usize);
