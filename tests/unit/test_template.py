@@ -234,7 +234,7 @@ def test_data_that_no_template_could_read() -> None:
     endless.append(endless)
     with pytest.raises(turnmill.DataError, match="nested deeper"):
         plain(endless)
-    with pytest.raises(turnmill.DataError, match="a key is no string: 1"):
+    with pytest.raises(turnmill.DataError, match="a key is not a string: 1"):
         plain({1: 2})
 
 

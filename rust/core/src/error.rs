@@ -1,7 +1,7 @@
 //! The one error type: what went wrong, where, and what to do about it.
 //!
-//! An [`Error`] ends a run or a call. A row that cannot be used is not an error but a
-//! `Reject` of the rules: other rows go on.
+//! An [`Error`] ends a run or a call. A row that cannot be used is not an error but a `Reject` of
+//! the rules, and the run continues.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -70,47 +70,47 @@ impl Error {
         }))
     }
 
-    /// With what the user can do, with the exact flag or key where there is one.
+    /// Adds what the user can do, with the exact flag or key if there is one.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
 
-    /// With the file it concerns, unless one is named already.
+    /// Adds the file, unless one is known already.
     #[must_use]
     pub fn at_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.location.path.get_or_insert_with(|| path.into());
         self
     }
 
-    /// With the line it concerns, unless one is named already.
+    /// Adds the line, unless one is known already.
     #[must_use]
     pub fn at_line(mut self, line: u64) -> Self {
         self.0.location.line.get_or_insert(line);
         self
     }
 
-    /// With the input row it concerns, unless one is named already.
+    /// Adds the input row, unless one is known already.
     #[must_use]
     pub fn at_row(mut self, row: u64) -> Self {
         self.0.location.row.get_or_insert(row);
         self
     }
 
-    /// With the message it concerns, unless one is named already.
+    /// Adds the message, unless one is known already.
     #[must_use]
     pub fn at_message(mut self, message: u32) -> Self {
         self.0.location.message.get_or_insert(message);
         self
     }
 
-    /// The kind.
+    /// What kind of thing failed.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The stable code.
+    /// The stable code, such as `unknown-key`.
     pub fn code(&self) -> &'static str {
         self.0.code
     }
@@ -120,12 +120,12 @@ impl Error {
         &self.0.what
     }
 
-    /// The place.
+    /// Where it happened, as far as known.
     pub fn location(&self) -> &Location {
         &self.0.location
     }
 
-    /// What to do.
+    /// What the user can do.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }

@@ -1,7 +1,7 @@
 //! Our own threads: one pool per process and size, safe under fork.
 //!
 //! A forked child inherits the memory of its parent's pool but none of its threads, and would wait
-//! for them for ever. Pools are therefore kept by process id and never dropped: a child leaves its
+//! for them forever. Pools are therefore kept by process id and never dropped: a child leaves its
 //! parent's pool alone and makes its own. Rayon's global pool, which other libraries may have
 //! started before a fork, is never touched.
 
@@ -22,7 +22,7 @@ type Pools = Mutex<Vec<(usize, &'static ThreadPool)>>;
 /// pool starts, so that a fork finds it free.
 static CURRENT: Mutex<Option<(u32, &'static Pools)>> = Mutex::new(None);
 
-/// Number of threads when the caller does not say: the cores this process may use.
+/// The default number of threads: the cores that this process may use.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
@@ -82,9 +82,9 @@ where
     results.into_iter().collect()
 }
 
-/// Lets up to `threads` workers share the items out among themselves: each takes the next one as
-/// soon as it has time, and keeps what it makes to itself. Returns what each worker returned; at
-/// least one is there. One thread, or one item, runs on the caller's own thread.
+/// Lets up to `threads` workers share the items: each takes the next one as soon as it is free, and
+/// keeps its results to itself. Returns what each worker returned; there is at least one. One
+/// thread, or one item, runs on the caller's own thread.
 ///
 /// After an error no worker gets another item. As items are taken in their order, all before the
 /// one that failed are finished, and the first error in the items' order wins.

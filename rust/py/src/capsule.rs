@@ -44,7 +44,7 @@ impl Iterator for Arrays {
     }
 }
 
-/// Offsets and UTF-8 are the producer's word until checked; a wrong word would be undefined
+/// Offsets and UTF-8 cannot be trusted until they are checked; wrong ones would be undefined
 /// behaviour later.
 fn validated(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
     let data = array.to_data();
@@ -57,8 +57,8 @@ fn validated(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(array)
 }
 
-/// It is an array of strings, all of them UTF-8. Several times as fast as `validate_full`, whose
-/// check of Chinese text took more than a tenth of the time of encoding it.
+/// Checks that this is an array of valid UTF-8 strings. Several times as fast as `validate_full`,
+/// whose check of Chinese text took more than a tenth of the time of encoding it.
 fn is_sound_text<Offset: OffsetSizeTrait>(array: &ArrayRef) -> bool {
     let Some(texts) = array.as_string_opt::<Offset>() else {
         return false;
@@ -78,7 +78,7 @@ fn is_sound_text<Offset: OffsetSizeTrait>(array: &ArrayRef) -> bool {
             .all(|end| text.is_char_boundary(end.as_usize() - first))
 }
 
-/// Takes the arrays of `producer`; `None` if it is no Arrow producer.
+/// Takes the arrays of `producer`; `None` if it is not an Arrow producer.
 pub(crate) fn arrays(producer: &Bound<'_, PyAny>) -> PyResult<Option<Arrays>> {
     if let Some(method) = producer.getattr_opt("__arrow_c_array__")? {
         return one(&method.call0()?).map(|array| Some(Arrays::One(Some(array))));
@@ -140,7 +140,7 @@ fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<NonNull<T>> {
 #[pyclass(frozen, module = "turnmill._core")]
 pub(crate) struct Batch {
     rows: RecordBatch,
-    /// Takes the batch's memory back.
+    /// Takes back the memory of the batch.
     spare: SpareBuffers,
 }
 
@@ -186,7 +186,7 @@ impl Batch {
     }
 }
 
-/// A requested schema is a wish: other types are answered with ours. Other columns are an error.
+/// A requested schema is only a wish: other types are ignored, other columns are an error.
 fn check_requested(requested: Option<&Bound<'_, PyAny>>, ours: &Fields) -> PyResult<()> {
     let Some(requested) = requested else {
         return Ok(());

@@ -17,7 +17,7 @@ use crate::{capsule, detach};
 pub(crate) struct Audit {
     inner: Mutex<Option<audit::Audit>>,
     tokenizer: Option<Arc<tokenizer::Tokenizer>>,
-    /// Why turns are told by their labels alone, if they are.
+    /// Why turns are found only by their labels, if they are.
     #[pyo3(get)]
     note: Option<String>,
 }

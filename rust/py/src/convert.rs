@@ -1,11 +1,11 @@
 //! Python objects → plain values, with the meaning transformers gives them.
 //!
-//! transformers rebuilds whatever a template sees out of plain JSON types: subclasses of `str`,
-//! `int` and `float` lose their class, mappings become dicts, tuples and lists stay sequences,
-//! numpy scalars, dataclasses and pydantic models are taken apart, and anything else becomes the
-//! text `<its type>`. Rows of training data differ in the last point: there such a value is an
-//! error of the row, because nobody wants `<datetime>` trained. A date that is not in a place of
-//! text becomes ISO text, as it does in rows from Arrow.
+//! transformers rebuilds everything that a template sees from plain JSON types: subclasses of
+//! `str`, `int` and `float` lose their class, mappings become dicts, tuples and lists stay
+//! sequences, numpy scalars, dataclasses and pydantic models are taken apart, and anything else
+//! becomes the text `<its type>`. Rows of training data differ in the last point: such a value
+//! rejects the row, because nobody wants to train on `<datetime>`. A date outside a text field
+//! becomes ISO text, as in rows from Arrow.
 
 use bumpalo::collections::Vec as BumpVec;
 use pyo3::exceptions::{PyException, PyMemoryError};
@@ -19,34 +19,33 @@ use turnmill_core::{Arena, Map, Value};
 /// Far deeper than chat data, far shallower than the stack.
 const DEEPEST: u32 = 200;
 
-/// What becomes of an object that is no plain data.
+/// How an object that is not plain data is treated.
 #[derive(Clone, Copy)]
 pub(crate) enum Foreign<'w> {
     /// The text `<its type>`, as in transformers.
     Placeholder,
-    /// The same, and so is whatever else cannot be read; a key that is no string is left out. For a
-    /// look at rows that are read for good later.
+    /// The same, also for anything else that cannot be read; a key that is not a string is left
+    /// out. For a first look at rows that will be read again.
     Glance,
-    /// An error of the row, which has these columns and these fields of text in a message; what
-    /// stands in other columns is not read at all.
+    /// An error of the row. Only these columns are read, and these fields of a message are text.
     Refuse {
         columns: &'w [String],
         text_fields: &'w [String],
     },
 }
 
-/// Where in a row a value stands.
+/// The position of a value in a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// It is the row.
+    /// The row itself.
     Row,
-    /// In a column, outside any message.
+    /// A value in a column, outside any message.
     Column,
-    /// In a field of a message: of text, or another one.
+    /// A value in a field of a message: a text field, or another one.
     Field { text: bool },
 }
 
-/// How deep a value is nested, and where it stands.
+/// How deep a value is nested, and its position.
 #[derive(Clone, Copy)]
 struct At {
     depth: u32,
@@ -67,11 +66,11 @@ impl At {
     }
 }
 
-/// Why an object is no value.
+/// Why an object cannot be read.
 pub(crate) enum Problem {
-    /// The data: the row is left out.
+    /// The data is wrong; the row is rejected.
     Row(Reject),
-    /// Python code that the object brought along raised, or memory ran out.
+    /// Python code of the object raised, or memory ran out.
     Raised(PyErr),
 }
 
@@ -82,7 +81,7 @@ impl From<PyErr> for Problem {
 }
 
 impl Problem {
-    /// With the message it concerns.
+    /// Adds the message that the fault is about.
     pub(crate) fn at_message(self, index: usize) -> Self {
         match self {
             Self::Row(reject) => Self::Row(reject.at_message(index as u32)),
@@ -90,7 +89,7 @@ impl Problem {
         }
     }
 
-    /// As the reject of its row; Ctrl-C and the like go through.
+    /// The fault as the reject of its row. Ctrl-C and similar exceptions are passed on.
     fn into_reject(self, py: Python<'_>) -> PyResult<Reject> {
         match self {
             Self::Row(reject) => Ok(reject),
@@ -98,7 +97,7 @@ impl Problem {
         }
     }
 
-    /// As an exception, where there is no row to leave out.
+    /// The fault as an exception, if there is no row to reject.
     pub(crate) fn into_error(self, py: Python<'_>) -> PyErr {
         match self {
             Self::Row(reject) => crate::errors::from_reject(py, &reject),
@@ -125,7 +124,7 @@ pub(crate) fn map<'a>(
     Converter { foreign, arena }.dict(object, At::TOP)
 }
 
-/// Rows as values; a row that is no plain data is a reject.
+/// Rows as values; a row that is not plain data is a reject.
 pub(crate) fn rows<'a>(
     rows: &Bound<'_, PyList>,
     foreign: Foreign<'_>,
@@ -138,7 +137,7 @@ pub(crate) fn rows<'a>(
     read.collect()
 }
 
-/// An object that cannot be read costs its row; Ctrl-C and the like go through.
+/// An object that cannot be read rejects its row. Ctrl-C and similar exceptions are passed on.
 fn raised_in_row(py: Python<'_>, error: PyErr) -> PyResult<Reject> {
     if error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py) {
         let text = format!("a value cannot be read: {error}");
@@ -203,7 +202,7 @@ impl<'a> Converter<'a, '_> {
         }
     }
 
-    /// The value whatever `__str__` or `__int__` a subclass has.
+    /// The value itself; `__str__` or `__int__` of a subclass are not called.
     fn integer(&self, integer: &Bound<'_, PyInt>) -> Result<Value<'a>, Problem> {
         if let Ok(small) = integer.extract::<i64>() {
             return Ok(Value::Int(small));
@@ -267,7 +266,7 @@ impl<'a> Converter<'a, '_> {
         if let Ok(text) = key.cast::<PyString>() {
             return self.text(text);
         }
-        let text = format!("a key is no string: {}", key.repr()?);
+        let text = format!("a key is not a string: {}", key.repr()?);
         Err(Problem::Row(Reject::new(Rule::SchemaMismatch, text)))
     }
 
@@ -287,7 +286,7 @@ impl<'a> Converter<'a, '_> {
         BumpVec::with_capacity_in(capacity, self.arena)
     }
 
-    /// Everything beyond JSON's own types, in the order in which transformers asks.
+    /// Everything beyond JSON's own types, in the order in which transformers tries them.
     fn rich(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
         let py = object.py();
         if let Ok(mapping) = object.cast::<PyMapping>() {
@@ -310,7 +309,7 @@ impl<'a> Converter<'a, '_> {
         self.other(object, at)
     }
 
-    /// Engines hand over list columns as numpy arrays.
+    /// Some engines pass list columns as numpy arrays.
     fn other(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
         let py = object.py();
         let name = object.get_type().name()?;

@@ -79,7 +79,8 @@ fn wait<T: Send>(
 }
 
 fn guarded<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
-    // What a panicking job leaves half-done is its own; shared state recovers poisoned locks.
+    // A panicking job leaves only its own state half-done; shared state recovers from poisoned
+    // locks.
     catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| Err(defect(&text(&*payload))))
 }
 

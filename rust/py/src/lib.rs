@@ -114,7 +114,7 @@ mod _core {
         read::read_batch(batch)
     }
 
-    /// Breaks inside the core, so that a test can see what a user would.
+    /// Panics inside the core, so that a test sees what a user would see.
     #[pyfunction]
     #[pyo3(name = "_panic")]
     fn panic(py: Python<'_>, text: &str) -> PyResult<()> {

@@ -80,7 +80,7 @@ fn pack_arrow<T: Send>(
 /// The one array of integers that `turnmill.packing` hands over.
 fn one_array(lengths: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let array = capsule::arrays(lengths)?.and_then(|mut arrays| arrays.next());
-    let no_array = || errors::to_python(lengths.py(), &not_lengths("no Arrow array"));
+    let no_array = || errors::to_python(lengths.py(), &not_lengths("not an Arrow array"));
     array.ok_or_else(no_array)?.map_err(capsule::arrow_error)
 }
 

@@ -1,5 +1,5 @@
-//! What the core reads and renders as Python sees it, for comparing it with what others make of
-//! the same rows.
+//! What the core reads and renders, as Python objects, to compare it with other readers of the same
+//! rows.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -93,7 +93,7 @@ pub(crate) fn look<'py>(
     Ok(Some(looked))
 }
 
-/// A value as Python's `json` would give it.
+/// A value as Python's `json` would return it.
 fn object<'py>(py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Value::Null => py.None().into_bound(py),

@@ -86,7 +86,7 @@ impl Template {
         self.chosen(with_tools).study().to_json().to_string()
     }
 
-    /// What it is called: a path, a built-in's name, or `inline`.
+    /// Its name: a path, the name of a built-in, or `inline`.
     #[getter]
     fn name(&self) -> &str {
         &self.source.name
@@ -108,7 +108,7 @@ impl Template {
     }
 }
 
-/// The directory's special tokens, with the caller's in their place or after them.
+/// The directory's special tokens, overridden and extended by the caller's.
 fn merged(found: &[(String, String)], given: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut merged = found.to_vec();
     for (name, text) in given {

@@ -1,4 +1,4 @@
-//! Texts from Python, which stay where they are: in Python strings or in Arrow buffers.
+//! Texts from Python, read in place: in Python strings or in Arrow buffers.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -13,7 +13,7 @@ use crate::{capsule, errors};
 
 /// Texts of a caller.
 pub(crate) enum Texts<'py> {
-    /// Strings, held by a tuple that nobody else can change.
+    /// Strings in a tuple, which nobody else can change.
     Python(Bound<'py, PyTuple>),
     /// Arrays of strings.
     Arrow(Vec<ArrayRef>),
@@ -36,7 +36,7 @@ impl<'py> Texts<'py> {
         Ok(Self::Python(tuple.cast_into()?))
     }
 
-    /// The texts where they lie.
+    /// The texts, in place.
     pub(crate) fn strings(&self, py: Python<'_>) -> PyResult<Vec<&str>> {
         match self {
             Self::Python(tuple) => of_tuple(tuple),

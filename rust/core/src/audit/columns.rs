@@ -1,4 +1,4 @@
-//! The columns of tokenized data, by whichever name a trainer gives them.
+//! The columns of tokenized data, under the names that different trainers use.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, Result};
 /// Stands for a value that is null or does not fit 32 bits: out of range for ids.
 const UNREADABLE: i32 = i32::MIN;
 
-/// How the documents of a packed row are told apart.
+/// How a column describes the documents of a packed row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Boundaries {
     /// Lengths of the documents.
@@ -35,17 +35,17 @@ pub(super) struct Columns {
     pub(super) ids: Integers,
     /// Labels, not shifted.
     pub(super) labels: Option<Integers>,
-    /// Masks of trained tokens; a token is trained where all of them say so.
+    /// Masks of trained tokens; a token is trained if all of them say so.
     pub(super) masks: Vec<Integers>,
     /// The masks are those of the *next* token, as Megatron-Bridge stores them.
     pub(super) shifted: bool,
     /// 0 = padding; above 1 = number of the document.
     pub(super) attention: Option<Integers>,
-    /// Positions, which start anew at each document.
+    /// Positions, which restart at each document.
     pub(super) positions: Option<Integers>,
     /// Boundaries of documents.
     pub(super) documents: Option<(Boundaries, Integers)>,
-    /// A label that stands for untrained besides the negative ones.
+    /// A label that means untrained, besides negative ones.
     pub(super) ignore: Option<i32>,
     /// Number of rows.
     pub(super) rows: usize,
@@ -67,8 +67,8 @@ const DOCUMENTS: &[(&str, Boundaries)] = &[
 ];
 
 impl Columns {
-    /// Finds the columns of a batch. An error names what it has where `input_ids` is missing or a
-    /// column has another type than a list of integers or booleans.
+    /// Finds the columns of a batch. If `input_ids` is missing, or a column is not a list of
+    /// integers or booleans, the error names what was found.
     pub(super) fn of(batch: &RecordBatch, ignore: Option<i32>) -> Result<Self> {
         let find = |name: &str| -> Result<Option<Integers>> {
             batch
@@ -107,7 +107,7 @@ impl Columns {
         })
     }
 
-    /// A column says which tokens are trained.
+    /// Whether a column says which tokens are trained.
     pub(super) fn has_labels(&self) -> bool {
         self.labels.is_some() || !self.masks.is_empty()
     }
@@ -145,9 +145,9 @@ enum Offsets {
 
 #[derive(Debug)]
 enum Values {
-    /// Read where it lies.
+    /// 32-bit integers, read in place.
     Int32(ScalarBuffer<i32>),
-    /// Converted row by row.
+    /// Any other type, converted row by row.
     Other(ArrayRef),
 }
 
@@ -186,7 +186,8 @@ impl Integers {
         }
     }
 
-    /// Every value of the row is 1; looks at bytes and booleans only, which such columns hold.
+    /// Whether every value of the row is 1. Looks only at bytes and booleans, because such columns
+    /// have these types.
     pub(super) fn is_all_one(&self, row: usize) -> bool {
         let range = self.range(row);
         match &self.values {
@@ -229,7 +230,7 @@ impl Integers {
         self.range(row).len()
     }
 
-    /// The values of a row: the column's own memory where they are 32-bit, else `scratch`.
+    /// The values of a row: the column's own memory if they are 32-bit, else `scratch`.
     pub(super) fn row<'a>(&'a self, row: usize, scratch: &'a mut Vec<i32>) -> &'a [i32] {
         let range = self.range(row);
         match &self.values {

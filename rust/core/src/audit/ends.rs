@@ -1,13 +1,13 @@
-//! Rows whose last turn has no stop token: cut at a limit, or never ended?
+//! Rows whose last turn has no stop token: were they cut at a limit, or did they never end?
 //!
-//! A row that is exactly as long as the limit lost its terminator to truncation. Where the limit is
-//! not told, it is the length of the longest row, if other turns do end and the length looks like a
-//! limit: several rows have it, or it is a round number. An exact fit that ends in a stop token is
-//! no finding.
+//! A row that is exactly as long as the limit lost its terminator to truncation. If the limit is
+//! not given, it is the length of the longest row, provided that other turns do end and the length
+//! looks like a limit: several rows have it, or it is a round number. A row that fits exactly and
+//! ends in a stop token is fine.
 
 use super::tally::{Entry, Evidence};
 
-/// Open ends of rows, by whether the row is as long as the longest one.
+/// Open ends of rows, counted separately for rows as long as the longest one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ends {
     limit: Option<u32>,
@@ -24,14 +24,14 @@ pub(super) struct Ends {
 pub(super) struct OpenEnds {
     /// Rows that lost their terminator at the limit.
     pub(super) truncated: Entry,
-    /// The others.
+    /// Rows whose turn never ended.
     pub(super) missing: Entry,
-    /// The limit, where rows were cut at it or it was told.
+    /// The limit, if rows were cut at it or it was given.
     pub(super) limit: Option<u32>,
 }
 
 impl Ends {
-    /// With the limit that the rows were made with, if it is told.
+    /// With the limit that the rows were made with, if it is known.
     pub(super) fn new(limit: Option<u32>) -> Self {
         Self {
             limit,
@@ -40,7 +40,7 @@ impl Ends {
         }
     }
 
-    /// Sees a row of this length; call it before [`Self::add_open`] of the row.
+    /// Adds a row of this length. Call it before [`Self::add_open`] for the same row.
     pub(super) fn see(&mut self, length: u32, keep: usize) {
         if length > self.longest && self.limit.is_none() {
             self.raise(length, keep);
@@ -55,12 +55,12 @@ impl Ends {
         self.rows_at_longest = 0;
     }
 
-    /// A turn that ends in a stop token.
+    /// Adds a turn that ends in a stop token.
     pub(super) fn add_ended(&mut self) {
         self.ended += 1;
     }
 
-    /// The last turn of a row has no stop token.
+    /// Adds a row whose last turn has no stop token.
     pub(super) fn add_open(&mut self, evidence: Evidence, length: u32, keep: usize) {
         let entry = if length >= self.longest {
             &mut self.at_longest
@@ -70,7 +70,7 @@ impl Ends {
         entry.add(evidence.row.unwrap_or(0), keep, || evidence);
     }
 
-    /// Adds what later rows found.
+    /// Adds the findings of later rows.
     pub(super) fn append(&mut self, mut later: Self, keep: usize) {
         if later.longest > self.longest {
             self.raise(later.longest, keep);

@@ -1,4 +1,4 @@
-//! What a chat template tells the audit: how messages open, and whether a sequence starts with BOS.
+//! Learns from a chat template how messages open, and whether a sequence starts with BOS.
 
 use super::vocabulary::Vocabulary;
 use crate::template::{RenderInput, Rendered, Template};
@@ -7,8 +7,8 @@ use crate::value::{Arena, Map, Value};
 use crate::{Error, ErrorKind, Result};
 
 /// Teaches the vocabulary the role headers and the BOS habit of a template. An error of code
-/// `template-headers` if no header of the assistant can be found: then turns are told by their
-/// labels alone.
+/// `template-headers` if no header of the assistant can be found; then turns are found only by
+/// their labels.
 pub fn learn(
     vocabulary: &mut Vocabulary,
     tokenizer: &Tokenizer,
@@ -32,8 +32,8 @@ pub fn learn(
     ))
 }
 
-/// The texts in which a control token of the template can be seen: its source, and what it prints,
-/// for a marker may be put together of a role and the signs around it.
+/// The texts in which a control token of the template can appear: its source, and what it prints,
+/// because a marker may be built from a role and the characters around it.
 fn printed<'a>(template: &'a Template, exchange: &'a str) -> Vec<&'a str> {
     let roles = template.study().roles.iter().filter(|role| role.accepted);
     let around = roles.flat_map(|role| [role.header.as_str(), role.footer.as_str()]);
@@ -65,7 +65,7 @@ fn render_exchange(template: &Template) -> Result<Rendered> {
     Ok(rendered)
 }
 
-/// A space stands before the last answer, or the answer is not printed as it is.
+/// Whether a space precedes the last answer, or the answer is not printed as it is.
 fn spaces_answers(rendered: &Rendered) -> bool {
     rendered
         .text
@@ -73,8 +73,8 @@ fn spaces_answers(rendered: &Rendered) -> bool {
         .is_none_or(|at| rendered.text[..at].ends_with(' '))
 }
 
-/// The answer's first token starts with a space that the template does not print: the tokenizer
-/// puts one before every text that follows a control token, at the server too.
+/// Whether the answer's first token starts with a space that the template does not print: the
+/// tokenizer adds one before any text after a control token, at the server too.
 fn encodes_a_space(vocabulary: &Vocabulary, tokenizer: &Tokenizer, text: &str) -> Result<bool> {
     let Some(at) = text.rfind("four") else {
         return Ok(false);

@@ -1,8 +1,8 @@
-//! The audit of tokenized data: rules on ids and labels, whoever made them.
+//! The audit of tokenized data from any tool: rules on ids and labels.
 //!
-//! Needs neither a template nor the encoder: record batches with `input_ids` and whatever says
-//! what is trained go in, counts and evidence by rule come out. Turns are runs of trained labels,
-//! cut at role headers where a template is known.
+//! It needs neither a template nor the encoder. Record batches with `input_ids`, and columns that
+//! say what is trained, go in; counts and evidence by rule come out. Turns are runs of trained
+//! labels, cut at role headers if a template is known.
 
 mod columns;
 mod ends;
@@ -45,18 +45,19 @@ pub use vocabulary::{Header, Vocabulary};
 /// Rows that one thread takes at a time.
 const PIECE: usize = 4096;
 
-/// How an audit is done.
+/// The options of an audit.
 #[derive(Clone, Debug)]
 pub struct AuditOptions {
     /// Threads to use.
     pub threads: usize,
-    /// Places held for each rule.
+    /// Places kept as evidence for each rule.
     pub evidence: usize,
-    /// The length that rows were cut at; `None`: the longest row, where it looks like one.
+    /// The length at which rows were cut; `None`: that of the longest row, if it looks like a
+    /// limit.
     pub max_length: Option<u32>,
-    /// A label that stands for untrained besides -100.
+    /// A label that means untrained, besides -100.
     pub ignore_label: Option<i32>,
-    /// Ids that mark where a response starts, where the trainer searches for them.
+    /// Ids that mark where a response starts, if the trainer searches for them.
     pub response_marker: Vec<i32>,
     /// Findings on tokenizer and template, for the report.
     pub setup: Vec<(Rule, String)>,
@@ -80,7 +81,7 @@ impl Default for AuditOptions {
 pub struct Audit {
     vocabulary: Vocabulary,
     options: AuditOptions,
-    /// Replays turns; none where prompts cannot be decoded.
+    /// Replays turns; `None` if prompts cannot be decoded.
     tokenizer: Option<Arc<Tokenizer>>,
     part: Part,
     labelled: bool,
@@ -101,15 +102,15 @@ impl Audit {
         }
     }
 
-    /// With the tokenizer, so that turns are replayed.
+    /// Turns on the replay, which needs the tokenizer.
     #[must_use]
     pub fn replaying(mut self, tokenizer: &Arc<Tokenizer>) -> Self {
         self.tokenizer = replay::round_trips(tokenizer).then(|| Arc::clone(tokenizer));
         self
     }
 
-    /// Checks the next batches. An error if a batch is not tokenized data; what is wrong with its
-    /// rows is a finding.
+    /// Checks the next batches. It is an error if a batch is not tokenized data; problems of its
+    /// rows are findings.
     pub fn add(&mut self, batches: &[RecordBatch], cancel: &Cancel) -> Result<()> {
         let read = |batch| Columns::of(batch, self.options.ignore_label);
         let columns: Vec<Columns> = batches.iter().map(read).collect::<Result<_>>()?;
@@ -197,7 +198,7 @@ impl Audit {
         add_at(part, Rule::PromptParity, row, difference.at, &note);
     }
 
-    /// The row goes on with the turn that the row before left open.
+    /// Whether the row continues the turn that the row before left open.
     fn starts_inside(&self, row: &Row<'_>) -> bool {
         let Some(first) = row.documents.first() else {
             return false;
@@ -207,10 +208,11 @@ impl Audit {
         row.packed && row.trains(first.start) && !begins
     }
 
-    /// Ids that no token has, labels that are another token's or another tool's mark.
+    /// Finds ids that no token has, and labels that are those of another token or another tool's
+    /// mark.
     fn check_tokens(&self, row: &Row<'_>, part: &mut Part) {
         let last = self.vocabulary.last_id();
-        // A negative id is a large one without its sign.
+        // As an unsigned number, a negative id is a large one.
         let outside = |id: i32| id as u32 > last as u32;
         if let Some(at) = scan::find(row.ids, outside) {
             add_at(part, Rule::TokenIdOutOfRange, row, at, "");
@@ -251,7 +253,7 @@ fn check_labels(row: &Row<'_>, part: &mut Part) {
         .all(|at| row.labels[at] == label);
     let shifted = trained().all(|at| row.ids.get(at + 1).is_none_or(|id| *id == row.labels[at]));
     if shifted {
-        let note = "every label is the token after its place: the trainer shifts once more";
+        let note = "every label is already the next token, and the trainer will shift once more";
         add_at(part, Rule::MaskOffByOne, row, at, note);
     } else if one_value && trained().any(|at| row.labels[at] != label) {
         let note = format!(
@@ -263,7 +265,7 @@ fn check_labels(row: &Row<'_>, part: &mut Part) {
     }
 }
 
-/// Positions that go on over the seam of two documents.
+/// Finds positions that continue over the seam of two documents.
 fn check_seams(row: &Row<'_>, part: &mut Part) {
     if row.positions.is_empty() {
         return;
@@ -271,7 +273,7 @@ fn check_seams(row: &Row<'_>, part: &mut Part) {
     let goes_on = |at: usize| row.positions[at] == row.positions[at - 1].wrapping_add(1);
     let seams = row.documents.iter().skip(1).map(|document| document.start);
     if let Some(seam) = seams.into_iter().find(|seam| goes_on(*seam)) {
-        let note = "the positions do not start anew at this document";
+        let note = "the positions do not restart at this document";
         add_at(part, Rule::PackingBoundary, row, seam, note);
     }
 }
@@ -281,7 +283,7 @@ fn check_seams(row: &Row<'_>, part: &mut Part) {
 struct Piece<'a> {
     columns: &'a Columns,
     rows: std::ops::Range<usize>,
-    /// Number of the first row in the data.
+    /// Index of the first row in the data.
     number: u64,
 }
 

@@ -1,17 +1,17 @@
-//! Where the text of a row lies between its padding.
+//! Finds the text of a row between its padding.
 //!
-//! An attention mask says so. Without one, a run of one special id whose labels are all ignored is
-//! padding where it stands at the row's start or end; inside the text nothing is.
+//! An attention mask gives it directly. Without one, a run of one special id whose labels are all
+//! ignored is padding if it is at the start or end of the row. Nothing inside the text is padding.
 
 use std::ops::Range;
 
 use super::vocabulary::Vocabulary;
 use crate::rules::is_trained;
 
-/// Ids of a tokenizer without this pad token have to be repeated to be padding.
+/// An id that is not the pad token must be repeated this often to count as padding.
 const RUN: usize = 2;
 
-/// The row without padding; `labels` where a column says what is trained.
+/// The range of the row without padding. `labels` are given if a column says what is trained.
 pub(super) fn extent(
     ids: &[i32],
     labels: Option<&[i32]>,
@@ -25,7 +25,7 @@ pub(super) fn extent(
         let last = (0..ids.len()).rfind(|position| counts(*position));
         return first.unwrap_or(0)..last.map_or(0, |last| last + 1);
     }
-    // Without labels every token is trained, padding too.
+    // Without labels every token is trained, and so is padding.
     let Some(labels) = labels else {
         return 0..ids.len();
     };
@@ -33,8 +33,8 @@ pub(super) fn extent(
     text_start(&ids[..end], labels, known)..end
 }
 
-/// Where the padding behind the text starts. Where it is of a stop token, the first of the run may
-/// be the terminator and stays.
+/// Where the padding after the text starts. If it consists of a stop token, the first of the run
+/// may be the terminator and is kept.
 fn text_end(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
     let Some(filler) = ids.last().copied().filter(|id| known.fills(*id)) else {
         return ids.len();
@@ -53,8 +53,8 @@ fn text_end(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
     }
 }
 
-/// Drops the last of several documents where it is one untrained id that the padding behind it
-/// repeats: no terminator, for it stands in a document of its own.
+/// Drops the last of several documents if it is a single untrained id that the padding after it
+/// repeats. It is not a terminator, because it is alone in its document.
 pub(super) fn drop_rest(documents: &mut Vec<Range<usize>>, ids: &[i32], labels: &[i32]) {
     let is_rest = |last: &Range<usize>| {
         last.len() == 1
@@ -66,7 +66,7 @@ pub(super) fn drop_rest(documents: &mut Vec<Range<usize>>, ids: &[i32], labels: 
     }
 }
 
-/// Where the padding before the text ends. What opens a sequence or a message is none.
+/// Where the padding before the text ends. Ids that open a sequence or a message are not padding.
 fn text_start(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
     let opens = |id: i32| known.begins(id) || known.opens_header(id);
     let filler = ids.first().copied().filter(|id| known.fills(*id));

@@ -1,4 +1,4 @@
-//! What one piece of work found; pieces are merged in the order of the rows.
+//! The findings of one piece of work; pieces are merged in the order of the rows.
 
 use super::ends::Ends;
 use super::tally::{Evidence, Tally};
@@ -20,7 +20,7 @@ pub(super) struct Part {
     pub(super) ends: Ends,
     /// Rows.
     pub(super) rows: u64,
-    /// Documents; more than rows where rows are packed.
+    /// Documents; more than rows if rows are packed.
     pub(super) documents: u64,
     /// Trained turns.
     pub(super) turns: u64,
@@ -40,7 +40,7 @@ pub(super) struct Part {
     pub(super) contradicted: u64,
     pub(super) first_contradicted: Option<u64>,
     open: Option<Open>,
-    /// The first row starts inside a turn; none while there is no row.
+    /// Whether the first row starts inside a turn; `None` while there is no row.
     starts_inside: Option<bool>,
 }
 
@@ -66,14 +66,14 @@ impl Part {
         }
     }
 
-    /// The next row starts; `inside`: its first token is trained and begins nothing.
+    /// Starts the next row. `inside`: its first token is trained and does not begin a turn.
     pub(super) fn start_row(&mut self, inside: bool) {
         self.rows += 1;
         self.starts_inside.get_or_insert(inside);
         self.settle(inside);
     }
 
-    /// The row's last turn has no stop token.
+    /// Notes that the row's last turn has no stop token.
     pub(super) fn set_open(&mut self, evidence: Evidence, length: u32, packed: bool) {
         if packed {
             self.open = Some(Open { evidence, length });
@@ -82,7 +82,7 @@ impl Part {
         }
     }
 
-    /// Turns that end in this stop id.
+    /// Counts turns that end in this stop id.
     pub(super) fn add_terminator(&mut self, id: i32, turns: u64) {
         match self.terminators.iter_mut().find(|(known, _)| *known == id) {
             Some((_, count)) => *count += turns,
@@ -105,7 +105,7 @@ impl Part {
         }
     }
 
-    /// Adds what later rows found.
+    /// Adds the findings of later rows.
     pub(super) fn append(&mut self, later: Self) {
         if let Some(inside) = later.starts_inside {
             self.settle(inside);
@@ -130,7 +130,7 @@ impl Part {
         self.first_contradicted = self.first_contradicted.or(later.first_contradicted);
     }
 
-    /// No more rows follow.
+    /// Ends the data: no more rows follow.
     pub(super) fn close(&mut self) {
         self.settle(false);
     }

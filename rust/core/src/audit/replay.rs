@@ -1,8 +1,8 @@
 //! The replay: would a perfect model see these prompts, and would it stop in the right place?
 //!
-//! For every trained turn of some rows, the tokens before it are decoded, as the server's prompt
-//! text, and encoded again, as the server would: they must be the same ids. And the first stop id
-//! from the turn's start must be its last label.
+//! For every trained turn of some rows, the tokens before it are decoded to the prompt text and
+//! encoded again, as a server would do. The ids must be the same. Also, the first stop id after the
+//! turn's start must be its last label.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::vocabulary::Vocabulary;
 use crate::rules::{REPLAYED_TURNS, Replay};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
 
-/// Rows that are always replayed, and then one of so many.
+/// Number of first rows that are always replayed; after them, one of this many rows.
 const FIRST_ROWS: u64 = 1024;
 const THEN_ONE_OF: u64 = 64;
 
@@ -71,14 +71,14 @@ impl<'a> Player<'a> {
         found
     }
 
-    /// A run that starts after a header; any run where headers are not known.
+    /// Whether a run starts after a header; true if headers are not known.
     fn opens_turn(&self, row: &Row<'_>, start: usize) -> bool {
         if !self.vocabulary.knows_headers() {
             return true;
         }
         (start.saturating_sub(12)..start).any(|at| {
             let header = self.vocabulary.header_at(&row.ids[at..start]);
-            // White space at a header's end may be one token with the answer's, or several.
+            // Whitespace at a header's end may share a token with the answer's, or take several.
             header.is_some_and(|header| {
                 let length = header.ids.len() + header.tail.len().max(1);
                 header.assistant && start - at <= length
@@ -123,7 +123,7 @@ impl<'a> Player<'a> {
         }))
     }
 
-    /// The first stop token from the turn's start is trained, and nothing after it is.
+    /// Whether the first stop token after the turn's start is trained, and nothing after it.
     fn stops_right(&self, row: &Row<'_>, start: usize) -> bool {
         let stop = (start..row.ids.len()).find(|at| self.vocabulary.stops(row.ids[*at]));
         stop.is_some_and(|stop| {
@@ -132,7 +132,7 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Whether decoding and encoding gives a chat text back: else there is nothing to replay.
+/// Whether decoding and encoding gives a chat text back. If not, nothing can be replayed.
 pub(super) fn round_trips(tokenizer: &Tokenizer) -> bool {
     let text = "user\nHello, 你好: 12 + 3?\n\nassistant\n";
     let Ok(ids) = tokenizer.encode(text, false) else {

@@ -6,12 +6,12 @@ use super::tally::{Entry, Evidence};
 use super::vocabulary::Vocabulary;
 use crate::rules::{Replay, Rule, Severity};
 
-/// What one rule found.
+/// The findings of one rule.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The rule.
     pub rule: Rule,
-    /// How often it fired: turns, documents or rows, whichever the rule is about.
+    /// How often it fired, in turns, documents or rows, depending on the rule.
     pub count: u64,
     /// Rows in which it fired.
     pub rows: u64,
@@ -19,12 +19,12 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
 }
 
-/// What an audit found.
+/// The findings of an audit.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Rows.
     pub rows: u64,
-    /// Documents; more than rows where rows are packed.
+    /// Documents; more than rows if rows are packed.
     pub documents: u64,
     /// Trained turns.
     pub turns: u64,
@@ -32,11 +32,11 @@ pub struct Report {
     pub tokens: u64,
     /// Trained tokens.
     pub trained: u64,
-    /// Stop ids that end trained turns, with the number of turns, the commonest first.
+    /// Stop ids that end trained turns, with the number of turns, most frequent first.
     pub terminators: Vec<(i32, u64)>,
-    /// A column says which tokens are trained.
+    /// Whether a column says which tokens are trained.
     pub labelled: bool,
-    /// The length at which rows were cut, told or found.
+    /// The length at which rows were cut, given or detected.
     pub limit: Option<u32>,
     /// Rows whose labels train other tokens than the masks beside them, and the first of them.
     pub contradicted: (u64, Option<u64>),
@@ -101,7 +101,7 @@ impl Report {
         }
     }
 
-    /// No rule of severity error fired.
+    /// Whether no rule of severity error fired.
     pub fn is_clean(&self) -> bool {
         self.findings
             .iter()
@@ -176,13 +176,13 @@ fn add_setup(part: &mut Part, vocabulary: &Vocabulary, setup: &[(Rule, String)])
     }
 }
 
-/// A stop token that ends turns; where none ends, any stop token may be the one that should.
+/// A stop token that ends turns. If none does, any stop token may be the one that should.
 fn may_end_turns(id: u32, part: &Part, vocabulary: &Vocabulary) -> bool {
     let mut ends = part.terminators.iter().map(|(end, _)| *end);
     vocabulary.stop().contains(&id) && (ends.len() == 0 || ends.any(|end| end == id as i32))
 }
 
-/// A mask that is the same everywhere was made by a template that marks no turns.
+/// A mask that is the same everywhere comes from a template that marks no turns.
 fn add_markers(part: &mut Part, masked: bool) {
     let none = part.rows_untrained == part.rows;
     let prompts = part.tally.get(Rule::PromptInLoss).rows == part.rows;

@@ -1,4 +1,4 @@
-//! One row made ready for the rules: ids, labels, where its documents lie.
+//! One row prepared for the rules: ids, labels, documents.
 
 use std::ops::Range;
 
@@ -23,19 +23,19 @@ pub(super) struct Scratch {
 /// One row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
-    /// Its number in the data, from 0.
+    /// Its index in the data, from 0.
     pub(super) number: u64,
     /// Token ids, padding included.
     pub(super) ids: &'a [i32],
     /// Labels, one for each id.
     pub(super) labels: &'a [i32],
-    /// Positions; empty where there is no such column.
+    /// Positions; empty if there is no such column.
     pub(super) positions: &'a [i32],
     /// The documents, in order, without padding.
     pub(super) documents: &'a [Range<usize>],
     /// Positions of the ids that the turn rules look at, in order.
     pub(super) marks: &'a [u32],
-    /// Boundaries between documents are marked, or the row has several documents.
+    /// Whether boundaries between documents are marked, or the row has several documents.
     pub(super) packed: bool,
     /// A stop token inside the row that the attention mask leaves out.
     pub(super) unattended: Option<usize>,
@@ -43,10 +43,10 @@ pub(super) struct Row<'a> {
     pub(super) contradicted: Option<usize>,
 }
 
-/// Why a row cannot be read.
+/// Why a row cannot be read: a list of the wrong length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mismatch {
-    /// What has another length than the ids.
+    /// The list that is not as long as the ids.
     pub(super) what: &'static str,
     /// Number of ids.
     pub(super) ids: usize,
@@ -126,7 +126,7 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// The token is trained.
+    /// Whether the token is trained.
     pub(super) fn trains(&self, position: usize) -> bool {
         self.labels
             .get(position)
@@ -170,7 +170,7 @@ fn require_length(what: &'static str, ids: &[i32], found: usize) -> Result<(), M
     Err(Mismatch { what, ids, found })
 }
 
-/// The labels of a row: its own, else the ids where every mask trains them, else all ids.
+/// The labels of a row: its own, else the ids that every mask trains, else all ids.
 fn read_labels<'a>(
     columns: &'a Columns,
     index: usize,
@@ -199,7 +199,7 @@ fn read_labels<'a>(
     Ok(scratch)
 }
 
-/// Where labels and masks stand side by side, the first token on which they do not agree.
+/// The first token on which labels and masks disagree, if the row has both.
 fn contradiction(
     columns: &Columns,
     index: usize,
@@ -267,7 +267,7 @@ fn find_documents(
     Ok(())
 }
 
-/// Documents that a column names, and where the last one ends.
+/// The documents that a column describes, and where the last one ends.
 fn told_documents(
     kind: Boundaries,
     numbers: &[i32],
@@ -294,7 +294,7 @@ fn told_documents(
     start
 }
 
-/// Padding belongs to no document.
+/// Cuts documents to the text: padding belongs to none.
 fn clip(out: &mut Vec<Range<usize>>, extent: &Range<usize>) {
     for document in out.iter_mut() {
         *document = document.start.max(extent.start)..document.end.min(extent.end);
@@ -315,7 +315,7 @@ fn split_where(extent: &Range<usize>, out: &mut Vec<Range<usize>>, starts: impl 
     }
 }
 
-/// Ids that are looked at together: few of them are marks.
+/// Ids that are examined together. Few of them are marks, so most blocks are skipped at once.
 const MARKS_CHUNK: usize = 16;
 
 fn find_marks(ids: &[i32], documents: &[Range<usize>], known: &Vocabulary, out: &mut Vec<u32>) {

@@ -1,20 +1,21 @@
-//! Loops over the numbers of a row without an exit inside a chunk, so that they are vectorized.
+//! Loops over the numbers of a row. They do not exit inside a chunk, so that the compiler can
+//! vectorize them.
 
 use crate::rules::is_trained;
 
 const CHUNK: usize = 64;
 
-/// How many labels are trained.
+/// The number of trained labels.
 pub(super) fn count_trained(labels: &[i32]) -> usize {
     labels.iter().filter(|label| is_trained(**label)).count()
 }
 
-/// Whether one of the values passes.
+/// Whether `test` holds for some value.
 pub(super) fn any(values: &[i32], test: impl Fn(i32) -> bool) -> bool {
     values.chunks(CHUNK).any(|chunk| passes(chunk, &test))
 }
 
-/// The first value that passes.
+/// The index of the first value for which `test` holds.
 pub(super) fn find(values: &[i32], test: impl Fn(i32) -> bool) -> Option<usize> {
     for (number, chunk) in values.chunks(CHUNK).enumerate() {
         if passes(chunk, &test) {

@@ -1,11 +1,11 @@
-//! Findings on a tokenizer, its stop set and its template: before any row.
+//! Findings on a tokenizer, its stop set and its template, before any row.
 
 use super::replay::round_trips;
 use crate::rules::Rule;
 use crate::template::Template;
 use crate::tokenizer::{AddedToken, Tokenizer};
 
-/// What is to be said about a tokenizer and a template whatever the rows are.
+/// The findings on a tokenizer and a template, independent of the rows.
 pub fn setup_findings(
     tokenizer: &Tokenizer,
     stop: &[u32],
@@ -23,11 +23,11 @@ pub fn setup_findings(
         return found;
     };
     if template.rewrites_history() {
-        let note = "the template prints earlier turns otherwise once later messages follow";
+        let note = "the template prints earlier turns differently once later messages follow";
         found.push((Rule::NonPrefixTemplate, note.to_owned()));
     }
     if template.study().reads_date {
-        let note = "the template prints the date: data of another day has other prompts";
+        let note = "the template prints the date, so the prompts of another day differ";
         found.push((Rule::NondeterministicTemplate, note.to_owned()));
     }
     found

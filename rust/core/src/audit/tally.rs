@@ -6,24 +6,24 @@ use crate::rules::{Rule, Token, around};
 /// One place where a rule fired.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// The row, from 0; none where the finding concerns the whole data set.
+    /// The row, from 0; `None` if the finding is about the whole data set.
     pub row: Option<u64>,
     /// The document of a packed row, from 0.
     pub document: u32,
     /// The trained turn inside the document, from 0.
     pub turn: Option<u32>,
-    /// The message inside the document, from 0, where role headers are known.
+    /// The message inside the document, from 0, if role headers are known.
     pub message: Option<u32>,
     /// Tokens of the row, without padding.
     pub length: u32,
     /// The tokens around the place.
     pub tokens: Vec<Token>,
-    /// What is particular about this place, as a sentence without a full stop.
+    /// What is special about this place, as a sentence without a full stop.
     pub note: String,
 }
 
 impl Evidence {
-    /// The place `at` in a row, whatever its turn.
+    /// The place `at` in a row, without a turn.
     pub(super) fn of_row(row: &Row<'_>, at: usize, note: &str) -> Self {
         let token = |position: usize| Token {
             position: position as u32,
@@ -40,7 +40,7 @@ impl Evidence {
     }
 }
 
-/// What is known of one rule.
+/// Counts and evidence of one rule.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
     /// How often it fired.
@@ -74,7 +74,7 @@ impl Entry {
         self.evidence.extend(later.evidence.into_iter().take(room));
     }
 
-    /// Adds what other places of the same rows found, and brings the evidence into order.
+    /// Adds the findings of other places in the same rows, and sorts the evidence.
     pub(super) fn interleave(&mut self, other: Self, keep: usize) {
         self.count += other.count;
         self.rows += other.rows;
@@ -92,7 +92,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Nothing found yet; at most `keep` places are held for each rule.
+    /// No findings yet; at most `keep` places are kept for each rule.
     pub(super) fn new(keep: usize) -> Self {
         Self {
             entries: vec![Entry::default(); Rule::ALL.len()],
@@ -100,22 +100,22 @@ impl Tally {
         }
     }
 
-    /// How many places are held for each rule.
+    /// How many places are kept for each rule.
     pub(super) fn keep(&self) -> usize {
         self.keep
     }
 
-    /// No more evidence is held for this rule.
+    /// Whether this rule has all the evidence that is kept.
     pub(super) fn is_full(&self, rule: Rule) -> bool {
         self.get(rule).evidence.len() >= self.keep
     }
 
-    /// What is known of a rule.
+    /// Counts and evidence of a rule.
     pub(super) fn get(&self, rule: Rule) -> &Entry {
         &self.entries[rule as usize]
     }
 
-    /// What is known of a rule, to be changed.
+    /// Counts and evidence of a rule, to be changed.
     pub(super) fn get_mut(&mut self, rule: Rule) -> &mut Entry {
         &mut self.entries[rule as usize]
     }

@@ -1,5 +1,5 @@
-//! The rules on the turns of one document: runs of trained labels, cut at role headers where the
-//! template is known.
+//! The rules on the turns of one document. Turns are runs of trained labels, cut at role headers if
+//! the template is known.
 
 use std::ops::Range;
 
@@ -10,19 +10,19 @@ use super::tally::Evidence;
 use super::vocabulary::Vocabulary;
 use crate::rules::{Rule, is_trained};
 
-/// A message of a document, or all of it where no role header is known.
+/// A message of a document, or the whole document if no role header is known.
 #[derive(Clone, Debug)]
 struct Segment {
-    /// From its header.
+    /// The tokens of the message, header included.
     range: Range<usize>,
-    /// One past the header, before the whitespace behind it.
+    /// One past the header, before the whitespace that follows it.
     header_end: usize,
     /// First token after the header and that whitespace.
     content: usize,
-    /// `None`: the role is not known.
+    /// Whether the message is the assistant's; `None` if the role is not known.
     assistant: Option<bool>,
     system: bool,
-    /// Number of the message.
+    /// Index of the message.
     message: Option<u32>,
 }
 
@@ -50,7 +50,8 @@ pub(super) struct Turns<'a, 'b> {
     all_trained: bool,
     turn: u32,
     message: Option<u32>,
-    /// The turn before was shifted: the label on the next header is that finding again.
+    /// The labels of the turn before were shifted. A label on the next header is part of the same
+    /// finding.
     shifted: bool,
     prompt_reported: bool,
 }
@@ -93,7 +94,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         for segment in self.segments() {
             self.message = segment.message;
             if segment.system && after_turn {
-                let note = "a system message behind an answer: rows that were packed and lost their \
+                let note = "a system message after an answer: rows that were packed and lost their \
                             boundaries look like this";
                 self.add(Rule::RoleOrder, segment.range.start, note);
             }
@@ -107,7 +108,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         self.part.turns += u64::from(self.turn);
     }
 
-    /// No document of the row follows.
+    /// Whether this is the last document of the row.
     fn is_last(&self) -> bool {
         self.document as usize + 1 == self.row.documents.len()
     }
@@ -151,7 +152,8 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
     }
 
-    /// BOS inside a document: after a stop token another document starts, else it is content.
+    /// Judges BOS inside a document: after a stop token another document starts; elsewhere it is
+    /// content.
     fn check_inner_bos(&mut self) {
         let known = self.vocabulary;
         let bos_stops = known.bos().is_some_and(|bos| known.stops(bos as i32));
@@ -175,23 +177,23 @@ impl<'a, 'b> Turns<'a, 'b> {
                 self.add(
                     Rule::ControlTokenInContent,
                     at,
-                    "a BOS token stands inside the text",
+                    "there is a BOS token inside the text",
                 );
             }
         }
     }
 
-    /// A control token that no template printed came from the text of a message.
+    /// A control token that the template never prints came from the text of a message.
     fn check_aliens(&mut self) {
         let marks = self.row.marks_in(&self.range).iter();
         let mut places = marks.map(|mark| *mark as usize);
         if let Some(at) = places.find(|at| self.vocabulary.is_alien(self.row.ids[*at])) {
-            let note = "the template never prints this control token: a message's text became it";
+            let note = "the template never prints this control token; it came from a message";
             self.add(Rule::ControlTokenInContent, at, note);
         }
     }
 
-    /// The messages of the document; one segment of unknown role where no header is found.
+    /// The messages of the document; one segment of unknown role if no header is found.
     fn segments(&self) -> Vec<Segment> {
         let mut segments: Vec<Segment> = Vec::new();
         if self.vocabulary.knows_headers() {
@@ -240,7 +242,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         })
     }
 
-    /// Trained runs that touch `range`, in full.
+    /// Trained runs that touch `range`, in full length.
     fn runs(&self, range: &Range<usize>) -> Vec<Range<usize>> {
         let mut runs = Vec::new();
         let labels = &self.row.labels[..range.end];
@@ -285,7 +287,7 @@ impl<'a, 'b> Turns<'a, 'b> {
                 self.add(
                     Rule::ControlTokenInContent,
                     at,
-                    "a stop token stands inside a message that is not the assistant's",
+                    "there is a stop token inside a message that is not the assistant's",
                 );
             }
         }
@@ -320,8 +322,8 @@ impl<'a, 'b> Turns<'a, 'b> {
         self.turn += 1;
     }
 
-    /// The whitespace behind a header is what the template prints there, as the server does, and
-    /// neither is trained.
+    /// Checks that the whitespace after a header is what the template prints, as the server does.
+    /// It is not trained.
     fn check_header(&mut self, segment: &Segment, trained: usize) {
         let end = segment.header_end;
         let (header, rest) =
@@ -354,7 +356,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
     }
 
-    /// The labels of a turn against its tokens: from the first after the header through the
+    /// Compares the labels of a turn with its tokens, from the first after the header through the
     /// first stop token.
     fn is_shifted(&mut self, segment: &Segment, run: &Range<usize>, runs: usize) -> bool {
         let start = segment.content;
@@ -370,11 +372,11 @@ impl<'a, 'b> Turns<'a, 'b> {
         let note = if runs != 1 || stop < start + 1 {
             return false;
         } else if plain && run_end == stop + 2 {
-            "the labels stand one token late"
+            "the labels are one token late"
         } else if plain && run_end == stop + 1 {
             "the first token of the turn is not trained"
         } else if run.start + 1 == start && run_end == stop {
-            "the labels stand one token early"
+            "the labels are one token early"
         } else {
             return false;
         };
@@ -390,7 +392,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             .is_some_and(|id| self.vocabulary.stops(*id))
     }
 
-    /// A message or document starts here, or a control token that structures one.
+    /// Whether a message, a document, or a control token that structures one starts here.
     fn opens(&self, at: usize) -> bool {
         let ids = &self.row.ids[at..];
         ids.first()
@@ -403,7 +405,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         (at..end).find(|place| !self.vocabulary.is_space(self.row.ids[*place]))
     }
 
-    /// The end of one trained run inside `reach`.
+    /// Judges the end of one trained run inside `reach`.
     fn check_run(&mut self, run: &Range<usize>, reach: &Range<usize>) {
         let mut stopped: Option<usize> = None;
         for mark in self.row.marks_in(run) {
@@ -427,7 +429,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
     }
 
-    /// A trained stop token that more trained text may follow.
+    /// Judges a trained stop token that may be followed by more trained text.
     fn check_inner_stop(&mut self, at: usize, run: &Range<usize>) {
         let Some(next) = self.next_text(at + 1, run.end) else {
             return;
@@ -469,7 +471,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
     }
 
-    /// A trained run that does not end in a stop token.
+    /// Judges a trained run that does not end in a stop token.
     fn check_open(&mut self, run: &Range<usize>, reach: &Range<usize>) {
         let next = self.next_text(run.end, self.range.end);
         if let Some(stop) = next.filter(|at| self.stops(*at)) {
@@ -495,7 +497,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
     }
 
-    /// A control token that is neither a stop token nor the start of a message.
+    /// Whether the token is a control token, but neither a stop token nor the start of a message.
     fn is_foreign(&self, at: usize) -> bool {
         let ids = &self.row.ids[at..];
         self.vocabulary.structures(ids[0]) && self.vocabulary.header_at(ids).is_none()

@@ -1,4 +1,5 @@
-//! What the audit knows of a tokenizer: which ids stop, start, pad and open a message.
+//! What the audit knows about a tokenizer: which ids stop, start a sequence, pad, and open a
+//! message.
 
 use crate::Result;
 use crate::template::Study;
@@ -24,15 +25,15 @@ const ALIEN: u8 = 64;
 /// The id is a stop token that the template never prints, though it prints another.
 const UNPRINTED: u8 = 128;
 
-/// A message is looked for at ids of these classes only.
+/// The turn rules only look at ids of these classes.
 const MARKS: u8 = STOP | CONTROL | HEADER | BOS;
 
 /// The ids that open a message of a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What follows is an assistant turn.
+    /// Whether an assistant turn follows.
     pub assistant: bool,
-    /// What follows is a system message.
+    /// Whether a system message follows.
     pub system: bool,
     /// The ids, without whitespace at the end (which can merge with the content).
     pub ids: Vec<i32>,
@@ -40,7 +41,7 @@ pub struct Header {
     pub tail: Vec<i32>,
 }
 
-/// Names of the special tokens that may stand in a row whatever the template prints.
+/// Names of the special tokens that may be in a row even if the template never prints them.
 const SPECIAL: [&str; 5] = [
     "bos_token",
     "eos_token",
@@ -159,7 +160,7 @@ impl Vocabulary {
             self.learn_header(tokenizer, &role.header, &role.role)?;
         }
         if !self.knows_headers() {
-            // What ends a user message opens the answer, as [/INST] does.
+            // The end of a user message may open the answer, as [/INST] does.
             for role in study.roles.iter().filter(|role| role.role == "user") {
                 self.learn_header(tokenizer, &role.footer, "assistant")?;
             }
@@ -211,27 +212,27 @@ impl Vocabulary {
         class & classes != 0
     }
 
-    /// The serving side stops on it.
+    /// Whether the serving side stops on the id.
     pub fn stops(&self, id: i32) -> bool {
         self.is(id, STOP)
     }
 
-    /// It is a control token, or one of the ids that structure a conversation.
+    /// Whether the id is a control token, or one that structures a conversation.
     pub fn structures(&self, id: i32) -> bool {
         self.is(id, CONTROL | BOS)
     }
 
-    /// It decodes to whitespace.
+    /// Whether the id decodes to whitespace.
     pub fn is_space(&self, id: i32) -> bool {
         self.is(id, SPACE)
     }
 
-    /// It decodes to text that starts with a space, where the template prints none.
+    /// Whether the id decodes to text that starts with a space and the template prints none there.
     pub fn drifts(&self, id: i32) -> bool {
         !self.spaces_answers && self.is(id, LEADING)
     }
 
-    /// The template prints a space before every answer.
+    /// Notes that the template prints a space before every answer.
     pub fn set_spaces_answers(&mut self) {
         self.spaces_answers = true;
     }
@@ -241,17 +242,17 @@ impl Vocabulary {
         self.mark(id, LEADING);
     }
 
-    /// It begins a sequence.
+    /// Whether the id begins a sequence.
     pub fn begins(&self, id: i32) -> bool {
         self.is(id, BOS)
     }
 
-    /// It is one of the few ids that the turn rules look at.
+    /// Whether the id is one of the few that the turn rules look at.
     pub fn is_mark(&self, id: i32) -> bool {
         self.mark_bit(id) != 0
     }
 
-    /// One of the ids is a mark.
+    /// Whether one of the ids is such a mark.
     pub(super) fn marks(&self, ids: &[i32]) -> bool {
         let found = ids.iter();
         found.fold(0, |found, id| found | self.mark_bit(*id)) != 0
@@ -262,13 +263,13 @@ impl Vocabulary {
         word.copied().unwrap_or(0) >> (id as u32 % 64) & 1
     }
 
-    /// It is a control token that the template never prints.
+    /// Whether the id is a control token that the template never prints.
     pub fn is_alien(&self, id: i32) -> bool {
         self.is(id, ALIEN)
     }
 
-    /// Marks the control tokens that none of a template's texts holds and that are none of the
-    /// tokenizer's special tokens: where one stands in a row, it came from the text of a message.
+    /// Marks the control tokens that appear in none of a template's texts and are not among the
+    /// tokenizer's special tokens. In a row, such a token came from the text of a message.
     pub fn mark_aliens(&mut self, tokenizer: &Tokenizer, printed: &[&str]) {
         let named: Vec<u32> = SPECIAL
             .iter()
@@ -283,7 +284,8 @@ impl Vocabulary {
         }
     }
 
-    /// It is a stop token that the template never prints, though it ends turns in another.
+    /// Whether the id is a stop token that the template never prints, because it ends turns with
+    /// another one.
     pub fn is_unprinted_stop(&self, id: i32) -> bool {
         self.is(id, UNPRINTED)
     }
@@ -293,8 +295,8 @@ impl Vocabulary {
         self.mark(id, UNPRINTED);
     }
 
-    /// Marks the stop tokens that neither two rendered exchanges nor the template's source show,
-    /// where the exchanges show another.
+    /// Marks the stop tokens that appear neither in two rendered exchanges nor in the template's
+    /// source, if another stop token appears in the exchanges.
     pub fn mark_unprinted_stops(&mut self, tokenizer: &Tokenizer, source: &str, shown: &[u32]) {
         let eos = tokenizer.special_id("eos_token");
         let named = |id: u32| {
@@ -311,12 +313,12 @@ impl Vocabulary {
         }
     }
 
-    /// No token has it.
+    /// Whether no token has the id.
     pub fn out_of_range(&self, id: i32) -> bool {
         id < 0 || self.size.is_some_and(|size| id as u32 >= size)
     }
 
-    /// The largest id that a token has, where the size is known.
+    /// The largest id of a token, if the size is known.
     pub fn last_id(&self) -> i32 {
         self.size.map_or(i32::MAX, |size| size as i32 - 1)
     }
@@ -337,12 +339,12 @@ impl Vocabulary {
         headers.map(|header| &header.tail[..])
     }
 
-    /// It decodes to text that starts with a space.
+    /// Whether the id decodes to text that starts with a space.
     pub(super) fn leads(&self, id: i32) -> bool {
         self.is(id, LEADING)
     }
 
-    /// Role headers are known.
+    /// Whether role headers are known.
     pub fn knows_headers(&self) -> bool {
         self.headers.iter().any(|header| header.assistant)
     }
@@ -357,17 +359,17 @@ impl Vocabulary {
         self.bos
     }
 
-    /// It is the pad id.
+    /// Whether the id is the pad id.
     pub(super) fn pads(&self, id: i32) -> bool {
         self.pad.is_some_and(|pad| pad as i32 == id)
     }
 
-    /// Rows can be filled with it: the pad id, a stop token or a control token.
+    /// Whether rows can be filled with the id: the pad id, a stop token or a control token.
     pub(super) fn fills(&self, id: i32) -> bool {
         self.pads(id) || self.is(id, STOP | CONTROL)
     }
 
-    /// A role header starts with it.
+    /// Whether a role header starts with the id.
     pub(super) fn opens_header(&self, id: i32) -> bool {
         self.is(id, HEADER)
     }
@@ -377,12 +379,12 @@ impl Vocabulary {
         self.pad
     }
 
-    /// Inference starts every prompt with BOS.
+    /// Whether inference starts every prompt with BOS.
     pub fn expects_bos(&self) -> bool {
         self.expects_bos
     }
 
-    /// The template prints BOS before every exchange, not only at the start.
+    /// Whether the template prints BOS before every exchange, not only at the start.
     pub fn repeats_bos(&self) -> bool {
         self.repeats_bos
     }

@@ -14,7 +14,7 @@ pub trait Part {
     /// How many rows it holds.
     fn len(&self) -> usize;
 
-    /// Whether it holds none.
+    /// Whether it holds no rows.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -22,7 +22,7 @@ pub trait Part {
     /// Adds some rows of another part of the same table.
     fn extend(&mut self, other: &Self, rows: Range<usize>);
 
-    /// Moves all rows out into a batch and is empty afterwards.
+    /// Moves all rows out into a batch. The part is empty afterwards.
     fn take_batch(&mut self) -> Result<RecordBatch>;
 }
 
@@ -59,7 +59,8 @@ impl<T: Part> Batches<T> {
         Ok(())
     }
 
-    /// Puts out what is left. A table without rows gives one empty batch, which carries its schema.
+    /// Returns the remaining rows. A table without rows gives one empty batch, which carries the
+    /// schema.
     pub fn finish(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
         if !self.pending.is_empty() || !self.cut_any {
             out.push(self.pending.take_batch()?);

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::source::json::write_json;
 use crate::value::{Map, Value};
 
-/// What is known of one sample besides its tokens.
+/// What the index holds about one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexRow {
     /// Row of the input, from 0.
@@ -21,11 +21,11 @@ pub struct IndexRow {
     pub line: Option<u64>,
     /// Number of the sample among those of its row, from 0.
     pub sample: u32,
-    /// Assistant turns in it.
+    /// Number of assistant turns.
     pub turns: u32,
-    /// Tokens.
+    /// Number of tokens.
     pub length: u32,
-    /// Trained tokens.
+    /// Number of trained tokens.
     pub trained: u32,
     /// Hash (xxh3, 64 bits) of the row: of its JSON text, or of its values for columnar input.
     pub hash: u64,
@@ -36,12 +36,12 @@ pub struct IndexRow {
 pub struct IndexRows {
     carried: Arc<[String]>,
     rows: Vec<IndexRow>,
-    /// Values of the carried columns, row after row; other values than strings as JSON text.
+    /// Values of the carried columns, row after row. Values that are not strings are JSON text.
     texts: Vec<Option<String>>,
 }
 
 impl IndexRows {
-    /// An empty index that carries the columns named in `carried` over from the rows.
+    /// An empty index that copies the columns named in `carried` from the rows.
     pub fn new(carried: &[String]) -> Self {
         Self {
             carried: carried.into(),
@@ -50,7 +50,7 @@ impl IndexRows {
         }
     }
 
-    /// Adds a sample made from `row`, which gives the carried columns; keys it lacks are null.
+    /// Adds a sample made from `row`, which gives the carried columns; missing keys are null.
     pub fn push(&mut self, entry: IndexRow, row: Map<'_>) {
         self.rows.push(entry);
         for name in &*self.carried {
@@ -58,7 +58,7 @@ impl IndexRows {
         }
     }
 
-    /// Empties the index and keeps its memory.
+    /// Clears the index and keeps its memory.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.texts.clear();

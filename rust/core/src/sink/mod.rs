@@ -1,8 +1,8 @@
-//! Arrow: record batches in, as values, and record batches out, from flat vectors.
+//! Samples → Arrow record batches, from flat vectors and without a copy.
 //!
-//! Out: workers fill a part ([`Samples`], [`IndexRows`], [`RejectRows`]) of the rows they work on;
-//! [`Batches`] joins the parts in order and cuts them every so many rows, so that the output does
-//! not depend on how the work was shared out. In: see [`rows::Rows`].
+//! Workers fill a part ([`Samples`], [`IndexRows`], [`RejectRows`]) from their rows. [`Batches`]
+//! joins the parts in order and cuts them into batches of fixed size, so that the output does not
+//! depend on how the work was divided.
 
 mod cut;
 mod index;

@@ -1,4 +1,4 @@
-//! The table of rows that were left out.
+//! The table of rejected rows.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl RejectRows {
         self.rejects.push(reject);
     }
 
-    /// Empties the table and keeps its memory.
+    /// Clears the table and keeps its memory.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.lines.clear();

@@ -18,9 +18,9 @@ use crate::rules::is_trained;
 pub struct Sample<'a> {
     /// Token ids.
     pub ids: &'a [u32],
-    /// Labels, aligned with the ids, -100 = not trained. Empty where the table has no labels.
+    /// Labels, aligned with the ids; -100 = not trained. Empty if the table has no labels.
     pub labels: &'a [i32],
-    /// Weights of the tokens. Empty: 1 where the label is trained, else 0.
+    /// Weights of the tokens. If empty, 1 for trained labels and 0 for others.
     pub weights: &'a [f32],
 }
 
@@ -52,7 +52,7 @@ impl Samples {
         }
     }
 
-    /// Where the memory of its batches may be given back.
+    /// Takes back the memory of written batches.
     pub fn spare(&self) -> SpareBuffers {
         self.spare.clone()
     }
@@ -77,7 +77,7 @@ impl Samples {
         self.ends.push(self.ids.len());
     }
 
-    /// Empties the table and keeps its memory.
+    /// Clears the table and keeps its memory.
     pub fn clear(&mut self) {
         self.ids.clear();
         self.labels.clear();
@@ -85,7 +85,7 @@ impl Samples {
         self.ends.clear();
     }
 
-    /// How many tokens it holds.
+    /// Number of tokens.
     pub fn tokens(&self) -> usize {
         self.ids.len()
     }
@@ -110,7 +110,7 @@ impl Samples {
         })
     }
 
-    /// Room for a batch as long as the one that was taken: growing step by step would copy it.
+    /// Reserves room for a batch as long as the last one; growing step by step would copy it.
     fn make_room(&mut self) {
         let tokens = self.ends.last().copied().unwrap_or(0);
         let taken = [

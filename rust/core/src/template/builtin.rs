@@ -1,8 +1,8 @@
 //! The built-in chat templates, for tokenizers that carry none.
 //!
 //! Each was written for turnmill and renders byte for byte what its reference renders;
-//! `tests/parity/test_builtin_templates.py` compares them through transformers. Their
-//! `{% generation %}` tags open where the generation prompt ends and close behind the terminator.
+//! `tests/parity/test_builtin_templates.py` compares them through transformers. Their `{%
+//! generation %}` tags open where the generation prompt ends and close after the terminator.
 
 /// A chat template that needs no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Builtin {
     pub name: &'static str,
     /// The Jinja source.
     pub source: &'static str,
-    /// Texts of the tokens that may end a turn; empty where that is the tokenizer's own eos.
+    /// Texts of the tokens that may end a turn; empty if turns end with the tokenizer's own eos.
     pub stop_tokens: &'static [&'static str],
     /// What it is byte-equal to.
     pub reference: &'static str,

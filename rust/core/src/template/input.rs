@@ -8,13 +8,14 @@ use crate::value::{Arena, Map, Value};
 pub struct RenderInput<'a> {
     /// The messages, in order, with every key.
     pub messages: &'a [Map<'a>],
-    /// Tool definitions; the template sees `none` where there are none.
+    /// Tool definitions; the template sees `none` if there are none.
     pub tools: Option<Value<'a>>,
-    /// Documents; the template sees `none` where there are none.
+    /// Documents; the template sees `none` if there are none.
     pub documents: Option<Value<'a>>,
-    /// Ends the text where the assistant is to go on.
+    /// Whether to add the start of an answer, for the assistant to continue.
     pub add_generation_prompt: bool,
-    /// Ends the text inside this field (`content`) of the last message.
+    /// The field of the last message (`content`) at whose end the text stops, for the assistant to
+    /// continue it.
     pub continue_final_message: Option<&'a str>,
     /// Any other variable; wins over a special token of the same name.
     pub variables: Map<'a>,

@@ -1,8 +1,8 @@
 //! Chat templates: conversation → rendered text and spans.
 //!
-//! The language is [`turnmill_jinja`]: Jinja as jinja2 3.1.6 compiles it inside transformers 5.23.0.
-//! Unlike any other it knows for every byte it prints where it came from. Messages are its records:
-//! what they mean, and what the spans of the turns are, is decided here.
+//! The language is [`turnmill_jinja`]: Jinja as jinja2 3.1.6 compiles it inside transformers
+//! 5.23.0. It knows where every byte it prints came from. Messages are its records; this module
+//! decides what they mean, and where the turns are.
 
 #[cfg(test)]
 mod behaviour;

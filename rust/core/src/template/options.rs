@@ -5,7 +5,7 @@ use turnmill_jinja::{Limits, LocalTime};
 /// Where the spans of the turns come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpanSource {
-    /// The template's `{% generation %}` tags where it has them, else inferred.
+    /// The template's `{% generation %}` tags if it has any, else inferred.
     #[default]
     Auto,
     /// The tags; a template without them has no spans.

@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Result};
 /// What transformers appends to the message that is to be continued.
 pub(super) const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 
-/// Names of the reasoning field, the standard one first.
+/// Names of the reasoning field, in the order in which they are tried.
 pub(crate) const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 type Entries<'a> = &'a [(&'a str, Value<'a>)];
@@ -20,7 +20,7 @@ fn refuse<T>(what: impl Into<String>) -> Result<T> {
 pub(super) struct Prepared<'a> {
     /// The list of messages.
     pub(super) messages: &'a [Map<'a>],
-    /// The text that is to be continued, where one is.
+    /// The text that is to be continued, if one is.
     pub(super) continued: Option<&'a str>,
 }
 
@@ -150,7 +150,7 @@ fn with_continue_tag<'a>(
     Ok((entries, text))
 }
 
-/// Text with the tag behind it, and without.
+/// Text with the tag after it, and without it.
 fn mark<'a>(text: Value<'a>, arena: &'a Arena) -> Result<(Value<'a>, &'a str)> {
     let Value::Str(chars) = text else {
         return refuse("continue_final_message can only continue text");
@@ -164,7 +164,7 @@ fn mark_parts<'a>(parts: &'a [Value<'a>], arena: &'a Arena) -> Result<(Value<'a>
     for (at, part) in parts.iter().enumerate().rev() {
         let has_text = match part {
             Value::Map(part) => part.get("text").is_some(),
-            // What Python finds "text" in and then cannot index with it, or cannot look into.
+            // Types in which Python finds "text" but cannot index with it, or cannot search.
             Value::Str(chars) => chars.contains("text"),
             Value::List(items) => items.contains(&Value::Str("text")),
             _ => true,

@@ -1,4 +1,4 @@
-//! What a render gives: the text, where every byte of it came from, and the spans of the turns.
+//! The result of a render: the text, the origin of every byte, and the spans of the turns.
 
 use turnmill_jinja::{OriginKind, Part};
 
@@ -18,7 +18,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// Every part, at the number by which the template language knows it, less one.
+    /// Every part, in the order of the numbers that the template language uses, from 1.
     const CLASSES: [Self; 5] = [
         Self::Content,
         Self::Reasoning,
@@ -111,7 +111,7 @@ pub struct Span {
     /// First byte that the model writes: the generation prompt is not part of it.
     pub start: u32,
     /// End of the last byte inside the span that came from the row (content, reasoning, tool
-    /// calls); `start` where there is none. The terminator is looked for from here on.
+    /// calls); `start` if there is none. The terminator is looked for from here on.
     pub content_end: u32,
     /// End of the turn's text, its terminator and what follows it in the turn's segment included.
     pub end: u32,
@@ -143,12 +143,12 @@ pub struct Rendered {
     pub spans: Vec<Span>,
     /// Reasoning inside the spans, in order of the text.
     pub thoughts: Vec<Thought>,
-    /// Assistant messages whose turn this render does not let anyone locate; they have no span.
+    /// Assistant messages whose turn cannot be located in this render; they have no span.
     pub unlocated: Vec<u32>,
 }
 
 impl Rendered {
-    /// Empties every buffer and keeps its memory.
+    /// Clears every buffer and keeps its memory.
     pub fn clear(&mut self) {
         self.text.clear();
         self.pieces.clear();

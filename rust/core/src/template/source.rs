@@ -7,14 +7,14 @@ use crate::suggest::nearest;
 use crate::tokenizer::{SpecialTokens, Templates, read_templates};
 use crate::{Error, ErrorKind, Result};
 
-/// A template that was found, with what its place says about it.
+/// A template that was found, with what its directory says about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// What it is called in messages and in the run record: a path, a built-in name, `inline`.
     pub name: String,
     /// The Jinja source.
     pub text: String,
-    /// The source for conversations with tools, where the tokenizer has one of its own for them.
+    /// The source for conversations with tools, if the tokenizer has a separate one.
     pub with_tools: Option<String>,
     /// Named special tokens of the directory it came from, with their texts.
     pub special_tokens: Vec<(String, String)>,
@@ -91,7 +91,7 @@ fn not_found(given: &str) -> Error {
     let error = Error::new(
         ErrorKind::Template,
         "template-not-found",
-        format!("`{shown}` is no directory, file, built-in template or template source"),
+        format!("`{shown}` is not a directory, file, built-in template or template source"),
     );
     let names = || builtin::ALL.iter().map(|builtin| builtin.name);
     error.hint(match nearest(given, names()) {

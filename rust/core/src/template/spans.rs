@@ -1,9 +1,15 @@
 //! Where each assistant turn lies in the text.
 //!
-//! Every part of the text knows the message whose turn it was when it was written (see the
-//! engine's contexts) and the `{% generation %}` block around it. With tags a span is a run of
-//! one block; without, it is the run of text written while the message was the loop's item, less
-//! the header that the generation prompt of the messages before it already holds.
+//! Every part of the text knows the message whose turn it was when it was written (the engine's
+//! context) and the `{% generation %}` block around it. With tags, a span is a run of one block.
+//! Without, it is the run of text written while the message was the item of the template's loop,
+//! minus its header: at inference the generation prompt already holds the header, so the model does
+//! not write it.
+//!
+//! Two things make this harder than it sounds. The end of a turn need not be printed in its own
+//! run: in some templates it follows the loop, or is the marker of the next role. And some
+//! templates print several messages in one run, for example a tool's result inside the turn of the
+//! call. What cannot be told apart exactly is left without a span, and training on it is refused.
 
 use turnmill_jinja::{Context, Part, Provenance};
 
@@ -13,16 +19,17 @@ use super::rendered::{Field, Origin, Rendered, Span};
 /// How this template begins and ends turns, learned by probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TurnRules {
-    /// What `add_generation_prompt` adds after a message of a role.
+    /// What `add_generation_prompt` adds, by the role of the message before it.
     pub(super) prompts: Vec<(String, String)>,
-    /// What stands before the content of a turn after a message of a role.
+    /// What the template prints before the content of a turn, by the role of the message before the
+    /// turn.
     pub(super) headers: Vec<(String, String)>,
-    /// The next role marker ends a turn.
+    /// Whether the marker of the next role ends a turn.
     pub(super) next_role_ends_turn: bool,
-    /// The text after the loop belongs to the last turn.
+    /// Whether the text after the loop belongs to the last turn.
     pub(super) tail_is_last_turn: bool,
-    /// What a turn that calls a tool ends with where no result follows, and what the result
-    /// begins with where one does.
+    /// The end of a turn that calls a tool when no result follows, if the text of a result begins
+    /// with the same.
     pub(super) result_marker: String,
 }
 
@@ -64,8 +71,8 @@ pub(super) fn runs<K: PartialEq>(
     runs
 }
 
-/// The turns of the messages, in order: (start, end, message). Text that no loop over the messages
-/// wrote belongs to a message if it holds data of that one alone and the message has no other.
+/// The turns of the messages, in order: (start, end, message). Text written outside the loops
+/// belongs to a message if it holds data of that message only, and no loop wrote any text for it.
 pub(super) fn segments(provenance: &Provenance<'_>) -> Vec<(u32, u32, u32)> {
     let mut segments = runs(provenance, |context| context.record);
     let mut start = 0;
@@ -99,7 +106,7 @@ struct Gap {
     owner: Owner,
 }
 
-/// Whose data a gap holds.
+/// The messages whose data a gap holds.
 enum Owner {
     Nobody,
     One(u32),
@@ -138,7 +145,8 @@ pub(super) fn tagged(provenance: &Provenance<'_>, input: &RenderInput<'_>, out: 
     }
 }
 
-/// The message of a tagged span: whose turn it was, else whose data it holds, else the next one.
+/// The message of a tagged span: the one whose turn it was, else the one whose data it holds, else
+/// the next assistant message.
 fn tagged_message(
     provenance: &Provenance<'_>,
     start: u32,
@@ -241,7 +249,8 @@ pub(super) fn inferred(
                 .get(index + 1)
                 .is_some_and(|(.., next)| !is_assistant(input, *next))
         {
-            // The marker of another answer is that answer's header.
+            // Only if the next message is not an answer: the marker of an answer is that answer's
+            // header.
             to += marker_len(&out.text[to as usize..], provenance.parts(), to) as u32;
         } else if let Some((next_start, _, next)) = segments.get(index + 1)
             && (*next_start, role_of(input, *next)) == (to, "tool")
@@ -256,9 +265,9 @@ pub(super) fn inferred(
 /// Data of another message inside a turn.
 enum Foreign {
     None,
-    /// It begins here and the turn's own data does not go on.
+    /// It begins here, and none of the turn's own data follows.
     From(u32),
-    /// The turn's own data goes on behind it, or it is another answer's.
+    /// The turn's own data continues after it, or it belongs to another answer.
     Between,
 }
 
@@ -295,13 +304,17 @@ fn foreign_data(
     foreign
 }
 
-/// Pieces from the one that holds the byte at `from`.
+/// The pieces from the one that holds the byte at `from`.
 pub(super) fn pieces_from(out: &Rendered, from: u32) -> &[super::Piece] {
     &out.pieces[out.pieces.partition_point(|piece| piece.end <= from)..]
 }
 
-/// Bytes of the header of a turn that begins with `leading`: the longest generation prompt for
-/// what came before, else the longest of any, else the longest role header.
+/// Bytes of the header of a turn whose own template text begins with `leading`; `None` if the
+/// header is not known.
+///
+/// The header is what the server has already written when the model begins, so what the probes saw
+/// is tried from the strongest evidence to the weakest. At every step the longest match wins,
+/// because one prompt may be the start of another (with and without an opened think block).
 pub(super) fn header_len(rules: &TurnRules, role_before: &str, leading: &str) -> Option<usize> {
     let longest = |known: &[(String, String)], role: Option<&str>| {
         known
@@ -312,20 +325,29 @@ pub(super) fn header_len(rules: &TurnRules, role_before: &str, leading: &str) ->
             .map(|(_, header)| header.len())
             .max()
     };
+    // The template never prints a generation prompt (Mistral), so the turn starts with its text.
     if !rules.prompts.is_empty() && rules.prompts.iter().all(|(_, prompt)| prompt.is_empty()) {
         return Some(0);
     }
     let own = longest(&rules.prompts, Some(role_before));
     let of_any = longest(&rules.prompts, None);
     let is_some = |length: &usize| *length > 0;
+    // What the server sends after this role.
     own.filter(is_some)
+        // What it sends after some role: the probes do not see every order of roles.
         .or_else(|| of_any.filter(is_some))
+        // After this role it sends nothing. An empty text always matches, so it proves little, and
+        // any prompt that does match comes first.
         .or(own)
+        // The template prints this turn differently from its own prompt (DeepSeek-R1 prompts with
+        // `<think>` and prints turns without it), so its header in whole conversations counts.
         .or_else(|| longest(&rules.headers, Some(role_before)))
         .or_else(|| longest(&rules.headers, None))
+        // The header follows text that belongs to no message.
         .or_else(|| late_header(rules, leading))
+        // Some role is prompted with nothing.
         .or(of_any)
-        // The turn begins with the row's own text.
+        // The turn begins with the row's own text, so there is no header.
         .or_else(|| leading.is_empty().then_some(0))
 }
 
@@ -348,8 +370,8 @@ pub(super) fn leading(out: &Rendered, start: u32, end: u32) -> &str {
     &out.text[start as usize..until as usize]
 }
 
-/// Bytes up to the end of a header that the template prints after something else, such as a
-/// default system message in front of a conversation that the assistant begins.
+/// Bytes up to the end of a header that comes after other text, such as a default system message
+/// before a conversation that the assistant begins.
 fn late_header(rules: &TurnRules, leading: &str) -> Option<usize> {
     let known = rules.prompts.iter().chain(&rules.headers);
     known
@@ -358,8 +380,8 @@ fn late_header(rules: &TurnRules, leading: &str) -> Option<usize> {
         .max()
 }
 
-/// Bytes of the role marker at the start of `text` (`<|user|>`, `[INST]`), if the template and
-/// the role alone make it.
+/// Bytes of the role marker at the start of `text` (`<|user|>`, `[INST]`), if it consists only of
+/// template text and the role.
 pub(super) fn marker_len(text: &str, parts: &[Part], at: u32) -> usize {
     let first = parts.partition_point(|part| part.end <= at);
     let is_frame = |part: &&Part| match Origin::of(part) {

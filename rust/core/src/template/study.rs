@@ -11,11 +11,11 @@ pub struct RoleStudy {
     pub role: String,
     /// Rendering a message of this role works.
     pub accepted: bool,
-    /// What the template said where it does not.
+    /// The template's error if it does not.
     pub refusal: Option<String>,
-    /// What stands before the content.
+    /// The text before the content, inside the message's own text.
     pub header: String,
-    /// What stands after the content, inside the message's own text.
+    /// The text after the content, inside the message's own text.
     pub footer: String,
 }
 
@@ -23,27 +23,27 @@ pub struct RoleStudy {
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "answers to questions")]
 pub struct Study {
-    /// The roles tried.
+    /// What the template does with each role that was tried.
     pub roles: Vec<RoleStudy>,
     /// What `add_generation_prompt` adds, by the role of the message before: `user`, `tool`.
     pub generation_prompts: Vec<(String, String)>,
-    /// The text after the content of an assistant message that another message follows.
+    /// The text after the content of an assistant message that is not the last message.
     pub terminator: String,
     /// The text after the content of the last assistant message.
     pub final_terminator: String,
-    /// A turn is ended by the role marker of the message after it (the GLM kind).
+    /// Whether the role marker of the next message ends a turn (as in GLM).
     pub next_role_ends_turn: bool,
     /// Role markers that end a turn, by the role that follows: `user`, `tool`.
     pub role_markers: Vec<(String, String)>,
-    /// Tools change the text.
+    /// Whether tools change the text.
     pub reads_tools: bool,
-    /// Reasoning fields of the last turn are printed.
+    /// Whether reasoning fields of the last turn are printed.
     pub reads_reasoning: bool,
-    /// The text depends on the date.
+    /// Whether the text depends on the date.
     pub reads_date: bool,
-    /// A longer conversation renders its earlier turns differently.
+    /// Whether a longer conversation renders its earlier turns differently.
     pub rewrites_history: bool,
-    /// The template has `{% generation %}` tags.
+    /// Whether the template has `{% generation %}` tags.
     pub has_generation_tags: bool,
     /// Markers around reasoning, if reasoning is printed.
     pub reasoning_markers: Option<(String, String)>,

@@ -21,11 +21,11 @@ pub struct Template {
     options: Options,
     program: turnmill_jinja::Template,
     learned: Learned,
-    /// Rules of rows that set variables the template reads, by those variables.
+    /// Rules for rows that set variables which the template reads, by these variables.
     varied: RwLock<FxHashMap<String, Arc<TurnRules>>>,
 }
 
-/// Kept for this many different settings of variables.
+/// Rules are kept for this many different settings of variables.
 const MAX_VARIED: usize = 256;
 
 impl Template {
@@ -48,10 +48,10 @@ impl Template {
 
     /// Renders a conversation: text, pieces, spans and thoughts. `out` is cleared first.
     ///
-    /// Where transformers raises: an error of code `template-error` with the template's line and,
-    /// where known, the message. Beyond a limit: `template-budget`. Spans are empty where
-    /// [`Template::require_spans`] is an error; turns that only this row does not let anyone
-    /// locate are in [`Rendered::unlocated`].
+    /// If transformers would raise, the error has code `template-error`, the template's line and,
+    /// if known, the message. Beyond a limit the code is `template-budget`. Spans are empty if
+    /// [`Template::require_spans`] fails; turns that cannot be located in this row only are in
+    /// [`Rendered::unlocated`].
     pub fn render<'a>(
         &self,
         arena: &'a Arena,
@@ -69,7 +69,7 @@ impl Template {
         Ok(())
     }
 
-    /// Rules of their own for a row that sets variables which the template reads.
+    /// The rules for a row that sets variables which the template reads.
     fn varied_rules(&self, input: &RenderInput<'_>) -> Option<Arc<TurnRules>> {
         if self.uses_tags() || !input.variables.iter().any(|(name, _)| self.reads(name)) {
             return None;
@@ -210,7 +210,7 @@ impl Template {
     }
 }
 
-/// Ends the text where the final message is to go on.
+/// Cuts the text where the final message is to be continued.
 fn cut_at_tag(provenance: &mut Provenance<'_>, continued: &str, out: &mut Rendered) -> Result<()> {
     let tag = prepare::CONTINUE_TAG;
     let found = out.text.rfind(tag.trim_end());
@@ -232,7 +232,7 @@ fn cut_at_tag(provenance: &mut Provenance<'_>, continued: &str, out: &mut Render
 }
 
 impl From<turnmill_jinja::Error> for Error {
-    /// With the code that says at what the template failed, its line and the message it was at.
+    /// Adds the code of what failed, the template's line, and the message at which it failed.
     fn from(error: turnmill_jinja::Error) -> Self {
         let code = match error.kind() {
             turnmill_jinja::ErrorKind::Syntax => "template-syntax",

@@ -4,7 +4,7 @@ use memchr::memmem::Finder;
 
 use super::rendered::{Field, Origin, Piece, Rendered, Span, Thought};
 
-/// Markers around reasoning that templates know of or answers hold.
+/// Markers around reasoning that templates print or answers contain.
 const COMMON: [(&str, &str); 4] = [
     ("<think>", "</think>"),
     ("[THINK]", "[/THINK]"),
@@ -12,7 +12,7 @@ const COMMON: [(&str, &str); 4] = [
     ("◁think▷", "◁/think▷"),
 ];
 
-/// A pair of markers, ready to be searched.
+/// A pair of markers, with a search for each.
 #[derive(Debug)]
 pub(super) struct Markers {
     open: String,
@@ -40,8 +40,8 @@ pub(super) fn markers(source: &str, probed: Option<&(String, String)>) -> Vec<Ma
         .collect()
 }
 
-/// Finds the reasoning of every span: what came from a reasoning field, and what stands between
-/// markers, be they the template's or the data's.
+/// Finds the reasoning of every span: what came from a reasoning field, and what is between
+/// markers, whether the template or the data wrote them.
 pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
     let Rendered {
         text,
@@ -91,8 +91,8 @@ pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
     }
 }
 
-/// Takes the whitespace that the template prints after an empty block into it. Whitespace that the
-/// answer itself starts with stays the answer's.
+/// Extends an empty block over the whitespace that the template prints after it. Whitespace at the
+/// start of the answer itself stays with the answer.
 fn take_whitespace(text: &str, pieces: &[Piece], span: &Span, thought: &mut Thought) {
     let first = pieces.partition_point(|piece| piece.end <= thought.end);
     for piece in &pieces[first..] {
@@ -108,7 +108,7 @@ fn take_whitespace(text: &str, pieces: &[Piece], span: &Span, thought: &mut Thou
     }
 }
 
-/// Adds reasoning unless a thought of the same span covers it.
+/// Adds reasoning unless another thought of the same span covers it.
 fn add(thoughts: &mut Vec<Thought>, first: usize, start: u32, end: u32, message: u32) {
     let is_known = thoughts[first..]
         .iter()
@@ -123,8 +123,8 @@ fn add(thoughts: &mut Vec<Thought>, first: usize, start: u32, end: u32, message:
     }
 }
 
-/// Adds what stands between each closing marker of a span and the opening one before it. The
-/// generation prompt may hold the opening one.
+/// Adds the text between each closing marker of a span and the opening one before it, which may be
+/// in the generation prompt.
 fn between(text: &str, span: &Span, markers: &Markers, thoughts: &mut Vec<Thought>) {
     let (start, end) = (span.start as usize, span.end as usize);
     let mut from = start;

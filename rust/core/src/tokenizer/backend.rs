@@ -7,18 +7,17 @@ use turnmill_bpe::{Encoder, Encoding, Input, Rows, Scratch};
 
 use crate::{Error, ErrorKind, Result};
 
-/// An encoder of text. Implementations are shared between threads; what a thread changes lives in
-/// its scratch.
+/// An encoder of text. It is shared between threads; whatever a thread changes is in its scratch.
 pub trait Backend: Send + Sync {
     /// Memory of one worker thread.
     fn scratch(&self) -> Box<dyn Any + Send>;
 
-    /// The same encoder, for which the added tokens of these ids are structural: inside
-    /// [`Input::content`] their text is ordinary text.
+    /// The same encoder with these added tokens as structural ones: inside [`Input::content`] their
+    /// text is ordinary text.
     fn with_structural(&self, ids: &[u32]) -> Result<Arc<dyn Backend>>;
 
-    /// Encodes without adding special tokens; `encoding` is cleared first. Errors only on a defect
-    /// of the tokenizer's files.
+    /// Encodes without adding special tokens; `encoding` is cleared first. Fails only if the
+    /// tokenizer's files are broken.
     fn encode(
         &self,
         scratch: &mut dyn Any,

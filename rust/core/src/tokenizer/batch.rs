@@ -61,7 +61,8 @@ impl BatchEncoder {
         Ok(rows.ids)
     }
 
-    /// These texts are a matter of milliseconds, and of one thread however many there are.
+    /// Whether these texts take only milliseconds on one thread, so that they are not handed over
+    /// to others.
     pub fn is_short(texts: &[&str]) -> bool {
         size(texts) < ITEM
     }
@@ -111,7 +112,7 @@ impl BatchEncoder {
         backend.encode_rows(scratch, texts, affixes, rows)
     }
 
-    /// A lock that is taken (by a thread that a fork did not copy, at worst) is not waited for.
+    /// Never waits for a lock: after a fork, the thread that held it may not exist.
     fn take_scratch(&self) -> Box<dyn Any + Send> {
         let kept = self.scratch.try_lock().ok().and_then(|mut kept| kept.pop());
         kept.unwrap_or_else(|| self.tokenizer.backend().scratch())
@@ -139,7 +140,7 @@ fn check_size(bytes: usize) -> Result<()> {
     Err(Error::new(ErrorKind::Data, "text-too-long", what).hint("split it into shorter texts"))
 }
 
-/// Bytes of texts. Each has one more than it has: an empty one is work too.
+/// Bytes of the texts, plus one for each: empty texts are work too.
 fn size(texts: &[&str]) -> usize {
     texts.iter().map(|text| text.len() + 1).sum()
 }
@@ -161,7 +162,7 @@ fn items<'t, 's>(texts: &'t [&'s str]) -> Vec<&'t [&'s str]> {
     items
 }
 
-/// What one worker has made of its items.
+/// The results of one worker.
 struct Part {
     /// Ends start with a 0.
     rows: Rows,
@@ -208,7 +209,7 @@ impl Part {
     }
 }
 
-/// Memory for so many ids. Without it they are put where there is some: it is an estimate.
+/// Reserves memory for an estimated number of ids. If that fails, the memory grows as needed.
 fn room(count: usize) -> Vec<u32> {
     let mut ids = Vec::new();
     let _ = ids.try_reserve_exact(count);
@@ -302,7 +303,8 @@ mod tests {
         encoder.encode_batch(texts, false, threads, &Cancel::default())
     }
 
-    /// One id for each text, its length; a text of digits is an error at the row of that number.
+    /// A backend for tests: one id for each text, its length. A text of digits fails at the row of
+    /// that number.
     struct Lengths;
 
     impl Backend for Lengths {

@@ -67,7 +67,7 @@ fn spelling(file: &TokenizerFile) -> Spelling {
     }
 }
 
-/// Whether a component of that type stands anywhere in a (sequence of) component(s).
+/// Whether a component, or a sequence of components, contains one of that type.
 fn mentions(component: &Json, kind: &str) -> bool {
     match component {
         Json::Object(fields) => {

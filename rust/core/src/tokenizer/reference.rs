@@ -19,8 +19,8 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub struct Reference {
     tokenizer: Arc<CrateTokenizer>,
-    /// Added tokens looked for in the text and in the normalized text, once the structural ones
-    /// are known.
+    /// Searches for added tokens in the text and in the normalized text; known only once the
+    /// structural ones are.
     splitters: Option<Arc<Splitters>>,
 }
 
@@ -99,7 +99,7 @@ impl Reference {
         Ok(())
     }
 
-    /// What the library's `encode` does, step by step, with our own search for added tokens.
+    /// The steps of the library's `encode`, with our own search for added tokens.
     fn encode_content(
         &self,
         text: &str,
@@ -131,8 +131,8 @@ impl Reference {
     }
 }
 
-/// A search for an added token that the normalizer leaves nothing of would go on for ever, as it does in
-/// tokenizers 0.23.3.
+/// Refuses an added token of which the normalizer leaves nothing. A search for it would never end,
+/// as in tokenizers 0.23.3.
 fn refuse_empty_tokens(tokenizer: &CrateTokenizer) -> Result<()> {
     let Some(normalizer) = tokenizer.get_normalizer() else {
         return Ok(());

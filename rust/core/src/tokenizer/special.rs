@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::files::{Config, token_text};
 use crate::{Error, ErrorKind, Result};
 
-/// Names that transformers knows without being told.
+/// Names that transformers knows by itself.
 const STANDARD: &[&str] = &[
     "bos_token",
     "eos_token",
@@ -24,7 +24,7 @@ const STANDARD: &[&str] = &[
 pub struct SpecialTokens(Vec<(String, String)>);
 
 impl SpecialTokens {
-    /// The text of a named token, such as `eos_token`; `None` where it is not set.
+    /// The text of a named token, such as `eos_token`; `None` if it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         let entry = self.0.iter().find(|(known, _)| known == name)?;
         Some(&entry.1)
@@ -35,8 +35,8 @@ impl SpecialTokens {
         self.0.iter().map(|(name, text)| (&name[..], &text[..]))
     }
 
-    /// Reads the configuration. `map` is `special_tokens_map.json`, which counts only where the
-    /// configuration has no `added_tokens_decoder`, and then wins over it.
+    /// Reads the configuration. `map` is `special_tokens_map.json`. It counts only if the
+    /// configuration has no `added_tokens_decoder`, and then overrides the configuration.
     pub(super) fn read(config: &Config, map: Option<&Config>) -> Self {
         let mut found = Self::default();
         let sources = match map {
@@ -93,7 +93,7 @@ impl Templates {
         self.0.is_empty()
     }
 
-    /// The template transformers takes when none is named: `tool_use` for rows with tools where
+    /// The template that transformers uses if none is named: `tool_use` for rows with tools, if
     /// there is one, else `default`.
     pub fn choose(&self, with_tools: bool) -> Option<&str> {
         if with_tools && let Some(source) = self.get("tool_use") {

@@ -67,12 +67,12 @@ impl Ranges {
     }
 }
 
-/// Where an array stands in its row; decides what becomes of a date in it.
+/// The position of an array in its row. It decides how a date in it is treated.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     /// A column that is read, or the items of its lists.
     Row { text_fields: &'a [&'a str] },
-    /// A field of a message that is not its text: templates do not print a date of its own there.
+    /// A field of a message that is not its text.
     MessageField,
     /// Text, or deep inside a column that is read.
     Strict,
@@ -178,7 +178,7 @@ impl Column {
     fn of_dictionary(array: &ArrayRef, name: &str, place: Place<'_>) -> Self {
         let dictionary = array.as_any_dictionary();
         let values = dictionary.values();
-        // Without values there are only nulls, and no position could be normalized.
+        // Without values all rows are null, and indices into the values would be invalid.
         let positions = if values.is_empty() {
             Vec::new()
         } else {
@@ -254,7 +254,7 @@ fn object<'a>(
     Ok(Value::Map(Map::new(entries.into_bump_slice())))
 }
 
-/// Of equal keys the first place and the last value are kept, as everywhere.
+/// Of equal keys, the first position and the last value are kept, as in a Python dict.
 fn map<'a>(
     range: Range<usize>,
     keys: &'a Column,

@@ -1,9 +1,8 @@
 //! Record batches → one value per row.
 //!
-//! Structs become objects. Their null fields are dropped at every depth, because a file that holds
-//! objects of different keys (tool calls with different arguments) stores them as one struct with
-//! every key, and a template would print the nulls that nobody wrote. Nulls in lists, maps and
-//! top-level columns stay.
+//! Structs become objects. Their null fields are dropped at every depth: a file stores objects with
+//! different keys (tool calls with different arguments) as one struct with all keys, and a template
+//! would print nulls that nobody wrote. Nulls in lists, maps and top-level columns are kept.
 
 mod column;
 mod scalar;
@@ -18,7 +17,7 @@ use crate::value::{Arena, Map, Value};
 #[derive(Clone, Debug, Default)]
 pub struct Wanted<'a> {
     /// Columns that hold conversations. Dates, timestamps and bytes in them reject the row: the
-    /// program that wrote the file made them of text, and the text is lost.
+    /// program that wrote the file made them from text, and that text is lost.
     pub columns: &'a [&'a str],
     /// Fields of a message that are text. A date in another field becomes text in ISO form.
     pub text_fields: &'a [&'a str],
@@ -33,14 +32,14 @@ pub struct Rows {
     length: usize,
 }
 
-/// What reading one row needs and notes.
+/// The state of reading one row.
 struct Reading<'a> {
     arena: &'a Arena,
     dropped_null: bool,
 }
 
 impl Rows {
-    /// Looks at the columns of `batch` that are wanted; those that it lacks are left out.
+    /// Takes the wanted columns of `batch`; missing ones are left out.
     pub fn new(batch: &RecordBatch, wanted: &Wanted<'_>) -> Self {
         let mut columns = Vec::new();
         for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
@@ -64,7 +63,7 @@ impl Rows {
         self.length
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }

@@ -20,7 +20,7 @@ use crate::value::{Arena, Value};
 pub(super) struct Scalar {
     array: ArrayRef,
     name: String,
-    /// Values that a program made of text reject their row.
+    /// Whether values that a program made from text reject their row.
     strict: bool,
 }
 
@@ -79,7 +79,7 @@ impl Scalar {
         Reject::new(Rule::TypeCoercedContent, reason)
     }
 
-    /// A text for the index: dates and times in ISO form, null for what has none.
+    /// The text for the index: dates and times in ISO form, null for types without a text.
     fn lenient<'a>(&self, index: usize, arena: &'a Arena) -> Value<'a> {
         let array = &self.array;
         let text = match array.data_type() {
@@ -123,7 +123,7 @@ fn unsigned(value: u64, arena: &Arena) -> Value<'_> {
     )
 }
 
-/// A decimal without a fraction is an integer; another one the nearest float.
+/// A decimal without a fraction becomes an integer, any other the nearest float.
 fn decimal<'a, T: DecimalType>(array: &ArrayRef, index: usize, arena: &'a Arena) -> Value<'a> {
     let text = primitive::<T>(array).value_as_string(index);
     if text.contains('.') {
@@ -142,7 +142,7 @@ fn time<T: ArrowPrimitiveType<Native = i64>>(array: &ArrayRef, index: usize) -> 
     Some(time.to_string().replace(' ', "T"))
 }
 
-/// What a reader of the message calls the type.
+/// The name of the type in messages.
 fn kind(data_type: &DataType) -> String {
     match data_type {
         DataType::Timestamp(..) => "a timestamp".to_owned(),

@@ -9,19 +9,19 @@ enum State {
     /// Before the opening bracket.
     #[default]
     Start,
-    /// Behind the opening bracket: an element or the end may come.
+    /// After the opening bracket: an element or the end may come.
     First,
-    /// Behind a comma: an element must come.
+    /// After a comma: an element must come.
     Next,
     /// Inside an element, outside its strings.
     Element,
     /// Inside a string of an element.
     String,
-    /// Behind the closing bracket.
+    /// After the closing bracket.
     Done,
 }
 
-/// A scan that stops anywhere and goes on with the next block.
+/// A scan that can stop anywhere and continue with the next block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ArrayScan {
     state: State,
@@ -32,8 +32,9 @@ pub(super) struct ArrayScan {
 }
 
 impl ArrayScan {
-    /// Finds the elements that `rows.bytes` completes. `position` is the place of its first byte
-    /// and moves to the first byte that must be kept, whose offset in the buffer is returned.
+    /// Finds the elements that `rows.bytes` completes. `position` is the place of its first byte in
+    /// the file; it moves to the first byte that must be kept, and the offset of that byte in the
+    /// buffer is returned.
     pub(super) fn split(&mut self, rows: &mut Rows, position: &mut Position) -> Result<usize> {
         let Rows { bytes, places } = rows;
         let mut walk = Walk {
@@ -93,7 +94,7 @@ impl ArrayScan {
             self.state = State::Element;
             walk.at += 1;
         } else {
-            // The escaped byte may be in the next block; then `at` lies behind the buffer.
+            // The escaped byte may be in the next block; then `at` is past the end of the buffer.
             walk.at += 2;
         }
     }
@@ -146,7 +147,7 @@ fn broken(what: &str, position: Position) -> Error {
         .hint("repair the file there; JSON Lines (one object a line) lose only the broken row")
 }
 
-/// The buffer being walked through.
+/// A walk through the buffer.
 struct Walk<'a> {
     bytes: &'a [u8],
     places: &'a mut Vec<Place>,

@@ -53,8 +53,8 @@ fn digits_end(bytes: &[u8], start: usize) -> usize {
             .count()
 }
 
-/// The end of a complete fraction and a complete exponent; an incomplete one is not part of the
-/// number.
+/// The end of the fraction and exponent, as far as they are complete; an incomplete one is not part
+/// of the number.
 fn fraction_and_exponent_end(bytes: &[u8], integer_end: usize) -> usize {
     let mut end = integer_end;
     if bytes.get(end) == Some(&b'.') {

@@ -22,7 +22,7 @@ const LINEAR_SEARCH_KEYS: usize = 24;
 pub struct Parsed<'a> {
     /// The value; strings borrow from the text unless they hold escapes.
     pub value: Value<'a>,
-    /// How many keys stood twice in one object. The last value counts.
+    /// How many keys were duplicates in their object. The last value counts.
     pub duplicate_keys: u32,
 }
 
@@ -54,8 +54,8 @@ pub fn parse<'a>(text: &'a [u8], arena: &'a Arena) -> Result<Parsed<'a>, SyntaxE
     })
 }
 
-/// Tells a surrogate written as UTF-8 (which Python reads, with `surrogatepass`) from other bytes
-/// that are not UTF-8.
+/// Distinguishes a surrogate written as UTF-8, which Python reads with `surrogatepass`, from other
+/// bytes that are not UTF-8.
 #[cold]
 fn not_utf8(text: &[u8], arena: &Arena) -> SyntaxError {
     let valid_up_to = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
@@ -242,8 +242,8 @@ impl<'a> Parser<'a> {
         Ok(Value::Map(Map::new(entries)))
     }
 
-    /// Of entries with one key among those from `first` on, keeps the first place and the last
-    /// value.
+    /// Among the entries from `first` on, merges those with the same key: the first position and
+    /// the last value are kept.
     fn merge_duplicates(&mut self, first: usize) {
         let entries = &mut self.entries[first..];
         let kept = if entries.len() <= LINEAR_SEARCH_KEYS {

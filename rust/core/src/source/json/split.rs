@@ -1,13 +1,13 @@
-//! Files → rows: blocks of bytes go in, complete rows with their places come out.
+//! Files → rows: blocks of bytes go in, complete rows with their positions come out.
 //!
 //! JSON Lines are split at `\n` only (U+2028 and its kind are part of a row), a JSON array at the
-//! commas between its elements. Which of the two a file is shows in its first byte.
+//! commas between its elements. The first byte tells which of the two a file is.
 
 use super::array::ArrayScan;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A row longer than this ends the run: it is a file of another kind, or one that lost its
-/// structure, and reading on would only fill the memory.
+/// A row longer than this stops the run: the file is of another kind or has lost its structure, and
+/// reading on would only fill the memory.
 pub const MAX_ROW_BYTES: usize = 256 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// How rows are laid out in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// One JSON text a line.
+    /// One JSON text per line.
     Lines,
     /// One JSON array; its elements are the rows.
     Array,
@@ -37,7 +37,7 @@ impl Layout {
 /// One complete row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// Its JSON text, without the line end or the comma behind it.
+    /// Its JSON text, without the line end or the comma after it.
     pub bytes: &'a [u8],
     /// Index among the rows of the file, from 0; blank lines are not rows.
     pub index: u64,
@@ -70,7 +70,7 @@ impl Rows {
         self.places.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
@@ -134,7 +134,7 @@ impl Default for Splitter {
 }
 
 impl Splitter {
-    /// For a whole file whose layout shows in its first bytes.
+    /// For a whole file; the layout is read from its first bytes.
     pub fn new() -> Self {
         Self {
             layout: None,
@@ -162,9 +162,9 @@ impl Splitter {
     /// For the rows of a JSON Lines file that start in the byte range `start..end`.
     ///
     /// Feed it the file from byte `start - 1` on (from 0 if `start` is 0): that byte tells whether
-    /// a row starts at `start`. Feed on past `end` until [`is_done`](Self::is_done). Lines and row
-    /// indexes count from the first one that starts in the range, as line 1 and index 0, unless
-    /// [`counting_from`](Self::counting_from) says otherwise.
+    /// a row starts at `start`. Feed on past `end` until [`is_done`](Self::is_done). Lines and rows
+    /// are numbered from the first one that starts in the range, as line 1 and index 0, unless
+    /// [`counting_from`](Self::counting_from) sets other numbers.
     pub fn for_range(start: u64, end: u64) -> Self {
         let mut splitter = Self::new();
         splitter.layout = Some(Layout::Lines);
@@ -175,7 +175,7 @@ impl Splitter {
         splitter
     }
 
-    /// With the line and index of the first row to come.
+    /// Sets the line and index of the next row.
     #[must_use]
     pub fn counting_from(mut self, line: u64, index: u64) -> Self {
         self.position.line = line;
@@ -183,13 +183,13 @@ impl Splitter {
         self
     }
 
-    /// The layout, once known.
+    /// The layout, once it is known.
     pub fn layout(&self) -> Option<Layout> {
         self.layout
     }
 
-    /// The line of the next byte to come and the index of the next row: at the end of a shard, what
-    /// the next one counts from.
+    /// The line of the next byte and the index of the next row. At the end of a shard, the next one
+    /// counts from these.
     pub fn next_place(&self) -> (u64, u64) {
         (self.position.line, self.position.index)
     }
@@ -201,8 +201,8 @@ impl Splitter {
 
     /// Takes the next block and puts the rows that it completes into `rows`.
     ///
-    /// An error means that the structure of the file is lost; the rows put out so far stand, and
-    /// so do those already in `rows`.
+    /// An error means that the structure of the file is lost. Rows that were already returned are
+    /// valid, and so are those in `rows`.
     pub fn feed(&mut self, block: &[u8], rows: &mut Rows) -> Result<()> {
         rows.clear();
         if self.is_done() {
@@ -233,7 +233,7 @@ impl Splitter {
         }
     }
 
-    /// Drops what belongs to a row of the shard before.
+    /// Drops the rest of a row that belongs to the shard before.
     fn skip_to_first_row<'b>(&mut self, block: &'b [u8]) -> &'b [u8] {
         if !self.skip_line {
             return block;
@@ -294,7 +294,8 @@ impl Splitter {
         self.check_row_length()
     }
 
-    /// Gives out the lines of `rows.bytes`, all complete; the first `known` bytes hold no newline.
+    /// Adds the lines of `rows.bytes`, all of which are complete; the first `known` bytes hold no
+    /// newline.
     fn split_lines(&mut self, rows: &mut Rows, known: usize) {
         let mut start = 0;
         let mut searched = known;
@@ -340,7 +341,7 @@ impl Splitter {
         Err(Error::new(ErrorKind::Data, "broken-input", what)
             .at_line(self.position.line)
             .at_row(self.position.index)
-            .hint("look at that line; a JSON text a line or one JSON array is expected"))
+            .hint("look at that line; expected is one JSON text per line, or one JSON array"))
     }
 }
 
@@ -361,15 +362,15 @@ pub(super) fn is_whitespace(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Lines of a file that is read in blocks; for the plan of shards, which needs the line and the row
-/// at which each starts.
+/// Counts the lines of a file that is read in blocks. The plan of shards needs the line and the row
+/// at which each shard starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
-    /// Lines that have ended.
+    /// Number of lines that have ended.
     pub ended: u64,
-    /// Of these, blank ones, which are no rows.
+    /// Of these, blank ones, which are not rows.
     pub blank: u64,
-    /// Whether the line that has not ended holds anything yet.
+    /// Whether the unfinished line holds anything yet.
     pub begun: bool,
 }
 

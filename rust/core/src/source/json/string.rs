@@ -1,4 +1,4 @@
-//! JSON strings: borrowed from the text where they hold no escape, else decoded into the arena.
+//! JSON strings: borrowed from the text if they hold no escape, else decoded into the arena.
 
 use super::syntax::Fault;
 use crate::value::Arena;
@@ -10,8 +10,8 @@ pub(super) struct Strings<'a> {
     /// Whether the text holds control characters, which strings may not. Most rows hold none, and
     /// then no string is searched for them.
     has_control: bool,
-    /// The first escape that names half of a surrogate pair. Parsing goes on, because a text that
-    /// is not JSON either is reported as such.
+    /// The first escape that names half of a surrogate pair. Parsing continues, because a text that
+    /// also is not JSON is reported as that.
     pub(super) lone_surrogate: Option<usize>,
 }
 
@@ -38,8 +38,8 @@ impl<'a> Strings<'a> {
             .ok_or_else(|| unterminated(string_start))
     }
 
-    /// Reads the string whose first character stands at `start`, behind the opening quote; returns
-    /// it with the offset behind the closing quote.
+    /// Reads the string whose first character is at `start`, after the opening quote. Returns it
+    /// with the offset after the closing quote.
     #[inline]
     pub(super) fn read(&mut self, start: usize) -> Result<(&'a str, usize), Fault> {
         let end = self.run_end(start, start)?;
@@ -68,7 +68,7 @@ impl<'a> Strings<'a> {
         Ok((decoded.into_bump_str(), run_end + 1))
     }
 
-    /// Decodes the escape whose backslash stands at `at`; returns the offset behind it.
+    /// Decodes the escape whose backslash is at `at`; returns the offset after it.
     #[inline]
     fn escape(&mut self, at: usize, string_start: usize) -> Result<(char, usize), Fault> {
         let character = match self.text.as_bytes().get(at + 1) {
@@ -87,7 +87,7 @@ impl<'a> Strings<'a> {
         Ok((character, at + 2))
     }
 
-    /// Decodes `\uXXXX`, two of them where they make a surrogate pair.
+    /// Decodes `\uXXXX`, or two of them that form a surrogate pair.
     fn unicode_escape(&mut self, at: usize) -> Result<(char, usize), Fault> {
         let first = self.hex_digits(at)?;
         let next = at + 6;
@@ -116,7 +116,7 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// Without an early exit, so that the compiler makes vector code of it.
+/// Has no early exit, so that the compiler can vectorize the loop.
 fn has_control(bytes: &[u8]) -> bool {
     bytes.iter().copied().fold(u8::MAX, u8::min) < 0x20
 }

@@ -1,4 +1,4 @@
-//! Values → JSON text, and the hash of a row that has no text of its own.
+//! Values → JSON text, and the hash of a row that was not read from JSON.
 
 use std::fmt::Write;
 

@@ -20,11 +20,11 @@ use crate::value::{Arena, Map, Value};
 pub(super) struct Learned {
     pub(super) study: Study,
     pub(super) rules: TurnRules,
-    /// Markers around reasoning that are looked for.
+    /// Markers around reasoning that are searched for.
     pub(super) markers: Vec<Markers>,
 }
 
-/// What a probe of a few short messages may take, within the limits of a render.
+/// Limits for the probes, below those of a render: their messages are few and short.
 fn probe_limits(limits: Limits) -> Limits {
     Limits {
         steps: limits.steps.min(1_000_000),
@@ -76,13 +76,13 @@ struct Prober<'r> {
     build: Builder<'r>,
     /// The row's variables.
     variables: Map<'r>,
-    /// Tools that every conversation has, where the template refuses those without.
+    /// Tools that every conversation gets, if the template refuses conversations without tools.
     tools: Option<Value<'r>>,
-    /// The error of a probe that went beyond its budget: there are no more probes then.
+    /// The error of a probe that exceeded its budget. After that nothing more is probed.
     exhausted: RefCell<Option<Error>>,
 }
 
-/// Learns by probe what `template` does.
+/// Learns what `template` does, by rendering small conversations.
 pub(super) fn learn(template: &Template) -> Learned {
     let arena = Arena::new();
     let prober = Prober::new(template, &arena, Map::default());
@@ -202,7 +202,7 @@ impl<'r> Prober<'r> {
                     remember(&mut rules.prompts, role, prompt);
                 }
             }
-            // Some templates begin the last turn otherwise than an earlier one.
+            // Some templates begin the last turn differently from an earlier one.
             for after in [&[][..], &[build.message("user", USER)]] {
                 let header = self.header(&opening, &turns, after);
                 if let Some(header) = header.filter(|header| !header.is_empty()) {
@@ -213,7 +213,8 @@ impl<'r> Prober<'r> {
         rules
     }
 
-    /// What stands before the data of a turn, whatever the data, behind `opening`.
+    /// The text before the data of a turn that follows `opening`: what turns of different data have
+    /// in common.
     fn header(&self, opening: &[Map<'r>], turns: &[Map<'r>], after: &[Map<'r>]) -> Option<String> {
         let mut header: Option<String> = None;
         for turn in turns {
@@ -302,7 +303,8 @@ impl<'r> Prober<'r> {
             .unwrap_or_default();
     }
 
-    /// The end of a tool call that nothing follows which the result has where one follows.
+    /// The end of a turn that calls a tool when no result follows, if the text of a result begins
+    /// with the same.
     fn result_marker(&self, arguments_as_text: bool) -> Option<String> {
         let build = &self.build;
         let user = build.message("user", USER);
@@ -376,7 +378,7 @@ impl<'r> Prober<'r> {
         })
     }
 
-    /// What stands around the reasoning of the last turn.
+    /// The text around the reasoning of the last turn.
     fn reasoning_markers(&self) -> Option<(String, String)> {
         let build = &self.build;
         let user = build.message("user", USER);
@@ -440,7 +442,7 @@ fn common_prefix<'t>(a: &'t str, b: &str) -> &'t str {
     &a[..length]
 }
 
-/// The text without the start of a marker that is not closed in it.
+/// The text up to a marker that it opens but does not close.
 fn outside_markers(text: &str) -> &str {
     match text.rfind('<') {
         Some(open) if !text[open..].contains('>') => &text[..open],
@@ -448,7 +450,7 @@ fn outside_markers(text: &str) -> &str {
     }
 }
 
-/// The text of a segment before the first of the row's own text, the role apart.
+/// The text of a segment before the row's own text; the role does not count as the row's.
 fn before_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
     let is_data = |origin: Origin| match origin {
         Origin::Template => false,
@@ -464,7 +466,7 @@ fn after_answer(segment: &str) -> &str {
     segment.rsplit_once(ANSWER).map_or("", |(_, after)| after)
 }
 
-/// The text of a segment behind the last of the row's own text.
+/// The text of a segment after the row's own text.
 fn after_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
     let runs = shot.out.runs().take_while(|run| run.end <= end);
     let data = runs.filter(|run| run.end > start && !run.origin.is_template());
