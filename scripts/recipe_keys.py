@@ -9,6 +9,8 @@ Run it after `make build` when rust/core/src/recipe/keys.rs has changed; a test 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -66,17 +68,6 @@ def python_default(key: Key) -> str:
     return f'"{default}"' if isinstance(default, str) else repr(default)
 
 
-def declaration(key: Key) -> list[str]:
-    """The line that declares the key, broken as ruff breaks it."""
-    line = f"{key.name}: {python_type(key)} = {python_default(key)}"
-    if len(line) <= 96:
-        return [line]
-    head, _, rest = line.partition("Literal[")
-    words, _, tail = rest.partition("]")
-    inside = [words] if len(words) <= 92 else [f"{word}," for word in words.split(", ")]
-    return [f"{head}Literal[", *(f"    {part}" for part in inside), f"]{tail}"]
-
-
 def docstring(key: Key) -> list[str]:
     """What the key does, and each of its words."""
     lines = textwrap.wrap(key.means, 92)
@@ -96,7 +87,8 @@ def class_keys() -> str:
     """The body of the class."""
     lines: list[str] = []
     for key in keys():
-        lines += [*declaration(key), *docstring(key)]
+        declared = f"{key.name}: {python_type(key)} = {python_default(key)}"
+        lines += [declared, *docstring(key)]
     return "".join(f"    {line}\n" if line else "\n" for line in lines)
 
 
@@ -122,9 +114,15 @@ def between(text: str, start: str, end: str, new: str) -> str:
     return head + start + new + end + tail
 
 
+def formatted(source: str) -> str:
+    """The source as `make format` leaves it."""
+    ruff = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(CLASS), "-"]
+    return subprocess.run(ruff, input=source, capture_output=True, check=True, text=True).stdout
+
+
 def written() -> dict[Path, str]:
     """Each file as it should be."""
-    source = between(CLASS.read_text("utf-8"), CLASS_START, CLASS_END, class_keys())
+    source = formatted(between(CLASS.read_text("utf-8"), CLASS_START, CLASS_END, class_keys()))
     page = PAGE.read_text("utf-8")
     for group, heading in HEADINGS.items():
         start = f"{heading}\n\n<!-- Written by scripts/recipe_keys.py. -->\n\n"
