@@ -1,4 +1,4 @@
-"""What callers of the API hand over, checked before any work, so that an error names it."""
+"""Checks the arguments of API calls before any work, so that an error names the argument."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MOST_THREADS = 65_535
 
 
 def thread_count(threads: Any) -> int | None:
-    """A number of threads; ``None`` stands for all cores.
+    """A number of threads; ``None`` means all cores.
 
     Raises:
-        ArgumentError: It is no whole number above 0, or more than any machine has.
+        ArgumentError: It is not a whole number above 0, or more than any machine has.
     """
     if threads is None or (is_whole(threads) and 0 < threads <= MOST_THREADS):
         return None if threads is None else int(threads)
@@ -24,10 +24,10 @@ def thread_count(threads: Any) -> int | None:
 
 
 def position(value: Any, name: str) -> Any:
-    """A number of rows, or the place of one, counted from 0; ``None`` where it was not given.
+    """A number of rows, or the index of one, from 0; ``None`` if it was not given.
 
     Raises:
-        ArgumentError: It is no whole number from 0.
+        ArgumentError: It is not a whole number from 0.
     """
     if value is None or (is_whole(value) and value >= 0):
         return value
@@ -39,7 +39,7 @@ def whole_number(value: Any, name: str, least: int, most: int) -> int:
     """A whole number in a range.
 
     Raises:
-        ArgumentError: It is none, or outside.
+        ArgumentError: It is not a whole number, or outside the range.
     """
     if is_whole(value) and least <= value <= most:
         return int(value)
@@ -49,7 +49,7 @@ def whole_number(value: Any, name: str, least: int, most: int) -> int:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it is a whole number; numpy's are too, truth values are not."""
+    """Whether it is a whole number, of Python or numpy. Truth values are not."""
     return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
@@ -57,7 +57,7 @@ def path_text(path: Any, what: str) -> str:
     """A path as text; ``what`` begins the sentence of the error.
 
     Raises:
-        ArgumentError: It is no path.
+        ArgumentError: It is not a path.
     """
     if isinstance(path, str | os.PathLike):
         return os.fspath(path)
@@ -66,5 +66,5 @@ def path_text(path: Any, what: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, for the sentence of an error."""
+    """What kind of thing a value is, as a part of an error message."""
     return "None" if value is None else f"an object of type {type(value).__name__}"

@@ -1,7 +1,7 @@
-"""Every environment variable of turnmill's own, in one place.
+"""The environment variables that turnmill reads, in one place.
 
-``NO_COLOR``, ``FORCE_COLOR`` and ``TERM`` decide on colour; ``HF_HOME``, ``HF_HUB_CACHE`` and
-``MODELSCOPE_CACHE`` say where model ids are looked up; ``XDG_CACHE_HOME`` where verdicts are kept.
+``NO_COLOR``, ``FORCE_COLOR`` and ``TERM`` control colour; ``HF_HOME``, ``HF_HUB_CACHE`` and
+``MODELSCOPE_CACHE`` say where model ids are looked up, ``XDG_CACHE_HOME`` where verdicts are kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def chunk_rows() -> int | None:
-    """``TURNMILL_CHUNK_ROWS``: rows of one work item; tests show that no byte depends on it."""
+    """``TURNMILL_CHUNK_ROWS``: rows of one work item. The output does not depend on it."""
     value = os.environ.get("TURNMILL_CHUNK_ROWS")
     return int(value) if value else None
 
@@ -22,7 +22,7 @@ def traceback() -> bool:
 
 
 def cache_directory() -> Path | None:
-    """``XDG_CACHE_HOME``, or ``~/.cache``: what is kept there saves time and decides nothing.
+    """``XDG_CACHE_HOME``, or ``~/.cache``. What is kept there only saves time.
 
     ``None`` for a user without a home.
     """

@@ -82,7 +82,7 @@ def _from_caches(model: str) -> Path:
 
 
 def _cached(model: str) -> Iterator[Path]:
-    """Directories in which a cache would keep ``model``, the likeliest first."""
+    """Directories in which a cache would keep ``model``, most likely first."""
     for root in hugging_face_caches():
         repository = root / f"models--{model.replace('/', '--')}"
         if repository.is_dir():
@@ -114,7 +114,7 @@ def _user_cache() -> Path:
 
 
 def _snapshot(repository: Path) -> Path:
-    """The snapshot that ``main`` points to, or the newest where there is no such reference."""
+    """The snapshot that ``main`` points to, or the newest if there is no such reference."""
     reference = repository / "refs" / "main"
     if reference.exists():
         return repository / "snapshots" / reference.read_text("utf-8").strip()

@@ -1,4 +1,4 @@
-"""A recipe that a caller of the API hands over, checked before any work."""
+"""Checks that an argument is a recipe, before any work."""
 
 from __future__ import annotations
 

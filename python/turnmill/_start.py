@@ -1,4 +1,4 @@
-"""Ctrl-C while the command's own modules are imported, where no code of it could catch it yet."""
+"""Handles Ctrl-C while the command's own modules are imported and cannot catch it yet."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 
 def begin() -> None:
-    """Lets Ctrl-C end the process in peace until `ready`, where it is the command's own."""
+    """If this process is the command, lets Ctrl-C end it quietly until `ready`."""
     if _is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
 
 
 def ready() -> None:
-    """Gives Ctrl-C back to Python: from now on the command catches it."""
+    """Gives Ctrl-C back to Python, because from now on the command catches it."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,7 +1,7 @@
 """What a terminal can show: colours, width, tables and a progress line.
 
 Colour never carries meaning alone. ``NO_COLOR`` and ``TERM=dumb`` switch it off, ``FORCE_COLOR``
-switches it on; a stream that is no terminal gets none.
+switches it on; a stream that is not a terminal gets none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CODES = {
     "cyan": "36",
 }
 MAX_WIDTH = 100
-"""Prose and tables are not set wider than this, however wide the terminal is."""
+"""Prose and tables are at most this wide, even on a wider terminal."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Terminal:
     colour: bool
     width: int
     live: bool
-    """Whether a line may be drawn over: a terminal that is not ``TERM=dumb``."""
+    """Whether a line can be redrawn: a terminal that is not ``TERM=dumb``."""
 
     def style(self, text: str, *names: str) -> str:
         """``text`` in the named styles, such as ``"bold"`` and ``"green"``, or as it is."""
@@ -51,13 +51,13 @@ class Terminal:
         self.stream.flush()
 
     def redraw(self, text: str) -> None:
-        """Draws ``text`` over the line the cursor stands in, and stays in that line."""
+        """Redraws the current line with ``text``, without a line end."""
         self.stream.write("\r\x1b[2K" + text)
         self.stream.flush()
 
 
 def terminal(stream: TextIO | None = None, *, colour: bool | None = None) -> Terminal:
-    """The terminal behind ``stream`` (standard error by default).
+    """The terminal of ``stream`` (standard error by default).
 
     Args:
         stream: Where the text goes.
@@ -78,7 +78,7 @@ def _colour_by_environment(*, live: bool) -> bool:
     return live or bool(os.environ.get("FORCE_COLOR"))
 
 
-# Text from strangers must not reach the terminal as control codes.
+# Text from the data must not reach the terminal as control codes.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -104,7 +104,7 @@ def _character_columns(character: str) -> int:
 
 
 def clip(text: str, width: int) -> str:
-    """``text`` cut to ``width`` columns, with an ellipsis where something is missing."""
+    """``text`` cut to ``width`` columns, with an ellipsis if something is missing."""
     if columns_of(text) <= width:
         return text
     kept, used = [], 1
@@ -117,13 +117,13 @@ def clip(text: str, width: int) -> str:
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """``text`` filled up with spaces to ``width`` columns; ``right`` sets it at the right edge."""
+    """``text`` padded with spaces to ``width`` columns; ``right`` aligns it to the right."""
     fill = " " * max(0, width - columns_of(text))
     return fill + text if right else text + fill
 
 
 def table(rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> list[str]:
-    """Rows of cells as aligned lines; the columns in ``numbers`` are set at the right edge."""
+    """Rows of cells as aligned lines; the columns in ``numbers`` are aligned to the right."""
     rows = list(rows)
     count = max((len(row) for row in rows), default=0)
     widths = [max(columns_of(row[i]) for row in rows if i < len(row)) for i in range(count)]
@@ -152,7 +152,7 @@ def count(number: int) -> str:
 
 
 def short_count(number: float) -> str:
-    """A number in three digits: ``950``, ``12.3k``, ``4.56M``, ``7.89G``."""
+    """A number with three digits: ``950``, ``12.3k``, ``4.56M``, ``7.89G``."""
     for unit in ("", "k", "M", "G"):
         if abs(number) < 999.5 or unit == "G":
             return f"{number:.0f}" if not unit else f"{number:.3g}{unit}"
@@ -161,7 +161,7 @@ def short_count(number: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A share in per cent, exact enough to tell none from few: ``0 %``, ``0.02 %``, ``37 %``."""
+    """A share in per cent, exact enough to tell few from none: ``0 %``, ``0.02 %``, ``37 %``."""
     if not whole or not part:
         return "0 %"
     percent = 100 * part / whole

@@ -2,7 +2,7 @@
 
 Every error says what is wrong in one sentence, where (`path`, `line`, `row`), under which stable
 name (`code`) and what to do (`hint`). Files that cannot be opened raise Python's own
-`FileNotFoundError`, `PermissionError` and friends. A row that cannot be used is not an exception:
+`FileNotFoundError`, `PermissionError` and so on. A row that cannot be used is not an exception:
 it is listed among the rejects.
 
 >>> from turnmill.errors import DataError
@@ -70,7 +70,7 @@ class TurnmillError(Exception):
 
     @property
     def place(self) -> str:
-        """Where it happened, such as ``chat.jsonl:3, row 2``; empty where it has no place.
+        """Where it happened, such as ``chat.jsonl:3, row 2``; empty if the place is not known.
 
         >>> TurnmillError("no", path="chat.jsonl", line=3, row=2, message_index=1).place
         'chat.jsonl:3, row 2, message 1'
@@ -107,11 +107,11 @@ class TokenizerError(TurnmillError):
 
 
 class RecipeError(TurnmillError, ValueError):
-    """A recipe has an unknown key or a bad value, or leaves a decision open that is needed."""
+    """A recipe has an unknown key or a bad value, or lacks a decision that is needed."""
 
 
 class ArgumentError(TurnmillError, TypeError, ValueError):
-    """An argument of a call is of a type, or has a value, that it cannot have."""
+    """An argument of a call has a type or a value that is not allowed."""
 
 
 class InternalError(TurnmillError):

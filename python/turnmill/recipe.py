@@ -25,7 +25,7 @@ _Class = TypeVar("_Class")
 
 @dataclass(frozen=True)
 class Input:
-    """One input that says of itself what the recipe says of all; in TOML a table of `inputs`.
+    """One input with settings of its own, which override the recipe's; in TOML a table of `inputs`.
 
     >>> Input("chats.jsonl", schema="sharegpt", roles={"bot": "assistant"}).schema
     'sharegpt'
@@ -39,7 +39,7 @@ class Input:
     path: Any
     """A path, directory, glob or URI, or rows in memory."""
     schema: str | None = None
-    """Shape of its rows; None: as the recipe says."""
+    """Shape of its rows; None: as in the recipe."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Its field names to the schema's, laid over the recipe's."""
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -62,14 +62,14 @@ class Input:
         return cls(keys["path"], **own)
 
     def own_keys(self) -> dict[str, Any]:
-        """What the input says of itself, without what it leaves to the recipe."""
+        """The settings of the input itself, without those that it leaves to the recipe."""
         keys = {"schema": self.schema, "fields": self.fields, "roles": self.roles}
         return {key: _jsonable(value) for key, value in keys.items() if value}
 
 
 @dataclass(frozen=True)
 class Key:
-    """What the core's table says of one key of the recipe."""
+    """One key of the recipe, as in the core's table."""
 
     name: str
     form: str
@@ -81,14 +81,14 @@ class Key:
     default: Any
     """As JSON has it."""
     takes: str | None
-    """What the value may be, where that is more than words."""
+    """What the value may be, if not only words."""
     means: str
     words: list[list[str]]
     """The words that the value may be, each with its meaning."""
     renamed: list[list[str]]
-    """Words of earlier versions, each with the word that took its place."""
+    """Words of earlier versions, each with the word that replaces it."""
     flag: list[str] | None
-    """How help calls the value, and its line about the flag; None: not a flag."""
+    """The name of the value in help, and the line about the flag; None: not a flag."""
 
 
 @cache
@@ -98,7 +98,7 @@ def keys() -> tuple[Key, ...]:
 
 
 def _told_of_unknown_keys(cls: type[_Class]) -> type[_Class]:
-    """Lets the core refuse a key that the class does not have: it names the nearest one."""
+    """Lets the core refuse a key that the class does not have; the error names the nearest one."""
     made = cls.__init__
 
     @functools.wraps(made)
@@ -117,11 +117,11 @@ def _told_of_unknown_keys(cls: type[_Class]) -> type[_Class]:
 @_told_of_unknown_keys
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What is made of the data, and how. Defaults are the safe choice.
+    """How the data becomes a training set. The defaults are the safe choice.
 
     Unknown keys and bad values are errors that name the nearest key or the allowed values; a key
-    whose feature is not there yet is an error too, never ignored. What was checked at the start
-    stays: change a key with `dataclasses.replace`.
+    of a feature that does not exist yet is an error too, and never ignored. A recipe does not
+    change: use `dataclasses.replace` to get another one.
 
     >>> Recipe(tokenizer="model", max_length=4096).max_length
     4096

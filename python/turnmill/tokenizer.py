@@ -45,7 +45,7 @@ class Tokenizer:
 
     @classmethod
     def _of(cls, core: _core.Tokenizer) -> Self:
-        """One that is loaded already."""
+        """A tokenizer that is already loaded."""
         tokenizer = cls.__new__(cls)
         tokenizer._core = core
         return tokenizer
@@ -91,7 +91,7 @@ class Tokenizer:
         Raises:
             DataError: A text is an Arrow null, holds half of a surrogate pair, or has 2 GiB or
                 more; `.row` says which.
-            TypeError: Something else than strings, such as None in a list.
+            TypeError: Anything but strings, such as None in a list.
         """
         import numpy as np
 

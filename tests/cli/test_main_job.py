@@ -132,7 +132,7 @@ NEXT = """\
 next: TRL: max_length is 1024 by default: longer samples would lose their terminator
     SFTTrainer(train_dataset=load_from_disk("out"),
                args=SFTConfig(max_length=None, packing=False), ...)
-next: Axolotl: give no `type:`, or it tokenizes anew; samples over sequence_len are dropped
+next: Axolotl: give no `type:`, or it tokenizes again; samples over sequence_len are dropped
     datasets:
       - path: out
     sequence_len: 37
@@ -182,7 +182,7 @@ def test_show_of_a_row_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == (
         "error: row 99999 of data/messages.jsonl is neither among the samples nor among the rejects"
         "\n  at out\n"
-        "hint: lines count from 1 and rows from 0; blank lines are no rows\n"
+        "hint: lines count from 1 and rows from 0; blank lines are not rows\n"
     )
 
 

@@ -345,7 +345,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written_and_the_run_goes_on_lat
     assert turnmill_says("show", "out", code=1) == (
         "error: the output is not finished\n"
         "  at out\n"
-        "hint: run the same `turnmill prepare` again: it goes on where it stopped\n"
+        "hint: run the same `turnmill prepare` again: it continues where it stopped\n"
     )
     assert "3,000" in prepare_says("a.jsonl", code=0)
 

@@ -1,8 +1,9 @@
 """The command line: ``turnmill VERB …``.
 
-Standard output is data, standard error is talk. Exit codes: 0 done, 1 the data (nothing written,
-too many rejects, findings), 2 usage or a decision that is needed, 130 interrupted. A verb is one
-module, imported when it is used, so that ``--help`` is there at once.
+Standard output is data; everything else goes to standard error. Exit codes: 0 done; 1 a
+problem with the data (nothing written, too many rejects, findings); 2 wrong usage, or a decision is
+needed; 130 interrupted. A verb is one module, imported only when it is used, so that ``--help``
+appears at once.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(argv, console)
         flush()
         return code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - said in one place
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported in one place
         return report(error, console)
 
 

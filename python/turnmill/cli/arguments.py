@@ -22,7 +22,7 @@ class UsageError(Exception):
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word that ``word`` is the start of, or most like, if one is like it at all."""
+    """The word that starts with ``word`` or is most similar to it, if any is similar."""
     words = list(words)
     longer = [candidate for candidate in words if candidate.startswith(word)]
     return next(iter(longer or difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)
@@ -36,20 +36,20 @@ class Flag:
     """``--max-length``, or ``INPUT`` for a positional argument."""
     meaning: str
     value: str | None = None
-    """How the value is called in the help; ``None`` for a switch."""
+    """The name of the value in help; ``None`` for a switch."""
     short: str | None = None
     choices: tuple[str, ...] = ()
     """Allowed values, the default first."""
     renamed: Mapping[str, str] = field(default_factory=dict)
-    """Values of earlier versions, each with the one that took its place."""
+    """Values of earlier versions, each with the one that replaces it."""
     read: Callable[[str], Any] | None = None
     """Turns the text into a value; raises ``ValueError`` with what is allowed."""
     many: bool = False
-    """Whether it may stand several times, or a positional argument may hold several values."""
+    """Whether it may be repeated; for a positional argument, whether it takes several values."""
 
     @property
     def positional(self) -> bool:
-        """Whether it has no name on the command line."""
+        """Whether it is positional."""
         return not self.name.startswith("-")
 
     @property
@@ -63,7 +63,7 @@ class Flag:
 
     @property
     def explained(self) -> str:
-        """The meaning, with the choices where they are not shown beside the name."""
+        """The meaning, with the choices unless they are shown next to the name."""
         if self.choices and "|".join(self.choices) not in self.shown:
             return f"{self.meaning}: {', '.join(self.choices)}"
         return self.meaning
@@ -93,7 +93,7 @@ class _ArgumentParser(argparse.ArgumentParser):
 
 
 def _plain(message: str) -> str:
-    """What argparse says, in our words."""
+    """An error of argparse, in our own words."""
     if message.startswith("argument ") and ": " in message:
         name, problem = message.removeprefix("argument ").split(": ", 1)
         name = name.split("/")[-1]
@@ -160,7 +160,7 @@ class Parser:
 
 
 _COLUMN = 30
-"""Where the meanings start."""
+"""The column at which the meanings start."""
 
 
 def _flag_lines(flag: Flag, out: Terminal) -> list[str]:

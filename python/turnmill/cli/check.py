@@ -100,7 +100,7 @@ def parser() -> Parser:
 
 
 def run(arguments: Arguments, _console: Terminal) -> int:
-    """Prints the findings; 1 when one of them is an error."""
+    """Prints the findings; returns 1 if one of them is an error."""
     if arguments.explain is not None:
         _explain(arguments.explain, as_json=bool(arguments.json))
         return 0

@@ -65,7 +65,7 @@ def _demo(output: Path, arguments: Arguments, console: Terminal) -> int:
 
 
 def _first_reject(output: Path) -> str:
-    """Where a row stands that was left out, as ``FILE:LINE``."""
+    """The place of a row that was left out, as ``FILE:LINE``."""
     import pyarrow.parquet as pq
 
     rejects = pq.read_table(output / "rejects.parquet").to_pylist()

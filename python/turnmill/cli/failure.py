@@ -1,4 +1,4 @@
-"""How a failure is said, and which exit code it has."""
+"""Reports failures, and chooses their exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ISSUES = "set TURNMILL_TRACEBACK=1 to see where it happened"
 
 
 def report(error: BaseException, console: Terminal) -> int:
-    """Says what went wrong, where, and what to do; gives the exit code."""
+    """Prints what went wrong, where, and what to do; returns the exit code."""
     if isinstance(error, KeyboardInterrupt):
         return _interrupted(error, console)
     give_up()
@@ -83,7 +83,7 @@ def _hint_by_kind(error: OSError) -> str | None:
 
 
 def exit_code(error: BaseException) -> int:
-    """1 for the data, 2 for usage, decisions and what nobody expected."""
+    """1 for the data; 2 for usage, decisions and unexpected errors."""
     return DATA if isinstance(error, DataError | OSError) else USAGE
 
 

@@ -1,4 +1,4 @@
-"""``turnmill parity``: the same rows here and in the installed transformers."""
+"""``turnmill parity``: the same rows in turnmill and in the installed transformers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def parser() -> Parser:
 
 
 def run(arguments: Arguments, _console: Terminal) -> int:
-    """Prints the comparison; 1 where a difference is not explained."""
+    """Prints the comparison; returns 1 if a difference is not explained."""
     if not arguments.data:
         raise UsageError("no data is named", "name a file or directory before the options")
     recipe = recipe_from(arguments, _RECIPE_GROUPS)

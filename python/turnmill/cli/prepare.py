@@ -42,12 +42,12 @@ def parser() -> Parser:
             GENERAL,
             LATER,
         ),
-        "A run that was stopped goes on with the same command and ends with the same bytes.",
+        "A run that was stopped resumes with the same command and ends with the same bytes.",
     )
 
 
 def run(arguments: Arguments, console: Terminal) -> int:
-    """Prepares the data; 0 when something was written."""
+    """Prepares the data; returns 0 if something was written."""
     recipe = recipe_from(arguments, _ALL_KEYS)
     inputs = arguments.input or recipe.inputs
     if not inputs:

@@ -1,4 +1,4 @@
-"""The progress of a run: one line that is drawn over, or plain lines now and then."""
+"""The progress of a run: one line that is redrawn, or a plain line now and then."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ REDRAW_SECONDS = 0.1
 PLAIN_LINE_SECONDS = 10.0
 _BAR, _NARROWEST = 24, 6
 _PERCENT = 9
-"""Columns of the percentage and the blanks around it."""
+"""Columns of the percentage and the spaces around it."""
 
 
 @dataclass
 class ProgressLine:
-    """Shows the moments of a run, as often as a reader or a log can use them."""
+    """Shows the progress of a run, as often as is useful for a reader or a log."""
 
     console: Terminal
     _shown: float = 0.0
     _drawn: bool = False
 
     def __post_init__(self) -> None:
-        # A log gets its first line after ten seconds: short runs stay silent there.
+        # A log gets its first line after ten seconds, so short runs log nothing.
         self._shown = 0.0 if self.console.live else time.monotonic()
 
     def __call__(self, moment: Progress) -> None:
-        """Shows ``moment`` if it is time to."""
+        """Shows ``moment`` if it is time for an update."""
         now = time.monotonic()
         wait = REDRAW_SECONDS if self.console.live else PLAIN_LINE_SECONDS
         if now - self._shown < wait:
@@ -44,7 +44,7 @@ class ProgressLine:
             self.console.write(f"{100 * moment.done:3.0f} %  {figures}")
 
     def clear(self) -> None:
-        """Removes the line, so that something else can be said."""
+        """Removes the line, so that something else can be printed."""
         if self._drawn:
             self.console.redraw("")
             self._drawn = False

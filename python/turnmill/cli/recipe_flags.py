@@ -61,10 +61,10 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "word-or-tokens": _stop_token,
     "words": _names,
 }
-"""How the values of a form are read; the others are text."""
+"""How values of a form are read. All other forms are text."""
 
 _MANY = {"object", "names", "word-or-tokens", "words"}
-"""Forms whose flag may stand several times."""
+"""Forms whose flag may be repeated."""
 
 
 def _flag(key: Key, value: str, meaning: str) -> Flag:
@@ -97,7 +97,7 @@ OUTPUT = Group(
 LATER = Group("Not in this version (refused, never ignored)", _flags("later"))
 
 _ELSEWHERE = {"output"}
-"""Flags of these groups that are no recipe keys."""
+"""Flags of these groups that are not recipe keys."""
 
 
 def recipe_keys(groups: tuple[Group, ...]) -> list[str]:
@@ -107,7 +107,7 @@ def recipe_keys(groups: tuple[Group, ...]) -> list[str]:
 
 
 def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
-    """The recipe: the file given with ``--recipe``, with every flag laid over it.
+    """The recipe: the file given with ``--recipe``, overridden by the flags.
 
     Raises:
         UsageError: No tokenizer is named.
@@ -128,7 +128,7 @@ def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
 
 
 def _added_up(value: Any) -> Any:
-    """What a flag says that stands several times: its pairs and its lists together."""
+    """The value of a repeated flag: all its pairs or lists together."""
     if not isinstance(value, list) or not value:
         return value
     if all(isinstance(item, dict) for item in value):

@@ -65,7 +65,7 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     if is_output(arguments.data):
         shown = show(arguments.data, tokenizer=arguments.tokenizer, **place)
     else:
-        find_inputs(arguments.data)  # a file that is not there is said before what else is missing
+        find_inputs(arguments.data)  # report a missing file before anything else that is missing
         shown = show(arguments.data, recipe=recipe_from(arguments, _RECIPE_GROUPS), **place)
     if arguments.json:
         print_json([row.to_dict() for row in shown])

@@ -1,4 +1,4 @@
-"""Standard output: what is written there is data, whatever it is connected to."""
+"""Standard output, which holds data, whether it is a terminal, a file or a pipe."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 
 def prepare_streams() -> None:
-    """A character that a terminal or pipe cannot show is escaped, and never an error."""
+    """Escapes characters that a terminal or pipe cannot show, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def print_json(value: Any) -> None:
-    """Prints a value as one line of JSON, in ASCII where the stream is not UTF-8."""
+    """Prints a value as one line of JSON, in ASCII if the stream is not UTF-8."""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     print(json.dumps(value, ensure_ascii=encoding != "utf8"))
 
 
 def flush() -> None:
-    """Sends what is still held.
+    """Writes out what is still buffered.
 
     Raises:
         OSError: It cannot be written; the error names standard output.
@@ -41,7 +41,10 @@ def flush() -> None:
 
 
 def give_up() -> None:
-    """Drops what is held if nobody can take it; the interpreter would complain at its end."""
+    """Discards the buffer if it can no longer be written.
+
+    The interpreter would otherwise print an error when it exits.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

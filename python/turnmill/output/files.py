@@ -10,7 +10,7 @@ from turnmill.storage import STAGING
 
 @dataclass(frozen=True)
 class ShardFiles:
-    """Where the files of a shard lie, relative to the output directory."""
+    """The paths of the files of a shard, relative to the output directory."""
 
     data: str
     index: str

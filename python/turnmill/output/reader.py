@@ -21,7 +21,7 @@ def is_output(path: str | os.PathLike[str]) -> bool:
     """Whether a directory was written by ``prepare``.
 
     Raises:
-        DataError: It was begun, and is not finished.
+        DataError: It was started but is not finished.
     """
     place = output_path(path)
     if (place / "turnmill.json").is_file():
@@ -31,14 +31,14 @@ def is_output(path: str | os.PathLike[str]) -> bool:
             "the output is not finished",
             code="unfinished-output",
             path=path,
-            hint="run the same `turnmill prepare` again: it goes on where it stopped",
+            hint="run the same `turnmill prepare` again: it continues where it stopped",
         )
     return False
 
 
 @dataclass(frozen=True)
 class WrittenRow:
-    """What became of one input row: samples, or a reject."""
+    """The result of one input row: samples, or a reject."""
 
     source: str
     row: int
@@ -77,10 +77,10 @@ class Output:
                 return
 
     def sample(self, number: int) -> WrittenRow:
-        """The row behind a sample, counted over the whole data set as trainers count it.
+        """The row of a sample, by the sample's number in the whole data set.
 
         Raises:
-            DataError: There are not so many samples.
+            DataError: There is no such sample.
         """
         left = number
         for shard in self.record["shards"]:
@@ -96,9 +96,9 @@ class Output:
     def find(
         self, source: str, *, row: int | None = None, line: int | None = None
     ) -> list[WrittenRow]:
-        """What became of a row of ``source``, by its row (from 0) or its line (from 1).
+        """The result of a row of ``source``, by its row (from 0) or its line (from 1).
 
-        An input that was given twice, with other fields perhaps, has the row twice.
+        An input that was given twice, perhaps with different fields, has the row twice.
 
         Raises:
             DataError: The output knows no such row.
@@ -116,7 +116,7 @@ class Output:
             return found
         place = f"line {line}" if line is not None else f"row {row}"
         message = f"{place} of {source} is neither among the samples nor among the rejects"
-        hint = "lines count from 1 and rows from 0; blank lines are no rows"
+        hint = "lines count from 1 and rows from 0; blank lines are not rows"
         raise DataError(message, code="no-such-row", path=str(self.path), hint=hint)
 
     def _index(self, shard: dict[str, Any]) -> pa.Table:

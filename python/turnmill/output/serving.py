@@ -26,7 +26,7 @@ def write_serving(directory: AnyPath, facts: dict[str, Any]) -> None:
 
 
 def generation_config(facts: dict[str, Any]) -> dict[str, Any]:
-    """The stop set as transformers and vLLM read it, with BOS and pad where they are known."""
+    """The stop set as transformers and vLLM read it, with BOS and pad if they are known."""
     ids = [stop["id"] for stop in facts["stop"]]
     config: dict[str, Any] = {"eos_token_id": ids[0] if len(ids) == 1 else ids}
     for key in ("bos", "pad"):

@@ -1,4 +1,4 @@
-"""Takes what a shard gives and writes its files."""
+"""Writes the output of a shard to its files."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from turnmill.storage.remote import AnyPath
 
 @dataclass
 class Sink:
-    """Takes the batches of one kind and writes them to one file. Empty until the first batch."""
+    """Writes the batches of one kind to one file, which is opened at the first batch."""
 
     file: HashingFile
     open_writer: Callable[[HashingFile, pa.Schema], Writer] = TableWriter
     batches_written: int = GROUP_BATCHES
     """Batches that are written at a time."""
     source: str | None = None
-    """Put before every row of the index and the rejects."""
+    """Columns put before every row of the index and the rejects."""
     rows: int = 0
     """Rows written so far."""
     _writer: Writer | None = None
@@ -45,7 +45,7 @@ class Sink:
                 self._flush()
 
     def close(self) -> None:
-        """Writes what waits and the end of the file."""
+        """Writes the waiting batches and the end of the file."""
         self._flush()
         if self._writer is not None:
             self._writer.close()
@@ -99,9 +99,9 @@ class TooManyRejectsError(DataError):
 def open_sinks(
     directory: AnyPath, files: ShardFiles, *, source: str, format_: Format
 ) -> Iterator[Sinks]:
-    """Opens the files of a shard; all appear when the block ends without an error.
+    """Opens the files of a shard. All appear when the block ends without an error.
 
-    Where it ends in `TooManyRejectsError` the rejects appear alone: they say why.
+    If it ends in `TooManyRejectsError`, only the rejects appear: they say why.
     """
     stopped = None
     with whole_file(directory / files.rejects) as file:

@@ -1,4 +1,4 @@
-"""``next:`` lines: trainer settings that neither cut the samples nor train what is masked."""
+"""The ``next:`` lines: trainer settings that neither cut samples nor train masked tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from turnmill.output.formats import Format, Loading
 
 _NEEDED = ("input_ids", "labels", "attention_mask")
-"""Columns by which Axolotl and LLaMA-Factory know data that is tokenized."""
+"""Columns by which Axolotl and LLaMA-Factory recognize tokenized data."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def _lacking(trainer: str, missing: list[str]) -> NextStep:
     return NextStep(
         trainer,
         (f"columns: {', '.join(missing)} are missing; name every column with --columns",),
-        "it takes data for tokenized only where input_ids, labels and attention_mask are there",
+        "it takes data as tokenized only if it has input_ids, labels and attention_mask",
     )
 
 
@@ -65,7 +65,7 @@ def _axolotl(loading: Loading, longest: int) -> NextStep:
     return NextStep(
         "Axolotl",
         ("datasets:", first, *others, f"sequence_len: {longest}"),
-        "give no `type:`, or it tokenizes anew; samples over sequence_len are dropped",
+        "give no `type:`, or it tokenizes again; samples over sequence_len are dropped",
     )
 
 

@@ -1,9 +1,9 @@
-"""The main job: conversations in, a training set that ends out.
+"""The main job: conversations become a training set that ends.
 
 ``plan -> run_shard … -> commit``: the plan depends on the inputs' bytes, each shard is made by a
 pure function, and the commit makes the finished shards one data set.
 
-Modules that import pyarrow are imported in the function: `turnmill --help` is not to wait for it.
+Modules that import pyarrow are imported in the function, so that `turnmill --help` is fast.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ def prepare(
     """Turns conversations into a training set that ends.
 
     The output is a directory that ``datasets.load_from_disk`` and trainers load as it is. A run
-    that was killed goes on where it stopped and ends with the same bytes.
+    that was killed resumes where it stopped and ends with the same bytes.
 
     Args:
         inputs: Paths, directories, globs, URIs, or rows in memory: a list of dicts, anything Arrow,
             a ``datasets.Dataset``; or a list of these. ``None``: the recipe's ``inputs``.
         output: The output directory, or a URI that pyarrow opens (Parquet is the default there).
             Made if it is missing.
-        recipe: What to make of the rows.
-        threads: Threads to work with; every processor this process may use by default.
-        resume: Go on where an earlier run with the same recipe stopped. If false, an output that
+        recipe: How to make samples from the rows.
+        threads: Number of threads; all cores that this process may use by default.
+        resume: Continue where an earlier run with the same recipe stopped. If false, an output that
             was started before is an error.
         progress: Called after each block of input with a
             :class:`turnmill.prepare.progress.Progress`.
 
     Returns:
-        What was written and what was not.
+        The run: what was written and what was not.
 
     Raises:
         DataError: No rows, none that could be used, or more rejects than ``max_rejects`` allows.

@@ -1,8 +1,8 @@
-"""The commit: when every shard has its receipt, the output becomes a data set.
+"""The commit: once every shard has its receipt, the output becomes a data set.
 
-The order is the promise: rejects and serving files, then ``turnmill.json``, then the files by which
-loaders know the data. A directory with a ``state.json`` (Arrow) or a ``turnmill.json`` (Parquet) is
-complete.
+The order matters: rejects and serving files, then ``turnmill.json``, then the files by which
+loaders recognize the data. A directory with a ``state.json`` (Arrow) or a ``turnmill.json``
+(Parquet) is complete.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
 
 @dataclass(frozen=True)
 class Totals:
-    """What became of every row of a run."""
+    """Counts over all rows of a run."""
 
     tally: Tally
     rejected: dict[str, int]
@@ -58,7 +58,7 @@ class Totals:
 
 
 def finished(spec: ShardSpec, output: AnyPath, format_: Format) -> Receipt | None:
-    """The receipt of a shard that an earlier run finished, if its files are there and whole."""
+    """The receipt of a shard that an earlier run finished, if its files exist and are intact."""
     files = shard_files(spec.name, format_)
     receipt = read_receipt(output / files.receipt)
     if receipt is None or receipt.identity != json.loads(json.dumps(spec.identity())):
@@ -67,7 +67,7 @@ def finished(spec: ShardSpec, output: AnyPath, format_: Format) -> Receipt | Non
 
 
 def read_receipt(path: AnyPath) -> Receipt | None:
-    """A receipt; ``None`` where there is none, or a damaged one."""
+    """A receipt; ``None`` if there is none, or a damaged one."""
     try:
         value = read_json(path)
         return None if value is None else Receipt.from_dict(value)
@@ -107,7 +107,7 @@ def _by_count(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
-    """Exact percentiles (the smallest length that at least so many per cent do not exceed)."""
+    """Exact percentiles: the smallest length that at least this per cent of samples do not exceed."""
     histogram = np.zeros(0, np.int64)
     for path in indexes:
         for chunk in read_table(path, ["length"])["length"].chunks:
@@ -133,9 +133,9 @@ def commit(
     totals: Totals,
     identity: dict[str, Any],
 ) -> None:
-    """Makes the shards one data set, in an order that leaves nothing half-written.
+    """Makes the shards one data set, in an order that never leaves it half-written.
 
-    The rejects are merged before.
+    The rejects must be merged before.
 
     Args:
         output: The output directory.
@@ -156,7 +156,7 @@ def commit(
 
 
 def merge_rejects(output: AnyPath, format_: Format, plan: Plan) -> None:
-    """Makes one list of the rejects of all shards that ran, for runs too that end in nothing."""
+    """Merges the rejects of all shards that ran, also for runs that write nothing else."""
     files = [output / shard_files(spec.name, format_).rejects for spec in plan.shards]
     with whole_file(output / "rejects.parquet") as target:
         writer = None
@@ -173,7 +173,7 @@ def merge_rejects(output: AnyPath, format_: Format, plan: Plan) -> None:
 
 
 def _remove_orphans(output: AnyPath, files: list[ShardFiles]) -> None:
-    """Removes shards of inputs that the run no longer has; nothing names them any more."""
+    """Removes shards of inputs that the run no longer has; nothing refers to them any more."""
     wanted = {
         output / name
         for shard in files

@@ -22,13 +22,13 @@ def locked_output(
 
     Args:
         output: The output directory.
-        identity: What the run is made of.
-        resume: Whether to go on with an output that was started before.
-        overwrite: Whether to replace one that was made of something else.
+        identity: What the run is made from.
+        resume: Whether to continue an output that was started before.
+        overwrite: Whether to replace one that was made from something else.
 
     Raises:
-        RecipeError: It was made of something else.
-        DataError: It was started before, or holds what turnmill did not write.
+        RecipeError: It was made from something else.
+        DataError: It was started before, or holds files that turnmill did not write.
         TurnmillError: Another process is writing to it.
     """
     _make_directory(output)
@@ -43,14 +43,14 @@ def locked_output(
                 "the output was started before",
                 code="output-exists",
                 path=str(output),
-                hint="give another directory, or go on: leave --no-resume out (resume=True)",
+                hint="give another directory, or leave --no-resume out (resume=True) to continue",
             )
         write_json(plan_path(output), identity)
         yield
 
 
 def _holds_nothing(output: AnyPath) -> bool:
-    """Whether no sample was ever written: a run that failed at once is no work to be kept."""
+    """Whether no sample was ever written. A run that failed at once is not worth keeping."""
     receipts = (read_receipt(path) for path in (output / STAGING).glob("receipt-*.json"))
     return not any(receipt.tally.samples for receipt in receipts if receipt)
 
@@ -73,12 +73,12 @@ def _make_directory(output: AnyPath) -> None:
         error.add_note("hint: a part of the path is a file; give another directory with -o")
         raise
     except FileExistsError as error:
-        error.add_note("hint: it is no directory; remove it, or give another directory with -o")
+        error.add_note("hint: it is not a directory; remove it, or give another directory with -o")
         raise
 
 
 def _clear(output: AnyPath) -> None:
-    """Removes what turnmill wrote, the commit point first; nothing else is touched."""
+    """Removes only what turnmill wrote, starting with the files that mark it as finished."""
     for name in ("state.json", "turnmill.json", "dataset_info.json", "run.json", "rejects.parquet"):
         (output / name).unlink(missing_ok=True)
     written = [

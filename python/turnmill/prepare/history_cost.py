@@ -15,7 +15,7 @@ _TAKEN = "as-rendered"
 
 
 def add_up(costs: Sequence[HistoryCost | None]) -> HistoryCost | None:
-    """The costs of all inputs together; none where no input has any."""
+    """The costs of all inputs together; ``None`` if no input has any."""
     known = [cost for cost in costs if cost is not None]
     if not known:
         return None

@@ -1,4 +1,4 @@
-"""The plan: which shards a run has. Made from the inputs' bytes and the recipe, nothing else."""
+"""The plan: the shards of a run. It depends only on the inputs' bytes and the recipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEY_LENGTH = 16
 
 @dataclass(frozen=True)
 class ShardSpec:
-    """One shard: a range of one input, and the name of what is made from it."""
+    """One shard: a range of one input, and the name of the files made from it."""
 
     key: str
     """The input key: the start of the SHA-256 of its bytes."""
@@ -32,7 +32,7 @@ class ShardSpec:
     part: Part
     input: Input
     mixed: bool = False
-    """Whether the run has inputs of other schemas too; documents then get every column."""
+    """Whether the run also has inputs of other schemas; documents then get every column."""
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class ShardSpec:
         return f"{self.key}-{self.number:05}"
 
     def identity(self) -> dict[str, Any]:
-        """What a receipt must agree with for the shard to count as done."""
+        """What a receipt must match for the shard to count as done."""
         part = self.part
         return {
             "shard": self.name,
@@ -61,7 +61,7 @@ class PlannedInput:
     schema: str
     shards: tuple[ShardSpec, ...]
     history: HistoryCost | None = None
-    """What each choice of ``history`` costs on the first rows, where the recipe leaves it open."""
+    """What each choice of ``history`` costs on the first rows, if the recipe leaves it open."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the run record."""
@@ -78,7 +78,7 @@ class PlannedInput:
         }
 
     def _own_names(self) -> dict[str, Any]:
-        """Fields and roles of this input alone, where it names any."""
+        """Fields and roles of this input only, if it has any."""
         own = json.loads(self.input.overrides)
         return {key: own[key] for key in ("fields", "roles") if key in own}
 
@@ -103,7 +103,7 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
         session: Detects schemas, and refuses inputs that need a decision first.
         threads: How many inputs are hashed at a time; at most 8.
     """
-    # The inputs are hashed while their first rows are looked at.
+    # The inputs are hashed while their first rows are inspected.
     with _surveys(inputs, threads) as surveys:
         inspections = [inspect_input(input_, session) for input_ in inputs]
         surveyed = list(surveys)
@@ -115,7 +115,7 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
     for input_, inspection, (digest, parts) in zip(inputs, inspections, surveyed, strict=True):
         schema = inspection.schema
         key = _unique(digest[:_KEY_LENGTH], seen)
-        # An input without rows gets the columns of the others, for they become one data set.
+        # An input without rows gets the columns of the others, because they become one data set.
         read_as = schema if schema != "auto" or not known else known[0]
         shards = tuple(
             ShardSpec(key, number, read_as, part, input_, mixed)
@@ -129,7 +129,7 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
 def _surveys(
     inputs: list[Input], threads: int | None
 ) -> Iterator[Iterator[tuple[str, list[Part]]]]:
-    """The survey of each input, several at a time; an error or an interrupt ends them all."""
+    """The survey of each input, several at a time. An error or an interrupt stops all of them."""
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=min(threads or os.cpu_count() or 1, 8)) as pool:
         try:
@@ -139,6 +139,6 @@ def _surveys(
 
 
 def _unique(key: str, seen: dict[str, int]) -> str:
-    """The same bytes given twice are two inputs: the second gets a key of its own."""
+    """The key, made unique: the same bytes given twice are two inputs."""
     seen[key] = seen.get(key, 0) + 1
     return key if seen[key] == 1 else f"{key}.{seen[key]}"

@@ -16,7 +16,7 @@ class Progress:
     shards_done: int
     shards: int
     done: float
-    """Share of the input that is read, from 0 to 1."""
+    """Share of the input that has been read, from 0 to 1."""
     rows: int
     rejected: int
     tokens: int
@@ -29,12 +29,12 @@ class Progress:
 
     @property
     def megabytes_per_second(self) -> float:
-        """Megabytes of input text a second, in this run."""
+        """Megabytes of input text per second, in this run."""
         return self.bytes_read / 1e6 / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left at this run's speed, or ``None`` where there is no telling yet."""
+        """Time left at this run's speed, or ``None`` if it is too early to tell."""
         fresh = self.done - self.done_before
         if fresh <= 0 or self.seconds <= 0:
             return None
@@ -46,7 +46,7 @@ Watcher = Callable[[Progress], None]
 
 @dataclass
 class ProgressCount:
-    """Adds up what the shards of a run give, and tells a watcher."""
+    """Adds up the results of the shards of a run, and tells a watcher."""
 
     sizes: list[int]
     """The size of each shard's input, in bytes."""
@@ -60,20 +60,20 @@ class ProgressCount:
     _start: float = field(default_factory=time.monotonic)
 
     def reused(self, tally: Tally) -> None:
-        """The next shard was finished by an earlier run."""
+        """Counts the next shard, which an earlier run finished."""
         self.tally.add(tally)
         self._close_shard()
         self._before = self._done
 
     def advance(self, tally: Tally, amount: int) -> None:
-        """A block of the current shard is encoded; ``amount`` of its input is used up."""
+        """Counts an encoded block of the current shard, which used ``amount`` of its input."""
         self.tally.add(tally)
         self._read += tally.bytes
         self._within += amount
         self.tell()
 
     def shard_done(self) -> None:
-        """The current shard has its receipt."""
+        """Counts the current shard, which now has its receipt."""
         self._close_shard()
         self.tell()
 

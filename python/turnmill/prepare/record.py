@@ -1,4 +1,4 @@
-"""The run record: what a run was made of, and whether two runs were made of the same."""
+"""The run record: what a run was made from, and whether two runs were made from the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from turnmill.storage.remote import AnyPath
 
 RECORD_VERSION = 1
 _OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
-"""Recipe keys that another run on the same output may change: inputs add or leave shards."""
+"""Recipe keys that may change between runs on the same output: inputs only add or remove shards."""
 
 
 def run_identity(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def run_identity(recipe: dict[str, Any], facts: dict[str, Any], version: str) ->
 
 
 def plan_path(output: AnyPath) -> AnyPath:
-    """Where an output keeps what it is made of, from before the first shard."""
+    """The file in which an output keeps what it is made from, written before the first shard."""
     return output / STAGING / "plan.json"
 
 
@@ -41,7 +41,7 @@ def settled_now(output: AnyPath) -> str | None:
 
 
 def _started(output: AnyPath) -> dict[str, Any] | None:
-    """What the output was started from; ``None`` where no run has begun.
+    """What the output was started from; ``None`` if no run has begun.
 
     Raises:
         DataError: The file that says so is damaged.
@@ -52,7 +52,7 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
             _without_paths(made)
     except (TypeError, KeyError, AttributeError):
         raise DataError(
-            "the file is damaged: it does not say what the output is made of",
+            "the file is damaged: it does not say what the output is made from",
             code="broken-output",
             path=str(plan_path(output)),
             hint="remove the output, or give another directory with -o",
@@ -61,13 +61,13 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
 
 
 def same_recipe(output: AnyPath, mine: dict[str, Any]) -> bool:
-    """Whether an output was started by a run made of the same, or by none."""
+    """Whether an output was started by a run made from the same, or was not started."""
     theirs = _started(output)
     return theirs is None or _without_paths(theirs) == _without_paths(mine)
 
 
 def _without_paths(identity: dict[str, Any]) -> dict[str, Any]:
-    """Without what decides no byte: places (what lies there counts by its hash) and the limit."""
+    """Leaves out what does not affect the bytes: paths (contents count by hash) and the limit."""
     facts = identity["facts"]
     tokenizer = _without(facts["tokenizer"], "path")
     template = facts["template"] and _without(facts["template"], "name")
@@ -86,7 +86,7 @@ def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
     """Compares with the run that the output was started by.
 
     Raises:
-        RecipeError: That run was made of something else; the error shows the difference.
+        RecipeError: That run was made from something else; the error shows the difference.
     """
     if same_recipe(output, mine):
         return
@@ -99,12 +99,12 @@ def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
         message,
         code="other-recipe",
         path=str(output),
-        hint="give another directory with -o, or add --overwrite to make this one anew",
+        hint="give another directory with -o, or add --overwrite to start this one over",
     )
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """The leaves in which two values differ, one line each: ``recipe.eos: "ensure", now …``."""
+    """The values in which two objects differ, one line each: ``recipe.eos: "ensure", now …``."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = dict.fromkeys([*before, *now])
         return [

@@ -12,7 +12,7 @@ from turnmill.prepare.shard import Tally
 from turnmill.storage.remote import AnyPath
 
 REJECTS_LOOKED_AT_AFTER = 10_000
-"""Rows after which ``max_rejects`` is first looked at."""
+"""Rows after which ``max_rejects`` is first checked."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class RejectLimit:
     """Rejects of the shards that are done, by rule."""
 
     def look(self, tally: Tally, rejected: dict[str, int]) -> None:
-        """Looks once, after the first 10,000 rows."""
+        """Checks once, after the first 10,000 rows."""
         if not self.looked and tally.rows >= REJECTS_LOOKED_AT_AFTER:
             self.looked = True
             rules = dict.fromkeys([*self.finished, *rejected])
@@ -34,7 +34,7 @@ class RejectLimit:
             self._judge(tally, so_far)
 
     def check(self, tally: Tally, rejected: dict[str, int]) -> None:
-        """Looks at the end."""
+        """Checks at the end."""
         self._judge(tally, rejected)
 
     def _judge(self, tally: Tally, rejected: dict[str, int]) -> None:
@@ -51,7 +51,7 @@ class RejectLimit:
 
 
 def refuse_nothing(totals: Totals, inputs: list[str], output: AnyPath) -> None:
-    """Refuses to call a run finished that wrote nothing.
+    """Raises an error if the run wrote nothing.
 
     Raises:
         DataError: There are no rows, or all were rejected.
@@ -74,11 +74,11 @@ def refuse_nothing(totals: Totals, inputs: list[str], output: AnyPath) -> None:
 
 
 def _hints(rejected: dict[str, int], output: AnyPath) -> str:
-    """The commonest reasons, and the flags that would help with them, one line each."""
+    """The most frequent reasons, and the flags that would help, one line each."""
     commonest = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))[:3]
     reasons = ", ".join(f"{rule} ({number:,})" for rule, number in commonest)
     hints = {name: hint for name, *_, hint in _core.rules()}
     help_ = [f"{rule}: {hints[rule]}" for rule, _ in commonest if hints.get(rule)]
     look = "`turnmill show INPUT --source FILE:LINE` shows what becomes of a row"
     listed = f"every rejected row with its reason: {output / 'rejects.parquet'}"
-    return "\n".join([f"the commonest reasons: {reasons}", *help_, look, listed])
+    return "\n".join([f"the most frequent reasons: {reasons}", *help_, look, listed])

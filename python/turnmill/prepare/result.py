@@ -34,29 +34,29 @@ class Run:
     facts: dict[str, Any]
     """Tokenizer, template and stop set."""
     inputs: list[dict[str, Any]]
-    """Each input with its name, format and the schema it was read as."""
+    """The inputs, each with its name, format and schema."""
     format: str
     """The format of the data files: a name of `turnmill.output.formats.FORMATS`."""
     columns: list[str]
     """The columns of the data files."""
     seconds: float
-    """Time of this run; a resumed run counts its own share only."""
+    """Time of this run; a resumed run counts only its own share."""
     bytes_read: int
     """Bytes of text or Arrow data that this run read."""
     shards: int
     shards_reused: int
     """Shards that an earlier run had finished."""
     history: HistoryCost | None = None
-    """What each choice of ``history`` costs on the first rows, where they differ."""
+    """What each choice of ``history`` costs on the first rows, if the choices differ."""
 
     @property
     def rows(self) -> int:
-        """Input rows; always rows written plus rows rejected."""
+        """Number of input rows: rows written plus rows rejected."""
         return self.totals.tally.rows
 
     @property
     def rejected(self) -> dict[str, int]:
-        """Rejected rows by rule, the commonest first."""
+        """Rejected rows by rule, most frequent first."""
         return self.totals.rejected
 
     @property
@@ -74,7 +74,7 @@ class Run:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))
 
     def summary(self, console: Terminal) -> list[str]:
-        """The lines that ``turnmill prepare`` ends with, and that ``print(run)`` prints."""
+        """The closing lines of ``turnmill prepare``, which ``print(run)`` prints."""
         return [
             *_rows(self, console),
             "",
@@ -144,7 +144,7 @@ def _samples(run: Run, console: Terminal) -> list[str]:
 
 
 def _schemas(inputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Each schema with the one file, or the number of files, that has it."""
+    """Each schema with its one file, or the number of its files."""
     names: dict[str, list[str]] = {}
     for read in inputs:
         names.setdefault(read["schema"], []).append(visible(read["name"].rpartition("/")[2]))

@@ -35,14 +35,14 @@ def run(
     resume: bool = True,
     progress: Watcher | None = None,
 ) -> Run:
-    """:func:`turnmill.prepare` with a recipe that is made ready.
+    """:func:`turnmill.prepare` with a recipe that is ready to encode.
 
     Args:
         session: Made from the recipe.
-        inputs: As for :func:`turnmill.prepare`, and so is all that follows.
+        inputs: As for :func:`turnmill.prepare`, like all other arguments.
         output: The output directory.
         threads: Threads to work with; ``None``: all.
-        resume: Whether to go on with an output that was started before.
+        resume: Whether to continue an output that was started before.
         progress: Called after each block of input.
     """
     started, clock = datetime.now(UTC), time.monotonic()

@@ -24,12 +24,12 @@ T = TypeVar("T")
 PREFETCHED_BLOCKS = 3
 UNWRITTEN_OUTPUTS = 3
 EVIDENCE_ROWS = 5
-"""Rows that are named for each rule."""
+"""Number of rows that are recorded for each rule."""
 
 
 @dataclass
 class Tally:
-    """What became of some rows."""
+    """Counts over some rows."""
 
     rows: int = 0
     rejected: int = 0
@@ -37,9 +37,9 @@ class Tally:
     tokens: int = 0
     trained: int = 0
     lost_turns: int = 0
-    """Assistant turns that left so that a sample fits ``max_length``."""
+    """Assistant turns left out so that samples fit ``max_length``."""
     lost_tokens: int = 0
-    """Tokens that left with them."""
+    """Tokens of these turns."""
     bytes: int = 0
     """Bytes of JSON text or of Arrow buffers that were read."""
 
@@ -51,7 +51,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Receipt:
-    """That a shard is done: what it was made of, what is in it, and the hashes of its files."""
+    """The proof that a shard is done: what it was made from, its counts, its files' hashes."""
 
     identity: dict[str, Any]
     tally: Tally
@@ -60,7 +60,7 @@ class Receipt:
     rules: dict[str, int]
     """Every rule that was counted, rejects included."""
     evidence: dict[str, list[dict[str, int | None]]]
-    """The first rows of each rule: row, line, message."""
+    """The first rows of each rule, each with row, line and message."""
     sha256: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Receipt:
 
 
 Watch = Callable[[Tally, int, dict[str, int]], None]
-"""Takes what a block gave, how much of the part it used up, and the shard's rejects by rule."""
+"""Takes the counts of a block, how much of the part it used, and the shard's rejects by rule."""
 
 
 def _unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
@@ -83,7 +83,7 @@ def _unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """What every shard of a run shares."""
+    """What all shards of a run share."""
 
     output: AnyPath
     format: Format
@@ -95,9 +95,9 @@ class ShardSettings:
 
 
 def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Receipt:
-    """Makes one shard: its files appear whole, then its receipt.
+    """Makes one shard. Its files appear whole, then its receipt.
 
-    The bytes written depend on the input's bytes, the recipe and the version of turnmill alone.
+    The bytes written depend only on the input's bytes, the recipe and the version of turnmill.
 
     Args:
         spec: Which shard.
@@ -108,7 +108,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         The receipt, as written beside the files.
 
     Raises:
-        TooManyRejectsError: The watch said so; of the files the rejects so far are there.
+        TooManyRejectsError: The watch raised it. Of the files, only the rejects so far are written.
     """
     files = shard_files(spec.name, settings.format)
     options = ShardOptions.of(
@@ -161,7 +161,7 @@ def _evidence(shard: _core.Shard) -> dict[str, list[dict[str, int | None]]]:
 
 
 def _outputs(spec: ShardSpec, shard: _core.Shard) -> Iterator[tuple[_core.Output, int, int]]:
-    """Each output with the bytes that were read for it and how much of the part they are."""
+    """The outputs, each with the bytes that were read for it and its share of the part."""
     for piece, size, amount in _prefetched(spec.input.pieces(spec.part)):
         with readable_arrow(spec.input.name):
             output = feed(shard, piece)
@@ -188,7 +188,7 @@ def _write(sinks: Sinks, output: _core.Output) -> None:
 
 
 class _End(Generic[T]):
-    """Ends a queue, with the error that ended the other side if there was one."""
+    """Marks the end of a queue, with the error of the other side if there was one."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
@@ -230,7 +230,7 @@ def _prefetched(items: Iterator[T]) -> Iterator[T]:
 
 
 class _WriteBehind(Generic[T]):
-    """Hands items to a thread that consumes them in order; its error surfaces here."""
+    """Hands items to a thread that consumes them in order; its errors are raised here."""
 
     def __init__(self, consume: Callable[[T], None]) -> None:
         self._consume = consume
@@ -251,7 +251,7 @@ class _WriteBehind(Generic[T]):
             raise self._error
 
     def put(self, item: T) -> None:
-        """Queues ``item``; waits while too many are unwritten."""
+        """Queues ``item``; waits while too many items are unwritten."""
         if self._error is not None:
             raise self._error
         self._queue.put(item)

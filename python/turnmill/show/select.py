@@ -83,7 +83,7 @@ def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> list[RowView]:
             )
         )
     if not views:
-        hint = "rows count from 0 and lines from 1; blank lines are no rows"
+        hint = "rows count from 0 and lines from 1; blank lines are not rows"
         raise DataError(
             "the input holds no such row", code="no-such-row", path=inputs[0].name, hint=hint
         )

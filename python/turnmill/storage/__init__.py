@@ -1,5 +1,5 @@
 """Files that appear whole or not at all, in a local directory or behind a URI."""
 
 STAGING = ".turnmill"
-"""Directory inside an output for the plan, receipts and rejects of single shards; where it is,
-turnmill wrote."""
+"""Directory inside an output for the plan, receipts and rejects of single shards. It marks a
+directory as written by turnmill."""

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all.
 
 A file is written under a temporary name in its own directory, synced, renamed, and the directory
-synced; outputs behind a URI have their own ways (:mod:`turnmill.storage.remote`). A process killed
+synced; for outputs behind a URI see :mod:`turnmill.storage.remote`. A process killed
 at any point leaves at most a temporary file, which the next run removes.
 """
 
@@ -27,12 +27,12 @@ from turnmill.storage.remote import AnyPath, RemotePath
 TEMPORARY_PREFIX = ".tmp-"
 _READ_BYTES = 1 << 20
 _PIECE_BYTES = 256 << 10
-"""How much is hashed and written at a time: the cache of a core still holds it when it is copied,
+"""How much is hashed and written at a time. This much is still in a core's cache when it is copied,
 which halves the time of both."""
 
 
 class HashingFile(io.RawIOBase):
-    """A file being written: counts and hashes its bytes, and names itself in every error."""
+    """A file being written. Counts and hashes its bytes, and adds its name to every error."""
 
     def __init__(self, raw: Any, path: AnyPath) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class HashingFile(io.RawIOBase):
         self._abandoned = False
 
     def abandon(self) -> None:
-        """Ignores what is written from now on: a dropped writer still ends its file."""
+        """Ignores further writes: a discarded writer still writes the end of its file."""
         self._abandoned = True
 
     def writable(self) -> bool:
@@ -81,7 +81,7 @@ class HashingFile(io.RawIOBase):
 
 @contextlib.contextmanager
 def whole_file(path: AnyPath) -> Iterator[HashingFile]:
-    """Opens ``path`` for writing; the file appears when the block ends without an error.
+    """Opens ``path`` for writing. The file appears when the block ends without an error.
 
     Raises:
         OSError: The file cannot be written; the error names ``path``.
@@ -106,7 +106,7 @@ def whole_file(path: AnyPath) -> Iterator[HashingFile]:
 
 
 def _reveal(temporary: AnyPath, path: AnyPath) -> None:
-    """Gives a file that is written its name, for good."""
+    """Gives a finished file its final name, durably."""
     if isinstance(path, RemotePath) and isinstance(temporary, RemotePath):
         temporary.replace(path)
     elif isinstance(path, Path) and isinstance(temporary, Path):
@@ -127,7 +127,7 @@ def write_json(path: AnyPath, value: Any) -> str:
 
 
 def read_json(path: AnyPath) -> Any | None:
-    """The value of a JSON file, or ``None`` where there is no such file.
+    """The value of a JSON file, or ``None`` if there is no such file.
 
     Raises:
         DataError: The file is damaged.
@@ -171,13 +171,13 @@ def sync_directory(path: Path) -> None:
 
 
 def remove_temporary_files(directory: AnyPath) -> None:
-    """Removes what a killed run left behind. Only for the holder of the lock."""
+    """Removes temporary files of a killed run. Only for the holder of the lock."""
     for path in directory.glob(TEMPORARY_PREFIX + "*"):
         path.unlink(missing_ok=True)
 
 
 def with_path(error: OSError, path: AnyPath) -> OSError:
-    """``error`` as it is, with the path it concerns if it names none."""
+    """``error`` itself, with the path added if it names none."""
     if error.filename is not None and TEMPORARY_PREFIX not in str(error.filename):
         return error
     if error.errno is None:
@@ -187,7 +187,7 @@ def with_path(error: OSError, path: AnyPath) -> OSError:
 
 @contextlib.contextmanager
 def lock(path: AnyPath) -> Iterator[None]:
-    """Holds a directory against a second runner, where it is a local one.
+    """Locks a local directory against a second run.
 
     Raises:
         TurnmillError: Another process holds it.

@@ -1,7 +1,7 @@
-"""Outputs that are no local directory: any file system that pyarrow opens by URI.
+"""Outputs that are not a local directory: any file system that pyarrow opens by URI.
 
 A file is written under a temporary name and moved, as on a disk. Object stores have no rename:
-there a move is a copy by the server, which shows the whole object at once, and a deletion. Nothing
+there a move is a copy by the server, after which the object appears whole, and a deletion. Nothing
 locks such an output, so two runs must not write to one at the same time.
 """
 
@@ -25,7 +25,7 @@ _WRITE_BUFFER = 1 << 20
 
 @dataclass(frozen=True)
 class RemotePath:
-    """A file or directory behind a URI, with what is used here of :class:`pathlib.Path`."""
+    """A file or directory behind a URI, with those methods of :class:`pathlib.Path` that are used."""
 
     filesystem: fs.FileSystem = field(compare=False, repr=False)
     inner: str
@@ -55,7 +55,7 @@ class RemotePath:
         return replace(self, inner=self.inner.rpartition("/")[0], uri=self.uri.rpartition("/")[0])
 
     def with_name(self, name: str) -> RemotePath:
-        """Another name in the same directory."""
+        """The path with another name in the same directory."""
         return self.parent / name
 
     def exists(self) -> bool:
@@ -74,12 +74,12 @@ class RemotePath:
         return self.filesystem.get_file_info(self.inner).type
 
     def iterdir(self) -> Iterator[RemotePath]:
-        """What the directory holds, by name; nothing where there is none."""
+        """The contents of the directory, by name; nothing if it does not exist."""
         found = self.filesystem.get_file_info(fs.FileSelector(self.inner, allow_not_found=True))
         yield from (self / name for name in sorted(info.base_name for info in found))
 
     def glob(self, pattern: str) -> Iterator[RemotePath]:
-        """What the directory holds whose name matches ``pattern``."""
+        """The contents of the directory whose names match ``pattern``."""
         return (path for path in self.iterdir() if fnmatch.fnmatchcase(path.name, pattern))
 
     def open(self, mode: str, buffering: int = -1) -> Any:  # noqa: ARG002 - as Path.open
@@ -103,11 +103,11 @@ class RemotePath:
             self.filesystem.delete_file(self.inner)
 
     def replace(self, target: RemotePath) -> None:
-        """Moves the file; ``target`` is there whole, or as it was."""
+        """Moves the file. ``target`` is replaced as a whole or not at all."""
         self.filesystem.move(self.inner, target.inner)
 
     def mkdir(self, *, parents: bool = False, exist_ok: bool = True) -> None:  # noqa: ARG002
-        """Makes the directory, where the store knows any."""
+        """Makes the directory, if the store has directories."""
         self.filesystem.create_dir(self.inner, recursive=parents)
 
 

@@ -15,7 +15,7 @@ FORMATS: dict[str, Format] = {format_.name: format_ for format_ in (_ARROW, _PAR
 
 
 def default_format(output: AnyPath) -> Format:
-    """Trainers map local files; over a network smaller ones are worth more."""
+    """The default: trainers map local files; over a network, smaller files matter more."""
     return _PARQUET if isinstance(output, RemotePath) else _ARROW
 
 

@@ -24,7 +24,7 @@ class Arrow:
         return writer
 
     def read(self, path: AnyPath) -> pa.Table:
-        """The samples, mapped into memory where the file is a local one."""
+        """The samples, mapped into memory if the file is local."""
         file = pa.memory_map(str(path)) if isinstance(path, Path) else path.open("rb")
         with file:
             return pa.ipc.open_stream(file).read_all()

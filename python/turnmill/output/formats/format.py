@@ -1,4 +1,4 @@
-"""What the format of the data files has to say."""
+"""What a format of the data files must define."""
 
 from __future__ import annotations
 
