@@ -107,7 +107,7 @@ def _by_count(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
-    """Exact percentiles: the smallest length that at least this per cent of samples do not exceed."""
+    """Exact percentiles: the smallest length that at least this per cent do not exceed."""
     histogram = np.zeros(0, np.int64)
     for path in indexes:
         for chunk in read_table(path, ["length"])["length"].chunks:
