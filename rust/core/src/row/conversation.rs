@@ -1,5 +1,6 @@
 //! A conversation becomes one sample: the stages, in order.
 
+use super::account::account;
 use super::draft::Draft;
 use super::encode::encode;
 use super::findings::RowFindings;
@@ -43,6 +44,7 @@ pub(crate) fn draft<'a>(
         backend,
         shorter,
         ids: spare,
+        ledger,
         ..
     } = scratch;
     let conversation = &part.conversation;
@@ -50,6 +52,7 @@ pub(crate) fn draft<'a>(
     let end = conversation.messages.len();
     render(template, conversation, end, arena, rendered)?;
     let policy = judge(plan, part, rendered, shorter, arena, findings)?;
+    account(&policy, rendered, ledger, findings)?;
     locate(&policy, rendered, located, findings)?;
     encode(plan, &rendered.text, located, &mut **backend, encoding)?;
     if let Some(length) = plan.exceeding(encoding.ids.len()) {

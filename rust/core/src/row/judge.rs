@@ -5,10 +5,9 @@ use super::part::Part;
 use super::policy::Policy;
 use super::{Refusal, history};
 use crate::chat::Message;
-use crate::recipe::SpecialInContent;
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
-use crate::template::{Field, Origin, Rendered};
+use crate::template::Rendered;
 use crate::value::{Arena, Value};
 
 /// Judges a render: may earlier turns be trained, and is every trained turn printed?
@@ -23,7 +22,6 @@ pub(super) fn judge<'p, 'a>(
     let from = history::judge(plan, part, rendered, shorter, arena, findings)?;
     let policy = Policy::new(plan, &part.conversation, from);
     require_spans(&policy, rendered)?;
-    require_tool_calls(&policy, rendered, findings)?;
     Ok(policy)
 }
 
@@ -46,31 +44,6 @@ fn require_spans(policy: &Policy<'_, '_>, rendered: &Rendered) -> Result<(), Rej
     Ok(())
 }
 
-/// A trained turn without its tool calls would teach the model to stop instead of calling. In exact
-/// mode, where ids must equal those of transformers, it is only counted.
-fn require_tool_calls(
-    policy: &Policy<'_, '_>,
-    rendered: &Rendered,
-    findings: &mut RowFindings,
-) -> Result<(), Reject> {
-    for index in policy.conversation.turns() {
-        let message = &policy.conversation.messages[index];
-        let index = index as u32;
-        let loses = has_tool_calls(message)
-            && policy.weight(index) > 0.0
-            && !prints_tool_calls(rendered, index);
-        if !loses {
-            continue;
-        }
-        if policy.plan.recipe.special_in_content != SpecialInContent::Parse {
-            let reason = "the template does not print the tool calls of this turn";
-            return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
-        }
-        findings.counts.add(Rule::TurnLost, 1);
-    }
-    Ok(())
-}
-
 /// Whether the message calls tools.
 pub(super) fn has_tool_calls(message: &Message<'_>) -> bool {
     match message.fields.get_some("tool_calls") {
@@ -78,13 +51,4 @@ pub(super) fn has_tool_calls(message: &Message<'_>) -> bool {
         Some(calls) => calls != Value::Null,
         None => false,
     }
-}
-
-/// Whether the render holds any text of the message's tool calls.
-fn prints_tool_calls(rendered: &Rendered, message: u32) -> bool {
-    let calls = Origin::Message {
-        index: message,
-        field: Field::ToolCalls,
-    };
-    rendered.pieces.iter().any(|piece| piece.origin == calls)
 }

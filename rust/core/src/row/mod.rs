@@ -1,9 +1,10 @@
 //! One row: a conversation, a completion or a document becomes samples.
 //!
 //! ```text
-//! conversation ─ render ─ judge ─ locate ─ encode ─ label ─ verify ─ samples
-//!                  │        │       │        │        │        │
-//!               Rendered  Policy  Located Encoding Labelled  Reject or nothing
+//! conversation ─ render ─ judge ─ account ─ locate ─ encode ─ label ─ verify ─ samples
+//!                  │        │       │         │        │        │        │
+//!               Rendered  Policy  Reject    Located Encoding Labelled  Reject
+//!                                or nothing                            or nothing
 //! ```
 //!
 //! Each stage is a function in the module of the same name. It takes the plan and the results of
@@ -12,6 +13,7 @@
 //! finished sample goes into [`Samples`]: the only one of its row, one of several from [`expand`],
 //! a shorter one from [`over_length`], or a part of a document.
 
+mod account;
 mod completion;
 pub mod content_rules;
 pub mod contract;

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use super::account::Ledger;
 use super::replay::Player;
 use crate::setup::plan::Plan;
 use crate::template::Rendered;
@@ -12,6 +13,8 @@ pub(crate) struct Scratch {
     pub(crate) backend: Box<dyn Any + Send>,
     /// Shorter renders of a conversation, to compare with.
     pub(crate) shorter: Rendered,
+    /// Bytes of a render by message.
+    pub(crate) ledger: Ledger,
     /// Ids while others are inserted.
     pub(crate) ids: Vec<u32>,
     /// Replays samples, where a check asks for it.
@@ -23,6 +26,7 @@ impl Scratch {
         Self {
             backend: plan.backend.scratch(),
             shorter: Rendered::default(),
+            ledger: Ledger::default(),
             ids: Vec::new(),
             player: None,
         }

@@ -155,10 +155,26 @@ rules! {
         cure "Read the reason; role_order = trim helps where a template refuses a leading answer."
         hint "try --role-order trim, or another --template";
     TurnLost "turn-lost" Error
-        means "The template prints fewer assistant turns than the row has"
-        cause "The template leaves assistant messages out without saying so."
+        means "The template does not print an assistant turn, or a part of what it says"
+        cause "The template leaves assistant messages, or their tool calls, out without saying so."
         cure "Use the model's current template, or one that prints every turn."
         hint "the template leaves turns out: try another --template";
+    MessageLost "message-lost" Error
+        means "The template does not print the text of a message, or prints only a part of it"
+        cause "The template has no place for a message of this role, or for this order of roles: \
+               an instruction or a tool's result is in the data and not in the text, and the model \
+               is trained on answers to something that it does not see."
+        cure "Use a template that prints it, or leave such rows out."
+        hint "the template leaves messages out: try another --template";
+    ToolsLost "tools-lost" Warning
+        means "The template does not print the tools of the row"
+        cause "The template knows no tools, or prints them only where a user speaks last: the model \
+               learns calls without having seen what it can call."
+        cure "Use the model's template for tools, or keep it where tools are not to be learned.";
+    FieldLost "field-lost" Info
+        means "The template does not print a field of a message that says something, such as its name"
+        cause "Most templates print no names and no refusals."
+        cure "Nothing, where the model need not see it; else write it into the content.";
     ReasoningDropped "reasoning-dropped" Warning
         means "The template leaves reasoning of the row out"
         cause "Templates of reasoning models leave earlier reasoning out of the history."

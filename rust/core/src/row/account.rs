@@ -1,0 +1,333 @@
+//! Is everything that the row says in the text?
+//!
+//! Equality with transformers does not answer this: a template that leaves a message out leaves it
+//! out there too. The engine knows which message and field each byte of a render came from, so for
+//! contents it is enough to count bytes; only where fewer were printed than the row has are they
+//! looked at. Tool calls are values: of those, each name and each argument is searched for in the
+//! text that came from the calls of their message.
+
+use memchr::memmem;
+
+use super::findings::RowFindings;
+use super::policy::Policy;
+use crate::chat::{Conversation, Message};
+use crate::recipe::SpecialInContent;
+use crate::rules::{Reject, Rule, Severity};
+use crate::template::{Field, Origin, Rendered};
+use crate::value::{Map, Value};
+
+/// Names what the render of a part does not say. An assistant's or anybody's text that is lost
+/// rejects the row; lost tools and names are counted. Where the ids have to be those of
+/// transformers, all of it is counted.
+pub(super) fn account(
+    policy: &Policy<'_, '_>,
+    rendered: &Rendered,
+    ledger: &mut Ledger,
+    findings: &mut RowFindings,
+) -> Result<(), Reject> {
+    let exact = policy.plan.recipe.special_in_content == SpecialInContent::Parse;
+    for loss in ledger.losses(policy.conversation, rendered) {
+        let rule = loss.rule(policy.conversation);
+        if rule.severity() == Severity::Error && !exact {
+            return Err(loss.reject(rule));
+        }
+        findings
+            .counts
+            .add_at(rule, loss.message.unwrap_or(0), || loss.what);
+    }
+    Ok(())
+}
+
+/// Something the row says that its render does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// The message, from 0; none for the tools of the row.
+    pub(crate) message: Option<u32>,
+    /// Which part of it.
+    pub(crate) part: LostPart,
+    /// What exactly, for the reason or the evidence.
+    pub(crate) what: String,
+}
+
+/// The part of a row that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LostPart {
+    /// The content of a message, whole or in part.
+    Content,
+    /// A tool call, its name or one of its arguments.
+    ToolCall,
+    /// A definition in `tools`.
+    Tool,
+    /// A key of a message that carries meaning, such as `name`.
+    Key,
+}
+
+/// Keys of messages whose text matters to a reader; the others are plumbing (`id`,
+/// `tool_call_id`) or have a place of their own (`content`, `tool_calls`, reasoning).
+const MEANINGFUL_KEYS: [&str; 4] = ["name", "refusal", "function_call", "reasoning_details"];
+
+/// Bytes of the render that came from each part of one message.
+#[derive(Clone, Copy, Debug, Default)]
+struct Printed {
+    content: usize,
+    reasoning: usize,
+    calls: usize,
+    other: usize,
+}
+
+/// Memory of the accounting, reused from row to row.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    printed: Vec<Printed>,
+    text: String,
+}
+
+impl Ledger {
+    /// What the conversation says and the render does not, in the order of the messages. The
+    /// first of each part of a message is enough.
+    pub(crate) fn losses(
+        &mut self,
+        conversation: &Conversation<'_>,
+        rendered: &Rendered,
+    ) -> Vec<Loss> {
+        self.count(conversation.messages.len(), rendered);
+        let mut losses = Vec::new();
+        for (index, message) in conversation.messages.iter().enumerate() {
+            let printed = self.printed[index];
+            let index = index as u32;
+            if let Some(what) = self.lost_content(message, index, printed, rendered) {
+                losses.push(Loss::of(index, LostPart::Content, what));
+            }
+            if let Some(what) = self.lost_call(message, index, printed, rendered) {
+                losses.push(Loss::of(index, LostPart::ToolCall, what));
+            }
+            if printed.other == 0
+                && let Some(key) = meaningful_key(message.fields)
+            {
+                losses.push(Loss::of(index, LostPart::Key, key.to_owned()));
+            }
+        }
+        losses.extend(self.lost_tool(conversation.tools, rendered));
+        losses
+    }
+
+    /// Bytes by message and field.
+    fn count(&mut self, messages: usize, rendered: &Rendered) {
+        self.printed.clear();
+        self.printed.resize(messages, Printed::default());
+        for run in rendered.runs() {
+            let length = (run.end - run.start) as usize;
+            let Origin::Message { index, field } = run.origin else {
+                continue;
+            };
+            let Some(printed) = self.printed.get_mut(index as usize) else {
+                continue;
+            };
+            match field {
+                Field::Content => printed.content += length,
+                Field::Reasoning => printed.reasoning += length,
+                Field::ToolCalls => printed.calls += length,
+                Field::Other => printed.other += length,
+                Field::Role => {}
+            }
+        }
+    }
+
+    /// The first text of the content that is not in the render.
+    fn lost_content(
+        &mut self,
+        message: &Message<'_>,
+        index: u32,
+        printed: Printed,
+        rendered: &Rendered,
+    ) -> Option<String> {
+        let content = message.fields.get_some("content")?;
+        match content {
+            Value::Str(text) => {
+                // Templates strip contents, and read reasoning out of them into its own place.
+                let expected = text.trim().len();
+                if printed.content + printed.reasoning >= expected {
+                    return None;
+                }
+                let whole = printed.content + printed.reasoning == 0;
+                if whole {
+                    return Some("its content".to_owned());
+                }
+                // Reasoning that leaves an answer has rules of its own.
+                if message.role == "assistant" && text.contains("</think>") {
+                    return None;
+                }
+                self.gather(index, Field::Content, rendered);
+                let lost = signs(text) > signs(&self.text);
+                lost.then(|| "a part of its content".to_owned())
+            }
+            Value::List(parts) => {
+                let mut texts = parts
+                    .iter()
+                    .filter_map(|part| part.as_map()?.get("text")?.as_str());
+                let expected: usize = texts.clone().map(|text| text.trim().len()).sum();
+                if printed.content + printed.reasoning >= expected {
+                    return None;
+                }
+                self.gather(index, Field::Content, rendered);
+                let gathered = &self.text;
+                let lost = texts.find(|text| !holds(gathered, text))?;
+                Some(format!("the text part {:?}", excerpt(lost)))
+            }
+            // A tool's result may be any value.
+            other => {
+                self.gather(index, Field::Content, rendered);
+                first_lost_leaf(other, &self.text)
+                    .map(|leaf| format!("{:?} of its content", excerpt(&leaf)))
+            }
+        }
+    }
+
+    /// The first name or argument of the message's calls that is not in the render.
+    fn lost_call(
+        &mut self,
+        message: &Message<'_>,
+        index: u32,
+        printed: Printed,
+        rendered: &Rendered,
+    ) -> Option<String> {
+        let calls = message.fields.get_some("tool_calls")?.as_list()?;
+        if calls.is_empty() {
+            return None;
+        }
+        if printed.calls == 0 {
+            return Some("its tool calls".to_owned());
+        }
+        self.gather(index, Field::ToolCalls, rendered);
+        calls.iter().find_map(|call| {
+            let call = call.as_map()?;
+            let function = call.get("function").and_then(Value::as_map).unwrap_or(call);
+            let name = function
+                .get("name")
+                .and_then(|name| first_lost_leaf(name, &self.text));
+            let argument = || first_lost_leaf(function.get("arguments")?, &self.text);
+            let leaf = name.or_else(argument)?;
+            Some(format!("{:?} of its tool calls", excerpt(&leaf)))
+        })
+    }
+
+    /// The first tool whose name the render does not hold.
+    fn lost_tool(&mut self, tools: Option<Value<'_>>, rendered: &Rendered) -> Option<Loss> {
+        let tools = tools?.as_list()?;
+        let name = |tool: &Value<'_>| {
+            let tool = tool.as_map()?;
+            let function = tool.get("function").and_then(Value::as_map).unwrap_or(tool);
+            Some(function.get("name")?.as_str()?.to_owned())
+        };
+        let mut names = tools.iter().filter_map(name).peekable();
+        names.peek()?;
+        self.text.clear();
+        for run in rendered.runs().filter(|run| run.origin == Origin::Variable) {
+            self.text
+                .push_str(&rendered.text[run.start as usize..run.end as usize]);
+        }
+        let lost = names.find(|name| !holds(&self.text, name))?;
+        Some(Loss {
+            message: None,
+            part: LostPart::Tool,
+            what: format!("the tool {lost:?}"),
+        })
+    }
+
+    /// The text of the render that came from one field of one message.
+    fn gather(&mut self, message: u32, wanted: Field, rendered: &Rendered) {
+        self.text.clear();
+        let origin = Origin::Message {
+            index: message,
+            field: wanted,
+        };
+        for run in rendered.runs().filter(|run| run.origin == origin) {
+            self.text
+                .push_str(&rendered.text[run.start as usize..run.end as usize]);
+        }
+    }
+}
+
+impl Loss {
+    fn rule(&self, conversation: &Conversation<'_>) -> Rule {
+        let message = self
+            .message
+            .and_then(|index| conversation.messages.get(index as usize));
+        match self.part {
+            LostPart::Content if message.is_some_and(Message::is_turn) => Rule::TurnLost,
+            LostPart::Content => Rule::MessageLost,
+            LostPart::ToolCall => Rule::TurnLost,
+            LostPart::Tool => Rule::ToolsLost,
+            LostPart::Key => Rule::FieldLost,
+        }
+    }
+
+    fn reject(&self, rule: Rule) -> Reject {
+        let reject = Reject::new(rule, format!("the template does not print {}", self.what));
+        match self.message {
+            Some(message) => reject.at_message(message),
+            None => reject,
+        }
+    }
+
+    fn of(message: u32, part: LostPart, what: String) -> Self {
+        Self {
+            message: Some(message),
+            part,
+            what,
+        }
+    }
+}
+
+/// The first key of a message that carries meaning.
+fn meaningful_key(fields: Map<'_>) -> Option<&str> {
+    let says = |value: Value<'_>| !matches!(value, Value::Str("") | Value::List([]));
+    // The name in a tool's result says which call it answers.
+    let answers = fields.get("role") == Some(Value::Str("tool"));
+    let mut keys = MEANINGFUL_KEYS.into_iter();
+    keys.find(|key| !(answers && *key == "name") && fields.get_some(key).is_some_and(says))
+}
+
+/// How many bytes of a text are not white space.
+fn signs(text: &str) -> usize {
+    text.split_whitespace().map(str::len).sum()
+}
+
+/// The first string or whole number inside a value that `text` does not hold.
+fn first_lost_leaf(value: Value<'_>, text: &str) -> Option<String> {
+    match value {
+        Value::Str(leaf) => (!holds(text, leaf)).then(|| leaf.to_owned()),
+        Value::Int(number) => {
+            let digits = number.to_string();
+            (!holds(text, &digits)).then_some(digits)
+        }
+        Value::BigInt(digits) => (!holds(text, digits)).then(|| digits.to_owned()),
+        Value::List(items) => items.iter().find_map(|item| first_lost_leaf(*item, text)),
+        Value::Map(map) => map.iter().find_map(|(_, item)| first_lost_leaf(item, text)),
+        // Templates spell these in their own way: `None`, `1e3`.
+        Value::Null | Value::Bool(_) | Value::Float(_) => None,
+    }
+}
+
+/// Whether `text` holds a leaf as it is, or as JSON or Python would write it: between escapes each
+/// run of ASCII letters and digits stands as it is, and other letters are `\u` escapes.
+fn holds(text: &str, leaf: &str) -> bool {
+    let leaf = leaf.trim();
+    let has = |part: &str| memmem::find(text.as_bytes(), part.as_bytes()).is_some();
+    if has(leaf) {
+        return true;
+    }
+    let mut runs = leaf.split(|sign: char| !sign.is_ascii_alphanumeric());
+    let may_be_escaped = leaf.contains(|sign: char| !sign.is_ascii_alphanumeric());
+    may_be_escaped && runs.all(has) && (leaf.is_ascii() || has("\\u"))
+}
+
+/// The start of a text, for a message.
+fn excerpt(text: &str) -> &str {
+    const MOST: usize = 40;
+    let end = text
+        .char_indices()
+        .nth(MOST)
+        .map_or(text.len(), |(at, _)| at);
+    &text[..end]
+}
