@@ -207,6 +207,24 @@ CASES["turn-lost"] = pair(
     "{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
 )
+BARE = (
+    "{% for message in messages %}{% if message.role != 'system' %}"
+    "{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""A template without a system message, tools or names."""
+CASES["message-lost"] = pair(
+    broken={"messages": [{"role": "system", "content": "Be brief."}, *GOOD["messages"]]},
+    template=BARE,
+)
+CASES["tools-lost"] = pair(
+    broken={**GOOD, "tools": [{"type": "function", "function": {"name": "add"}}]}, template=BARE
+)
+CASES["field-lost"] = pair(
+    broken={"messages": [{**GOOD["messages"][0], "name": "Ann"}, *GOOD["messages"][1:]]},
+    template=BARE,
+)
 CASES["reasoning-dropped"] = pair(
     broken=REASONED,
     template=templated(
