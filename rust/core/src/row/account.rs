@@ -151,7 +151,7 @@ impl Ledger {
                 }
                 let whole = printed.content + printed.reasoning == 0;
                 if whole {
-                    return Some("its content".to_owned());
+                    return Some("the content of this message".to_owned());
                 }
                 // Reasoning that leaves an answer has rules of its own.
                 if message.role == "assistant" && text.contains("</think>") {
@@ -159,7 +159,7 @@ impl Ledger {
                 }
                 self.gather(index, Field::Content, rendered);
                 let lost = signs(text) > signs(&self.text);
-                lost.then(|| "a part of its content".to_owned())
+                lost.then(|| "a part of the content of this message".to_owned())
             }
             Value::List(parts) => {
                 let mut texts = parts
@@ -172,13 +172,13 @@ impl Ledger {
                 self.gather(index, Field::Content, rendered);
                 let gathered = &self.text;
                 let lost = texts.find(|text| !holds(gathered, text))?;
-                Some(format!("the text part {:?}", excerpt(lost)))
+                Some(format!("the text part {:?} of this message", excerpt(lost)))
             }
             // A tool's result may be any value.
             other => {
                 self.gather(index, Field::Content, rendered);
                 first_lost_leaf(other, &self.text)
-                    .map(|leaf| format!("{:?} of its content", excerpt(&leaf)))
+                    .map(|leaf| format!("{:?} of the content of this message", excerpt(&leaf)))
             }
         }
     }
@@ -196,7 +196,7 @@ impl Ledger {
             return None;
         }
         if printed.calls == 0 {
-            return Some("its tool calls".to_owned());
+            return Some("the tool calls of this turn".to_owned());
         }
         self.gather(index, Field::ToolCalls, rendered);
         calls.iter().find_map(|call| {
@@ -207,7 +207,10 @@ impl Ledger {
                 .and_then(|name| first_lost_leaf(name, &self.text));
             let argument = || first_lost_leaf(function.get("arguments")?, &self.text);
             let leaf = name.or_else(argument)?;
-            Some(format!("{:?} of its tool calls", excerpt(&leaf)))
+            Some(format!(
+                "{:?} of the tool calls of this turn",
+                excerpt(&leaf)
+            ))
         })
     }
 
