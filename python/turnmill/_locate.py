@@ -72,7 +72,7 @@ def _from_caches(model: str) -> Path:
     for directory in _cached(model):
         if (directory / FILE).exists():
             return directory
-    message = f"{model!r} is no directory here, and no model in a cache of this machine"
+    message = f"{model!r} is neither a directory here nor a model in a cache of this machine"
     raise TokenizerError(
         message,
         code="tokenizer-not-found",

@@ -202,10 +202,10 @@ def test_json_lines_with_a_broken_line(tmp_path):
 @pytest.mark.parametrize(
     ("line", "note"),
     [
-        ('{"input_ids": "abc", "labels": [1]}', "`input_ids` is no list of integers"),
-        ('{"input_ids": [1, "2"], "labels": [1, 2]}', "`input_ids` is no list of integers"),
-        ('{"input_ids": [1], "labels": 1}', "`labels` is no list of integers"),
-        ("[1, 2]", "the row is no object"),
+        ('{"input_ids": "abc", "labels": [1]}', "`input_ids` is not a list of integers"),
+        ('{"input_ids": [1, "2"], "labels": [1, 2]}', "`input_ids` is not a list of integers"),
+        ('{"input_ids": [1], "labels": 1}', "`labels` is not a list of integers"),
+        ("[1, 2]", "the row is not an object"),
     ],
 )
 def test_json_that_is_no_tokenized_row_is_named_and_ends_nothing(tmp_path, line, note):

@@ -78,7 +78,7 @@ def test_rows_in_memory() -> None:
 
 
 def test_one_row_is_no_list_of_rows() -> None:
-    with pytest.raises(DataError, match="one dict is no list of rows") as raised:
+    with pytest.raises(DataError, match="one dict is not a list of rows") as raised:
         run(rows(1)[0])
     assert "give [row]" in str(raised.value.hint)
 

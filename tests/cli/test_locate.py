@@ -55,7 +55,7 @@ def test_the_modelscope_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
 
 
 def test_a_model_that_is_not_there_says_how_to_get_it() -> None:
-    with pytest.raises(TokenizerError, match="'Qwen/Qwen3-8B' is no directory") as e:
+    with pytest.raises(TokenizerError, match="'Qwen/Qwen3-8B' is neither a directory") as e:
         locate_tokenizer("Qwen/Qwen3-8B")
     assert e.value.hint == (
         "get it with: hf download Qwen/Qwen3-8B --include '*.json' '*.jinja'; "

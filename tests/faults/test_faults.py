@@ -107,7 +107,7 @@ def test_a_model_that_is_not_on_this_machine() -> None:
     Path("a.jsonl").write_bytes(lines(3))
     said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "some/model", code=2)
     assert said.startswith(
-        "error: 'some/model' is no directory here, and no model in a cache of this machine\n"
+        "error: 'some/model' is neither a directory here nor a model in a cache of this machine\n"
         "hint: get it with: hf download some/model "
     )
     assert not Path("out").exists()
@@ -228,7 +228,7 @@ def test_a_parquet_file_whose_text_is_not_utf8() -> None:
 def test_a_file_of_an_unknown_kind() -> None:
     Path("a.csv").write_text("instruction,output\nHi,Hello\n")
     assert prepare_says("a.csv") == (
-        "error: the file starts with 'i': this is no format turnmill reads\n"
+        "error: the file starts with 'i': turnmill does not read this format\n"
         "  at a.csv\n"
         "hint: turnmill reads JSON Lines, JSON arrays, gzip and zstd of both, Parquet and Arrow IPC"
         "\n"

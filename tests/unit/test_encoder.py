@@ -91,8 +91,8 @@ def test_every_kind_of_rows_gives_the_same(
 @pytest.mark.parametrize(
     ("rows", "what", "hint"),
     [
-        (DOCUMENTS[0], "one dict is no list of rows", "give [row]"),
-        (5, "an object of type int is no input", "a list of dicts"),
+        (DOCUMENTS[0], "one dict is not a list of rows", "give [row]"),
+        (5, "an object of type int is not an input", "a list of dicts"),
         (pd.Series([1]), "an object of type Series holds no rows", "an Arrow table"),
         (
             [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}],

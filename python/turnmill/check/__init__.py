@@ -1,6 +1,6 @@
-"""Finds what is wrong in training data, by rule: tokenized by anybody, or raw conversations.
+"""Finds what is wrong in training data, by rule: raw conversations, or data tokenized by any tool.
 
-What the functions need is imported in them: `turnmill --help` is not to wait for it.
+Functions import what they need, so that `turnmill --help` is fast.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check(
 ) -> Findings:
     """Checks data by every rule; see ``docs/rules.md`` for the list.
 
-    Rows with ``input_ids`` (or ``tokens``) are tokenized data, whoever made them: what is trained
+    Rows with ``input_ids`` (or ``tokens``) are tokenized data, from any tool: what is trained
     is read from ``labels``, ``loss_mask``, ``completion_mask`` or ``assistant_masks``, documents
     of packed rows from ``seq_lengths``, ``position_ids`` or ``attention_mask``. Other rows are
     conversations: they are encoded with the recipe, and what that finds is listed.
@@ -51,11 +51,11 @@ def check(
             of the tokenizer's ``generation_config.json``, else its eos.
         serving: The directory of the model that will be served: its stop set and template are
             compared with the data's.
-        template: The chat template of tokenized data, as source, where it is not the tokenizer's.
-        max_length: The length that rows were cut at; by default the longest row, where it looks
-            like a limit.
+        template: The chat template of tokenized data, as source, if it is not the tokenizer's.
+        max_length: The length at which rows were cut; by default that of the longest row, if it
+            looks like a limit.
         response_marker: The text that the trainer searches for to find where an answer starts.
-        ignore_label: A label that means untrained besides -100, such as 0.
+        ignore_label: A label that means untrained, besides -100, such as 0.
         recipe: How raw conversations are to be encoded.
         max_rates: Rules with the share of rows up to which they are accepted.
         evidence: How many places are kept for each rule.
@@ -92,7 +92,7 @@ def check_batch(
 ) -> Findings:
     """Checks one collated batch as the trainer really sees it.
 
-    Catches what no look at the data set can: a collator that masks the terminator because it is
+    Finds what cannot be seen in the data set: a collator that masks the terminator because it is
     the pad token, rows that were cut, document boundaries that were lost.
 
     Args:
@@ -100,7 +100,7 @@ def check_batch(
             framework, numpy arrays or lists.
         tokenizer: As in `check`; a Hugging Face tokenizer works through its ``name_or_path``.
         stop: As in `check`.
-        max_length: The length that the trainer cuts at, if it does.
+        max_length: The length at which the trainer cuts, if it does.
     """
     from turnmill.check.collated import table_of
 

@@ -13,20 +13,20 @@ from turnmill.errors import DataError
 
 
 def table_of(batch: Any) -> pa.Table:
-    """The known columns of a batch, one list for each row.
+    """The known columns of a batch, with one list for each row.
 
     Columns of other shapes, such as attention masks of four dimensions, are left out.
 
     Raises:
-        DataError: The batch has no ``input_ids``, labels that are ``None``, a column that holds
-            no numbers, or columns of different numbers of rows.
+        DataError: The batch has no ``input_ids``, labels that are ``None``, a column without
+            numbers, or columns of different numbers of rows.
     """
     if not isinstance(batch, Mapping) and hasattr(batch, "data"):
         batch = batch.data
     if isinstance(batch, list | tuple) and batch and isinstance(batch[0], Mapping):
         batch = {name: [row.get(name) for row in batch] for name in batch[0]}
     if not isinstance(batch, Mapping):
-        message = f"an object of type {type(batch).__name__} is no batch"
+        message = f"an object of type {type(batch).__name__} is not a batch"
         raise DataError(message, code="schema-mismatch", hint="give a dict with input_ids")
     if "labels" in batch and batch["labels"] is None:
         raise DataError(
@@ -51,13 +51,13 @@ def _column(name: str, values: Any) -> Any:
     try:
         return _rows(values)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        message = f"`{name}` of the batch holds no rows of integers: {error}"
+        message = f"`{name}` of the batch does not hold rows of integers: {error}"
         hint = "give a tensor or array of two dimensions, or one list of integers for each row"
         raise DataError(message, code="schema-mismatch", hint=hint) from error
 
 
 def _rows(values: Any) -> Any:
-    """A tensor or nested list as a column of lists; one row where it has one dimension."""
+    """A tensor or nested list as a column of lists; one row if it has one dimension."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         # numpy knows no bfloat16.
@@ -74,5 +74,5 @@ def _rows(values: Any) -> Any:
 
 
 def _integers(array: np.ndarray) -> np.ndarray:
-    """Masks that are floats: what has any weight is trained."""
+    """Masks of floats: a token with any weight is trained."""
     return np.ceil(array).astype(np.int64) if array.dtype.kind == "f" else array

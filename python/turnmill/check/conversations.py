@@ -1,4 +1,4 @@
-"""Checks conversations: what encoding them finds, and the contract on what they became."""
+"""Checks conversations: what encoding them finds, and the contract on the result."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class _Seen:
             places.append(place)
 
     def findings(self) -> Findings:
-        """What was found."""
+        """The findings."""
         audited = Findings.of_report(json.loads(self._audit.finish()))
         counted = {
             name: Finding(
@@ -156,7 +156,7 @@ class _Seen:
         return found.with_places("prompt-parity", self._different, places)
 
     def _by_row(self, audited: Findings) -> Findings:
-        """The audit's findings with the rows of the input in place of samples."""
+        """The audit's findings, with rows of the input instead of samples."""
         for finding in audited.rules.values():
             for place in finding.evidence:
                 if place["row"] is not None:

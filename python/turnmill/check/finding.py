@@ -1,4 +1,4 @@
-"""What one rule found."""
+"""The findings of one rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule found.
+    """The findings of one rule.
 
     Attributes:
         severity: ``error``, ``warning`` or ``info``.

@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The findings of a check."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from turnmill.check.report import draw
 from turnmill.check.rules import rule, rules
 
 _SHOWN_APART = {"rows", "ok", "rules"}
-"""Keys of the core's report that are no facts."""
+"""Keys of the core's report that are not facts."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a check found, by rule.
+    """The findings of a check, by rule.
 
     Attributes:
         rows: Number of rows.
         ok: No rule of severity error fired, or each stayed within its ``max_rates``.
-        rules: What each rule found, by its name, in the order of the rule list.
-        facts: What is known of the data as a whole, none of it a finding: ``documents``,
+        rules: The findings of each rule, by its name, in the order of the rule list.
+        facts: What is known about the data as a whole, without findings: ``documents``,
             ``turns``, ``tokens``, ``trained`` tokens, the ``columns`` that were read, the ``stop``
             set, ``notes``, and the ``replay`` rate by turn (see `turnmill.check.replay`).
     """
@@ -47,7 +47,7 @@ class Findings:
         return cls(report["rows"], found, facts)
 
     def with_note(self, name: str, note: str, **details: Any) -> Findings:
-        """With a finding on the data set as a whole."""
+        """Adds a finding on the data set as a whole."""
         place = {"row": None, "turn": None, "message": None, "note": note, "tokens": [], **details}
         old = self.rules.get(name)
         count = (old.count if old else 0) + 1
@@ -56,7 +56,7 @@ class Findings:
         return self._with_rules({**self.rules, name: new})
 
     def with_places(self, name: str, rows: int, places: list[dict[str, Any]]) -> Findings:
-        """With a finding in so many rows, unless the rule fired there already."""
+        """Adds a finding in this many rows, unless the rule has already fired."""
         if name in self.rules:
             return self
         rate = min(rows / self.rows, 1.0) if self.rows else 1.0
@@ -66,7 +66,7 @@ class Findings:
         return self._with_rules({**self.rules, name: new})
 
     def by_source(self, rows_of: Mapping[str, int]) -> Findings:
-        """With rows counted in the source that holds them, in place of all data."""
+        """Numbers rows within their source instead of over all data."""
         ends = list(itertools.accumulate(rows_of.values()))
         for finding in self.rules.values():
             for place in finding.evidence:
@@ -77,11 +77,11 @@ class Findings:
         return self
 
     def with_facts(self, **facts: Any) -> Findings:
-        """With more facts."""
+        """Adds facts."""
         return replace(self, facts={**self.facts, **facts})
 
     def merged(self, other: Findings, keep: int) -> Findings:
-        """With what another look at the same rows found, and with the tokens that it shows."""
+        """Adds the findings of another check of the same rows, and the tokens that it shows."""
         found = dict(self.rules)
         for name, theirs in other.rules.items():
             mine = found.get(name)
@@ -96,7 +96,7 @@ class Findings:
         return replace(self, rules={name: found[name] for name in rules() if name in found})
 
     def judged(self, max_rates: Mapping[str, float]) -> Findings:
-        """With ``ok`` decided: errors fail unless their rate is allowed."""
+        """Decides ``ok``: errors fail unless their rate is allowed."""
         allowed = {rule(name).name: rate for name, rate in max_rates.items()}
 
         def passes(finding: Finding) -> bool:
@@ -122,7 +122,7 @@ class Findings:
 
 
 def _with_tokens(place: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
-    """A place without tokens, with those of the same message as another look shows it."""
+    """A place without tokens, completed with the tokens that another check has for the message."""
     where = ("file", "row", "message")
     for other in others:
         if not place["tokens"] and all(place.get(key) == other.get(key) for key in where):

@@ -1,4 +1,4 @@
-"""What the files beside a tokenizer say: chat template, stop set, settings."""
+"""Reads the files next to a tokenizer: chat template, stop set, settings."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def directory_of(tokenizer: Tokenizer) -> Path:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; an empty one where there is no such file.
+    """The JSON object in a file; an empty one if there is no such file.
 
     Raises:
-        TokenizerError: The file is no JSON.
+        TokenizerError: The file is not JSON.
     """
     if not path.is_file():
         return {}
@@ -36,7 +36,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def names_stops(tokenizer: Tokenizer) -> bool:
-    """Whether a ``generation_config.json`` says what the model stops on."""
+    """Whether there is a ``generation_config.json`` that says what the model stops on."""
     config = read_object(directory_of(tokenizer) / "generation_config.json")
     return config.get("eos_token_id") is not None
 

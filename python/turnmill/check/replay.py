@@ -1,9 +1,9 @@
 """The replay: would a perfect model see the prompts of the data, and stop in the right place?
 
-For every trained turn the tokens before it are compared with the prompt that a server sends, and
-the first stop token that the server would see with the turn's last label. Where the conversations
-are known (raw data, turnmill's own output) the prompt is *rendered* by the template; where only
-tokens are known it is *decoded* from them and encoded again.
+For every trained turn, the tokens before it are compared with the prompt that a server would send,
+and the first stop token that the server would see with the turn's last label. If the conversations
+are known (raw data, turnmill's own output), the template *renders* the prompt. If only tokens are
+known, the prompt is *decoded* from them and encoded again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Replay:
     """``rendered`` or ``decoded``."""
     positions: Positions = field(default_factory=list)
     switched: dict[str, int] = field(default_factory=dict)
-    """Turns that are right only if the server switches reasoning so."""
+    """Turns that are right only with a setting for reasoning, by that setting."""
     of: int = 0
     """Trained turns; not all are replayed."""
 
     def add(self, positions: Positions, switched: Mapping[str, int], of: int) -> None:
-        """Adds what another part of the data gave, which has ``of`` trained turns."""
+        """Adds the result of another part of the data, which has ``of`` trained turns."""
         self.of += of
         empty = [[0, 0] for _ in positions]
         self.positions = [
@@ -47,7 +47,7 @@ class Replay:
         return sum(turns for turns, _ in self.positions)
 
     def to_dict(self) -> dict[str, Any]:
-        """The rate in all and by turn; ``None`` where nothing could be replayed."""
+        """The rate in total and by turn; ``None`` if nothing could be replayed."""
         right = sum(right for _, right in self.positions)
         return {
             "by": self.by,
@@ -62,7 +62,7 @@ class Replay:
 
     @property
     def notes(self) -> list[str]:
-        """What the user has to know of the server's settings."""
+        """Notes for the user on the server's settings."""
         if not self.switched:
             return []
         plain = self.turns - sum(self.switched.values())

@@ -1,4 +1,4 @@
-"""Findings for a terminal: one table, then the places."""
+"""Draws findings for a terminal: one table, then the places."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ENDLESS = (
     "wrong-terminator",
     "unset-terminator",
 )
-"""Rules of which each says that a turn teaches the model not to stop."""
+"""Rules that mean that a turn teaches the model not to stop."""
 
 
 class Report(Protocol):
-    """What is drawn: `turnmill.check.findings.Findings`, which draws itself with this module."""
+    """What can be drawn: `turnmill.check.findings.Findings`, which uses this module."""
 
     @property
     def rows(self) -> int:
@@ -34,11 +34,11 @@ class Report(Protocol):
 
     @property
     def rules(self) -> dict[str, Finding]:
-        """What each rule found."""
+        """The findings of each rule."""
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known of the data as a whole."""
+        """What is known about the data as a whole."""
 
 
 def draw(findings: Report, console: Terminal) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _summary(findings: Report) -> str:
 
 
 def _settings(findings: Report) -> str:
-    """What the verdict rests on: the stop set, and the columns that were read."""
+    """What the verdict is based on: the stop set, and the columns that were read."""
     facts = findings.facts
     stops = ", ".join(f"{stop['token']} ({stop['id']})" for stop in facts.get("stop", []))
     columns = ", ".join(facts.get("columns", []))

@@ -49,7 +49,7 @@ def _written_sources(data: Any) -> list[Source]:
         raise DataError(message, code="broken-input", path=os.fspath(data))
     for source in sources:
         if not source.tokenized:
-            message = "the file holds no tokenized rows"
+            message = "the file does not hold tokenized rows"
             raise DataError(message, code="broken-input", path=source.input.name)
     return sources
 
@@ -71,7 +71,7 @@ def _check_sources(sources: list[Source], data: Any, settings: Settings) -> Find
 def _with_sources(
     findings: Findings, directory: AnyPath, record: dict[str, Any], settings: Settings
 ) -> Findings:
-    """What turnmill wrote, against its run record and against the sources it was made of."""
+    """Checks an output of turnmill against its run record and its sources."""
     tokenizer = settings.loaded_tokenizer()
     findings = with_record(findings, directory, record, tokenizer)
     if not findings.ok or {"stale-cache", "broken-input"} & findings.rules.keys():
@@ -106,7 +106,7 @@ def _run_record(data: Any) -> dict[str, Any] | None:
 
 
 def _with_record(settings: Settings, record: dict[str, Any]) -> Settings:
-    """What is not given is taken from the run record."""
+    """Takes arguments that are not given from the run record."""
     recipe = record.get("recipe", {})
     facts = record.get("facts", record)
     stops = [item["id"] for item in facts.get("stop", []) if isinstance(item, dict)]

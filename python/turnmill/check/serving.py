@@ -1,4 +1,4 @@
-"""The side that will serve the model: what it stops on, and the chat template of its prompts."""
+"""The serving side: what it stops on, and the chat template of its prompts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def stops_in(directory: Path) -> list[int]:
     """The ids that the ``generation_config.json`` of a directory stops on, if it names some.
 
     Raises:
-        TokenizerError: The file is no JSON, or names no ids.
+        TokenizerError: The file is not JSON, or names no ids.
     """
     path = directory / "generation_config.json"
     eos = read_object(path).get("eos_token_id")

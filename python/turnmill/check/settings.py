@@ -14,7 +14,7 @@ from turnmill.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Settings:
-    """What a check is told; see `turnmill.check.check`."""
+    """The arguments of `turnmill.check.check`."""
 
     tokenizer: Any = None
     stop: list[str | int] | None = None

@@ -1,4 +1,4 @@
-"""Tokenizer, template and stop set against each other and against the serving side."""
+"""Compares tokenizer, template and stop set with each other and with the serving side."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from turnmill.errors import TokenizerError
 from turnmill.tokenizer import Tokenizer
 
 Later = Callable[[Findings], Findings]
-"""Adds findings that were made before there was a report."""
+"""Adds findings from before there was a report."""
 
 
 def stop_set(
     tokenizer: Tokenizer, served: Served | None, given: Iterable[str | int] | None
 ) -> tuple[list[int], Later]:
-    """The ids that end a turn, and what is wrong with how they are set.
+    """The ids that end a turn, and what is wrong with their settings.
 
     Raises:
-        TokenizerError: A stop token that was given is no token at all.
+        TokenizerError: A given stop token is not a token.
     """
     notes: list[tuple[str, str]] = []
     if given is None:
@@ -75,7 +75,7 @@ def _texts(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 
 
 def _ignored_flag(tokenizer: Tokenizer) -> str | None:
-    """``add_eos_token`` is set and the tokenizer adds none."""
+    """Whether ``add_eos_token`` is set but the tokenizer adds none."""
     config = read_object(directory_of(tokenizer) / "tokenizer_config.json")
     if not config.get("add_eos_token"):
         return None
@@ -87,7 +87,7 @@ def _ignored_flag(tokenizer: Tokenizer) -> str | None:
 
 
 def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[int]) -> Findings:
-    """A stop token that the model's own files do not stop on may be one it never learned."""
+    """Finds stop tokens that the model's own files lack: it may never have learned them."""
     own = set(_core.stop_set(tokenizer._core))
     ends = {id_ for id_, _ in findings.facts.get("terminators", [])}
     added = [stop for stop in stops if stop not in own and stop in ends]
@@ -116,7 +116,7 @@ def with_serving(
     ours, theirs = template or chat_template(tokenizer), served.template
     if ours is not None and theirs is not None and ours != theirs:
         note = (
-            f"the server's chat template is another one: {_short_hash(theirs)}, "
+            f"the server has another chat template: {_short_hash(theirs)}, "
             f"the data's is {_short_hash(ours)}"
         )
         findings = findings.with_note("prompt-parity", note)

@@ -1,4 +1,4 @@
-"""Data to check, as record batches: only the columns that rules look at, mapped where possible."""
+"""Data to check, as record batches: only the columns that rules need, mapped if possible."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS = (
 )
 """Columns of tokenized data; others are not read."""
 FEED_BYTES = 32 << 20
-"""How much is handed over at a time: work for every thread, little memory."""
+"""How much is passed on at a time: enough work for every thread, but little memory."""
 _PARQUET_ROWS = 16_384
 _JSON_ROWS = 4_096
 _TWIN_ROWS = 100
@@ -44,7 +44,7 @@ class Source:
     input: Input
     tokenized: bool
     name: str
-    """What its rows are counted in: its file, or the `datasets` directory that holds it."""
+    """Where its rows are numbered: in its file, or in the `datasets` directory that holds it."""
 
 
 def find_sources(data: Any) -> list[Source]:
@@ -57,7 +57,7 @@ def find_sources(data: Any) -> list[Source]:
 
 
 def _data_sets(data: Any) -> list[tuple[str | None, Any]]:
-    """What is counted as one, by its name; none where each input is."""
+    """What is numbered as one, by its name; ``None`` if each input is numbered by itself."""
     if isinstance(data, str | os.PathLike):
         place = output_path(data)
         if names := read_json(place / "dataset_dict.json"):
@@ -76,7 +76,7 @@ def _data_sets(data: Any) -> list[tuple[str | None, Any]]:
 
 
 def _inner_data_sets(directory: Path) -> list[Path]:
-    """`datasets` directories below one that is none itself, such as Axolotl's cache."""
+    """`datasets` directories below a directory that is not one itself, such as Axolotl's cache."""
     if not directory.is_dir() or (directory / "state.json").is_file():
         return []
     return [
@@ -99,7 +99,7 @@ def _columns(found: Input) -> list[str]:
 
 
 def batches(found: Input, columns: Iterable[str] | None = COLUMNS) -> Iterator[pa.RecordBatch]:
-    """The rows of an input with the wanted columns that it has; all of them for ``None``.
+    """The rows of an input, with those of the wanted columns that it has; all if ``None``.
 
     Raises:
         DataError: A columnar file ends too early or is damaged.
@@ -115,7 +115,7 @@ def batches(found: Input, columns: Iterable[str] | None = COLUMNS) -> Iterator[p
 
 @contextlib.contextmanager
 def _undamaged(path: str) -> Iterator[None]:
-    """Turns what pyarrow raises for a damaged file into an error that names it."""
+    """Turns pyarrow's error for a damaged file into one that names it."""
     try:
         yield
     except (pa.ArrowInvalid, OSError) as error:
@@ -123,7 +123,7 @@ def _undamaged(path: str) -> Iterator[None]:
             raise
         message = f"the file ends too early or is damaged: {error}"
         raise DataError(
-            message, code="broken-input", path=path, hint="replace the file by a whole one"
+            message, code="broken-input", path=path, hint="replace the file with an intact one"
         ) from error
 
 
@@ -179,7 +179,7 @@ def _memory_batches(found: MemoryInput) -> Iterator[pa.RecordBatch]:
 
 
 def _json_rows(found: Input) -> Iterator[Any]:
-    """The rows of a JSON input; lines that are no JSON are left out."""
+    """The rows of a JSON input; lines that are not JSON are left out."""
     if isinstance(found, MemoryInput):
         yield from found.rows
     elif found.format == "array":
@@ -205,7 +205,7 @@ def _json(text: bytes) -> Any:
 
 
 def broken_rows(found: Input) -> Iterator[dict[str, Any]]:
-    """Places in JSON that hold no row of tokenized data, each with its ``rule``."""
+    """Places in JSON that do not hold a row of tokenized data, each with its ``rule``."""
     if found.columnar:
         return
     row = 0
@@ -220,7 +220,7 @@ def broken_rows(found: Input) -> Iterator[dict[str, Any]]:
 
 
 def _numbered(found: Input) -> Iterator[tuple[int | None, Any]]:
-    """The values of a JSON input with their lines from 1; ``None`` where there is no JSON."""
+    """The values of a JSON input with their lines, from 1. Text that is not JSON gives ``None``."""
     if isinstance(found, MemoryInput):
         yield from ((None, row) for row in found.rows)
     elif found.format == "array":
@@ -232,16 +232,16 @@ def _numbered(found: Input) -> Iterator[tuple[int | None, Any]]:
 
 
 def _misfit(row: Any) -> str | None:
-    """Why a JSON value is no row."""
+    """Why a JSON value is not a row."""
     if not isinstance(row, dict):
-        return "the row is no object"
+        return "the row is not an object"
     values = ((name, row.get(name)) for name in COLUMNS)
     odd = [name for name, value in values if value is not None and _integers(name, value) is None]
-    return f"`{odd[0]}` is no list of integers" if odd else None
+    return f"`{odd[0]}` is not a list of integers" if odd else None
 
 
 def _integers(name: str, value: Any) -> list[int | None] | None:
-    """The list of integers of a column; booleans count as such, as do floats where it has no ids.
+    """The list of integers of a column. Booleans count as integers, and floats do if it has no ids.
 
     Rows in memory may hold arrays, tensors and tuples.
     """
@@ -256,7 +256,7 @@ def _integers(name: str, value: Any) -> list[int | None] | None:
     if all(item is None or type(item) is int for item in value):
         return [item if item is not None and abs(item) < 1 << 31 else None for item in value]
     if name not in IDS and all(isinstance(item, int | float) for item in value):
-        # As for columns of floats: what has any weight is trained.
+        # As for columns of floats: a token with any weight is trained.
         return [math.ceil(item) if abs(item) < 1 << 31 else None for item in value]
     return None
 
@@ -279,7 +279,7 @@ class Twins:
         self._names: dict[str, str] = {}
 
     def see(self, name: str, table: pa.Table) -> None:
-        """Sees the first rows of an input."""
+        """Adds the first rows of an input."""
         ids = next(table[column] for column in IDS if column in table.column_names)
         first = ids.slice(0, _TWIN_ROWS)
         digest = hashlib.sha256(repr((len(ids), first.to_pylist())).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Checks tokenized rows, whoever made them."""
+"""Checks tokenized rows from any tool."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
 
 
 def _with_broken_rows(findings: Findings, sources: list[Source], keep: int) -> Findings:
-    """What is no row at all."""
+    """Values that are not rows."""
     broken: dict[str, list[dict[str, Any]]] = {}
     for source in sources:
         for place in broken_rows(source.input):
@@ -80,12 +80,12 @@ def _with_broken_rows(findings: Findings, sources: list[Source], keep: int) -> F
 def _notes(
     tokenizer: Tokenizer, settings: Settings, no_headers: str | None, report: Mapping[str, Any]
 ) -> list[str]:
-    """What the report depends on."""
+    """Notes on what the report depends on."""
     notes = []
     rows, first = report["contradicted"]
     if rows:
         notes.append(
-            "what is trained is read from `labels`, and the mask beside them says otherwise in"
+            "what is trained is read from `labels`, and the mask beside them differs in"
             f" {count(rows)} rows, first in row {first}: a trainer that reads the mask trains"
             " other tokens"
         )
@@ -95,7 +95,7 @@ def _notes(
             " every token is taken as trained"
         )
     if no_headers:
-        notes.append(f"turns are told by their labels alone: {no_headers}")
+        notes.append(f"turns are found only by their labels: {no_headers}")
     if settings.stop is None and settings.serving is None and not names_stops(tokenizer):
         notes.append(
             "there is no generation_config.json: the stop set is the tokenizer's eos alone;"

@@ -1,4 +1,4 @@
-"""Verifies what turnmill wrote against its sources: made again, compared, replayed.
+"""Verifies an output against its sources: makes it again, compares it, and replays it.
 
 The rows of every shard are read from the sources once more and encoded with the recipe of the run
 record. The ids and labels in the written files have to be the same, and every turn is replayed
@@ -30,7 +30,7 @@ _COMPARED = ("input_ids", "labels")
 
 @dataclass
 class Verified:
-    """What a second run over the sources showed."""
+    """The result of a second run over the sources."""
 
     replay: Replay = field(default_factory=lambda: Replay("rendered"))
     places: list[dict[str, Any]] = field(default_factory=list)
@@ -38,10 +38,10 @@ class Verified:
     different: int = 0
     """Samples that hold such a turn."""
     changed: list[str] = field(default_factory=list)
-    """Where the written samples are not what the sources give."""
+    """Places where the written samples differ from what the sources give."""
 
     def added_to(self, findings: Findings, keep: int) -> Findings:
-        """With what was found."""
+        """Adds the result to the findings."""
         for note in self.changed:
             findings = findings.with_note("stale-cache", note)
         if self.different:
@@ -52,7 +52,7 @@ class Verified:
 def verify(
     directory: AnyPath, record: dict[str, Any], tokenizer: str, threads: int | None, keep: int
 ) -> Verified | str:
-    """Makes the samples of an output again; a sentence says why that cannot be done."""
+    """Makes the samples of an output again, or says why that is not possible."""
     names = [item["name"] for item in record.get("inputs", [])]
     missing = [name for name in names if "://" not in name and not Path(name).exists()]
     if missing or not names:
@@ -84,7 +84,7 @@ def _recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
 
 
 def _input(item: dict[str, Any]) -> Input:
-    """An input as the run read it, with the keys that are its own."""
+    """An input as the run read it, with its own keys."""
     own = {key: item[key] for key in ("fields", "roles") if key in item}
     schema = {} if item["schema"] == "auto" else {"schema": item["schema"]}
     return Input(item["name"], **schema, **own)
@@ -103,7 +103,7 @@ def _verify_shard(
     threads: int | None,
     keep: int,
 ) -> int:
-    """Verifies one shard; ``first`` is the number of its first sample, and so is the result."""
+    """Verifies one shard; ``first`` is the number of its first sample. Returns that of the next."""
     options = ShardOptions.of(
         spec.input, spec.schema, spec.part, threads=threads, mixed=spec.mixed, evidence=keep
     )

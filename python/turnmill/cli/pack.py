@@ -50,7 +50,7 @@ def parser() -> Parser:
                 "What to write",
                 (
                     Flag("--write", "also write the packed rows, for trainers that load rows"),
-                    Flag("--overwrite", "replace a pack of this length and seed made otherwise"),
+                    Flag("--overwrite", "replace another pack of this length and seed"),
                 ),
             ),
             GENERAL,

@@ -1,6 +1,6 @@
 """Rows to training samples, in memory and for the engines that run `prepare` elsewhere.
 
-What the methods need is imported in them: `turnmill --help` is not to wait for it.
+Methods import what they need, so that `turnmill --help` is fast.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["Encoded", "Encoder"]
 
 
 class Encoder:
-    """A recipe made ready: tokenizer, template and stop set, checked before the first row.
+    """A recipe that is ready to encode: tokenizer, template and stop set are loaded and checked.
 
-    An encoder is shared freely between threads. It pickles as the paths it was made from with a
+    An encoder can be shared between threads. It pickles as the paths it was made from with a
     hash that is checked where it is loaded; with `embed` the pickle carries the files themselves.
 
     The first rows that it reads from a file or from Arrow data are encoded by the reference
-    backend too, once per tokenizer and version. Where the ids differ, the reference takes the fast
-    backend's place, with a warning and a note in the run record.
+    backend too, once per tokenizer and version. If the ids differ, the reference replaces the fast
+    backend, with a warning and a note in the run record.
 
     >>> from importlib.resources import files
     >>> recipe = Recipe(tokenizer=files("turnmill") / "demo" / "tokenizer")
@@ -40,7 +40,7 @@ class Encoder:
     ([0], ['null-content'])
 
     Args:
-        recipe: What to make of rows.
+        recipe: How to make samples from rows.
         embed: Pickle the tokenizer's files, for machines that cannot see the path.
 
     Raises:
@@ -90,7 +90,7 @@ class Encoder:
             columns. A dict of lists for a dict, a record batch for a record batch, else a table.
 
         Raises:
-            RecipeError: The recipe makes several samples of one row.
+            RecipeError: The recipe makes several samples from one row.
         """
         from turnmill.encoder.map import encode_batch
 

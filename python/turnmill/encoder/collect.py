@@ -25,7 +25,7 @@ def encode(
         session: Made from the recipe.
         rows: The rows.
         threads: Number of threads; all cores if not given.
-        schema: The schema of the rows, where it is known.
+        schema: The schema of the rows, if it is known.
     """
     inputs = _inputs(repeatable(rows))
     schemas = [schema or _schema(input_, session) for input_ in inputs]
@@ -49,7 +49,7 @@ def encode(
 
 
 def _inputs(rows: Any) -> Sequence[Input]:
-    """The inputs that hold the rows; a list of rows, an empty one too, is called ``memory``."""
+    """The inputs that hold the rows. A list of rows, even an empty one, is called ``memory``."""
     if isinstance(rows, list | tuple) and (not rows or is_in_memory(rows)):
         return [MemoryInput("memory", "dicts", list(rows))]
     return find_inputs(rows)

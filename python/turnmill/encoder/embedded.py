@@ -15,7 +15,7 @@ _PATTERNS = (
 )
 
 Files = dict[str, bytes]
-"""What is read of a tokenizer directory, by name."""
+"""Names of the files that are read from a tokenizer directory."""
 
 
 def read_files(path: Path) -> Files:
@@ -30,7 +30,7 @@ def read_files(path: Path) -> Files:
 @contextlib.contextmanager
 def written(files: Files) -> Iterator[str]:
     """A directory with these files, removed at the end."""
-    import tempfile  # slow, and needed here alone
+    import tempfile  # slow to import, and only needed here
 
     with tempfile.TemporaryDirectory(prefix="turnmill-") as directory:
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""What became of rows that were encoded in memory."""
+"""The result of encoding rows in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # pyarrow takes longer to import than `turnmill --help` may
 
 @dataclass(frozen=True)
 class Encoded:
-    """What `Encoder.encode` made of some rows: every row is in one of the two tables."""
+    """The result of `Encoder.encode`: every row is in one of the two tables."""
 
     table: pa.Table
     """One row per sample: `row` int64 (of the input, from 0) and `sample` int32 (within its row),

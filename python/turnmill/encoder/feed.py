@@ -1,4 +1,4 @@
-"""Feeds the rows of an input to a shard, in whatever form they come."""
+"""Feeds the rows of an input to a shard, in any form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def feed(shard: _core.Shard, piece: Any) -> _core.Output:
 
 
 def outputs(shard: _core.Shard, input_: Input, part: Part) -> Iterator[_core.Output]:
-    """What a shard makes of a part, to its end."""
+    """The outputs of a shard for a whole part."""
     for piece, _, _ in input_.pieces(part):
         yield feed(shard, piece)
     yield shard.finish()

@@ -12,12 +12,12 @@ from turnmill.inputs.find import Input
 from turnmill.inputs.memory import MemoryInput
 
 _FIRST_ROWS = 1000
-"""Rows in memory that are looked at."""
+"""Number of rows in memory that are inspected."""
 _NO_ROWS = Inspection("auto")
 
 
 def inspect_input(input_: Input, session: Session, *, check_backend: bool = True) -> Inspection:
-    """The schema of an input, and what its first rows cost.
+    """The schema of an input, and what the choices of ``history`` cost on its first rows.
 
     Args:
         input_: The input.
@@ -44,7 +44,7 @@ def inspect_input(input_: Input, session: Session, *, check_backend: bool = True
 
 
 def _head(input_: Input) -> _core.Head | None:
-    """The first rows; ``None`` where there are none."""
+    """The first rows; ``None`` if there are none."""
     if input_.columnar:
         return _first_batch(input_)
     if isinstance(input_, MemoryInput):
@@ -64,7 +64,7 @@ def _first_batch(input_: Input) -> _core.Head | None:
 
 
 def _first_blocks(input_: FileInput) -> _core.Head:
-    """The first blocks of a file of JSON, as many as hold a whole row."""
+    """The first blocks of a file of JSON, up to the end of the first row."""
     head = _core.Head()
     with contextlib.closing(input_.blocks(Part())) as blocks:
         for block, _ in blocks:

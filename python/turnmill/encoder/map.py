@@ -23,7 +23,7 @@ def encode_batch(session: Session, batch: Any, schemas: dict[tuple[str, ...], st
     Args:
         session: Made from the recipe.
         batch: A dict of columns, or anything Arrow.
-        schemas: Schemas found so far, by column names: the columns decide, so each is found once.
+        schemas: Schemas found so far, by column names, because the columns decide.
     """
     rows: Any = _rows_of(batch) if isinstance(batch, Mapping) else _table(batch)
     names = tuple(batch) if isinstance(batch, Mapping) else tuple(rows.column_names)
@@ -50,8 +50,8 @@ def _table(batch: Any) -> pa.Table:
 class _TypedList(list[Any]):
     """A column as a list that remembers its Arrow type.
 
-    `datasets.map` takes the types from the first batch it is given back, in which every `reject`
-    may be None; where it makes an Arrow array of the list, it gets the type with it.
+    `datasets.map` takes the types from the first batch that it gets back, in which every `reject`
+    may be None. When it makes an Arrow array from this list, it gets the type too.
     """
 
     def __init__(self, column: pa.Array) -> None:
@@ -84,7 +84,7 @@ def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _aligned(encoded: Encoded, rows: int) -> pa.Table:
-    """The samples and rejects at the places of their rows, nulls elsewhere."""
+    """The samples and rejects at the positions of their rows, nulls elsewhere."""
     table, rejects = encoded.table, encoded.rejects.combine_chunks()
     if len(table) and int(table["sample"].to_numpy().max()) > 0:
         raise RecipeError(
@@ -101,7 +101,7 @@ def _aligned(encoded: Encoded, rows: int) -> pa.Table:
 
 
 def _places(found: pa.ChunkedArray, rows: int) -> pa.Array:
-    """For every row, where it stands in `found`, or null."""
+    """For every row, its index in `found`, or null."""
     places = np.full(rows, -1, dtype=np.int64)
     places[found.to_numpy()] = np.arange(len(found))
     return pa.array(places, mask=places < 0)

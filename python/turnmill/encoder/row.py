@@ -15,7 +15,7 @@ from turnmill.inputs.rows import PickedRow
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """What became of one row."""
+    """The result of one row."""
 
     samples: list[dict[str, Any]]
     rejects: list[dict[str, Any]]
@@ -24,12 +24,12 @@ class EncodedRow:
 
 
 def encode_row(picked: PickedRow, session: Session, input_: Input, schema: str) -> EncodedRow:
-    """What a run would make of one row.
+    """The result that a run would give for one row.
 
     Args:
         picked: The row.
         session: Made from the recipe.
-        input_: The input it is of.
+        input_: The input that holds it.
         schema: The schema of that input.
     """
     # A row of JSON Lines is fed after a line end: at the start of a file a byte order mark is

@@ -1,8 +1,7 @@
 """The verdict on the fast tokenizer backend, and where it is kept.
 
-A verdict is as good for the next run as for this one, so it is cached by the tokenizer's hash and
-turnmill's version. The cache is a convenience: where it cannot be read or written, nothing is said
-and the check is made again.
+A verdict also holds for later runs, so it is cached by the tokenizer's hash and turnmill's version.
+The cache is only a convenience: if it cannot be read or written, the check is silently repeated.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ def difference(
     Args:
         fingerprint: Hash of the tokenizer's files.
         version: Version of turnmill.
-        compare: Compares the two: bytes compared, and the first difference in words. Called where
-            no verdict is cached.
+        compare: Compares the two: bytes compared, and the first difference in words. Called if no
+            verdict is cached.
     """
     kept = cache_directory()
     path = kept and kept / "self-check" / f"{fingerprint}-{version}.json"

@@ -1,6 +1,6 @@
-"""A recipe made ready, as every part of the package uses it; `turnmill.Encoder` is its public face.
+"""A recipe that is ready to encode, as the package uses it; `turnmill.Encoder` is its public face.
 
-A session holds the core's encoder, the one for each input that has recipe keys of its own, and the
+A session holds the core's encoder, an encoder for each input with its own recipe keys, and the
 verdict on the tokenizer's fast backend.
 """
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:  # the inputs import pyarrow: see `turnmill.encoder.encoded`
     from turnmill.inputs.find import Input
 
 NO_OVERRIDES = "{}"
-"""The recipe keys of an input that has none of its own, as JSON."""
+"""The own recipe keys of an input that has none, as JSON."""
 
 
 @dataclass(frozen=True)
 class ShardOptions:
-    """Which rows a shard takes, and how it goes about them. The core reads it by attribute."""
+    """Which rows a shard takes, and how it encodes them. The core reads the attributes."""
 
     schema: str
     path: str
     """The input's name, for errors and the column `source`."""
     array: bool = False
-    """Whether the bytes are one JSON array rather than JSON Lines."""
+    """Whether the bytes are one JSON array, not JSON Lines."""
     first_row: int = 0
     """Index of the first row, from 0."""
     first_line: int = 1
@@ -46,13 +46,13 @@ class ShardOptions:
     threads: int | None = None
     """`None`: every processor that this process may use."""
     chunk_rows: int | None = None
-    """Rows of one work item; what is written does not depend on it."""
+    """Rows of one work item. The output does not depend on it."""
     mixed: bool = False
     """Whether the output also holds rows of other schemas; documents then get every column."""
     evidence: int | None = None
-    """For a check: places kept for each rule. Samples are replayed, rules on contents counted."""
+    """For a check: places kept for each rule; samples are replayed, rules on content counted."""
     overrides: str = NO_OVERRIDES
-    """Recipe keys of this input alone, as JSON."""
+    """Recipe keys for this input only, as JSON."""
 
     @classmethod
     def of(cls, input_: Input, schema: str, part: Part, **options: Any) -> Self:
@@ -70,21 +70,21 @@ class ShardOptions:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the first rows of an input show."""
+    """The result of inspecting the first rows of an input."""
 
     schema: str
-    """``auto`` where there are no rows."""
+    """``auto`` if there are no rows."""
     history: dict[str, Any] | None = None
-    """What each choice of ``history`` costs on them. ``None`` where the template shows earlier
-    turns as inference did, or the recipe chooses."""
+    """What each choice of ``history`` costs on them. ``None`` if the template shows earlier
+    turns as inference did, or if the recipe chooses."""
 
 
 class Session:
     """A recipe with its tokenizer, template and stop set, checked before the first row.
 
     Args:
-        recipe: What to make of rows.
-        now: The date that templates see, where the recipe names none; today by default.
+        recipe: How to make samples from rows.
+        now: The date that templates see if the recipe names none; today by default.
         difference: What a self-check found earlier: the tokenizer's reference backend is used.
         embed: Keep the tokenizer's files, to be pickled.
 
@@ -115,7 +115,7 @@ class Session:
         self.difference = difference
         """The difference between the tokenizer's backends, if one was found."""
         keys = {**recipe.to_dict(), "tokenizer": str(self.path), "inputs": None}
-        # Templates see local time, as in transformers; a day rather than a moment, so that the
+        # Templates see local time, as in transformers; a day and not a moment, so that the
         # processes of one run agree.
         keys["now"] = keys["now"] or now or dt.date.today().isoformat()  # noqa: DTZ011
         self._keys = json.dumps(keys)
@@ -125,7 +125,7 @@ class Session:
 
     @classmethod
     def restored(cls, recipe: Recipe, files: Files | None, difference: str | None) -> Self:
-        """As in another process, which has made the self-check: `difference` is its verdict."""
+        """A session with the verdict of another process's self-check, `difference`."""
         if files is None:
             session = cls(recipe, difference=difference)
         else:
@@ -149,8 +149,8 @@ class Session:
         Args:
             head: The rows.
             path: The input's name, for errors.
-            overrides: Recipe keys of this input alone, as JSON.
-            check_backend: Whether this may be the look that compares the tokenizer's backends.
+            overrides: Recipe keys for this input only, as JSON.
+            check_backend: Whether to compare the tokenizer's backends, if that was not done yet.
 
         Raises:
             DataError: The rows have no schema.
@@ -179,7 +179,7 @@ class Session:
         return facts
 
     def identity(self) -> str:
-        """Hash of everything that decides an output, wherever the files lie."""
+        """Hash of everything that decides an output; paths do not count."""
         facts = self.facts()
         facts["tokenizer"].pop("path")
         (facts["template"] or {}).pop("name", None)
@@ -207,7 +207,7 @@ class Session:
         return self._for_inputs[overrides]
 
     def _check_backend(self, core: _core.Encoder, head: _core.Head) -> None:
-        """Takes the reference backend where the fast one gives other ids; looks once."""
+        """Switches to the reference backend if the fast one gives other ids. Checks once."""
         self._is_checked = True
         found = self_check.difference(core.fingerprint, VERSION, lambda: core.self_check(head))
         if found is None:

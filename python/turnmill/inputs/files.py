@@ -46,10 +46,10 @@ _REPLACE = "replace the file and run the same command again: finished shards are
 
 @dataclass(frozen=True)
 class Part:
-    """A range of one input, and where its rows stand in it.
+    """A range of one input, and the position of its rows.
 
     ``start`` and ``stop`` count bytes in plain JSON Lines, row groups in Parquet, batches in an
-    Arrow file and rows in memory; ``stop`` is -1 where the part reaches to the end.
+    Arrow file and rows in memory; ``stop`` is -1 if the part reaches to the end.
     """
 
     start: int = 0
@@ -57,14 +57,14 @@ class Part:
     first_row: int = 0
     first_line: int = 1
     size: int = field(default=0, compare=False)
-    """Bytes to go through, as ``blocks`` and ``batches`` count them; only progress needs it."""
+    """Bytes to read, as ``blocks`` and ``batches`` count them. Only used for progress."""
 
 
 Sized = tuple[T, int]
-"""A piece of input, and how much of its part it uses up."""
+"""A piece of input, and how much of its part it covers."""
 Piece = tuple[Any, int, int]
 """A record batch, a list of dicts or a block of JSON; its bytes of text or Arrow data; how much of
-its part it uses up."""
+its part it covers."""
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,20 @@ class FileInput:
     """A file of a known format."""
 
     name: str
-    """The path or URI as the user gave it; the index names it."""
+    """The path or URI as the user gave it, and as the index records it."""
     format: Format
     compression: Compression | None = None
     overrides: str = "{}"
-    """Recipe keys that hold for this input alone, as JSON."""
+    """Recipe keys for this input only, as JSON."""
 
     @property
     def columnar(self) -> bool:
-        """Whether parts are read as record batches rather than as bytes."""
+        """Whether parts are read as record batches and not as bytes."""
         return self.format not in {"lines", "array"}
 
     @property
     def whole(self) -> Part:
-        """The part that is all of it."""
+        """The whole file as one part."""
         return Part()
 
     def pieces(self, part: Part) -> Iterator[Piece]:
@@ -97,12 +97,12 @@ class FileInput:
     def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
         """The SHA-256 of the file's bytes and its parts: one pass over it.
 
-        Once ``stopped`` is set the pass ends early, with a result that nobody reads.
+        Once ``stopped`` is set, the pass ends early, and its result must not be used.
         """
         lines = self.format == "lines" and self.compression is None
         with _naming(self.name), _open(self.name) as file:
             digest = hashlib.sha256()
-            # A file of one part starts at its first line: nothing has to be counted.
+            # With one part, which starts at the first line, nothing has to be counted.
             cutter = _LineCutter() if lines and file.size() > PART_BYTES else None
             buffer = memoryview(bytearray(HASHED_BYTES))
             while not stopped.is_set() and (length := file.readinto(buffer)):
@@ -158,9 +158,9 @@ class FileInput:
             yield from self._unpadded(done, position)
 
     def _unpadded(self, done: int, position: int) -> Iterator[Sized[bytes]]:
-        """The text after ``done`` bytes of it, of a file that a writer of blocks filled with zeros.
+        """The text after its first ``done`` bytes, from a file that was padded with zeros.
 
-        `gzip` passes such zeros over; pyarrow refuses them.
+        `gzip` skips such zeros; pyarrow refuses them.
         """
         try:
             with _open(self.name) as file, gzip.GzipFile(fileobj=file) as stream:
@@ -188,7 +188,7 @@ class FileInput:
         """
         with _naming(self.name):
             try:
-                # Closed here: what a generator raises while it is collected is lost, Ctrl-C too.
+                # Closed here: exceptions of a generator, even Ctrl-C, are lost if it is collected.
                 with contextlib.closing(self._record_batches(part)) as found:
                     for batch in found:
                         yield batch, batch.nbytes
@@ -219,7 +219,7 @@ class FileInput:
                 self._refuse_more(file)
 
     def _refuse_more(self, file: Any) -> None:
-        """Refuses bytes after the end of a stream: a second stream would be lost in silence."""
+        """Refuses bytes after the end of a stream: a second stream would be lost silently."""
         end = file.tell()
         if file.read(1):
             message = f"something follows the end of the Arrow stream, at byte {end:,}"
@@ -237,10 +237,10 @@ _SPOKEN: dict[Format, str] = {
 
 
 def read_kind(path: str) -> FileInput:
-    """The input behind a path or URI, its format told by its first bytes.
+    """The input at a path or URI; its first bytes tell the format.
 
     Raises:
-        DataError: The file is of no format that turnmill reads.
+        DataError: turnmill does not read the format of the file.
     """
     with _naming(path):
         with _open(path) as file:
@@ -259,7 +259,8 @@ def read_kind(path: str) -> FileInput:
         raise DataError(
             "the file is UTF-16", code="unknown-format", path=path, hint="save it as UTF-8"
         )
-    message = f"the file starts with {first.decode('latin-1')!r}: this is no format turnmill reads"
+    start = first.decode("latin-1")
+    message = f"the file starts with {start!r}: turnmill does not read this format"
     raise DataError(
         message,
         code="unknown-format",
@@ -286,7 +287,7 @@ class _LineCutter:
         self._lines = 0
         self._blank = 0
         self._begun = False
-        """Whether the line that has not ended holds anything."""
+        """Whether the unfinished line holds anything."""
 
     def add(self, block: bytes) -> None:
         goal = len(self._starts) * PART_BYTES
@@ -304,7 +305,7 @@ class _LineCutter:
         self._starts.append(Part(offset, -1, self._lines - self._blank, self._lines + 1))
 
     def _count(self, text: bytes) -> None:
-        """Counts lines, and blank ones, which are no rows."""
+        """Counts lines, and blank lines, which are not rows."""
         ended, blank, self._begun = _core.count_lines(text, self._begun)
         self._lines += ended
         self._blank += blank
@@ -369,7 +370,7 @@ def _stop(part: Part, count: int) -> int:
 
 @contextlib.contextmanager
 def readable_arrow(path: str) -> Iterator[None]:
-    """Turns what the core raises for a batch that breaks Arrow's own rules into a DataError."""
+    """Turns the core's error for a batch that breaks Arrow's own rules into a DataError."""
     try:
         yield
     except TurnmillError:
@@ -381,7 +382,7 @@ def readable_arrow(path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Turns what pyarrow raises for a file into errors that name it."""
+    """Turns pyarrow's errors for a file into errors that name it."""
     try:
         yield
     except OSError as error:

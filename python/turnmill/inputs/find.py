@@ -33,10 +33,10 @@ SUFFIXES = (
     ),
     *(".parquet", ".arrow", ".feather", ".ipc"),
 )
-"""File names that a directory is searched for; a file that is named may have any."""
+"""File names that are searched for in directories. A file that is named may have any name."""
 
 _DESCRIBING = {"dataset_info.json", "dataset_dict.json", "state.json"}
-"""Files of `datasets` that describe data and hold none."""
+"""Files of `datasets` that describe data but hold none."""
 
 _FORMATS = "JSON Lines, JSON arrays, gzip and zstd of both, Parquet and Arrow IPC"
 
@@ -51,7 +51,7 @@ def find_inputs(given: Any) -> list[Input]:
 
     Raises:
         FileNotFoundError: A path does not exist or a glob matches nothing.
-        DataError: A directory holds nothing to read, or a file is of no known format.
+        DataError: A directory holds nothing to read, or the format of a file is not known.
     """
     inputs: list[Input] = []
     for item in _items(given):
@@ -84,7 +84,7 @@ def _readable_files(path: str) -> list[FileInput]:
 
 
 def repeatable(rows: Any) -> Any:
-    """An iterator of rows as a list, for it has to be gone through more than once."""
+    """An iterator of rows as a list, because rows are read more than once."""
     return list(rows) if isinstance(rows, Iterator) and not is_in_memory(rows) else rows
 
 
@@ -94,7 +94,7 @@ def _items(given: Any) -> Sequence[Any]:
     if isinstance(given, Iterable):
         items = list(given)
         return [items] if is_in_memory(items) else items
-    message = f"an object of type {type(given).__name__} is no input"
+    message = f"an object of type {type(given).__name__} is not an input"
     raise DataError(message, code="no-input", hint="give paths, a list of dicts, or an Arrow table")
 
 
@@ -114,7 +114,7 @@ def _matches(pattern: str) -> list[FileInput]:
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
     if not found:
         raise _missing(pattern, "no file matches")
-    # What an earlier run wrote among its inputs is none of them.
+    # Outputs of earlier runs between the inputs are not inputs.
     inputs = [path for path in found if not _is_of_output(path)]
     if not inputs:
         raise _tokenized(pattern)
@@ -128,7 +128,7 @@ def _is_of_output(path: str) -> bool:
 
 def _tokenized(path: str) -> DataError:
     return DataError(
-        "the directory is an output of turnmill, tokenized already",
+        "the directory is an output of turnmill, already tokenized",
         code="tokenized-input",
         path=path,
         hint="give the conversations it was made from; `turnmill show` looks at outputs",
@@ -159,7 +159,7 @@ def _directory(path: str) -> list[FileInput]:
 
 
 def _data_files(directory: str) -> Iterator[Path]:
-    """Files to read below a directory; what cannot be read is an error, never left out."""
+    """Files to read below a directory. One that cannot be read is an error, and never left out."""
 
     def refuse(error: OSError) -> None:
         raise error
@@ -205,7 +205,7 @@ def _file(path: str) -> FileInput:
 
 
 def require_utf8(path: str) -> None:
-    """Refuses a name that the index and the run record could not hold.
+    """Refuses a name that the index and the run record cannot hold.
 
     Raises:
         DataError: The name is not UTF-8.
@@ -241,7 +241,7 @@ def _nearest_file(path: str) -> str | None:
 
 
 def _remote_files(uri: str) -> list[FileInput]:
-    """Files behind a URI of a pyarrow file system; the last part may be a glob."""
+    """Files at a URI of a pyarrow file system; the last part may be a glob."""
     from pyarrow import fs
 
     scheme = uri.split("://", 1)[0]

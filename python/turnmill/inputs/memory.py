@@ -22,7 +22,7 @@ from turnmill.recipe import Input as GivenInput
 PART_ROWS = 100_000
 """How many rows in memory become one shard."""
 _FED_ROWS = 2000
-"""Rows that are handed over at a time."""
+"""Rows that are passed on at a time."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class MemoryInput:
     rows: Any = field(repr=False, compare=False)
     compression: None = None
     overrides: str = "{}"
-    """Recipe keys that hold for this input alone, as JSON."""
+    """Recipe keys for this input only, as JSON."""
 
     @classmethod
     def of(cls, rows: Any, position: int) -> MemoryInput:
-        """The input made of ``rows``; ``position`` gives it its name.
+        """The input made from ``rows``; ``position`` gives it its name.
 
         Raises:
-            DataError: ``rows`` is nothing that holds rows.
+            DataError: ``rows`` does not hold rows.
         """
         name = f"memory-{position}"
         if _is_dataset(rows):
             return cls(name, "dataset", _checked_dataset(rows))
         if isinstance(rows, Mapping):
-            message = "one dict is no list of rows"
+            message = "one dict is not a list of rows"
             hint = "give [row]; a dict of columns becomes rows with pyarrow.table(columns)"
             raise DataError(message, code="no-input", hint=hint)
         if isinstance(rows, list | tuple):
@@ -61,7 +61,7 @@ class MemoryInput:
 
     @property
     def whole(self) -> Part:
-        """The part that is all of it."""
+        """All rows as one part."""
         return Part(0, len(self.rows))
 
     def pieces(self, part: Part) -> Iterator[Piece]:
@@ -86,7 +86,7 @@ class MemoryInput:
         return digest.hexdigest(), parts
 
     def _texts(self, part: Part) -> Iterator[Sized[Any]]:
-        """What tells the rows of a part from any others."""
+        """A digest that identifies the rows of a part."""
         if self.columnar:
             return ((batch.serialize(), amount) for batch, amount in self.batches(part))
         lines = (_json_line(row) for row in self.rows[part.start : part.stop])
@@ -109,7 +109,7 @@ class MemoryInput:
 
 
 def is_in_memory(given: Any) -> bool:
-    """Whether ``given`` is one input in memory, rather than a list of inputs.
+    """Whether ``given`` is one input in memory, not a list of inputs.
 
     A list is rows unless each of its items could be an input: a bad row does not make it one.
     """
@@ -136,7 +136,7 @@ def _checked_dataset(rows: Any) -> Any:
     if kind == "Dataset":
         return rows.with_format("arrow")
     hint = "give one of them: data['train']" if "Dict" in kind else "give a datasets.Dataset"
-    message = f"a datasets.{kind} cannot be read twice or has no one order of rows"
+    message = f"a datasets.{kind} cannot be read twice or has no fixed order of rows"
     if "Dict" in kind:
         message = f"a datasets.{kind} holds several splits"
     raise DataError(message, code="no-input", hint=hint)
@@ -148,20 +148,20 @@ def _table(rows: Any) -> pa.Table:
     if isinstance(rows, pa.RecordBatchReader):
         return rows.read_all()
     if _is_arrow(rows):
-        with contextlib.suppress(pa.ArrowInvalid, TypeError):  # one column is no table
+        with contextlib.suppress(pa.ArrowInvalid, TypeError):  # one column is not a table
             return pa.table(rows)
     message = f"an object of type {type(rows).__name__} holds no rows that turnmill can read"
     raise DataError(message, code="no-input", hint="give a list of dicts or an Arrow table")
 
 
 def _json_line(row: Any) -> bytes:
-    """A row as a line of JSON, to tell it from others; noise for a row that JSON cannot hold."""
+    """A row as a line of JSON, which identifies it; a random line if JSON cannot hold the row."""
     try:
         return json.dumps(row, default=_shown).encode() + b"\n"
-    except Exception:  # noqa: BLE001 - a cycle, or whatever the objects in a row raise
+    except Exception:  # noqa: BLE001 - a cycle, or anything that objects in a row raise
         return json.dumps(secrets.token_hex()).encode() + b"\n"
 
 
 def _shown(value: Any) -> Any:
-    """A numpy value as numbers, for ``repr`` leaves most of a long array out."""
+    """A numpy value as numbers, because ``repr`` leaves out most of a long array."""
     return value.tolist() if type(value).__module__ == "numpy" else repr(value)

@@ -20,14 +20,14 @@ class PickedRow:
     line: int | None
     data: Any
     array: bool = False
-    """Whether it is an element of a JSON array, which may go over several lines."""
+    """Whether it is an element of a JSON array, which may span several lines."""
 
 
 def rows_of(input_: Input) -> Iterator[PickedRow]:
     """Every row of an input, in order, cut as a run cuts them.
 
     Raises:
-        DataError: A JSON array does not end, or is none.
+        DataError: A JSON array does not end, or is not one.
     """
     if input_.columnar:
         return _columnar_rows(input_)

@@ -1,1 +1,1 @@
-"""Turnmill inside other frameworks; nothing here imports them before it is used."""
+"""turnmill in other frameworks. Nothing here imports a framework before it is used."""

@@ -26,15 +26,15 @@ _EVENTS = (
 class FirstBatchCheck:
     """A `TrainerCallback` that checks the first collated batch before the first step.
 
-    What the trainer sees is not what the data set holds: collators mask the terminator where it is
-    the pad token, trainers cut rows at their own limit. The check needs no import of transformers:
+    What the trainer sees may differ from the data set: collators mask the terminator if it is the
+    pad token, and trainers cut rows at their own limit. The check needs no import of transformers:
     a callback is any object with the callback's methods.
 
     Args:
         tokenizer: A tokenizer directory, a `turnmill.Tokenizer`, or the trainer's own tokenizer.
         stop: As in `turnmill.check`.
-        max_length: The length that the trainer cuts at.
-        on_error: ``raise`` ends the training before it starts; ``warn`` prints and goes on.
+        max_length: The length at which the trainer cuts.
+        on_error: ``raise`` ends the training before it starts; ``warn`` prints and continues.
 
     Raises:
         DataError: At the start of the training, if a rule of severity error fired.
@@ -59,7 +59,7 @@ class FirstBatchCheck:
     def on_train_begin(
         self, _args: Any, _state: Any, control: Any, *, train_dataloader: Any = None, **_: Any
     ) -> Any:
-        """Checks the first batch that the data loader gives."""
+        """Checks the first batch of the data loader."""
         if train_dataloader is not None:
             self.check(_first(train_dataloader))
         return control
@@ -94,7 +94,7 @@ class FirstBatchCheck:
 
 
 def _first(dataloader: Any) -> Any:
-    """The first batch; the random numbers that samplers and collators draw are put back after."""
+    """The first batch. The random state that samplers and collators used is restored after it."""
     import random
 
     import numpy as np

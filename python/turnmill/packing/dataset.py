@@ -15,27 +15,28 @@ if TYPE_CHECKING:
 
 
 class PackedDataset:
-    """The rows of a pack, each put together when it is asked for; nothing is copied on disk.
+    """The rows of a pack, each assembled when it is asked for; nothing is copied on disk.
 
-    A map-style data set: it has a length and items by number, so it goes into a
-    ``torch.utils.data.DataLoader`` as it is. It needs no torch. It pickles as its path.
+    A map-style data set: it has a length and items by number, so a
+    ``torch.utils.data.DataLoader`` takes it directly. It does not need torch. It pickles as its
+    path.
 
     Each item is a dict of numpy arrays:
 
     - ``input_ids`` and ``labels``, int32[tokens]; the first label of each document is -100.
-    - ``weights``, float32[tokens], where the output has them.
+    - ``weights``, float32[tokens], if the output has them.
     - ``position_ids``, int32[tokens], which start at 0 in each document.
     - ``seq_lengths``, int32[documents]: the tokens of each.
     - with ``cu_seqlens``: ``cu_seqlens``, int32[documents + 1], where each document starts and the
-      last ends, as kernels for attention of variable length take it, and ``max_seqlen``, an int.
+      last ends, as attention kernels for variable lengths take it, and ``max_seqlen``, an int.
 
     Args:
-        path: A directory that :func:`turnmill.pack` made, inside the output it is of.
+        path: A directory that :func:`turnmill.pack` made, inside its output.
         position_ids: Whether items have ``position_ids``.
         cu_seqlens: Whether items have ``cu_seqlens`` and ``max_seqlen``.
 
     Raises:
-        DataError: There is no finished pack, or its output was made again since.
+        DataError: There is no finished pack, or its output has been made again since.
     """
 
     def __init__(
@@ -82,9 +83,9 @@ class PackedDataset:
         return row
 
     def documents(self, number: int) -> npt.NDArray[np.int32]:
-        """The samples of the output that stand in a packed row, in order.
+        """The samples of the output in a packed row, in order.
 
-        ``turnmill show OUT --sample N`` shows one with the input row it was made from.
+        ``turnmill show OUT --sample N`` shows a sample with its input row.
         """
         return self._part(number).documents.copy()
 
@@ -105,7 +106,7 @@ def _reopen(path: str, position_ids: bool, cu_seqlens: bool) -> PackedDataset:
 
 
 def _opened(path: str | os.PathLike[str]) -> tuple[Any, Any]:
-    """The output that a pack is of, and the directory of the pack."""
+    """The output of a pack, and the directory of the pack."""
     from turnmill.packing.packs import RECORD, open_output, output_hash
     from turnmill.storage import local
     from turnmill.storage.remote import output_path
@@ -113,12 +114,12 @@ def _opened(path: str | os.PathLike[str]) -> tuple[Any, Any]:
     directory = output_path(path)
     record = local.read_json(directory / RECORD)
     if record is None:
-        message = f"this is no directory of a pack: it holds no {RECORD}"
+        message = f"this is not the directory of a pack: it holds no {RECORD}"
         hint = "make one with turnmill.pack(OUT, length), or `turnmill pack OUT --length N`"
         raise DataError(message, code="no-pack", path=path, hint=hint)
     output = open_output(str(directory.parent))
     if output_hash(output) != record["made_of"]["output"]:
         message = "the output was made again after it was packed"
-        hint = "pack it again: another index belongs to the new samples"
+        hint = "pack it again: the new samples need a new index"
         raise DataError(message, code="stale-pack", path=path, hint=hint)
     return output, directory

@@ -1,4 +1,4 @@
-"""The index of a pack: which samples, or which ranges of them, stand in each packed row."""
+"""The index of a pack: which samples, or ranges of samples, are in each packed row."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class PackIndex:
     offsets: npt.NDArray[np.int64]
     """Where the segments of each pack start; one entry more than packs."""
     documents: npt.NDArray[np.int32]
-    """The sample that each segment is of, counted from 0 over the whole output."""
+    """The sample of each segment, counted from 0 over the whole output."""
     starts: npt.NDArray[np.int32]
-    """Where in it the segment starts, in tokens."""
+    """Where the segment starts in its sample, in tokens."""
     lengths: npt.NDArray[np.int32]
     """Tokens of the segment."""
 
@@ -39,7 +39,7 @@ class PackIndex:
         return len(self.offsets) - 1
 
     def segments(self, first: int, last: int) -> PackIndex:
-        """The packs from ``first`` to before ``last`` alone."""
+        """The packs from ``first`` up to but not including ``last``."""
         here = slice(int(self.offsets[first]), int(self.offsets[last]))
         offsets = self.offsets[first : last + 1] - self.offsets[first]
         return PackIndex(offsets, self.documents[here], self.starts[here], self.lengths[here])
@@ -80,7 +80,7 @@ def split(lengths: npt.NDArray[np.int32], capacity: int) -> PackIndex:
 
 
 def write_index(path: AnyPath, index: PackIndex) -> str:
-    """Writes an index as Parquet, a row for each pack, and returns the file's SHA-256."""
+    """Writes an index as Parquet, one row for each pack, and returns the file's SHA-256."""
     schema = pa.schema(
         {
             "documents": pa.list_(pa.int64()),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 WINDOW = 65_536
-"""Samples that best-fit packs together where nothing else is said."""
+"""The default number of samples that best-fit packs together."""
 MOST_CAPACITY = 1 << 26
 MOST_SEED = (1 << 64) - 1
 _MOST_WINDOW = (1 << 63) - 1
@@ -30,7 +30,7 @@ def pack_lengths(
 ) -> tuple[npt.NDArray[np.int32], int]:
     """Puts samples of these lengths into bins of a fixed capacity; none is ever cut.
 
-    The result depends on the arguments alone and stays the same in every version. Ten million
+    The result depends only on the arguments and stays the same in every version. Ten million
     lengths take a fraction of a second on one core, without the interpreter's lock.
 
     >>> bins, count = pack_lengths([700, 300, 500, 400], 1000, seed=None)
@@ -38,21 +38,21 @@ def pack_lengths(
     ([0, 0, 1, 1], 2)
 
     Args:
-        lengths: Whole numbers: a list, or without a copy a numpy array or an Arrow array of any
-            library.
-        capacity: What a bin holds, from 1 to 67,108,864.
-        strategy: ``best-fit`` (first-fit-decreasing among every ``window`` samples), ``global``
-            (the same among all), ``in-order`` (a bin ends where the next sample does not fit; the
-            order stays) or ``none`` (a bin for each).
+        lengths: Whole numbers: a list, or a numpy array or Arrow array of any library, which is
+            not copied.
+        capacity: The capacity of a bin, from 1 to 67,108,864.
+        strategy: ``best-fit`` (first-fit-decreasing within every ``window`` samples), ``global``
+            (the same over all), ``in-order`` (samples keep their order; a bin ends where the next
+            one does not fit) or ``none`` (one bin for each).
         window: Samples that ``best-fit`` packs together.
         seed: Shuffles the bins of each window, or of ``global``; ``None`` leaves those with the
             longest samples first. The other strategies shuffle nothing.
-        over_length: What becomes of a sample longer than ``capacity``: ``error``, ``alone`` (a bin
-            of its own, longer than the others) or ``reject`` (left out).
+        over_length: What to do with a sample longer than ``capacity``: ``error``, ``alone`` (it
+            gets its own bin, longer than the others) or ``reject`` (it is left out).
 
     Returns:
-        ``(bins, count)``: the bin of each sample from 0, int32[n], -1 where it is left out, and how
-        many bins there are.
+        ``(bins, count)``: the bin of each sample from 0, int32[n], -1 if it is left out; and the
+        number of bins.
 
     Raises:
         ArgumentError: An argument has a type or a value that it cannot have.
@@ -70,7 +70,7 @@ def pack_samples(lengths: Any, **how: Any) -> tuple[npt.NDArray[np.int64], npt.N
 
     Args:
         lengths: As for :func:`pack_lengths`.
-        **how: What :func:`options` gave.
+        **how: The result of :func:`options`.
 
     Returns:
         ``(offsets, samples)``: bin ``i`` holds ``samples[offsets[i]:offsets[i + 1]]``, ascending.
@@ -84,10 +84,10 @@ def pack_samples(lengths: Any, **how: Any) -> tuple[npt.NDArray[np.int64], npt.N
 def options(
     capacity: Any, strategy: Any, window: Any, seed: Any, over_length: Any
 ) -> dict[str, Any]:
-    """The arguments as the core takes them.
+    """The arguments in the form that the core takes.
 
     Raises:
-        ArgumentError: One is of another type, or out of its range.
+        ArgumentError: One has a wrong type, or is out of range.
     """
     return {
         "capacity": whole_number(capacity, "capacity", 1, MOST_CAPACITY),
@@ -106,10 +106,10 @@ def _word(value: Any, name: str) -> str:
 
 
 def arrow_integers(lengths: Any) -> Any:
-    """Whole numbers as one Arrow array, without a copy where they are flat already.
+    """Whole numbers as one Arrow array, without a copy if they are already flat.
 
     Raises:
-        ArgumentError: They are no whole numbers.
+        ArgumentError: They are not whole numbers.
     """
     import numpy as np
     import pyarrow as pa
@@ -125,13 +125,13 @@ def arrow_integers(lengths: Any) -> Any:
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise _not_lengths(f"an array of {numbers.ndim} dimensions of {numbers.dtype}")
     numbers = np.ascontiguousarray(numbers, dtype=numbers.dtype.newbyteorder("="))
-    # Not `pa.array`, which imports pandas where it is there.
+    # Not `pa.array`, which imports pandas if it is installed.
     type_ = pa.from_numpy_dtype(numbers.dtype)
     return pa.Array.from_buffers(type_, len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def _listed(lengths: Any) -> npt.NDArray[Any]:
-    """Whole numbers of an iterable; what is none is refused, not rounded."""
+    """The whole numbers of an iterable. Other values are refused, not rounded."""
     import numpy as np
 
     if isinstance(lengths, str | bytes | dict):

@@ -1,4 +1,4 @@
-"""Making packs of a written output."""
+"""Packs a written output."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ def pack(
 
     Writes ``pack-<length>-<seed>`` inside the output: an index that says which documents share a
     row, and with ``write`` the rows themselves, which ``datasets.load_from_disk`` opens. Nothing is
-    tokenized again, and no document is cut but by ``split``. A pack that is there already and was
-    made of the same is kept.
+    tokenized again, and no document is cut except by ``split``. An existing pack that was made
+    from the same is kept.
 
     Args:
         output: A directory that :func:`turnmill.prepare` wrote.
         length: Tokens that a packed row holds.
         strategy: As in :func:`turnmill.pack_lengths`; or ``split``, for ``text`` documents: they
-            follow each other and are cut where a row is full, and the last row is what is left.
+            are joined and cut where a row is full, and the last row may be shorter.
         window: Documents that ``best-fit`` packs together.
         seed: Shuffles the packs of ``best-fit`` and ``global``.
-        over_length: What becomes of a document longer than ``length``: ``error``, ``alone`` (a row
-            of its own, longer than the others) or ``reject`` (left out, and counted).
+        over_length: What to do with a document longer than ``length``: ``error``, ``alone`` (it
+            gets its own row, longer than the others) or ``reject`` (left out, and counted).
         write: Also write the packed rows.
-        overwrite: Replace a pack of the same length and seed that was made otherwise.
+        overwrite: Replace a pack of the same length and seed that was made with other settings.
 
     Returns:
         The pack, with its report.
 
     Raises:
         ArgumentError: An argument has a type or a value that it cannot have.
-        DataError: The directory is no finished output, a document is too long, or another pack lies
-            there already.
+        DataError: The directory is not a finished output, a document is too long, or another pack
+            is already there.
         OSError: A file cannot be read or written.
     """
     from turnmill.storage import STAGING, local
@@ -83,13 +83,13 @@ def open_output(path: str | os.PathLike[str]) -> Output:
     """A finished output directory.
 
     Raises:
-        DataError: It is none.
+        DataError: It is not one.
     """
     from turnmill.output.reader import Output, is_output
 
     if not is_output(path):
         raise DataError(
-            "this is no directory that turnmill prepare wrote",
+            "turnmill prepare did not write this directory",
             code="no-output",
             path=path,
             hint="packing takes a written output: turnmill prepare INPUT... -o DIR",
@@ -122,10 +122,10 @@ def _shards(output: Output) -> list[dict[str, Any]]:
 
 
 def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | None:
-    """The pack that lies there, if it was made of the same and has what is wanted.
+    """The existing pack, if it was made from the same and has what is wanted.
 
     Raises:
-        DataError: It was packed otherwise.
+        DataError: It was made with other settings.
     """
     from turnmill.prepare.record import differences
     from turnmill.storage import local
@@ -143,7 +143,7 @@ def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | N
             hint="give another seed, or add --overwrite (overwrite=True) to replace it",
         )
     if theirs != made:
-        return None  # of an output, or a turnmill, that is no longer there
+        return None  # made from an earlier output, or by another version of turnmill
     complete = record["rows"] is not None and (directory / "state.json").exists()
     return Pack(directory, record) if complete or not write else None
 
@@ -159,7 +159,7 @@ def _make(
     lengths = sample_lengths(output)
     index = _index(output, lengths, how)
     directory.mkdir(exist_ok=True)
-    # What says "finished" leaves first, and comes last.
+    # The file that marks the pack as finished is removed first and written last.
     for name in ("state.json", RECORD):
         (directory / name).unlink(missing_ok=True)
     for path in [*directory.glob("data-*"), *directory.glob(f"{local.TEMPORARY_PREFIX}*")]:
@@ -179,7 +179,7 @@ def _make(
 
 
 def _samples(output: Output) -> dict[str, Any]:
-    """In which form the samples lie that were packed."""
+    """The format of the output that was packed."""
     from turnmill.output.formats import format_of
 
     data = output.path / _shards(output)[0]["data"]
@@ -203,7 +203,7 @@ def _index(output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any]) 
 
 
 def _refuse_to_cut(output: Output) -> None:
-    """A turn that is cut has no end; only plain documents may be."""
+    """Refuses to cut turns, which would lose their end; only plain documents may be cut."""
     schemas = sorted({planned["schema"] for planned in output.record["inputs"]} - {"auto", "text"})
     if schemas:
         message = f"strategy split cuts documents, and the output holds turns ({schemas[0]})"
@@ -244,7 +244,7 @@ def _write_rows(output: Output, directory: AnyPath, index: PackIndex) -> dict[st
 
 
 def _commit_rows(directory: AnyPath, record: dict[str, Any]) -> None:
-    """Makes the rows a directory that ``datasets.load_from_disk`` opens."""
+    """Writes the files that ``datasets.load_from_disk`` needs."""
     import hashlib
     import json
 

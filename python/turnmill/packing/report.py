@@ -13,30 +13,30 @@ from turnmill.packing.index import PackIndex
 
 @dataclass(frozen=True)
 class Report:
-    """What a pack index holds."""
+    """The contents of a pack index, in numbers."""
 
     packs: int
     documents: int
-    """Documents in it; one that was cut counts once."""
+    """Number of documents; one that was cut counts once."""
     tokens: int
     fill: float
-    """Tokens as a share of the room in all packs."""
+    """Tokens as a share of the capacity of all packs."""
     fewest_packs: int
-    """No packing has fewer: the tokens need so many, or so many documents take over half a pack."""
+    """No packing has fewer: the packs that the tokens need, or the documents over half a pack."""
     documents_per_pack: dict[str, float]
-    """``min``, ``median``, ``mean`` and ``max``; a part of a document that was cut counts too."""
+    """``min``, ``median``, ``mean`` and ``max``; parts of a document that was cut count too."""
     left_out: int
     """Documents that are longer than a pack and were left out."""
     left_out_tokens: int
     alone: int
-    """Documents that are longer than a pack and have one of their own."""
+    """Documents that are longer than a pack and have their own."""
     cut: int
-    """Documents that stand in more than one pack (``split`` alone)."""
+    """Documents in more than one pack (only with ``split``)."""
     mixed_attention: float
-    """Share of the token pairs of causal attention that would join two documents, where a trainer
-    knows no boundaries."""
+    """Share of the token pairs of causal attention that would join two documents if a trainer
+    ignored the boundaries."""
     length_correlation: float
-    """Correlation between the place of a pack and the mean length of its documents: near 0 where
+    """Correlation between the position of a pack and the mean length of its documents; near 0 if
     the order does not depend on length."""
 
     def to_dict(self) -> dict[str, Any]:

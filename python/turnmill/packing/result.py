@@ -1,4 +1,4 @@
-"""A pack that lies in an output, its closing table, and what trainers need."""
+"""A pack in an output, its closing table, and what trainers need."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack index that lies in a directory of the output, and the rows made from it if any."""
+    """A pack index in a directory of the output, and the rows made from it, if any."""
 
     path: AnyPath
     """The directory."""
     record: dict[str, Any]
-    """Its ``pack.json``: what it was made of, the report, the hashes of its files."""
+    """Its ``pack.json``: what it was made from, the report, the hashes of its files."""
 
     @property
     def report(self) -> Report:
@@ -32,12 +32,12 @@ class Pack:
 
     @property
     def length(self) -> int:
-        """Tokens that a pack holds."""
+        """Capacity of a pack, in tokens."""
         return int(self.record["made_of"]["length"])
 
     @property
     def rows(self) -> dict[str, Any] | None:
-        """What was written of packed rows: files, columns, trained tokens."""
+        """The packed rows that were written: files, columns, trained tokens."""
         rows: dict[str, Any] | None = self.record["rows"]
         return rows
 
@@ -61,7 +61,7 @@ class Pack:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))
 
     def summary(self, console: Terminal) -> list[str]:
-        """The lines that ``turnmill pack`` ends with, and that ``print(pack)`` prints."""
+        """The closing lines of ``turnmill pack``, which ``print(pack)`` prints."""
         report = [*_contents(self), *_mixing(self), *_files(self, console)]
         return [*table(report), "", *_next(self, console)]
 
@@ -94,7 +94,7 @@ def _contents(pack: Pack) -> list[tuple[str, str]]:
 
 
 def _fill(fill: float) -> str:
-    """Three digits of what is missing: 99.98 % and 99 % are far apart."""
+    """A fill rate, with enough digits to tell 99.98 % from 99 %."""
     return f"{100 * fill:.2f} %"
 
 

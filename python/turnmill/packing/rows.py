@@ -31,13 +31,13 @@ class Columns:
     offsets: npt.NDArray[np.int64]
     """Where the tokens of each pack start; one entry more than packs."""
     tokens: dict[str, npt.NDArray[Any]]
-    """``input_ids``, ``labels`` and, where the output has them, ``weights``."""
+    """``input_ids``, ``labels`` and, if the output has them, ``weights``."""
     masked: int
-    """Labels that were trained and are not now: the first of a segment."""
+    """Labels that are masked now: the first of each segment that was trained."""
 
 
 def columns_of(store: TokenStore, part: PackIndex) -> Columns:
-    """Puts the segments of some packs side by side.
+    """Joins the segments of some packs.
 
     The first label of each segment is -100: it would be predicted from another document's end.
     """
@@ -69,7 +69,7 @@ def positions(lengths: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
 
 
 def batches(store: TokenStore, index: PackIndex) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """The packs as record batches, each with the number of labels that it masks."""
+    """The packs as record batches, each with the number of labels that were masked."""
     for first, last in _ranges(index.tokens):
         part = index.segments(first, last)
         columns = columns_of(store, part)
@@ -96,7 +96,7 @@ def _ranges(tokens: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 @dataclass
 class WrittenRows:
-    """What the data files hold."""
+    """The contents of the data files."""
 
     files: dict[str, str]
     """Names, with their SHA-256."""
@@ -104,7 +104,7 @@ class WrittenRows:
     trained: int = 0
     """Tokens whose label is not -100."""
     masked: int = 0
-    """Labels that were trained before: the first of a segment."""
+    """Labels that were trained before packing: the first of each segment."""
 
 
 def write_rows(directory: AnyPath, store: TokenStore, index: PackIndex) -> WrittenRows:

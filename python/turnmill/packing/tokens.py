@@ -1,4 +1,4 @@
-"""The token store: the samples of a written output by number, read where they lie."""
+"""The token store: the samples of a written output by number, read in place."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
 
 TOKEN_COLUMNS = ("input_ids", "labels", "weights")
-"""Columns with an entry for each token that packing takes over; others can be derived."""
+"""Columns with an entry for each token that packing copies; others can be derived."""
 _KEPT_GROUPS = 8
-"""Row groups of Parquet data that stay decoded: those that a window of samples lies in."""
+"""Row groups of Parquet data that are kept decoded: those of one window of samples."""
 
 _Lists = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Offsets of the lists of a column, and the values of all of them."""
@@ -95,7 +95,7 @@ class _Block:
         self.names = names
         self.load = load
         self.costly = costly
-        """Whether loading decodes it, and keeping it takes memory."""
+        """Whether loading decodes the data, so that keeping it takes memory."""
 
 
 def _blocks(path: AnyPath) -> list[_Block]:
@@ -150,6 +150,6 @@ def sample_lengths(output: Output) -> npt.NDArray[np.int32]:
     told = output.record["totals"]["samples"]
     if len(lengths) != told:
         message = f"the index has {len(lengths):,} samples, the run record says {told:,}"
-        hint = "run the same `turnmill prepare` again: it makes what is damaged anew"
+        hint = "run the same `turnmill prepare` again: it repairs what is damaged"
         raise DataError(message, code="broken-output", path=str(output.path), hint=hint)
     return lengths

@@ -31,9 +31,7 @@ def next_steps(
     return [*loaded, _own_loop(pack), axolotl, llama_factory]
 
 
-_ITS_OWN_FORM = (
-    "it takes single samples; packed rows only in a form of its own, which is not written yet"
-)
+_ITS_OWN_FORM = "it takes single samples; its own form of packed rows is not written yet"
 
 
 def _trl(pack: str) -> NextStep:
@@ -65,7 +63,7 @@ def _unwritten(pack: str) -> NextStep:
     return NextStep(
         "TRL and transformers",
         (f"# add --write: packed rows appear in {pack}",),
-        "they load rows; this pack is an index alone",
+        "they load rows, and this pack is only an index",
     )
 
 
@@ -78,6 +76,6 @@ def _own_loop(pack: str) -> NextStep:
 
 
 def _axolotl(single: NextStep) -> NextStep:
-    """What it needs for single samples, and that it packs them."""
+    """The settings for single samples, which it packs itself."""
     reason = "it packs single samples itself, and would overwrite the position_ids of packed rows"
     return replace(single, lines=(*single.lines, "sample_packing: true"), reason=reason)

@@ -1,6 +1,6 @@
-"""Compares with the installed transformers what turnmill makes of the user's own rows.
+"""Compares turnmill with the installed transformers on the user's own rows.
 
-What the function needs is imported in it: `turnmill --help` is not to wait for it.
+The function imports what it needs, so that `turnmill --help` is fast.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ def parity(
     rows: int | None = 1000,
     **keys: Any,
 ) -> Parity:
-    """Renders, tokenizes and masks rows here and in transformers, and explains what differs.
+    """Renders, tokenizes and masks rows in turnmill and transformers, and explains differences.
 
     Three things are compared for every conversation: the text with `apply_chat_template`, the ids
     of the recipe with those that it gives, and, where the template has `{% generation %}` tags, the
     trained tokens with its assistant mask. A difference is explained by the rule under which
-    turnmill counts the row, or by the recipe key that makes it. What nothing explains is a defect.
+    turnmill counts the row, or by the recipe key that makes it. A difference that nothing explains
+    is a bug.
 
     Args:
-        data: Whatever :func:`turnmill.prepare` reads.
+        data: Anything that :func:`turnmill.prepare` reads.
         tokenizer: The tokenizer, instead of `recipe`.
         recipe: How rows are encoded.
         against: `"transformers"`.

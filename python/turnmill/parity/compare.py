@@ -1,4 +1,4 @@
-"""Row by row: the same on both sides, or where and why not."""
+"""Compares both sides row by row: what differs, where and why."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _IDS_RULES = (
     "turns-left-out",
     "history-rewritten",
 )
-"""Rules under which a row is counted whose ids are not those of transformers."""
+"""Rules that count rows whose ids are not those of transformers."""
 
 _SHOWN = 40
-"""Characters of text, or tokens, that are shown of a difference."""
+"""Characters or tokens that are shown of a difference."""
 
 
 def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
     """Compares the first ``rows`` rows of every input."""
-    # transformers has no other clock than the machine's.
+    # transformers always uses the machine's clock.
     now = dt.datetime.now().isoformat(timespec="seconds")  # noqa: DTZ005
     recipe = dataclasses.replace(recipe, now=now)
     session = Session(recipe)
@@ -72,7 +72,7 @@ class _Side:
         """Compares one row."""
         ours = self._session.look(_json(picked), schema)
         if ours is None or "messages" not in ours:
-            # No conversation, or none that could be read: nothing reaches a template.
+            # Not a conversation, or not readable: nothing reaches a template.
             return
         self._found.conversations += 1
         row = _Row(self._found, input_.name, picked)
@@ -121,7 +121,7 @@ class _Side:
         return not row.differs("ids", ids[0], theirs.ids, self._cause(made), self._token_text)
 
     def _cause(self, made: EncodedRow) -> str:
-        """The rules that the row was counted under; else the key that cuts elsewhere."""
+        """The rules that counted the row; else the key that cuts at another place."""
         rules = [rule for rule in _IDS_RULES if made.counts.get(rule)]
         if self._session.recipe.boundary == "apart":
             rules.append("boundary = apart")
@@ -154,7 +154,7 @@ class _Side:
     def _variant_mask(
         self, setting: str, input_: Input, schema: str, picked: PickedRow
     ) -> list[int] | None:
-        """The trained tokens with one key set otherwise; nothing where that recipe is refused."""
+        """The trained tokens with another value of one key; ``None`` if that recipe is refused."""
         if setting not in self._variants:
             key, _, value = setting.partition("=")
             changed: dict[str, Any] = {key: value}
@@ -180,7 +180,7 @@ class _Side:
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """One row, and where its differences go."""
+    """One row, and the result that collects its differences."""
 
     found: Parity
     source: str
@@ -222,7 +222,7 @@ def _trained(sample: dict[str, Any]) -> list[int]:
 
 
 def _cut(mask: list[int], ids: list[int], stops: frozenset[int]) -> list[int]:
-    """A mask without what stands in its runs behind their first stop id."""
+    """A mask whose runs end at their first stop id."""
     cut, ended = [], False
     for marked, id_ in zip(mask, ids, strict=True):
         ended = ended and bool(marked)

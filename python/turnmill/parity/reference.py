@@ -80,7 +80,7 @@ class Reference:
         return Theirs(text, list(encoded["input_ids"]), masks)
 
     def encode_with_file(self, text: str) -> list[int]:
-        """The ids that ``tokenizer.json`` itself gives, without what transformers rebuilds."""
+        """The ids of ``tokenizer.json`` itself, without anything that transformers rebuilds."""
         return list(self._file.encode(text, add_special_tokens=False).ids)
 
 
@@ -103,7 +103,7 @@ def _load(path: Path) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps advice of transformers, such as on absent PyTorch, off standard error."""
+    """Keeps advice of transformers, such as that PyTorch is missing, off standard error."""
     before = os.environ.get("TRANSFORMERS_VERBOSITY")
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     try:

@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The result of a comparison."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Difference:
     row: int
     line: int | None
     offset: int | None
-    """Code point of the text, or token; ``None`` where one side has nothing."""
+    """Code point of the text, or token; ``None`` if one side has nothing."""
     ours: str
-    """What stands there, escaped."""
+    """The text there, escaped."""
     theirs: str
 
     @property
@@ -55,11 +55,11 @@ class Parity:
     versions: dict[str, str]
     """Of turnmill, transformers and tokenizers."""
     has_mask: bool
-    """Whether the template has the tags without which transformers gives no mask."""
+    """Whether the template has the tags that transformers needs to give a mask."""
     rows: int = 0
-    """Rows that were looked at."""
+    """Rows that were compared."""
     conversations: int = 0
-    """Of these, conversations; other rows have no template to be compared."""
+    """Of these, conversations; other rows have no template to compare."""
     refused: int = 0
     """Conversations that both sides refuse."""
     equal: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))

@@ -1,6 +1,6 @@
 """Looks at conversations as the trainer will see them.
 
-What the functions need is imported in them: `turnmill --help` is not to wait for it.
+Functions import what they need, so that `turnmill --help` is fast.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def show(
     """Shows conversations with their trained tokens, or what became of an input row.
 
     Args:
-        data: Raw conversations (whatever :func:`turnmill.prepare` reads) or an output directory.
+        data: Raw conversations (anything :func:`turnmill.prepare` reads) or an output directory.
         tokenizer: The tokenizer; an output directory knows its own.
         recipe: How raw conversations are encoded, instead of ``tokenizer`` and ``keys``.
         n: How many rows, from the start.
-        row: This input row alone, from 0.
+        row: Only this input row, from 0.
         sample: The row behind this sample of an output directory, from 0.
-        source: The row at this place, ``"chat.jsonl:12"``: a line from 1, or a row from 0 where
+        source: The row at this place, ``"chat.jsonl:12"``: a line from 1, or a row from 0 if
             the file has no lines.
         full: Show long texts whole.
         **keys: Recipe keys, such as ``history="last-turn"``.

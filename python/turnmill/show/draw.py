@@ -1,7 +1,7 @@
 """Draws rows so that one glance shows what is trained and where it ends.
 
 With colour, trained text is green, terminators are reversed and the rest is dim. Without, trained
-text stands between ``⟦`` and ``⟧`` and a ``■`` follows each terminator.
+text is between ``⟦`` and ``⟧``, and a ``■`` follows each terminator.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from turnmill.show.view import Piece, RowView, SampleView
 OPEN, CLOSE, END = "⟦", "⟧", "■"
 _STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}
 _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
-"""Characters of a long piece that stay at its start and its end."""
+"""Characters of a long piece that are kept at its start and its end."""
 
 
 def draw(rows: Sequence[RowView], console: Terminal, *, full: bool = False) -> list[str]:
@@ -93,7 +93,7 @@ def _body(sample: SampleView, console: Terminal, *, full: bool) -> list[str]:
 
 
 def _coloured(piece: Piece, console: Terminal, *, full: bool) -> str:
-    """A piece in its style, line by line so that no style runs over a line's end."""
+    """A piece in its style, line by line, so that no style continues over a line end."""
     lines = _shortened(piece, full=full).split("\n")
     return "\n".join(console.style(line, *_STYLES[piece.kind]) for line in lines)
 

@@ -30,7 +30,7 @@ _RAW_SHOWN = 1000
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows are wanted."""
+    """The rows to show."""
 
     n: int = 3
     row: int | None = None
@@ -51,7 +51,7 @@ class Selection:
         """
         file, _, number = (self.source or "").rpartition(":")
         if not file or not number.isdecimal():
-            message = f"{self.source!r} names no place"
+            message = f"{self.source!r} is not a place"
             raise DataError(
                 message, code="no-such-row", hint="give FILE:LINE, such as chat.jsonl:12"
             )
@@ -117,7 +117,7 @@ def _by_name(inputs: list[Input], file: str) -> list[Input]:
 
 
 def _matching(names: list[str], file: str) -> str:
-    """The name that is ``file``, or the only one that ends in it."""
+    """The name equal to ``file``, or the only one that ends with it."""
     if file in names:
         return file
     ending = [name for name in dict.fromkeys(names) if Path(name).name == Path(file).name]
@@ -148,10 +148,10 @@ def written_rows(
 
 
 def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Tokenizer:
-    """The tokenizer that an output was written with, for another would show other text.
+    """The tokenizer that an output was written with; another one would show other text.
 
     Raises:
-        TokenizerError: It is not where it was, or its files have changed.
+        TokenizerError: It was moved, or its files have changed.
     """
     facts = output.record["facts"]["tokenizer"]
     hint = "give the directory of the tokenizer that the output was written with: --tokenizer DIR"
@@ -164,7 +164,7 @@ def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Token
         raise TokenizerError(message, code=error.code, path=facts["path"], hint=hint) from None
     place = Path(tokenizer.path)
     file = place / "tokenizer.json" if place.is_dir() else place
-    # Of the other files a changed template is no harm here, tokens that they add are.
+    # A changed template does no harm here, but added tokens in the other files do.
     same = (file_sha256(file), tokenizer.vocab_size) == (facts["sha256"], facts["vocab_size"])
     if not same:
         what = "is not the one" if given else "has changed since"

@@ -1,4 +1,4 @@
-"""What a chat template does, as `Template.study` learned it, for a person."""
+"""Prints what a chat template does, as `Template.study` learned it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LABEL_WIDTH = 24
 
 
 def draw_study(name: str, study: dict[str, Any], out: Terminal) -> str:
-    """What a template does, one fact a line.
+    """Prints what a template does, one fact per line.
 
     Args:
-        name: What the template is called.
+        name: The template's name.
         study: What `Template.study` returned.
         out: The terminal it is for.
     """
@@ -76,7 +76,7 @@ def _spans(study: dict[str, Any]) -> str:
 
 def _history(study: dict[str, Any]) -> str:
     if study["rewrites_history"]:
-        return "rewritten: a longer conversation prints earlier turns otherwise; see `history`"
+        return "rewritten: a longer conversation prints earlier turns differently; see `history`"
     return "kept: earlier turns stay as they were at inference"
 
 

@@ -1,4 +1,4 @@
-"""Rows as a person looks at them: which tokens are trained, and where each turn ends."""
+"""Rows for display: which tokens are trained, and where each turn ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Piece:
-    """Neighbouring tokens of one kind."""
+    """Consecutive tokens of one kind."""
 
     kind: Kind
     text: str
@@ -29,7 +29,7 @@ class SampleView:
     """One training sample."""
 
     number: int
-    """Which sample of its row, from 0."""
+    """Number of the sample among those of its row, from 0."""
     pieces: tuple[Piece, ...]
 
     @property
@@ -45,20 +45,20 @@ class SampleView:
 
 @dataclass(frozen=True)
 class RowView:
-    """What became of one input row."""
+    """The result of one input row."""
 
     source: str
     row: int
     line: int | None
     samples: tuple[SampleView, ...] = ()
     reject: tuple[str, str, int | None] | None = None
-    """Rule, reason and the message it concerns, where the row was left out."""
+    """Rule, reason and message, if the row was rejected."""
     raw: str = ""
     """The start of the row as it was read; kept for rejected rows."""
 
     @property
     def place(self) -> str:
-        """``file:line``, or the file and the row where it has no lines."""
+        """``file:line``, or the file and the row if it has no lines."""
         return self.source if self.line is None else f"{self.source}:{self.line}"
 
     def to_dict(self) -> dict[str, Any]:
