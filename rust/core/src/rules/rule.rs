@@ -176,7 +176,7 @@ rules! {
         cause "Most templates print no names and no refusals."
         cure "Nothing, where the model need not see it; else write it into the content.";
     ReasoningDropped "reasoning-dropped" Warning
-        means "The template leaves reasoning of the row out"
+        means "The template leaves out reasoning of the row"
         cause "Templates of reasoning models leave earlier reasoning out of the history."
         cure "Choose history = expand (every turn as inference sees it) or last-turn."
         hint "decide with --history expand, last-turn or as-rendered";
@@ -185,14 +185,15 @@ rules! {
         cause "A think marker has no partner, so a parser will swallow or invent text."
         cure "Repair the pair of markers in the data.";
     ReasoningInline "reasoning-inline" Info
-        means "Reasoning stands inside the content, not in a field of its own"
-        cause "The reasoning stands between think markers inside the content."
-        cure "Nothing where the template prints contents as they are; else move it to \
+        means "Reasoning is inside the content, not in its own field"
+        cause "The reasoning is between think markers inside the content."
+        cure "Nothing if the template prints content as it is; else move the reasoning to \
               reasoning_content.";
     HistoryRewritten "history-rewritten" Info
-        means "The template renders an earlier turn otherwise than at inference"
-        cause "The template prints an earlier turn otherwise once later messages follow."
-        cure "history = expand gives the tokens of inference for every turn, at a price in tokens.";
+        means "The template renders an earlier turn differently from inference"
+        cause "The template prints an earlier turn differently once later messages follow."
+        cure "history = expand gives every turn the tokens of inference, at the cost of more \
+              tokens.";
     ArrowNullDropped "arrow-null-dropped" Info
         means "Null fields that an Arrow struct adds were dropped"
         cause "Arrow structs hold every field of the union, null where a message has none."
@@ -230,7 +231,7 @@ rules! {
         cause "The stop token is in the ids but has label -100: a mask that ends one token early, \
                or a collator that masks by pad id. It trains exactly as much as a missing one: \
                nothing."
-        cure "Include the terminator in the labels; use a pad token that is no stop token.";
+        cure "Include the terminator in the labels; use a pad token that is not a stop token.";
     TruncatedTerminator "truncated-terminator" Error
         means "The row was cut at the limit and lost its stop token"
         cause "The row was cut at the maximum length and lost its end. The longest answers teach \
@@ -250,7 +251,7 @@ rules! {
         means "The pad token ends turns: collators that mask by id unlearn it"
         cause "pad_token = eos_token. A collator that sets labels to -100 wherever the id is the \
                pad id masks every real terminator too."
-        cure "Use a pad token of its own, or check the first batch with turnmill.check_batch.";
+        cure "Use a separate pad token, or check the first batch with turnmill.check_batch.";
     WrongTerminator "wrong-terminator" Error
         means "The turn ends in a token that the serving side does not stop on"
         cause "Turns end in a control token that the server does not stop on, such as <|im_end|> \
@@ -260,18 +261,18 @@ rules! {
         hint "give the token that ends turns with --stop";
     OtherTerminator "other-terminator" Warning
         means "The turn ends in a stop token, but not in the one that the template prints"
-        cause "The data was rendered by another template, or a trainer put the eos in place of the \
-               template's own end. The server stops on both, but in a conversation that goes on it \
-               sends the template's."
+        cause "The data was rendered by another template, or a trainer put the eos in place of \
+               the template's own end. The server stops on both, but when the conversation \
+               continues it sends the template's."
         cure "Render with the model's own template, so that history looks as the model learned to \
               end it.";
     DuplicateTerminator "duplicate-terminator" Error
-        means "Two stop tokens stand in a row"
+        means "Two stop tokens follow each other"
         cause "A trainer or script appended eos to rows that the template had already ended."
         cure "Append it in one place only.";
     PrematureTerminator "premature-terminator" Error
-        means "A stop token stands inside a trained turn"
-        cause "A stop token stands inside an answer, often literal text that was parsed."
+        means "There is a stop token inside a trained turn"
+        cause "There is a stop token inside an answer, often literal text that was parsed."
         cure "Tokenize contents without parsing control tokens.";
     TerminatorNotAtomic "terminator-not-atomic" Error
         means "The terminator's text is several tokens"
@@ -327,19 +328,20 @@ rules! {
         cure "Harmless in small amounts; start the labels after the generation prompt.";
     MaskOffByOne "mask-off-by-one" Error
         means "The labels are shifted against the turn by one token"
-        cause "The mask was counted in other tokens than the ids, or labels were shifted before a \
-               trainer that shifts."
-        cure "Labels stand at the place of their token: labels[i] == input_ids[i] or -100.";
+        cause "The mask was made for other tokens than the ids, or labels were shifted for a \
+               trainer that shifts them itself."
+        cure "A label belongs at the position of its token: labels[i] == input_ids[i] or -100.";
     LabelMismatch "label-mismatch" Error
-        means "A trained label is another token than the one at its place"
-        cause "A label differs from the id at its place, so the model learns other text than the \
-               row shows."
+        means "A trained label is not the token at its position"
+        cause "A label differs from the id at its position, so the model learns text that the \
+               row does not show."
         cure "labels[i] must be input_ids[i] or -100.";
     OtherIgnoreLabel "other-ignore-label" Warning
         means "Untrained labels are not -100, the one value that trainers ignore"
         cause "The tool that wrote the labels marks untrained tokens by another value, such as -1. \
                Trainers of PyTorch ignore -100 only: they crash on the others, or train them."
-        cure "Rewrite them as -100, or tell your loss; --ignore-label VALUE says that you know.";
+        cure "Rewrite them as -100, or configure your loss; --ignore-label VALUE accepts the \
+              value.";
     UntrainedAssistantTurn "untrained-assistant-turn" Warning
         means "An assistant turn is not trained although the policy trains it"
         cause "Only the last turn, or only the first, was found by the mask."
@@ -351,8 +353,8 @@ rules! {
         cure "Use a template with the tags, or let turnmill infer the spans.";
     ResponseMarkerNotFound "response-marker-not-found" Error
         means "The response marker's tokens do not occur in the row"
-        cause "The marker is tokenized otherwise in context than alone, so a search for its ids \
-               finds nothing."
+        cause "The marker is tokenized differently in context than alone, so a search for its \
+               ids finds nothing."
         cure "Build labels from spans; turnmill never searches for markers.";
     GenerationPromptInSample "generation-prompt-in-sample" Error
         means "The row ends in an empty assistant header"
@@ -363,10 +365,10 @@ rules! {
         means "One token covers the end of the prompt and the start of the answer"
         cause "The answer starts with characters that merge with the end of the header into one \
                token."
-        cure "boundary = apart tokenizes prompt and answer apart, as inference sees them.";
+        cure "boundary = apart tokenizes prompt and answer separately, as inference sees them.";
     PrefixSpaceDrift "prefix-space-drift" Warning
         means "The answer alone is tokenized with a space that is not in the row"
-        cause "Tokenizers of the SentencePiece kind put a space before a text that stands alone."
+        cause "SentencePiece tokenizers put a space before a text that is encoded by itself."
         cure "Tokenize the row as one text.";
     SpecialTokenStrip "special-token-strip" Warning
         means "A special token swallows whitespace beside it"
@@ -386,29 +388,28 @@ rules! {
         cause "The template prints a date or random text."
         cure "Fix the date with now = \"…\" in the recipe.";
     StaleCache "stale-cache" Error
-        means "Stored data was made by another recipe, template or tokenizer"
+        means "Stored data was made with another recipe, template or tokenizer"
         cause "A cache was found by file name and not by content, template, tokenizer and options."
         cure "Delete the cache and build it again; turnmill's run record holds the hash of \
               everything.";
     CacheKeyCollision "cache-key-collision" Error
         means "Two inputs share one cache entry"
-        cause "Two inputs fell on one cache entry, so one was trained twice and the other never."
+        cause "Two inputs got the same cache entry, so one was trained twice and the other never."
         cure "Delete the cache and give the inputs different names.";
     PackingBoundary "packing-boundary" Error
         means "A packed row lacks document boundaries"
         cause "Several documents share a row and nothing says where one ends: they attend to each \
                other."
-        cure "Keep seq_lengths or position_ids that start anew, and use a collator that reads \
-              them.";
+        cure "Keep seq_lengths or position_ids that restart, and use a collator that reads them.";
     PackingSplitTurn "packing-split-turn" Warning
         means "A turn is split over two packed rows"
         cause "Packing cut a turn at the end of a row; its second half has no prompt."
         cure "Pack whole samples (first fit), never wrapped.";
     TurnsLeftOut "turns-left-out" Info
-        means "Whole turns left the sample so that it fits `max_length`"
-        cause "The conversation is longer than max_length; whole turns left so that the rest ends \
-               properly."
-        cure "Raise max_length if too much of the data leaves.";
+        means "Whole turns were left out so that the sample fits `max_length`"
+        cause "The conversation is longer than max_length; whole turns were left out so that the \
+               rest ends properly."
+        cure "Raise max_length if too much of the data is left out.";
     OverlongSample "overlong-sample" Error
         means "The sample is longer than the length limit"
         cause "The row is longer than the limit; a trainer will cut its end, terminator included."
@@ -420,7 +421,7 @@ rules! {
         cure "Remove it.";
     Crlf "crlf" Info
         means "The text has Windows line ends"
-        cause "The text has Windows line ends, which tokenize otherwise than line feeds."
+        cause "The text has Windows line ends, which are tokenized differently from line feeds."
         cure "Convert them unless the model should learn them.";
     ReplacementChar "replacement-char" Info
         means "The text holds U+FFFD, the mark of a broken decoding"
