@@ -68,8 +68,8 @@ impl PartialEq for Value<'_> {
     }
 }
 
-/// An object in insertion order. Keys are unique: of duplicate keys the last value stands at the
-/// first key's place, as in a Python `dict`.
+/// An object in insertion order. Keys are unique: of duplicate keys, the last value is kept at the
+/// first key's position, as in a Python `dict`.
 ///
 /// ```
 /// use turnmill_jinja::{Map, Value};
@@ -142,7 +142,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What a reader of JSON calls this kind of value.
+    /// The name of this kind of value, for readers of JSON.
     #[inline]
     pub fn kind(self) -> &'static str {
         match self {

@@ -62,7 +62,8 @@ impl Error {
         Self::new(ErrorKind::Budget, message.into(), None)
     }
 
-    /// With the statement's line and the record it was run for, unless an inner statement is known.
+    /// Adds the line of the statement and the record it was run for, unless an inner statement is
+    /// known.
     pub(crate) fn at(mut self, line: u32, record: Option<u32>) -> Self {
         if self.0.line.is_none() {
             self.0.line = Some(line);

@@ -1,4 +1,4 @@
-//! What a render is given: values, variables, constants, the date, limits.
+//! The inputs of a render: values, variables, constants, the date, limits.
 
 use crate::builtins::strftime::LocalTime;
 use crate::data::{Arena, Map, Value};
@@ -6,7 +6,7 @@ use crate::run::budget::Limits;
 use crate::value::Val;
 use crate::value::origin::Origin;
 
-/// What a render is given.
+/// The inputs of a render.
 ///
 /// A name that no scope of the template has set is looked up among `values`, then `variables`, then
 /// `constants`, then the global functions of the language.
@@ -58,7 +58,7 @@ impl Default for Inputs<'_> {
     }
 }
 
-/// A value that a render is given, with the origin of its strings.
+/// A value given to a render, with the origin of its strings.
 #[derive(Clone, Copy)]
 pub struct Input<'r>(pub(crate) Val<'r>);
 

@@ -38,8 +38,8 @@
 //! as Python prints them, dicts in insertion order, and exceptions with Python's text. The text of a
 //! render is byte for byte that of jinja2, and an error has its words.
 //!
-//! What there is not: `{% include %}`, `{% import %}` and `{% extends %}` (the sandbox has no
-//! loader), the filter `random` (renders must not differ), arithmetic beyond 64 bits.
+//! Not supported: `{% include %}`, `{% import %}` and `{% extends %}` (the sandbox has no loader),
+//! the filter `random` (renders must not differ), arithmetic beyond 64 bits.
 //!
 //! # Provenance
 //!
@@ -47,7 +47,7 @@
 //! `replace`, `~`, `tojson`, a `{% set %}` block. What is printed is therefore a list of [`Part`]s,
 //! each with its [`Origin`]:
 //!
-//! - the template: what stands in its source, and what it computed (a number, a date);
+//! - the template: text of its source, and what it computed (a number, a date);
 //! - a variable: plain data of the caller;
 //! - a record: a mapping that the caller has numbered ([`Input::records`]), with the class of the
 //!   key whose value it was ([`Inputs::field_class`]).
@@ -61,7 +61,7 @@
 //!
 //! # Limits
 //!
-//! A template is a stranger's code. A render has a budget of steps, bytes, memory and depth
+//! A template is untrusted code. A render has a budget of steps, bytes, memory and depth
 //! ([`Limits`]), never reads a file, a clock or the environment, and never panics.
 //!
 //! # Rooms

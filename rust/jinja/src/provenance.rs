@@ -55,7 +55,7 @@ impl<'r> Provenance<'r> {
         self.contexts[part.context as usize]
     }
 
-    /// Forgets what lies after `end` of the text.
+    /// Drops everything after `end` of the text.
     pub fn truncate(&mut self, end: u32) {
         let parts = std::mem::take(&mut self.parts);
         let before = parts.partition_point(|part| part.end < end);

@@ -50,7 +50,7 @@ impl Template {
         compile(source).map(Self)
     }
 
-    /// Renders: the text goes to `text`, whose memory is reused; what it held is lost.
+    /// Renders into `text`, which is cleared first; its memory is reused.
     ///
     /// The values of the render are made in `arena`, which is the caller's to reset.
     ///
@@ -79,7 +79,7 @@ impl Template {
         }
     }
 
-    /// Text that the template can print of itself: what stands outside its tags, and its string
+    /// Text that the template itself can print: the text outside its tags, and its string
     /// constants, sorted.
     ///
     /// ```

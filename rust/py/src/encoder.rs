@@ -35,8 +35,8 @@ pub(crate) struct Encoder(Arc<run::Encoder>);
 
 #[pymethods]
 impl Encoder {
-    /// Loads what the recipe (as JSON) names and makes every check that needs no row. With a
-    /// `difference`, what a self-check found, the tokenizer's reference backend is used.
+    /// Loads what the recipe (as JSON) names, and makes every check that needs no row. With a
+    /// `difference` from a self-check, the tokenizer's reference backend is used.
     #[new]
     #[pyo3(signature = (recipe, difference=None))]
     fn new(py: Python<'_>, recipe: &str, difference: Option<&str>) -> PyResult<Self> {
@@ -50,7 +50,7 @@ impl Encoder {
         Ok(Self(Arc::new(encoder)))
     }
 
-    /// The same encoder for an input that says its own `schema`, `fields` or `roles`, as JSON.
+    /// The encoder for an input with its own `schema`, `fields` or `roles`, as JSON.
     fn for_input(&self, py: Python<'_>, keys: &str) -> PyResult<Self> {
         let encoder = detach::run_short(py, || self.0.for_input(keys))?;
         Ok(Self(Arc::new(encoder)))
@@ -64,7 +64,7 @@ impl Encoder {
     }
 
     /// The schema of an input that starts with these rows, and as JSON what each choice of
-    /// `history` costs, where the recipe leaves it open. `path` names it in errors.
+    /// `history` costs, if the recipe leaves it open. `path` names it in errors.
     fn inspect(
         &self,
         py: Python<'_>,
@@ -80,7 +80,7 @@ impl Encoder {
 
     /// What a row (as JSON) is read and rendered as: `messages`, `tools`, `documents`, `variables`,
     /// `weights` and `text`; the reject's code and reason as `reject` instead of what is missing;
-    /// nothing for a row that is no conversation.
+    /// nothing for a row that is not a conversation.
     fn look<'py>(
         &self,
         py: Python<'py>,

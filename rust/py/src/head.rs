@@ -13,7 +13,7 @@ use turnmill_core::{Arena, Result, Value};
 use crate::convert::{self, Foreign};
 use crate::{capsule, detach};
 
-/// The first rows of an input, in whatever form they come; read once, looked at as often as needed.
+/// The first rows of an input, in any form. They are read once and inspected as often as needed.
 #[pyclass(frozen, module = "turnmill._core")]
 pub(crate) struct Head(Rows);
 
@@ -50,7 +50,7 @@ impl Head {
         detach::run_short(py, || Ok(lock(head).feed(&block)))
     }
 
-    /// Whether white space is all that was fed.
+    /// Whether only whitespace was fed.
     #[getter]
     fn is_blank(&self) -> bool {
         matches!(&self.0, Rows::Json(head) if lock(head).is_blank())

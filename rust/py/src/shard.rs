@@ -15,7 +15,7 @@ use crate::capsule::{self, Batch};
 use crate::convert::Foreign;
 use crate::{convert, detach};
 
-/// Rows of one input; what comes out does not depend on how they are fed.
+/// Rows of one input. The output does not depend on how they are fed.
 #[pyclass(frozen, module = "turnmill._core")]
 pub(crate) struct Shard {
     inner: Mutex<run::Shard>,
@@ -81,7 +81,7 @@ impl Shard {
         })
     }
 
-    /// Encodes what was carried and gives the last batches.
+    /// Encodes the last row and returns the last batches.
     fn finish(&self, py: Python<'_>) -> PyResult<Output> {
         self.work(py, run::Shard::finish)
     }
@@ -112,8 +112,8 @@ impl Shard {
             .collect()
     }
 
-    /// What a check wants to know, as JSON: `rows` by rule, `evidence` with notes, `replay` (all
-    /// zero unless it was opened for a check).
+    /// What a check needs, as JSON: `rows` by rule, `evidence` with notes, `replay` (all zero
+    /// unless it was opened for a check).
     fn checked(&self) -> String {
         self.lock().checked().to_string()
     }
@@ -136,7 +136,7 @@ fn bytes(data: &Bound<'_, PyAny>) -> PyResult<PyBackedBytes> {
     Ok(copied.extract::<PyBackedBytes>()?)
 }
 
-/// What one call gave.
+/// The output of one call.
 #[pyclass(frozen, get_all, module = "turnmill._core")]
 pub(crate) struct Output {
     samples: Vec<Py<Batch>>,

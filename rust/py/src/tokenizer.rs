@@ -100,7 +100,7 @@ impl Tokenizer {
         self.core().backend_name()
     }
 
-    /// Why that backend.
+    /// Why this backend was chosen.
     #[getter]
     fn backend_reason(&self) -> &str {
         self.core().backend_reason()
@@ -114,7 +114,7 @@ impl Tokenizer {
 }
 
 impl Tokenizer {
-    /// One that is loaded already.
+    /// A tokenizer that is already loaded.
     pub(crate) fn of(tokenizer: Arc<tokenizer::Tokenizer>) -> Self {
         Self {
             encoder: BatchEncoder::sharing(tokenizer),

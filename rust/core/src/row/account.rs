@@ -1,10 +1,10 @@
-//! Is everything that the row says in the text?
+//! Checks that the text holds everything that the row says.
 //!
-//! Equality with transformers does not answer this: a template that leaves a message out leaves it
-//! out there too. The engine knows which message and field each byte of a render came from, so for
-//! contents it is enough to count bytes; only where fewer were printed than the row has are they
-//! looked at. Tool calls are values: of those, each name and each argument is searched for in the
-//! text that came from the calls of their message.
+//! Equality with transformers does not answer this: a template that leaves out a message does so
+//! there too. The engine knows which message and field each byte of a render came from. For content
+//! it is therefore enough to count bytes, and to compare text only if fewer bytes were printed than
+//! the row has. Tool calls are values: each of their names and arguments is searched for in the
+//! text that came from the calls of the message.
 
 use memchr::memmem;
 
@@ -16,9 +16,9 @@ use crate::rules::{Reject, Rule, Severity};
 use crate::template::{Field, Origin, Rendered};
 use crate::value::{Map, Value};
 
-/// Names what the render of a part does not say. An assistant's or anybody's text that is lost
-/// rejects the row; lost tools and names are counted. Where the ids have to be those of
-/// transformers, all of it is counted.
+/// Finds what the render of a part leaves out. Lost text of any message rejects the row; lost tools
+/// and names are counted. In exact mode, where ids must equal those of transformers, everything is
+/// only counted.
 pub(super) fn account(
     policy: &Policy<'_, '_>,
     rendered: &Rendered,
@@ -38,14 +38,14 @@ pub(super) fn account(
     Ok(())
 }
 
-/// Something the row says that its render does not.
+/// Something in the row that is not in its render.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Loss {
-    /// The message, from 0; none for the tools of the row.
+    /// Index of the message, from 0; `None` for the tools of the row.
     pub(crate) message: Option<u32>,
     /// Which part of it.
     pub(crate) part: LostPart,
-    /// What exactly, for the reason or the evidence.
+    /// A description for the reason or the evidence.
     pub(crate) what: String,
 }
 
@@ -62,8 +62,8 @@ pub(crate) enum LostPart {
     Key,
 }
 
-/// Keys of messages whose text matters to a reader; the others are plumbing (`id`,
-/// `tool_call_id`) or have a place of their own (`content`, `tool_calls`, reasoning).
+/// Keys of messages whose text matters to a reader. The others are technical (`id`, `tool_call_id`)
+/// or handled separately (`content`, `tool_calls`, reasoning).
 const MEANINGFUL_KEYS: [&str; 4] = ["name", "refusal", "function_call", "reasoning_details"];
 
 /// Bytes of the render that came from each part of one message.
@@ -83,8 +83,8 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// What the conversation says and the render does not, in the order of the messages. The
-    /// first of each part of a message is enough.
+    /// What the render leaves out of the conversation, in the order of the messages; at most one
+    /// loss for each part of a message.
     pub(crate) fn losses(
         &mut self,
         conversation: &Conversation<'_>,
@@ -144,7 +144,7 @@ impl Ledger {
         let content = message.fields.get_some("content")?;
         match content {
             Value::Str(text) => {
-                // Templates strip contents, and read reasoning out of them into its own place.
+                // Templates strip content, and move reasoning from it to another place.
                 let expected = text.trim().len();
                 if printed.content + printed.reasoning >= expected {
                     return None;
@@ -153,7 +153,7 @@ impl Ledger {
                 if whole {
                     return Some("the content of this message".to_owned());
                 }
-                // Reasoning that leaves an answer has rules of its own.
+                // Lost reasoning of an answer has its own rules.
                 if message.role == "assistant" && text.contains("</think>") {
                     return None;
                 }
@@ -285,13 +285,13 @@ impl Loss {
 /// The first key of a message that carries meaning.
 fn meaningful_key(fields: Map<'_>) -> Option<&str> {
     let says = |value: Value<'_>| !matches!(value, Value::Str("") | Value::List([]));
-    // The name in a tool's result says which call it answers.
+    // The name in a tool's result tells which call it answers.
     let answers = fields.get("role") == Some(Value::Str("tool"));
     let mut keys = MEANINGFUL_KEYS.into_iter();
     keys.find(|key| !(answers && *key == "name") && fields.get_some(key).is_some_and(says))
 }
 
-/// How many bytes of a text are not white space.
+/// The number of bytes of a text that are not whitespace.
 fn signs(text: &str) -> usize {
     text.split_whitespace().map(str::len).sum()
 }
@@ -307,13 +307,13 @@ fn first_lost_leaf(value: Value<'_>, text: &str) -> Option<String> {
         Value::BigInt(digits) => (!holds(text, digits)).then(|| digits.to_owned()),
         Value::List(items) => items.iter().find_map(|item| first_lost_leaf(*item, text)),
         Value::Map(map) => map.iter().find_map(|(_, item)| first_lost_leaf(item, text)),
-        // Templates spell these in their own way: `None`, `1e3`.
+        // Templates write these in different ways: `None`, `1e3`.
         Value::Null | Value::Bool(_) | Value::Float(_) => None,
     }
 }
 
-/// Whether `text` holds a leaf as it is, or as JSON or Python would write it: between escapes each
-/// run of ASCII letters and digits stands as it is, and other letters are `\u` escapes.
+/// Whether `text` holds a leaf as it is, or as JSON or Python would write it. There, runs of ASCII
+/// letters and digits between escapes are unchanged, and other letters may be `\u` escapes.
 fn holds(text: &str, leaf: &str) -> bool {
     let leaf = leaf.trim();
     let has = |part: &str| memmem::find(text.as_bytes(), part.as_bytes()).is_some();

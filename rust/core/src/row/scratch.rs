@@ -1,4 +1,4 @@
-//! Memory of one worker that is used again from row to row.
+//! Memory of one worker, reused from row to row.
 
 use std::any::Any;
 
@@ -11,13 +11,13 @@ use crate::template::Rendered;
 pub(crate) struct Scratch {
     /// The encoder's.
     pub(crate) backend: Box<dyn Any + Send>,
-    /// Shorter renders of a conversation, to compare with.
+    /// Renders of shorter conversations, for comparison.
     pub(crate) shorter: Rendered,
     /// Bytes of a render by message.
     pub(crate) ledger: Ledger,
-    /// Ids while others are inserted.
+    /// Ids, while terminators are inserted.
     pub(crate) ids: Vec<u32>,
-    /// Replays samples, where a check asks for it.
+    /// Replays samples, if a check asks for it.
     pub(crate) player: Option<Player>,
 }
 

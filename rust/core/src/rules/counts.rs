@@ -17,7 +17,7 @@ pub struct Noted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleCounts {
     counts: [u64; Rule::ALL.len()],
-    /// First places in the row at hand; merging leaves them out.
+    /// First places in the current row; merging leaves them out.
     noted: Vec<Noted>,
 }
 
@@ -42,7 +42,7 @@ impl RuleCounts {
         self.note(rule, message, note);
     }
 
-    /// Keeps the message as the first place of `rule` in the row at hand, if there is none yet.
+    /// Keeps the message as the first place of `rule` in the current row, if there is none yet.
     pub fn note(&mut self, rule: Rule, message: u32, note: impl FnOnce() -> String) {
         if self.first(rule).is_none() {
             let note = note();
@@ -54,7 +54,7 @@ impl RuleCounts {
         }
     }
 
-    /// Where `rule` fired first in the row at hand, if that was kept.
+    /// Where `rule` fired first in the current row, if that was kept.
     pub fn first(&self, rule: Rule) -> Option<&Noted> {
         self.noted.iter().find(|noted| noted.rule == rule)
     }

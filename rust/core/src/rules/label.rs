@@ -1,4 +1,4 @@
-//! What a label says.
+//! The meaning of labels.
 
 /// The label of a token that is not trained: the one value that trainers ignore.
 pub const IGNORED: i32 = -100;
@@ -11,8 +11,8 @@ pub fn is_trained(label: i32) -> bool {
 
 /// Whether no token is trained.
 pub fn is_masked(labels: &[i32]) -> bool {
-    // Whole blocks without an early exit, and numbers for truth values as wide as the labels, so
-    // that the compiler makes vector code of it: two instructions for four labels.
+    // Blocks are scanned without an early exit, and truth values are numbers as wide as the labels,
+    // so that the compiler can vectorize the loop: two instructions for four labels.
     let differs = |found: i32, label: &i32| found | (*label ^ IGNORED);
     let mut blocks = labels.chunks(64);
     blocks.all(|block| block.iter().fold(0, differs) == 0)

@@ -1,8 +1,8 @@
-//! A row left out.
+//! A rejected row.
 
 use super::Rule;
 
-/// A row left out, with the rule and the reason. Never an error of the run.
+/// A rejected row, with the rule and the reason. The run continues without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
     /// The rule.
@@ -26,7 +26,7 @@ impl Reject {
         }
     }
 
-    /// With the message it concerns, unless one is named already.
+    /// Adds the message, unless one is known already.
     #[must_use]
     pub fn at_message(mut self, message: u32) -> Self {
         self.message.get_or_insert(message);

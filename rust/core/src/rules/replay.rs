@@ -1,11 +1,11 @@
-//! How many turns a perfect model would see and end as they are trained.
+//! Counts the turns for which a server would send the trained prompt and stop in the right place.
 
 use serde_json::{Value, json};
 
-/// Positions of turns that are told apart.
+/// Number of positions that are counted separately.
 pub(crate) const REPLAYED_TURNS: usize = 8;
 
-/// What a replay found at one position of turns.
+/// The counts of a replay at one position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// Turns replayed.
@@ -22,7 +22,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Adds what later rows gave.
+    /// Adds the counts of later rows.
     pub(crate) fn append(&mut self, later: &Self) {
         for (mine, theirs) in self.positions.iter_mut().zip(later.positions) {
             mine.turns += theirs.turns;

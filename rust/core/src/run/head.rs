@@ -1,4 +1,4 @@
-//! The first rows of JSON bytes, cut once for every look at them.
+//! The first rows of JSON bytes, split once for everything that inspects them.
 
 use crate::source::json::{self, Rows, Splitter};
 use crate::value::{Arena, Value};
@@ -11,7 +11,7 @@ use super::inspect::SAMPLE_ROWS;
 pub struct JsonHead {
     splitter: Splitter,
     rows: Rows,
-    /// Where the text is broken; whoever looks at the rows gets it.
+    /// The error where the text is broken; it is returned to whoever asks for the rows.
     broken: Option<Error>,
     is_blank: bool,
 }
@@ -37,7 +37,7 @@ impl JsonHead {
         self.broken.is_some() || !self.rows.is_empty()
     }
 
-    /// Whether it holds white space at most.
+    /// Whether it holds nothing but whitespace.
     pub fn is_blank(&self) -> bool {
         self.is_blank
     }
@@ -48,7 +48,7 @@ impl JsonHead {
             return Err(error.clone());
         }
         if self.rows.is_empty() {
-            // One row without a line end, or nothing at all; a row that is cut says so by itself.
+            // One row without a line end, or nothing. A row that is cut gives an error of its own.
             self.splitter.finish(&mut self.rows)?;
         }
         let arena = Arena::new();

@@ -1,4 +1,4 @@
-//! A look at the first rows: their schema, and decisions that are needed before the run.
+//! Inspects the first rows: their schema, and decisions that are needed before the run.
 
 use arrow_array::RecordBatch;
 
@@ -13,17 +13,17 @@ use crate::setup::templates;
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
 use crate::value::{Arena, Value};
 
-/// What the first rows show.
+/// The result of inspecting the first rows.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// Their schema.
     pub schema: Schema,
-    /// What each choice of `history` gives on them, where the template renders earlier turns
-    /// otherwise than at inference and the recipe leaves the choice open.
+    /// What each choice of `history` gives on them, if the template renders earlier turns
+    /// differently from inference and the recipe leaves the choice open.
     pub costs: Option<HistoryCosts>,
 }
 
-/// Rows that are looked at.
+/// Number of rows that are inspected.
 pub(super) const SAMPLE_ROWS: usize = 200;
 
 pub(crate) fn bytes(encoder: &Encoder, head: &[u8]) -> Result<Inspection> {
@@ -57,7 +57,7 @@ pub fn look_at_batch<T>(
         .iter()
         .map(|f| f.name().clone())
         .collect();
-    // Leniently: a date in a column that no schema reads must not hide the rows.
+    // Reads leniently: a date in a column that no schema reads must not hide the rows.
     let wanted = Wanted {
         carried: &names,
         ..Wanted::default()

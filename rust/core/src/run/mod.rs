@@ -40,23 +40,43 @@ pub use self_check::SelfCheck;
 pub use shard::{Shard, ShardOptions};
 
 /// Everything that is decided before the first row. Shared between threads.
+///
+/// ```
+/// use std::sync::Arc;
+/// use turnmill_core::cancel::Cancel;
+/// use turnmill_core::chat::Schema;
+/// use turnmill_core::recipe::Recipe;
+/// use turnmill_core::run::{Encoder, ShardOptions};
+///
+/// let recipe = r#"{"tokenizer": "../../python/turnmill/demo/tokenizer"}"#;
+/// let encoder = Arc::new(Encoder::new(Recipe::from_json(recipe)?)?);
+/// let mut shard = encoder.open_shard(ShardOptions::new(Schema::Text, "texts.jsonl"))?;
+///
+/// let cancel = Cancel::default();
+/// let rows = b"{\"text\": \"to be\"}\n{\"text\": null}\n";
+/// let fed = shard.feed_bytes(rows, &cancel)?;
+/// assert_eq!((fed.rows, fed.rejected, fed.made), (2, 1, 1));
+/// let rest = shard.finish(&cancel)?;
+/// assert_eq!(rest.samples[0].num_rows(), 1); // batches are cut every 1,000 samples
+/// # Ok::<(), turnmill_core::Error>(())
+/// ```
 pub struct Encoder {
     plan: Plan,
-    /// Workers that rest between calls: their caches are worth keeping.
+    /// Idle workers between calls; their caches are worth keeping.
     workers: Mutex<Vec<Worker>>,
 }
 
 impl Encoder {
-    /// Loads what the recipe names and checks that the parts fit: the stop set is known, the
-    /// template ends its turns in it (or never, and the recipe lets the eos be added), its turns
-    /// can be located.
+    /// Loads what the recipe names, and checks that the parts fit together: the stop set is known,
+    /// the turns of the template can be located, and the template ends them in a stop token (or
+    /// never, and the recipe allows the eos to be added).
     pub fn new(recipe: Recipe) -> Result<Self> {
         let tokenizer = Tokenizer::load(Path::new(&recipe.tokenizer));
         Self::with_tokenizer(recipe, tokenizer)
     }
 
-    /// The same with the tokenizer's reference backend, because the fast one gave other ids:
-    /// `difference` is what [`self_check`](Self::self_check) said.
+    /// Like [`new`](Self::new), with the tokenizer's reference backend, because the fast one gave
+    /// other ids. `difference` comes from [`self_check`](Self::self_check).
     pub fn with_reference(recipe: Recipe, difference: &str) -> Result<Self> {
         let reason = format!("the self-check found a difference: {difference}");
         let tokenizer = Tokenizer::load_reference(Path::new(&recipe.tokenizer), &reason);
@@ -76,8 +96,8 @@ impl Encoder {
         })
     }
 
-    /// The same encoder for an input that says its own `schema`, `fields` or `roles`, as JSON;
-    /// tokenizer and templates are shared.
+    /// The encoder for an input with its own `schema`, `fields` or `roles`, as JSON. Tokenizer and
+    /// templates are shared.
     pub fn for_input(&self, keys: &str) -> Result<Self> {
         let mut plan = self.plan.clone();
         plan.recipe = plan.recipe.for_input(keys)?;
@@ -87,12 +107,12 @@ impl Encoder {
         })
     }
 
-    /// The recipe.
+    /// The recipe that the encoder was made from.
     pub fn recipe(&self) -> &Recipe {
         &self.plan.recipe
     }
 
-    /// The tokenizer.
+    /// The tokenizer in use.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.plan.tokenizer
     }
@@ -119,9 +139,9 @@ impl Encoder {
         inspect::values(self, rows)
     }
 
-    /// Compares the fast tokenizer backend with the reference on the first of these rows. Loads
-    /// the reference, which takes a second, and drops it; callers keep the verdict by
-    /// [`Tokenizer::hash`] and version.
+    /// Compares the fast tokenizer backend with the reference on the first of these rows. Loads the
+    /// reference for it, which takes a second; callers cache the verdict by [`Tokenizer::hash`] and
+    /// version.
     pub fn self_check(&self, rows: &[Value<'_>]) -> Result<SelfCheck> {
         self_check::values(self, rows)
     }
@@ -136,7 +156,7 @@ impl Encoder {
         inspect::look_at_batch(batch, |rows| self_check::values(self, rows))
     }
 
-    /// Reads a row of that schema, as the first step of encoding it.
+    /// Reads a row, as the first step of encoding it.
     pub fn read<'a>(
         &self,
         schema: Schema,
@@ -160,7 +180,7 @@ impl Encoder {
         }
     }
 
-    /// A shard: rows of one input of a known schema.
+    /// Opens a shard: rows of one input of a known schema.
     pub fn open_shard(self: &Arc<Self>, options: ShardOptions) -> Result<Shard> {
         Shard::new(Arc::clone(self), options)
     }
@@ -191,8 +211,8 @@ impl Encoder {
         })
     }
 
-    /// A rested worker, or a new one. Never waits: in a process that was forked while another
-    /// thread held the lock, it stays locked.
+    /// An idle worker, or a new one. Never waits: if the process was forked while another thread
+    /// held the lock, it stays locked.
     fn worker(&self) -> Worker {
         let rested = self.workers.try_lock().ok();
         let rested = rested.and_then(|mut rested| rested.pop());

@@ -22,23 +22,23 @@ use crate::source::json::{Rows, Splitter};
 use crate::value::Value;
 use crate::{Result, pool};
 
-/// JSON text of one work item.
+/// Bytes of JSON text in one work item.
 const CHUNK_BYTES: usize = 128 << 10;
 
 /// Parts whose memory is kept for the next block.
 const SPARE_PARTS: usize = 64;
 
-/// Rows of one work item where there is no text to measure.
+/// Rows in one work item if there is no text to measure.
 const CHUNK_ROWS: usize = 64;
 
-/// What a shard is told about its input.
+/// The options of a shard.
 #[derive(Clone, Debug)]
 pub struct ShardOptions {
     /// The schema of the rows.
     pub schema: Schema,
     /// The input's name, for errors and the column `source`.
     pub path: String,
-    /// The bytes are one JSON array rather than JSON Lines.
+    /// Whether the bytes are one JSON array, not JSON Lines.
     pub array: bool,
     /// Index of the first row.
     pub first_row: u64,
@@ -46,15 +46,16 @@ pub struct ShardOptions {
     pub first_line: u64,
     /// Threads to work on; 0: all cores.
     pub threads: usize,
-    /// Rows of one work item; `None`: as is best. The output does not depend on it.
+    /// Rows in one work item; `None` chooses. The output does not depend on it.
     pub chunk_rows: Option<usize>,
-    /// The output also holds rows of other schemas, so documents have every column too.
+    /// Whether the output also holds rows of other schemas; documents then get every column.
     pub mixed: bool,
     /// Columns of the rows that the index carries.
     pub carry: Vec<String>,
-    /// Rules on contents that are counted too.
+    /// Rules on the text of conversations, if they are to be counted.
     pub content: Option<Arc<ContentRules>>,
-    /// Samples are replayed against the inference prompt, which costs more than making them.
+    /// Whether samples are replayed against the inference prompt, which costs more than making
+    /// them.
     pub replays: bool,
     /// Rows kept as evidence for each rule.
     pub evidence: usize,
@@ -96,7 +97,7 @@ pub struct Shard {
     replayed: Replayed,
     empty: (Samples, IndexRows),
     written: SpareBuffers,
-    /// Parts of the block before, whose memory serves again.
+    /// Parts of the previous block, whose memory is reused.
     spare: Mutex<Vec<(Samples, IndexRows)>>,
 }
 
@@ -177,7 +178,7 @@ impl Shard {
         self.work(&jobs, row, cancel)
     }
 
-    /// Ends the input: the row that was carried, and the batches that are not full.
+    /// Ends the input. Returns the last row, and the batches that are not full.
     pub fn finish(&mut self, cancel: &Cancel) -> Result<Output> {
         let mut rows = std::mem::take(&mut self.rows);
         let split = self.splitter.finish(&mut rows);
@@ -188,7 +189,7 @@ impl Shard {
         Ok(output)
     }
 
-    /// Where batches of samples that are done with may be given back, to be filled anew.
+    /// Takes back written batches of samples, so that their memory is reused.
     pub fn written(&self) -> SpareBuffers {
         self.written.clone()
     }
@@ -208,8 +209,8 @@ impl Shard {
         &self.findings.evidence
     }
 
-    /// What a check wants to know of the rows so far: by rule the `rows` in which it was found,
-    /// the `evidence` with notes, and the `replay`.
+    /// What a check needs about the rows so far: the `rows` in which each rule was found, the
+    /// `evidence` with notes, and the `replay`.
     pub fn checked(&self) -> Json {
         let rows = self.findings.rows.iter();
         let rows: serde_json::Map<_, _> = rows
@@ -230,7 +231,7 @@ impl Shard {
             Some(size) => even(rows.len(), size.max(1)),
             None => by_bytes(rows),
         };
-        // Rows before a broken place are judged first: theirs may be the earlier error.
+        // Rows before a broken place come first, because one of them may hold an earlier error.
         let row = |index: usize| rows.get(index).map(Row::Json);
         let output = self.work(&jobs, |index| row(index).unwrap_or(NO_ROW), cancel)?;
         split.map_err(|error| error.at_path(&self.options.path))?;
@@ -310,7 +311,7 @@ impl Shard {
     }
 }
 
-/// A row that no index asks for.
+/// A row for which the index needs no text.
 const NO_ROW: Row<'static> = Row::Json(crate::source::json::Row {
     bytes: b"null",
     index: 0,
@@ -318,8 +319,9 @@ const NO_ROW: Row<'static> = Row::Json(crate::source::json::Row {
     offset: 0,
 });
 
-/// Documents are trained as a whole: ids alone say it all, unless the recipe asks for more or
-/// other rows stand beside them, for all files of an output have the same columns.
+/// Documents are trained as a whole, so ids alone are enough. The exceptions are recipes that ask
+/// for more, and outputs with rows of other schemas, because all files of an output have the same
+/// columns.
 fn columns(options: &ShardOptions, wanted: &[Column]) -> Vec<Column> {
     if options.schema == Schema::Text && !options.mixed && wanted == Column::DEFAULT {
         return vec![Column::InputIds];

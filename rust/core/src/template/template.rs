@@ -15,6 +15,34 @@ use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
 
 /// A compiled chat template, shared between threads.
+///
+/// ```
+/// use turnmill_core::template::{Options, RenderInput, Rendered, Template};
+/// use turnmill_core::{Arena, Map, Value};
+///
+/// let source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}\
+///               {% if add_generation_prompt %}<assistant>{% endif %}";
+/// let template = Template::new(source, &Options::default())?;
+///
+/// let arena = Arena::new();
+/// let messages = [("user", "Hi"), ("assistant", "Hello")].map(|(role, content)| {
+///     let fields = [("role", Value::Str(role)), ("content", Value::Str(content))];
+///     Map::new(arena.alloc_slice_copy(&fields))
+/// });
+/// let input = RenderInput {
+///     messages: &messages,
+///     ..RenderInput::default()
+/// };
+/// let mut rendered = Rendered::default();
+/// template.render(&arena, &input, &mut rendered)?;
+/// assert_eq!(rendered.text, "<user>Hi</s><assistant>Hello</s>");
+///
+/// // The turn starts after the generation prompt and includes its end.
+/// let span = rendered.spans[0];
+/// assert_eq!(&rendered.text[span.start as usize..span.end as usize], "Hello</s>");
+/// assert_eq!(span.message, 1);
+/// # Ok::<(), turnmill_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Template {
     source: String,

@@ -20,7 +20,18 @@ pub use reference::Reference;
 pub use special::{SpecialTokens, Templates};
 pub use turnmill_bpe::{AddedToken, Affixes, Encoding, Input, MAX_TEXT_BYTES, Mark, Rows};
 
-/// A tokenizer with the files that stand beside it. Shared between threads.
+/// A tokenizer with the files of its directory. Shared between threads.
+///
+/// ```
+/// use std::path::Path;
+/// use turnmill_core::tokenizer::Tokenizer;
+///
+/// let tokenizer = Tokenizer::load(Path::new("../../python/turnmill/demo/tokenizer"))?;
+/// let ids = tokenizer.encode("to be", false)?;
+/// let text: Vec<u8> = ids.iter().flat_map(|id| tokenizer.id_to_bytes(*id)).copied().collect();
+/// assert_eq!(text, b"to be");
+/// # Ok::<(), turnmill_core::Error>(())
+/// ```
 pub struct Tokenizer {
     path: PathBuf,
     hash: u128,
@@ -38,16 +49,16 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// Loads a directory with `tokenizer.json`, or that file. Truncation and padding settings of
-    /// the file are ignored. What transformers reads beside it is read too: `tokenizer_config.json`,
-    /// `special_tokens_map.json`, `generation_config.json`, `chat_template.jinja` and
-    /// `additional_chat_templates/`.
+    /// the file are ignored. Other files that transformers reads are read too:
+    /// `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`,
+    /// `chat_template.jinja` and `additional_chat_templates/`.
     pub fn load(path: &Path) -> Result<Self> {
         load::load(path)
     }
 
-    /// The same with the reference backend, whatever the tokenizer is; for tests and for
-    /// tokenizers whose self-check found a difference. `reason` is what
-    /// [`backend_reason`](Self::backend_reason) says.
+    /// Like [`load`](Self::load), but always with the reference backend; for tests, and for
+    /// tokenizers whose self-check found a difference. [`backend_reason`](Self::backend_reason)
+    /// returns `reason`.
     pub fn load_reference(path: &Path, reason: &str) -> Result<Self> {
         load::load_reference(path, reason)
     }
@@ -72,7 +83,7 @@ impl Tokenizer {
         self.backend_name
     }
 
-    /// Why that backend.
+    /// Why this backend was chosen.
     pub fn backend_reason(&self) -> &str {
         &self.backend_reason
     }
@@ -124,7 +135,7 @@ impl Tokenizer {
         &self.templates
     }
 
-    /// `eos_token_id` of `generation_config.json`; empty where there is none.
+    /// `eos_token_id` of `generation_config.json`; empty if there is none.
     pub fn generation_eos(&self) -> &[u32] {
         &self.generation_eos
     }

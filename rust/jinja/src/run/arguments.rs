@@ -11,7 +11,7 @@ pub(crate) struct Given<'r> {
 }
 
 impl<'r> Given<'r> {
-    /// The arguments by parameter; none where one was not given.
+    /// The arguments by parameter; `None` if one was not given.
     pub(crate) fn bind<const N: usize>(
         &self,
         callee: &str,

@@ -43,7 +43,7 @@ pub(crate) fn attribute<'r>(
     Ok(found.unwrap_or(Val::Undefined(name, Absent::Attribute(object_name(value)))))
 }
 
-/// Attributes that are no methods.
+/// Attributes that are not methods.
 fn member<'r>(value: Val<'r>, name: &str) -> Option<Val<'r>> {
     match value {
         Val::Namespace(namespace) => namespace
@@ -126,7 +126,7 @@ pub(crate) fn item<'r>(value: Val<'r>, key: Val<'r>, arena: &'r RunArena<'r>) ->
     }
 }
 
-/// What Python's subscript gives; none where it raises what the environment catches.
+/// The result of Python's subscript; `None` if it raises what the environment catches.
 fn subscript<'r>(value: Val<'r>, key: Val<'r>, arena: &'r RunArena<'r>) -> Option<Val<'r>> {
     match value {
         Val::DataMap(..) | Val::Map(_) => get(value, key, arena),

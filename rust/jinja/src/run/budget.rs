@@ -1,8 +1,8 @@
 //! The memory that a render makes its values in, and the budget of the render.
 //!
-//! A template is a stranger's code. Everything that can grow or take long is paid for here: steps,
-//! bytes of a string, bytes in all, stack. What cannot return an error where it notices leaves a
-//! note that the next step finds.
+//! A template is untrusted code. Everything that can grow or take long is charged here: steps,
+//! bytes of a string, bytes in total, stack. Code that cannot return an error where it notices an
+//! excess leaves a note, and the next step returns the error.
 
 use std::cell::Cell;
 use std::ops::Deref;
@@ -13,19 +13,20 @@ use crate::error::{Error, Result};
 /// The stack that one render may take. Threads have 2 MB.
 const MAX_STACK: usize = 1 << 20;
 
-/// Bytes that are read or copied in the time of one step, about.
+/// About how many bytes are read or copied in the time of one step.
 const BYTES_PER_STEP: usize = 64;
 
-/// Names that are compared in the time of one step, about.
+/// About how many names are compared in the time of one step.
 const NAMES_PER_STEP: usize = 16;
 
-/// Memory is looked at once in so many steps, and whenever as much as [`LARGE`] is asked for.
+/// Memory is measured once in this many steps, and whenever at least [`LARGE`] is requested.
 const STEPS_BETWEEN_WEIGHINGS: u64 = 64;
 
-/// Bytes. With the steps between weighings: 4 MB and one string or list beyond the limit.
+/// A large request, in bytes. With the steps between measurements, memory can exceed the limit by 4
+/// MB and one string or list.
 const LARGE: usize = 1 << 16;
 
-/// Limits of one render. A template is a stranger's code: beyond a limit the render is an error.
+/// Limits of one render. A template is untrusted code; beyond a limit the render fails.
 ///
 /// ```
 /// use turnmill_jinja::{Arena, ErrorKind, Inputs, Limits, Template};
@@ -41,7 +42,8 @@ const LARGE: usize = 1 << 16;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Statements, loop turns and what else takes as long: 64 bytes read, a value compared.
+    /// Statements, passes of loops, and anything else that takes as long: 64 bytes read, a value
+    /// compared.
     pub steps: u64,
     /// Bytes of rendered text, and of any string or list made on the way.
     pub output: usize,
@@ -79,7 +81,7 @@ pub(crate) struct RunArena<'r> {
     /// a record asks for one, and has the arena.
     field_class: fn(&str) -> u8,
     steps: Cell<u64>,
-    /// The step at which limits are looked at next.
+    /// The step at which limits are checked next.
     due: Cell<u64>,
     memory_at_start: usize,
     stack_at_start: usize,
@@ -120,7 +122,7 @@ impl<'r> RunArena<'r> {
         self.check()
     }
 
-    /// Looks at the limits.
+    /// Checks the limits.
     #[cold]
     fn weigh(&self) {
         let spent = self.steps.get();
@@ -175,7 +177,7 @@ impl<'r> RunArena<'r> {
         self.limits.output / size.max(1) + 1
     }
 
-    /// Refuses what would take more than the limit of one string.
+    /// Refuses requests beyond the limit of one string.
     pub(crate) fn check_length(&self, bytes: usize) -> Result<()> {
         self.admits(0, bytes);
         self.check()
@@ -198,7 +200,7 @@ impl<'r> RunArena<'r> {
         self.check()
     }
 
-    /// `text` so many times, or nothing if that is beyond the limit.
+    /// `text` repeated, or nothing if that is beyond the limit.
     pub(crate) fn repeat(&self, text: &str, count: usize) -> String {
         let is_small = text
             .len()
@@ -223,7 +225,7 @@ impl<'r> RunArena<'r> {
         self.arena.alloc_slice_copy(items)
     }
 
-    /// A slice of what an iterator gives.
+    /// A slice of the items of an iterator.
     pub(crate) fn alloc_slice_fill_iter<T>(
         &self,
         items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
@@ -266,7 +268,7 @@ impl<'r> RunArena<'r> {
     }
 }
 
-/// About where the stack ends.
+/// The approximate end of the stack.
 #[inline(never)]
 fn stack_address() -> usize {
     let here = 0_u8;

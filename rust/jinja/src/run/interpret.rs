@@ -25,8 +25,8 @@ pub(crate) enum Flow {
     Continue,
 }
 
-/// What the innermost loop goes over: decides whose turn it is when `{% set %}` takes a record out
-/// of the list.
+/// What the innermost loop iterates over. It decides whose turn it is when `{% set %}` takes a
+/// record out of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Over {
     /// No loop is open.
@@ -58,7 +58,7 @@ pub(crate) struct Interpreter<'r> {
     generations: u32,
 }
 
-/// Runs a program. The output is whole where no error ends the run.
+/// Runs a program. The output is complete unless an error ends the run.
 pub(crate) fn run<'r>(
     program: &'r Program,
     inputs: Inputs<'r>,
@@ -463,7 +463,7 @@ impl<'r> Interpreter<'r> {
         }
         self.innermost = outside;
         match &statement.otherwise {
-            // A turn that ended in `continue` does not count as one: so it is in jinja2.
+            // A pass that ended in `continue` does not count, as in jinja2.
             Some(scope) if !completed => self.run_scope(scope, frame),
             _ => Ok(Flow::Normal),
         }

@@ -125,7 +125,7 @@ impl<'r> Source<'r> {
         }
     }
 
-    /// How many items are left; none where Python's `len` refuses.
+    /// How many items are left; `None` if Python's `len` refuses.
     pub(crate) fn len(&self) -> Option<usize> {
         match self {
             Self::Items(items) => Some(items.len()),

@@ -1,4 +1,4 @@
-//! The text a render writes, with its parts, and captures of it.
+//! The text that a render writes, with its parts and captures.
 
 use crate::error::{Error, Result};
 use crate::run::budget::RunArena;
@@ -149,7 +149,7 @@ impl<'r> Output<'r> {
         capture
     }
 
-    /// Ends a capture: what was written since is taken out.
+    /// Ends a capture and takes out what was written since.
     pub(crate) fn end(&mut self, capture: &Capture) -> Val<'r> {
         let chars = self.arena.alloc_str(&self.text[capture.bytes..]);
         let parts = &self.parts[self.floor..];
@@ -180,7 +180,7 @@ impl<'r> Output<'r> {
         self.floor = capture.floor;
     }
 
-    /// Ends a capture whose text nobody gets.
+    /// Ends a capture and drops its text.
     pub(crate) fn abandon(&mut self, capture: &Capture) {
         self.text.truncate(capture.bytes);
         self.parts.truncate(self.floor);

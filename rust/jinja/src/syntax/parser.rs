@@ -7,7 +7,7 @@ use crate::syntax::lexer::{Placed, Token, tokenize};
 /// `Result` of parsing.
 pub(crate) type Parsed<T> = Result<T>;
 
-/// Statements and expressions may stand this deep inside each other.
+/// Maximum depth of statements and expressions inside each other.
 const MAX_DEPTH: u32 = 150;
 
 /// Operators, filters and attributes in a row; jinja2 refuses longer rows too, at Python's limit of

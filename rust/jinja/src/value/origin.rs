@@ -1,8 +1,8 @@
-//! Where a string came from: one word for a string of one origin, a list of parts otherwise.
+//! Where a string came from: one word for a string of one origin, else a list of parts.
 
 use crate::run::budget::RunArena;
 
-/// Where text came from, in one word; [`Origin::kind`] says it.
+/// Where text came from, in one word. [`Origin::kind`] decodes it.
 ///
 /// Text of the template carries the context (see [`Part`]) it was written in as long as it is
 /// alone in its string, so that `{% set header = '<|im_start|>' %}` costs no list of parts.

@@ -32,6 +32,17 @@ pub struct Parsed<'a> {
 /// any size up to 4300 digits; of duplicate keys the last value at the first key's place; control
 /// characters in strings refused. A lone surrogate, which Python accepts, is an error of its own
 /// rule, and so is nesting beyond [`MAX_DEPTH`].
+///
+/// ```
+/// use turnmill_core::source::json::parse;
+/// use turnmill_core::{Arena, Value};
+///
+/// let arena = Arena::new();
+/// let parsed = parse(br#"{"role": "user", "n": 1, "n": 2}"#, &arena).unwrap();
+/// let row = parsed.value.as_map().unwrap();
+/// assert_eq!(row.get("n"), Some(Value::Int(2)));
+/// assert_eq!(parsed.duplicate_keys, 1);
+/// ```
 pub fn parse<'a>(text: &'a [u8], arena: &'a Arena) -> Result<Parsed<'a>, SyntaxError> {
     let invalid = |fault| SyntaxError::new(text, fault, Rule::InvalidJson);
     let skipped = if text.starts_with(b"\xEF\xBB\xBF") {

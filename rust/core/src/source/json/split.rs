@@ -112,6 +112,21 @@ pub(super) struct Position {
 ///
 /// Feed it blocks of any size, then call [`finish`](Self::finish); the rows do not depend on where
 /// the blocks are cut.
+///
+/// ```
+/// use turnmill_core::source::json::{Rows, Splitter};
+///
+/// let (mut splitter, mut rows) = (Splitter::new(), Rows::default());
+/// let mut found = Vec::new();
+/// for block in ["{\"a\": 1}\n\n{\"a\"", ": 2}"] {
+///     splitter.feed(block.as_bytes(), &mut rows)?;
+///     found.extend(rows.iter().map(|row| (row.index, row.line, row.bytes.to_vec())));
+/// }
+/// splitter.finish(&mut rows)?; // the last line has no line end
+/// found.extend(rows.iter().map(|row| (row.index, row.line, row.bytes.to_vec())));
+/// assert_eq!(found, [(0, 1, b"{\"a\": 1}".to_vec()), (1, 3, b"{\"a\": 2}".to_vec())]);
+/// # Ok::<(), turnmill_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Splitter {
     layout: Option<Layout>,
