@@ -3,12 +3,12 @@
     pip install '.[trainers]'
     python examples/it_ends.py
 
-The data are made here (repeat some words), prepared by turnmill with the small tokenizer that the
-package carries, and learned by a randomly initialised Llama through the Trainer of transformers;
-`FirstBatchCheck` looks at its first batch. The second training gets the same rows, the label of
-every stop token masked, as a collator does that masks the pad token where it is the terminator.
+The data is made here (the task is to repeat some words) and prepared by turnmill with the small
+tokenizer in the package. A randomly initialised Llama learns it with the Trainer of transformers;
+`FirstBatchCheck` looks at the first batch. The second training gets the same rows, but the label of
+every stop token is masked, as by a collator that masks the pad token if it is the terminator too.
 Then both models answer prompts that they have not seen. The table shows what no loss curve shows:
-the loss of the answers is the same, and one of the two never stops. About a minute on a GPU.
+the loss of the answers is the same, and one of the two never stops. Takes about a minute on a GPU.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ IGNORED = -100
 
 
 def conversation(source: random.Random) -> dict[str, Any]:
-    """Say some words, and the words."""
+    """A request to say some words, and the words."""
     words = " ".join(source.choices(WORDS, k=source.randint(2, 8)))
     return {
         "messages": [
@@ -47,7 +47,7 @@ def conversation(source: random.Random) -> dict[str, Any]:
 
 
 def prepare(rows: list[dict[str, Any]], folder: Path) -> datasets.Dataset:
-    """The rows as a data set of turnmill, checked from the written files."""
+    """The rows as a data set made by turnmill, checked from the written files."""
     turnmill.prepare(rows, folder, turnmill.Recipe(tokenizer=str(TOKENIZER)))
     findings = turnmill.check(folder)
     assert findings.ok, str(findings)

@@ -1,4 +1,4 @@
-"""Draw the bar chart of README from the table that stands beside it.
+"""Draw the bar chart of README from the table next to it.
 
 Usage: ``python scripts/chart.py README.md docs/speed.svg``. The first table whose header names
 ``turnmill`` and ``ratio`` is read; a bar is as long as its MB/s. No library: bars are rectangles.

@@ -25,7 +25,7 @@ SEED = 20261
 
 
 def distinct(topics: Sequence[Callable[[Random], Item]], count: int, random: Random) -> list[Item]:
-    """``count`` rows, topic by topic in turn, none twice; fewer where the topics run dry."""
+    """``count`` rows, taking turns between the topics, none twice; fewer if the topics run out."""
     seen: dict[str, Item] = {}
     for attempt in range(count * 40):
         if len(seen) == count:
@@ -88,12 +88,12 @@ def alpaca_rows(random: Random) -> list[Row]:
 
 
 def bad_messages(rows: list[Row]) -> list[str]:
-    """Lines of ``rows`` with lines between them that have something wrong."""
+    """Lines of ``rows``, with broken lines between them."""
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     wrong = [
-        # A line that was cut while it was written.
+        # A line that was cut off while it was written.
         lines[3][: len(lines[3]) // 2],
-        # Nobody answers.
+        # A question without an answer.
         json.dumps({"messages": [{"role": "user", "content": "Is anybody there?"}]}),
         # A role that no mapping names.
         json.dumps(
@@ -133,7 +133,7 @@ def bad_messages(rows: list[Row]) -> list[str]:
 
 
 def bad_sharegpt(rows: list[Row]) -> list[Row]:
-    """``rows`` with conversations between them that have something wrong."""
+    """``rows``, with broken conversations between them."""
     empty: Row = {"id": "demo-empty", "conversations": []}
     answer_first = {
         "id": "demo-answer-first",
@@ -158,7 +158,7 @@ def bad_sharegpt(rows: list[Row]) -> list[Row]:
 
 
 def bad_alpaca(rows: list[Row]) -> list[Row]:
-    """``rows`` with records between them that have something wrong."""
+    """``rows``, with broken records between them."""
     null = {"instruction": "Name three rivers in Asia.", "input": "", "output": None}
     rendered = {
         "instruction": "Say hello.",
@@ -169,7 +169,7 @@ def bad_alpaca(rows: list[Row]) -> list[Row]:
 
 
 def unterminated(dialogues: Sequence[topics_en.Dialogue], trained: Tokenizer) -> list[Row]:
-    """Tokenized exchanges as the builder wrote them because of which turnmill exists.
+    """Tokenized exchanges as written by the program whose bug is the reason for turnmill.
 
     The prompt is wrapped in the chat format, the answer is not: no sample ends in a terminator.
     """

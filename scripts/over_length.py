@@ -16,13 +16,13 @@ POLICIES = ("whole-turns", "oldest-turns", "reject")
 
 
 def totals(data: str, recipe: turnmill.Recipe) -> dict[str, Any]:
-    """What the run record of `turnmill.prepare` says about a recipe's run."""
+    """The totals in the run record of a run with this recipe."""
     with tempfile.TemporaryDirectory() as place:
         return dict(turnmill.prepare(data, Path(place) / "out", recipe).totals.to_dict())
 
 
 def line(name: str, kept: dict[str, Any], whole: dict[str, Any]) -> str:
-    """A row of the table; shares are of the run without a limit."""
+    """A row of the table; percentages refer to the run without a limit."""
     shares = ("rows_written", "tokens", "trained_tokens")
     cells = [name, *(f"{kept[key]:,} ({kept[key] / whole[key]:.1%})" for key in shares)]
     left_out = kept["rules"].get("turns-left-out", 0)

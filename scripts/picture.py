@@ -82,7 +82,7 @@ def runs(line: str, style: Style) -> Iterator[tuple[str, Style]]:
 
 
 def scripts(text: str) -> Iterator[str]:
-    """``text`` cut where wide characters begin or end, because fonts do not set them alike."""
+    """``text`` cut where wide characters begin or end, because fonts give them different widths."""
     for found in re.finditer(r"[\u2e80-\uffdc]+|[^\u2e80-\uffdc]+", text):
         yield found[0]
 
@@ -130,7 +130,7 @@ def svg(lines: list[str], wide: int) -> str:
 
 
 def output_of(command: str, folder: str, wide: int) -> list[str]:
-    """The command behind a prompt, and the lines that it prints."""
+    """The command after a prompt, and the lines that it prints."""
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(wide), "TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
     done = subprocess.run(
@@ -145,7 +145,7 @@ def output_of(command: str, folder: str, wide: int) -> list[str]:
     )
     if done.returncode not in {0, 1}:
         sys.exit(f"error: `{command}` ended with {done.returncode}\n{done.stdout}")
-    # A redrawn line counts as what stands in it at the end.
+    # Of a redrawn line, only the last state is shown.
     printed = [line.rsplit("\r", 1)[-1] for line in done.stdout.rstrip("\n").split("\n")]
     return [f"\x1b[36m$\x1b[0m \x1b[1m{command}\x1b[0m", *printed, ""]
 

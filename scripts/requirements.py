@@ -1,4 +1,4 @@
-"""Print requirements of pyproject.toml, one a line.
+"""Print requirements of pyproject.toml, one per line.
 
 Arguments: names of extras, ``dependencies``, ``build-system``.
 """

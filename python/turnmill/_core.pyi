@@ -45,7 +45,7 @@ def recipe_keys() -> str:
     value, and its line)."""
 
 def check_input(keys: str) -> None:
-    """Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`."""
+    """Checks the settings of one input, given as JSON: `schema`, `fields`, `roles`."""
 
 def count_lines(block: bytes, begun: bool) -> tuple[int, int, bool]:
     """Lines and blank lines that end in the next block of a file, and whether the line that has
@@ -73,7 +73,7 @@ def pack_samples(
     bin, int32."""
 
 def _panic(text: str) -> None:
-    """Breaks inside the core, so that a test can see what a user would."""
+    """Panics inside the core, so that a test sees what a user would see."""
 
 def _parse_json(data: bytes) -> tuple[Any, int]:
     """What the core reads from a JSON text, and how many keys stood twice in one object."""
@@ -83,7 +83,7 @@ def _read_batch(batch: Any) -> list[Any]:
 
 def rules() -> list[tuple[str, str, str, str, str, str | None]]:
     """Every rule, in the order of reports: name, severity, meaning, cause, cure, and what to say
-    where a run rejects many rows by it."""
+    if a run rejects many rows by it."""
 
 def stop_set(tokenizer: Tokenizer) -> list[int]:
     """The ids that a server loading this tokenizer's directory stops on."""
@@ -117,7 +117,7 @@ class Batch:
 
 @final
 class Encoder:
-    """A recipe made ready; see `turnmill.Encoder`."""
+    """A recipe that is ready to encode; see `turnmill.Encoder`."""
 
     def __new__(cls, recipe: str, difference: str | None = None) -> Encoder: ...
     @property
@@ -150,7 +150,7 @@ class Head:
 
 @final
 class Output:
-    """What one call gave."""
+    """The output of one call."""
 
     @property
     def samples(self) -> list[Batch]: ...
@@ -173,7 +173,7 @@ class Output:
 
 @final
 class Shard:
-    """Rows of one input; what comes out does not depend on how they are fed."""
+    """Rows of one input. The output does not depend on how they are fed."""
 
     def feed_bytes(self, data: Any) -> Output: ...
     def feed_batch(self, batch: Any) -> Output: ...

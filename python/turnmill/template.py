@@ -1,4 +1,4 @@
-"""Chat templates: a conversation to the text a model sees, with the place of every turn."""
+"""Chat templates: a conversation becomes the text that a model sees, with its turns located."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Rendered:
 
     @property
     def spans(self) -> npt.NDArray[np.int64]:
-        """Start and end of every stretch that an assistant writes, int64[n, 2] in code points.
+        """Start and end of each piece of text that an assistant writes, int64[n, 2], code points.
 
         One turn may own several spans; they cover every assistant message, before any policy.
 
@@ -82,8 +82,8 @@ class Template:
         x: A tokenizer directory (its own template and special tokens), a ``.jinja`` file, the name
             of a built-in template such as ``chatml``, or Jinja source (text with ``{{`` or
             ``{%``).
-        name: Chooses among the templates of a directory. Without it the default is taken, and the
-            directory's template for tools where tools are given.
+        name: Chooses among the templates of a directory. Without it the default is used, or the
+            directory's template for tools if tools are given.
         special_tokens: Variables such as ``{"bos_token": "<s>"}``; they win over the directory's.
         now: The date and time that the template sees, local; an ISO 8601 string or a `datetime`.
             The moment the template is made, if not given.
@@ -125,10 +125,10 @@ class Template:
                 are None are left out.
             tools: JSON schemas of tools.
             documents: Documents for retrieval templates.
-            add_generation_prompt: Ends the text where the assistant is to go on.
-            continue_final_message: Ends the text inside the last message's content, or inside the
-                field named here.
-            **variables: Whatever else the template reads; wins over special tokens.
+            add_generation_prompt: Adds the start of an answer.
+            continue_final_message: Ends the text with the last message's content, or with its field
+                named here, for the assistant to continue it.
+            **variables: Other variables of the template; they win over special tokens.
 
         Raises:
             TemplateError: Wherever transformers raises, with `.message_index` and, in `.line`, the
@@ -161,7 +161,7 @@ class Template:
         ('<|im_end|>\n', '<|im_start|>assistant\n')
 
         Args:
-            with_tools: Studies the template that a directory keeps for conversations with tools.
+            with_tools: Studies the template that a directory has for conversations with tools.
 
         Returns:
             `roles` (a list of `role`, `accepted`, `refusal`, `header`, `footer`),

@@ -33,7 +33,7 @@ def encode_row(picked: PickedRow, session: Session, input_: Input, schema: str) 
         schema: The schema of that input.
     """
     # A row of JSON Lines is fed after a line end: at the start of a file a byte order mark is
-    # dropped, and this row may begin with one that is no mark.
+    # dropped, and this row may begin with one that is not a mark.
     is_line = isinstance(picked.data, bytes) and not picked.array
     shard = session.open_shard(
         ShardOptions(

@@ -42,6 +42,6 @@ def in_words(cost: HistoryCost) -> str:
     ]
     return (
         f"in {count(cost['rewritten'])} of the first {count(cost['rows'])} rows the template "
-        "shows earlier turns otherwise than inference did; on all of these rows --history "
+        "shows earlier turns differently from inference; on all of these rows --history "
         + "; ".join(choices)
     )

@@ -117,7 +117,7 @@ fn stopped() -> Error {
     Error::new(
         ErrorKind::Recipe,
         "history-rewritten",
-        "the template renders earlier turns otherwise than at inference, and `history = error`",
+        "the template renders earlier turns differently from inference, and `history = error`",
     )
     .hint("choose --history expand, --history as-rendered or --history last-turn")
 }
