@@ -315,7 +315,7 @@ def test_an_output_that_cannot_be_a_directory() -> None:
     Path("a.jsonl").write_bytes(lines(3))
     Path("file").write_text("mine")
     Path("link").symlink_to("nowhere")
-    for output, hint in (("file/out", "a part of the path is a file"), ("link", "no directory")):
+    for output, hint in (("file/out", "a part of the path is a file"), ("link", "not a directory")):
         words = ("prepare", "a.jsonl", "-o", output, "--tokenizer", str(TOKENIZER))
         said = turnmill_says(*words, code=1)
         assert f"  at {output}" in said

@@ -343,6 +343,7 @@ DIFFERENCES = {
     "eos-inserted",
     "double-bos",
     "turn-lost",
+    "message-lost",
     "premature-terminator",
     "untrained-assistant-turn",
     "reasoning-dropped",

@@ -177,7 +177,7 @@ impl Ledger {
             // A tool's result may be any value.
             other => {
                 self.gather(index, Field::Content, rendered);
-                first_lost_leaf(other, &self.text)
+                first_lost_leaf(other, &self.text, &rendered.text)
                     .map(|leaf| format!("{:?} of the content of this message", excerpt(&leaf)))
             }
         }
@@ -204,8 +204,9 @@ impl Ledger {
             let function = call.get("function").and_then(Value::as_map).unwrap_or(call);
             let name = function
                 .get("name")
-                .and_then(|name| first_lost_leaf(name, &self.text));
-            let argument = || first_lost_leaf(function.get("arguments")?, &self.text);
+                .and_then(|name| first_lost_leaf(name, &self.text, &rendered.text));
+            let argument =
+                || first_lost_leaf(function.get("arguments")?, &self.text, &rendered.text);
             let leaf = name.or_else(argument)?;
             Some(format!(
                 "{:?} of the tool calls of this turn",
@@ -296,17 +297,23 @@ fn signs(text: &str) -> usize {
     text.split_whitespace().map(str::len).sum()
 }
 
-/// The first string or whole number inside a value that `text` does not hold.
-fn first_lost_leaf(value: Value<'_>, text: &str) -> Option<String> {
+/// The first string or whole number inside a value that `text` does not hold. A number that a
+/// template writes by itself is text of the template's own, so it is looked for in the `whole`
+/// render.
+fn first_lost_leaf(value: Value<'_>, text: &str, whole: &str) -> Option<String> {
+    let number = |digits: String| (!holds(whole, &digits)).then_some(digits);
     match value {
         Value::Str(leaf) => (!holds(text, leaf)).then(|| leaf.to_owned()),
-        Value::Int(number) => {
-            let digits = number.to_string();
-            (!holds(text, &digits)).then_some(digits)
+        Value::Int(digits) => number(digits.to_string()),
+        Value::BigInt(digits) => number(digits.to_owned()),
+        Value::List(items) => {
+            let mut items = items.iter();
+            items.find_map(|item| first_lost_leaf(*item, text, whole))
         }
-        Value::BigInt(digits) => (!holds(text, digits)).then(|| digits.to_owned()),
-        Value::List(items) => items.iter().find_map(|item| first_lost_leaf(*item, text)),
-        Value::Map(map) => map.iter().find_map(|(_, item)| first_lost_leaf(item, text)),
+        Value::Map(map) => {
+            let mut items = map.iter();
+            items.find_map(|(_, item)| first_lost_leaf(item, text, whole))
+        }
         // Templates write these in different ways: `None`, `1e3`.
         Value::Null | Value::Bool(_) | Value::Float(_) => None,
     }
