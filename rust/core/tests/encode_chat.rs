@@ -471,14 +471,17 @@ fn a_turn_whose_tool_calls_are_not_printed_is_rejected() {
     let made = make(&exact, &[&one_line(CALLING)]).unwrap();
     assert_eq!(made.trained, ["<|im_end|>"]);
     assert_eq!(made.counts.get(Rule::TurnLost), 1);
-    // Not a matter of a turn that is not trained.
+    // A call that only stands in the context is lost too: the answer would follow from nothing.
     let untrained = CALLING.replace(
         r#""y"}}}]}]}"#,
         r#""y"}}}], "weight": 0}, {"role": "tool", "content": "b"},
         {"role": "assistant", "content": "c"}]}"#,
     );
     let made = make(&chatml(&directory, ""), &[&one_line(&untrained)]).unwrap();
+    assert_eq!(made.rejects, ["turn-lost"], "{untrained}");
+    let made = make(&exact, &[&one_line(&untrained)]).unwrap();
     assert_eq!(made.trained, ["c<|im_end|>"], "{untrained}");
+    assert_eq!(made.counts.get(Rule::TurnLost), 1);
 }
 
 #[test]
