@@ -150,15 +150,29 @@ class Recipe:
     `tools`, `documents`, `add_generation_prompt` or `continue_final_message`."""
     now: str | dt.date | None = None
     """The date that templates see; kept when a run is resumed."""
-    schema: Literal["auto", "messages", "sharegpt", "alpaca", "prompt-completion", "text"] = "auto"
+    schema: Literal[
+        "auto",
+        "messages",
+        "sharegpt",
+        "alpaca",
+        "prompt-completion",
+        "pairs",
+        "gemini",
+        "xlam",
+        "text",
+    ] = "auto"
     """Shape of the rows.
 
     auto: Found for each file and stated; an error where it is ambiguous.
     messages: A list `messages` of objects with `role` and `content`, as transformers takes
         them.
     sharegpt: A list `conversations` of objects with `from` and `value`.
-    alpaca: Texts `instruction`, `input` and `output`, and perhaps `history` and `system`.
+    alpaca: Texts `instruction`, `input` and `output` (or `query` and `response`), and perhaps
+        `history` and `system`.
     prompt-completion: Two strings, or two lists of messages, `prompt` and `completion`.
+    pairs: A list `conversation` of objects with `human` and `assistant`.
+    gemini: A list `contents` of objects with `role` and `parts`.
+    xlam: A text `query`, the calls that answer it in `answers`, and `tools`.
     text: A document `text`, trained as a whole.
     """
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -170,6 +184,14 @@ class Recipe:
 
     keep: Messages stay as they are.
     trim: A leading assistant message leaves, for templates that refuse it.
+    """
+    wire: Literal["normalise", "keep"] = "normalise"
+    """What becomes of the wire formats of chat APIs: JSON text for calls, old names, turns in two
+    messages.
+
+    normalise: They are read as the engines that serve models read them, each change counted by
+        a rule.
+    keep: Rows stay as they are, as in transformers.
     """
     train_on: Literal["assistant", "last-turn", "everything"] | Sequence[str] = "assistant"
     """Which messages are trained. A message's own `weight`, `loss`, `loss_weight` or `train` wins.

@@ -165,6 +165,7 @@ class Template:
 
         Returns:
             `roles` (a list of `role`, `accepted`, `refusal`, `header`, `footer`),
+            `part_roles` (roles whose text is printed only where the content is a list of parts),
             `generation_prompts` and `role_markers` (text by the role before and after),
             `terminator` and `final_terminator` (text after the content of a turn that another
             message follows, and of the last one), `reasoning_markers`, `spans_refused` (why turns

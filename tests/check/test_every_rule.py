@@ -152,6 +152,23 @@ PLAIN = templated("{{ message.content }}")
 REASONED = talk("a", "b", "c", "d", reasoning_content="because")
 
 
+def calling(arguments: Any) -> dict[str, Any]:
+    """A conversation that ends in a tool call."""
+    call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+    return talk("Hi", "", tool_calls=[call])
+
+
+def without_content(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with an answer that has no content."""
+    user, answer = row["messages"]
+    return {"messages": [user, {k: v for k, v in answer.items() if k != "content"}]}
+
+
+def led_by(role: str) -> dict[str, Any]:
+    """A conversation whose first message is of that role."""
+    return {"messages": [{"role": role, "content": "Be brief."}, *GOOD["messages"]]}
+
+
 # What the rows say.
 CASES["schema-mismatch"] = pair(broken={"messages": "Hi"}, schema="messages")
 CASES["unknown-role"] = pair(broken={"messages": [{"role": "wizard", "content": "Hi"}]})
@@ -186,6 +203,43 @@ CASES["reasoning-malformed"] = pair(
 )
 CASES["reasoning-inline"] = pair(
     broken=talk("Hi", "<think>a</think>b"), good=talk("Hi", "I think so.")
+)
+CASES["arguments-parsed"] = pair(broken=calling('{"a": 2}'), good=calling({"a": 2}))
+CASES["arguments-not-json"] = pair(broken=calling("{a: 2"), good=calling('{"a": 2}'))
+CASES["tool-calls-parsed"] = pair(
+    broken=talk("Hi", "", tool_calls='[{"function": {"name": "f", "arguments": {}}}]'),
+    good=calling({}),
+)
+CASES["empty-tool-calls"] = pair(broken=talk("Hi", "Hello.", tool_calls=[]), good=calling({}))
+CASES["tools-parsed"] = pair(
+    broken={**GOOD, "tools": ['{"name": "f"}']}, good={**GOOD, "tools": [{"name": "f"}]}
+)
+CASES["function-call-read"] = pair(
+    broken=talk("Hi", "", function_call={"name": "f", "arguments": {}}), good=calling({})
+)
+CASES["content-added"] = pair(broken=without_content(calling({})), good=calling({}))
+CASES["blocks-read"] = pair(
+    broken=talk("Hi", [{"type": "tool_use", "name": "f", "input": {}}]), good=calling({})
+)
+CASES["without-template"] = pair(broken={"prompt": "Hi", "completion": "Hello."})
+CASES["content-as-parts"] = pair(
+    broken=GOOD,
+    good=talk([{"type": "text", "text": "Hi"}], [{"type": "text", "text": "Hello!"}]),
+    template=templated("{% for part in message.content %}{{ part.text }}{% endfor %}"),
+)
+CASES["developer-as-system"] = pair(
+    broken=led_by("developer"), good=led_by("system"), template="qwen2.5"
+)
+CASES["system-added"] = pair(broken={**GOOD, "system": "Be brief."}, good={**GOOD, "system": ""})
+CASES["system-left-out"] = pair(
+    broken={**led_by("system"), "system": "Be long."},
+    good={**led_by("system"), "system": "Be brief."},
+)
+CASES["turns-joined"] = pair(
+    broken={"messages": [*GOOD["messages"][:2], calling({})["messages"][1]]}, good=calling({})
+)
+CASES["unfinished-turn"] = pair(
+    broken=talk("Hi", "He", prefix=True), good=talk("Hi", "Hello.", prefix=False)
 )
 CASES["nul-byte"] = pair(broken=talk("Hi", "a\x00b"), good=talk("Hi", "a0b"))
 CASES["crlf"] = pair(broken=talk("Hi\r\nthere", "Yes."), good=talk("Hi\nthere", "Yes."))

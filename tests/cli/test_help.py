@@ -102,9 +102,9 @@ def test_a_page_fits_a_narrow_terminal(
 def test_every_recipe_key_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = said(capsys, "prepare", "--help", code=0)
     keys = (
-        "tokenizer template template_kwargs now schema fields roles role_order train_on spans "
-        "reasoning history stop eos special_in_content boundary max_length over_length columns "
-        "max_rejects format pack shuffle seed validation dedup overwrite compat"
+        "tokenizer template template_kwargs now schema fields roles role_order wire train_on "
+        "spans reasoning history stop eos special_in_content boundary max_length over_length "
+        "columns max_rejects format pack shuffle seed validation dedup overwrite compat"
     )
     missing = [key for key in keys.split() if f"--{key.replace('_', '-')} " not in out]
     assert not missing

@@ -30,6 +30,7 @@ EXACT: dict[str, Any] = {
     "eos": "template",
     "boundary": "joint",
     "history": "as-rendered",
+    "wire": "keep",
     "now": oracle.NOW,
     "max_rejects": 1.0,
 }

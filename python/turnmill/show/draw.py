@@ -46,6 +46,8 @@ def _row(row: RowView, console: Terminal, *, full: bool) -> list[str]:
     lines = []
     for sample in row.samples:
         lines.append(_heading(row, sample, console))
+        if row.notes and sample.number == 0:
+            lines += [console.style(line, "dim") for line in wrap(_notes(row), console.width)]
         lines += _body(sample, console, full=full)
     return lines
 
@@ -54,6 +56,12 @@ def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
     which = f", sample {sample.number}" if len(row.samples) > 1 else ""
     trained = f"{count(sample.tokens)} tokens, {share(sample.trained, sample.tokens)} trained"
     return _rule(f"row {row.row}{which}", [row.place, trained, _ending(sample, console)], console)
+
+
+def _notes(row: RowView) -> str:
+    """What was counted of the row, by rule."""
+    times = (f"{rule} ({n})" if n > 1 else rule for rule, n in row.notes.items())
+    return f"noted: {', '.join(times)}"
 
 
 def _ending(sample: SampleView, console: Terminal) -> str:

@@ -80,6 +80,7 @@ def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> list[RowView]:
                 tuple(sample_view(i, s, stops, token_bytes) for i, s in enumerate(made.samples)),
                 reject,
                 _raw_text(picked) if reject else "",
+                {} if reject else made.counts,
             )
         )
     if not views:

@@ -40,6 +40,8 @@ def stop_set(tokenizer: str) -> list[dict[str, Any]]:
 def _facts(study: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for role in study["roles"]:
         yield f"role {role['role']}", _role(role)
+    if study["part_roles"]:
+        yield "text as parts", f"{', '.join(study['part_roles'])}: only lists of parts are printed"
     for before, text in study["generation_prompts"].items():
         yield f"prompt after {before}", _quoted(text) or "nothing is added"
     yield "ends a turn with", _quoted(study["terminator"]) or "nothing"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import codecs
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["masked", "trained", "terminator"]
@@ -55,6 +55,8 @@ class RowView:
     """Rule, reason and message, if the row was rejected."""
     raw: str = ""
     """The start of the row as it was read; kept for rejected rows."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """How often each rule was counted of the row, where it was encoded to be looked at."""
 
     @property
     def place(self) -> str:
@@ -78,6 +80,7 @@ class RowView:
                 }
                 for sample in self.samples
             ],
+            "notes": dict(self.notes),
             "reject": None
             if self.reject is None
             else dict(zip(("code", "reason", "message"), self.reject, strict=True)),

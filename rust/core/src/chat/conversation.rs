@@ -42,6 +42,8 @@ pub struct Conversation<'a> {
     pub documents: Option<Value<'a>>,
     /// The row's `chat_template_kwargs`.
     pub template_kwargs: Map<'a>,
+    /// The row's own weight, a factor of every weight in it; 1 where it says nothing.
+    pub weight: f32,
 }
 
 impl Conversation<'_> {

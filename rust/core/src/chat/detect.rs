@@ -1,6 +1,7 @@
 //! Which schema a file has, from its first rows.
 
 use super::fields::keys;
+use super::flags;
 use super::schemas::{PLANNED, Schema, not_available};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Map, Value};
@@ -72,10 +73,12 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
              {\"messages\": [...]}",
         );
     }
-    error.hint(
-        "name it with --schema, and the keys that differ with --fields, such as \
-         --schema prompt-completion --fields question=prompt,answer=completion",
-    )
+    error.hint(match first.and_then(flags::that_fit) {
+        Some(flags) => format!("if that is what they are: {flags}"),
+        None => "name it with --schema, and the keys that differ with --fields, such as \
+                 --schema messages --fields dialog=messages"
+            .to_owned(),
+    })
 }
 
 /// The error of a row whose messages are something else than a list.

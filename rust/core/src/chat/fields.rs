@@ -16,7 +16,7 @@ enum Level {
 }
 
 macro_rules! fields {
-    ($($variant:ident $name:literal $level:ident $(or $alias:literal)?;)*) => {
+    ($($variant:ident $name:literal $level:ident $(or $($alias:literal)+)?;)*) => {
         /// A field that a schema reads.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Field {
@@ -34,11 +34,11 @@ macro_rules! fields {
                 match self { $(Self::$variant => Level::$level,)* }
             }
 
-            /// The name under which data sets keep it too.
-            fn alias(self) -> Option<&'static str> {
+            /// The names under which data sets keep it too.
+            fn aliases(self) -> &'static [&'static str] {
                 match self {
-                    $($(Self::$variant => Some($alias),)?)*
-                    _ => None,
+                    $($(Self::$variant => &[$($alias),+],)?)*
+                    _ => &[],
                 }
             }
         }
@@ -46,21 +46,30 @@ macro_rules! fields {
 }
 
 fields! {
-    Messages "messages" Row or "conversations";
-    Conversations "conversations" Row or "messages";
+    Messages "messages" Row or "conversations" "conversation";
+    Conversations "conversations" Row or "messages" "conversation";
+    Pairs "conversation" Row or "conversations";
+    Human "human" Message;
+    Assistant "assistant" Message;
+    Contents "contents" Row;
+    SystemInstruction "system_instruction" Row or "systemInstruction";
+    Query "query" Row;
+    Answers "answers" Row;
     Role "role" Message;
     Content "content" Message;
     From "from" Message;
     Value "value" Message;
-    Instruction "instruction" Row;
-    Input "input" Row;
-    Output "output" Row;
+    Instruction "instruction" Row or "query" "question" "human";
+    Input "input" Row or "context";
+    Output "output" Row or "response" "assistant";
     History "history" Row;
-    System "system" Row;
+    System "system" Row or "system_prompt";
     Prompt "prompt" Row;
     Completion "completion" Row;
     Text "text" Row;
     Tools "tools" Row;
+    Functions "functions" Row;
+    Weight "weight" Row;
     Documents "documents" Row;
     TemplateKwargs "chat_template_kwargs" Row;
 }
@@ -84,6 +93,14 @@ impl Names {
             }
             names[field].clone_from(theirs);
         }
+        // A column that the recipe gives to one field is no other field's.
+        let given = |name: &String| options.fields.iter().any(|(theirs, _)| theirs == name);
+        for (field, name) in Field::ALL.iter().zip(&mut names) {
+            let is_given = options.fields.iter().any(|(_, ours)| ours == field.name());
+            if !is_given && given(name) {
+                name.clear();
+            }
+        }
         Ok(Self {
             schema: options.schema,
             names,
@@ -95,19 +112,32 @@ impl Names {
         &self.names[field as usize]
     }
 
-    /// The other name that `field` may have; a name that the recipe states is the only one.
-    pub(super) fn alias(&self, field: Field) -> Option<&'static str> {
-        field.alias().filter(|_| self.of(field) == field.name())
+    /// The other names that `field` may have; a name that the recipe states is the only one.
+    pub(super) fn aliases(&self, field: Field) -> &'static [&'static str] {
+        let stated = self.of(field) != field.name();
+        if stated { &[] } else { field.aliases() }
+    }
+
+    /// The name under which `row` keeps `field`.
+    pub(super) fn name_in(&self, row: Map<'_>, field: Field) -> &str {
+        let name = self.of(field);
+        if row.get_some(name).is_some() {
+            return name;
+        }
+        let mut aliases = self.aliases(field).iter();
+        aliases
+            .find(|alias| row.get_some(alias).is_some())
+            .map_or(name, |alias| alias)
     }
 
     /// The value of `field`, if present and not null.
     pub(super) fn get<'a>(&self, row: Map<'a>, field: Field) -> Option<Value<'a>> {
-        row.get_some(self.of(field))
+        row.get_some(self.name_in(row, field))
     }
 
     /// The string under `field`, which must be there.
     pub(super) fn text<'a>(&self, row: Map<'a>, field: Field) -> Result<&'a str, Reject> {
-        let name = self.of(field);
+        let name = self.name_in(row, field);
         match row.get(name) {
             Some(Value::Str(text)) => Ok(text),
             Some(Value::Null) => Err(Reject::new(Rule::NullContent, format!("`{name}` is null"))),
@@ -128,7 +158,7 @@ impl Names {
         match self.get(row, field) {
             None | Some(Value::Str("")) => Ok(None),
             Some(Value::Str(text)) => Ok(Some(text)),
-            Some(other) => Err(not_text(self.of(field), other)),
+            Some(other) => Err(not_text(self.name_in(row, field), other)),
         }
     }
 
@@ -137,9 +167,8 @@ impl Names {
         let fields = self.schema.fields().iter();
         let columns = fields.filter(|field| field.level() == Level::Row);
         let named = columns.clone().map(|field| self.of(*field));
-        named
-            .chain(columns.filter_map(|field| self.alias(*field)))
-            .collect()
+        let others = columns.flat_map(|field| self.aliases(*field)).copied();
+        named.chain(others).collect()
     }
 
     /// The fields of a message, of whatever schema.
@@ -182,6 +211,18 @@ fn named_twice(theirs: &str, other: &str, ours: &str) -> Error {
     let what = format!("`fields` maps both `{theirs}` and `{other}` to `{ours}`");
     Error::new(ErrorKind::Recipe, "unknown-field", what)
         .hint("a field has one name in an input; [[inputs]] of a recipe differ by input")
+}
+
+/// The flag that maps the input's names (first of each pair) to the schema's.
+pub(super) fn fields_flag(pairs: &[(&str, &str)]) -> String {
+    let differ = pairs.iter().filter(|(theirs, ours)| theirs != ours);
+    let pairs: Vec<String> = differ
+        .map(|(theirs, ours)| format!("{theirs}={ours}"))
+        .collect();
+    if pairs.is_empty() {
+        return String::new();
+    }
+    format!(" --fields {}", pairs.join(","))
 }
 
 /// The keys of an object, for messages.

@@ -9,6 +9,7 @@ mod content;
 mod conversation;
 mod detect;
 mod fields;
+mod flags;
 #[cfg(test)]
 mod fuzz;
 mod options;
@@ -20,6 +21,7 @@ mod tests;
 mod turns;
 mod variables;
 mod weight;
+mod wire;
 
 pub use conversation::{Conversation, Message, Record};
 pub use detect::detect;
@@ -28,3 +30,5 @@ pub use reader::Reader;
 pub use roles::KNOWN_ROLES;
 pub use schemas::Schema;
 pub use variables::{GIVEN, is_given};
+pub use wire::Wire;
+pub(crate) use wire::in_parts;

@@ -1,6 +1,7 @@
 //! What the recipe says about reading records.
 
 use super::schemas::Schema;
+use super::wire::Wire;
 
 /// What to do with the order of roles before the template sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub struct SchemaOptions {
     pub role_order: RoleOrder,
     /// What to do with a content of parts; the encoder asks the template.
     pub text_parts: TextParts,
+    /// What becomes of the wire formats.
+    pub wire: Wire,
+    /// Whether the template prints messages of the role `developer`; the encoder asks it.
+    pub developer: bool,
+    /// Roles whose text the template prints only from a list of parts; the encoder asks it.
+    pub part_roles: Vec<String>,
 }
 
 impl SchemaOptions {
@@ -50,6 +57,9 @@ impl SchemaOptions {
             roles: Vec::new(),
             role_order: RoleOrder::default(),
             text_parts: TextParts::default(),
+            wire: Wire::default(),
+            developer: true,
+            part_roles: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::fields::{Field, Names, keys};
 use super::options::{RoleOrder, SchemaOptions, TextParts};
 use super::roles::{KNOWN_ROLES, unknown_role};
 use super::schemas::Schema;
+use super::wire::Normaliser;
 use super::{already_rendered, turns, variables};
 use crate::error::Result;
 use crate::rules::{Reject, Rule, RuleCounts};
@@ -18,6 +19,7 @@ pub struct Reader {
     roles: Vec<(String, String)>,
     role_order: RoleOrder,
     pub(super) text_parts: TextParts,
+    pub(super) wire: Normaliser,
 }
 
 /// Messages of a row, and tools found inside them.
@@ -35,6 +37,7 @@ impl Reader {
             roles: options.roles.clone(),
             role_order: options.role_order,
             text_parts: options.text_parts,
+            wire: Normaliser::new(options),
         })
     }
 
@@ -76,23 +79,50 @@ impl Reader {
         counts: &mut RuleCounts,
     ) -> Result<Record<'a>, Reject> {
         let Messages { list, tools } = read;
+        let list = self.wire.messages(list, row, &self.names, arena, counts)?;
         let messages = turns::select(list, self.role_order, counts)?;
         already_rendered::check_messages(messages)?;
         let mut conversation = variables::conversation(messages, row, &self.names, arena)?;
         conversation.tools = conversation.tools.or(tools);
+        self.wire
+            .conversation(&mut conversation, row, &self.names, arena, counts)?;
         Ok(Record::Conversation(conversation))
+    }
+
+    /// The record of a conversation before which the schema puts a system text.
+    pub(super) fn led_by<'a>(
+        &self,
+        system: Option<&'a str>,
+        read: Messages<'a>,
+        row: Map<'a>,
+        arena: &'a Arena,
+        counts: &mut RuleCounts,
+    ) -> Result<Record<'a>, Reject> {
+        let starts_with_one = read
+            .list
+            .first()
+            .is_some_and(|first| first.role == "system");
+        let Some(system) = system.filter(|text| !text.is_empty() && !starts_with_one) else {
+            return self.conversation(read, row, arena, counts);
+        };
+        let mut list = bumpalo::collections::Vec::with_capacity_in(read.list.len() + 1, arena);
+        list.push(Message::plain("system", system, arena));
+        list.extend_from_slice(read.list);
+        let read = Messages {
+            list: list.into_bump_slice_mut(),
+            tools: read.tools,
+        };
+        self.conversation(read, row, arena, counts)
     }
 
     /// The list of messages of `row` with the name it stands under.
     pub(super) fn list<'a>(&self, row: Map<'a>, field: Field) -> Result<(Value<'a>, &str), Reject> {
-        let name = self.names.of(field);
-        std::iter::once(name)
-            .chain(self.names.alias(field))
-            .find_map(|name| Some((row.get_some(name)?, name)))
-            .ok_or_else(|| {
-                let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
-                Reject::new(Rule::SchemaMismatch, reason)
-            })
+        let name = self.names.name_in(row, field);
+        let list = row.get_some(name).ok_or_else(|| {
+            let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
+            Reject::new(Rule::SchemaMismatch, reason)
+        })?;
+        Ok((list, name))
     }
 
     /// The role that the recipe maps `role` to.

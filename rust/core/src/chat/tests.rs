@@ -600,7 +600,10 @@ fn a_reader_names_its_columns() {
         reader.columns(),
         [
             "messages",
+            "system",
             "tools",
+            "functions",
+            "weight",
             "documents",
             "chat_template_kwargs",
             "conversations"

@@ -37,6 +37,7 @@ pub(super) fn conversation<'a>(
         tools,
         documents: documents(row, names)?,
         template_kwargs: template_kwargs(row, names)?,
+        weight: 1.0,
     })
 }
 

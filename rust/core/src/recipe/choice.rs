@@ -54,6 +54,11 @@ choices! {
         Keep "keep" "Messages stay as they are.",
         Trim "trim" "A leading assistant message leaves, for templates that refuse it.",
     }
+    /// What becomes of the wire formats of chat APIs.
+    Wire {
+        Normalise "normalise" "They are read as the engines that serve models read them, each change counted by a rule.",
+        Keep "keep" "Rows stay as they are, as in transformers.",
+    }
     /// How the turns of a render are found.
     Spans {
         Auto "auto" "By the template's `{% generation %}` tags if it has them, else inferred.",

@@ -11,7 +11,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::choice::{
     Boundary, Compat, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
-    SpecialInContent,
+    SpecialInContent, Wire,
 };
 use super::values::{Column, RecipeValue, Stop, TrainOn};
 use crate::Result;
@@ -229,6 +229,11 @@ available {
         Word in Data
         means "What becomes of a leading assistant message."
         flag "" "what becomes of a leading assistant message";
+    wire: Wire,
+        Word in Data
+        means "What becomes of the wire formats of chat APIs: JSON text for calls, old names, turns \
+               in two messages."
+        flag "" "wire formats of chat APIs: read as engines read them, or kept";
     train_on: TrainOn,
         WordOrNames in Training
         takes "a list of roles (known ones, or targets of `roles`)"

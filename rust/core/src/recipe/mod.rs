@@ -15,7 +15,7 @@ use crate::Result;
 
 pub use choice::{
     Boundary, Choice, Compat, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
-    SpecialInContent, Word,
+    SpecialInContent, Wire, Word,
 };
 pub use keys::{Recipe, table_json};
 pub use values::{Column, Stop, StopToken, TrainOn};

@@ -160,7 +160,7 @@ fn count_order(messages: &[Message<'_>], counts: &mut RuleCounts) {
         let same = pair[0].role == pair[1].role;
         same && matches!(pair[0].role, "user" | "assistant" | "system") || pair[1].role == "system"
     });
-    if let Some(index) = odd {
+    if let Some(index) = odd.filter(|_| counts.get(Rule::RoleOrder) == 0) {
         let (before, role) = (messages[index].role, messages[index + 1].role);
         let note = || format!("{role} after {before}");
         counts.add_at(Rule::RoleOrder, index as u32 + 1, note);
@@ -213,6 +213,7 @@ mod tests {
             tools: None,
             documents: None,
             template_kwargs: Map::default(),
+            weight: 1.0,
         });
         let rules = ContentRules::of_foreign(["</s>"].into_iter(), MARKERS.iter().copied());
         let mut counts = RuleCounts::default();

@@ -60,14 +60,15 @@ impl<'p, 'a> Policy<'p, 'a> {
         let Some(found) = self.conversation.messages.get(message as usize) else {
             return 0.0;
         };
-        found.weight.unwrap_or_else(|| {
+        let weight = found.weight.unwrap_or_else(|| {
             f32::from(u8::from(match &self.plan.recipe.train_on {
                 TrainOn::Assistant => found.is_turn(),
                 TrainOn::LastTurn => self.last == Some(message),
                 TrainOn::Everything => true,
                 TrainOn::Roles(roles) => roles.iter().any(|role| role == found.role),
             }))
-        })
+        });
+        weight * self.conversation.weight
     }
 
     /// Whether a terminator is inserted after the turn of this span.

@@ -41,6 +41,7 @@ fn conversation<'a>(messages: &[(&'static str, Fields<'a>)], arena: &'a Arena) -
         tools: None,
         documents: None,
         template_kwargs: Map::default(),
+        weight: 1.0,
     }
 }
 

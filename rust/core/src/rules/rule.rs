@@ -144,6 +144,83 @@ rules! {
         means "An input or prompt consists of whitespace"
         cause "An input field holds only spaces, which are rendered into the prompt."
         cure "Empty the field.";
+    ArgumentsParsed "arguments-parsed" Info
+        means "Arguments of a tool call came as JSON text, or not at all, and became an object"
+        cause "The logs of APIs hold the arguments of a call as JSON text. Templates encode such \
+               text a second time or raise on it; the engines that serve models parse it before they \
+               render."
+        cure "Nothing; wire = keep gives the template the text, as transformers does.";
+    ArgumentsNotJson "arguments-not-json" Warning
+        means "Arguments of a tool call are text that is not JSON; they stay text"
+        cause "The model wrote arguments that are not JSON, or the text was cut."
+        cure "Look at the call: templates print such text in quotes, and the model learns that.";
+    ToolCallsParsed "tool-calls-parsed" Info
+        means "Tool calls came as JSON text, or one without a list, and became a list"
+        cause "A table column can hold the calls of a message only as JSON text."
+        cure "Nothing; wire = keep gives the template the text, as transformers does.";
+    EmptyToolCalls "empty-tool-calls" Info
+        means "A message had an empty list of tool calls, or an empty text, and now has none"
+        cause "Tools write an empty list where a message calls nothing; some templates take it for a \
+               call."
+        cure "Nothing; wire = keep leaves the list in the message.";
+    ToolsParsed "tools-parsed" Info
+        means "A tool, or its parameters, came as JSON text and became an object"
+        cause "Parameters of different tools fit no one table column but as JSON text."
+        cure "Nothing; wire = keep gives the template the text, as transformers does.";
+    FunctionCallRead "function-call-read" Info
+        means "An old `function_call`, `functions` or role `function` was read as tool calls, tools \
+               or a tool's result"
+        cause "The row is in the form that OpenAI's API had before tools. Templates know the present \
+               form only and leave the old keys out."
+        cure "Nothing; wire = keep leaves the old keys to the template.";
+    BlocksRead "blocks-read" Info
+        means "Blocks of Anthropic's API (`tool_use`, `tool_result`, `thinking`, tools with \
+               `input_schema`) were read as calls, results, reasoning and tools"
+        cause "The row is of Anthropic's API, which keeps calls, results and reasoning among the \
+               contents. No template knows them there."
+        cure "Nothing; wire = keep leaves the blocks to the template.";
+    ContentAdded "content-added" Info
+        means "A message with tool calls had no content and got an empty one"
+        cause "APIs leave out the content of a message that only calls tools, and many templates \
+               raise on it."
+        cure "Nothing; wire = keep leaves the message without a content.";
+    ContentAsParts "content-as-parts" Info
+        means "The template prints only lists of parts, so a text became a list of one part"
+        cause "The template is that of a model that sees images: it walks over parts and prints \
+               nothing of a plain text."
+        cure "Nothing; wire = keep leaves the text, and the template prints no turn.";
+    DeveloperAsSystem "developer-as-system" Info
+        means "The template prints no developer message, so it became the system message"
+        cause "The row is of an API that calls the system message `developer`."
+        cure "Nothing; wire = keep leaves the role, and the template drops the message or refuses \
+              it.";
+    SystemAdded "system-added" Info
+        means "The row's own system text became the first message"
+        cause "The data set keeps the system text in a column of its own."
+        cure "Nothing; wire = keep leaves the column unread.";
+    SystemLeftOut "system-left-out" Warning
+        means "The row has a system text of its own beside a system message, or without messages; it \
+               is not in the sample"
+        cause "The messages begin with a system message of another text, or the row has no messages \
+               that a system message could lead."
+        cure "Look at both texts, and drop the one that is not meant.";
+    TurnsJoined "turns-joined" Info
+        means "An assistant's text and calls came as two messages and became one turn"
+        cause "Some data sets give the text and the calls of one turn as two messages, so that the \
+               first would end before its calls."
+        cure "Nothing; wire = keep leaves them apart.";
+    WithoutTemplate "without-template" Info
+        means "Prompt and completion are texts, so no chat template stands around them"
+        cause "The schema `prompt-completion` joins texts as they are. A chat model that is trained \
+               so never sees the markers that its server sends."
+        cure "For a chat model use --schema alpaca with --fields \
+              prompt=instruction,completion=output, or give lists of messages; nothing where the \
+              server sends plain text.";
+    UnfinishedTurn "unfinished-turn" Error
+        means "The last answer is only begun, so its end would be trained in the middle"
+        cause "`prefix` or `partial` tells an API to go on with the last message: it is no whole \
+               answer."
+        cure "Leave the row out, write the whole answer, or give the message the weight 0.";
     AlreadyRendered "already-rendered" Error
         means "The text holds a chat template's markers: it was rendered before"
         cause "The text was rendered before; rendering it again doubles every marker."

@@ -8,7 +8,7 @@ use super::structural::Structural;
 use super::templates::{self, ChatTemplates};
 use super::turn_end_probe::{self, TurnEnd};
 use super::{StopSet, served_stop_ids};
-use crate::chat::{KNOWN_ROLES, Reader, RoleOrder, Schema, SchemaOptions, TextParts};
+use crate::chat::{KNOWN_ROLES, Reader, RoleOrder, Schema, SchemaOptions, TextParts, Wire};
 use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
 use crate::template::{LocalTime, Study, Template};
 use crate::tokenizer::{Backend, Tokenizer};
@@ -116,6 +116,13 @@ impl Plan {
             recipe::RoleOrder::Keep => RoleOrder::Keep,
             recipe::RoleOrder::Trim => RoleOrder::Trim,
         };
+        options.wire = match self.recipe.wire {
+            recipe::Wire::Normalise => Wire::Normalise,
+            recipe::Wire::Keep => Wire::Keep,
+        };
+        let templates = self.templates.as_ref();
+        options.developer = templates.is_none_or(|templates| templates.prints("developer"));
+        options.part_roles = templates.map_or_else(Vec::new, |templates| templates.part_roles());
         let keeps = self.templates.as_ref().map(|t| t.keeps_parts(&self.recipe));
         options.text_parts = match keeps {
             Some(true) => TextParts::Keep,

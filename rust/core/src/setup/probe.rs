@@ -1,18 +1,24 @@
 //! Small conversations that are rendered before the first row.
 
+use crate::chat::in_parts;
 use crate::source::json;
 use crate::template::{RenderInput, Rendered, Template};
 use crate::value::{Arena, Map};
 
-/// Renders messages given as JSON; `None` if the template refuses them.
+/// Renders messages given as JSON; `None` if the template refuses them. Texts become parts if the
+/// template wants them so.
 pub(crate) fn render(template: &Template, messages: &str) -> Option<Rendered> {
     let arena = Arena::new();
     let parsed = json::parse(messages.as_bytes(), &arena).ok()?;
+    let part_roles = &template.study().part_roles;
     let messages: Option<Vec<Map<'_>>> = parsed
         .value
         .as_list()?
         .iter()
-        .map(|message| message.as_map())
+        .map(|message| {
+            let message = message.as_map()?;
+            Some(in_parts(message, part_roles, &arena).unwrap_or(message))
+        })
         .collect();
     let messages = arena.alloc_slice_copy(&messages?);
     let input = RenderInput {

@@ -59,6 +59,20 @@ impl ChatTemplates {
         }))
     }
 
+    /// Whether every template prints messages of this role, which the probes have tried.
+    pub(crate) fn prints(&self, role: &str) -> bool {
+        let tools = self.tools.iter();
+        tools.chain([&self.default]).all(|template| {
+            let mut roles = template.study().roles.iter();
+            roles.any(|study| study.role == role && study.accepted)
+        })
+    }
+
+    /// Roles whose text the template prints only from a list of parts.
+    pub(crate) fn part_roles(&self) -> Vec<String> {
+        self.default.study().part_roles.clone()
+    }
+
     /// Whether content that is a list of text parts reaches the template as a list: always in exact
     /// mode, else if the template prints the text of the parts.
     pub(crate) fn keeps_parts(&self, recipe: &Recipe) -> bool {

@@ -14,6 +14,8 @@ pub(super) type Messages<'a> = Vec<Map<'a>>;
 /// Builds messages in an arena.
 pub(super) struct Builder<'a> {
     pub(super) arena: &'a Arena,
+    /// Roles whose contents are lists of parts.
+    pub(super) part_roles: Vec<&'static str>,
 }
 
 impl<'a> Builder<'a> {
@@ -26,13 +28,25 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn message(&self, role: &'a str, content: &'a str) -> Map<'a> {
-        self.map(&[("role", Value::Str(role)), ("content", Value::Str(content))])
+        self.map(&[
+            ("role", Value::Str(role)),
+            ("content", self.content(role, content)),
+        ])
+    }
+
+    /// The content of a message of that role.
+    fn content(&self, role: &str, text: &'a str) -> Value<'a> {
+        if !self.part_roles.contains(&role) {
+            return Value::Str(text);
+        }
+        let part = self.map(&[("type", Value::Str("text")), ("text", Value::Str(text))]);
+        self.list(&[Value::Map(part)])
     }
 
     pub(super) fn reasoning(&self) -> Map<'a> {
         self.map(&[
             ("role", Value::Str("assistant")),
-            ("content", Value::Str(ANSWER)),
+            ("content", self.content("assistant", ANSWER)),
             ("reasoning_content", Value::Str(REASONING)),
         ])
     }
@@ -51,7 +65,7 @@ impl<'a> Builder<'a> {
         ]);
         self.map(&[
             ("role", Value::Str("assistant")),
-            ("content", Value::Str("")),
+            ("content", self.content("assistant", "")),
             ("tool_calls", self.list(&[Value::Map(call)])),
         ])
     }
@@ -59,7 +73,7 @@ impl<'a> Builder<'a> {
     pub(super) fn result(&self) -> Map<'a> {
         self.map(&[
             ("role", Value::Str("tool")),
-            ("content", Value::Str(RESULT)),
+            ("content", self.content("tool", RESULT)),
             ("name", Value::Str("weather")),
             ("tool_call_id", Value::Str("abcdefgh1")),
         ])
@@ -86,5 +100,13 @@ impl<'a> Builder<'a> {
             ("function", Value::Map(function)),
         ]);
         self.list(&[Value::Map(tool)])
+    }
+}
+
+/// The text of a message of a probe.
+pub(super) fn text_of<'a>(message: &Map<'a>) -> Option<&'a str> {
+    match message.get("content")? {
+        Value::List(parts) => parts.first()?.as_map()?.get("text")?.as_str(),
+        content => content.as_str(),
     }
 }

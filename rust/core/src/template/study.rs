@@ -25,6 +25,8 @@ pub struct RoleStudy {
 pub struct Study {
     /// What the template does with each role that was tried.
     pub roles: Vec<RoleStudy>,
+    /// Roles whose text is printed only where the content is a list of parts.
+    pub part_roles: Vec<String>,
     /// What `add_generation_prompt` adds, by the role of the message before: `user`, `tool`.
     pub generation_prompts: Vec<(String, String)>,
     /// The text after the content of an assistant message that is not the last message.
@@ -64,6 +66,7 @@ impl Study {
         let roles: Vec<Json> = self.roles.iter().map(RoleStudy::to_json).collect();
         json!({
             "roles": roles,
+            "part_roles": self.part_roles,
             "generation_prompts": by_role(&self.generation_prompts),
             "terminator": self.terminator,
             "final_terminator": self.final_terminator,

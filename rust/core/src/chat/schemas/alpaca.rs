@@ -8,9 +8,23 @@ use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
-/// Whether the row has an instruction and an output.
+/// Names of the prompt and the answer, in data sets whose rows are the same but for names: Alpaca,
+/// Dolly, ms-swift, `OpenOrca`, pairs of a human and an assistant.
+const PAIRS: [(&str, &str); 5] = [
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("query", "response"),
+    ("question", "response"),
+    ("human", "assistant"),
+];
+
+/// Whether the row has a prompt and an answer, and does not judge them.
 pub(super) fn fits(row: Map<'_>) -> bool {
-    row.get_some("instruction").is_some() && row.get("output").is_some() && !preference(row)
+    let has_pair = PAIRS
+        .iter()
+        .any(|(prompt, answer)| row.get_some(prompt).is_some() && row.get(answer).is_some());
+    let is_judged = matches!(row.get("label"), Some(Value::Bool(_)));
+    has_pair && !is_judged && !preference(row)
 }
 
 /// Reads one row.

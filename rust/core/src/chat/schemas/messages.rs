@@ -17,7 +17,8 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Whether one of the first messages is such, under either name of the list.
 pub(super) fn any_message(row: Map<'_>, is_such: impl Fn(Map<'_>) -> bool) -> bool {
-    ["messages", "conversations"].into_iter().any(|name| {
+    let names = ["messages", "conversations", "conversation"];
+    names.into_iter().any(|name| {
         let items = row.get(name).and_then(Value::as_list).unwrap_or_default();
         let mut messages = items.iter().take(4).filter_map(|item| item.as_map());
         messages.any(&is_such)
@@ -32,7 +33,7 @@ pub(super) fn read<'a>(
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
     let (list, name) = reader.list(row, Field::Messages)?;
-    let messages = read_list(reader, list, name, arena)?;
+    let messages = read_list(reader, list, name, arena, counts)?;
     reader.conversation(messages, row, arena, counts)
 }
 
@@ -42,6 +43,7 @@ pub(super) fn read_list<'a>(
     list: Value<'a>,
     name: &str,
     arena: &'a Arena,
+    counts: &mut RuleCounts,
 ) -> Result<Messages<'a>, Reject> {
     let items = list
         .as_list()
@@ -49,10 +51,16 @@ pub(super) fn read_list<'a>(
     let mut messages = bumpalo::collections::Vec::with_capacity_in(items.len(), arena);
     let mut tools = None;
     for item in items {
-        let (message, found) = read_message(reader, *item, arena)
+        let blocks = reader
+            .wire
+            .blocks(*item, arena, counts)
             .map_err(|reject| reader.placed(reject, *item, &messages, arena))?;
-        messages.push(message);
-        tools = tools.or(found);
+        for item in blocks.unwrap_or(std::slice::from_ref(item)) {
+            let (message, found) = read_message(reader, *item, arena)
+                .map_err(|reject| reader.placed(reject, *item, &messages, arena))?;
+            messages.push(message);
+            tools = tools.or(found);
+        }
     }
     Ok(Messages {
         list: messages.into_bump_slice_mut(),

@@ -6,11 +6,14 @@
 //! the documentation follow it.
 
 mod alpaca;
+mod gemini;
 mod messages;
+mod pairs;
 mod planned;
 mod prompt_completion;
 mod sharegpt;
 mod text;
+mod xlam;
 
 use std::fmt;
 
@@ -72,19 +75,28 @@ macro_rules! schemas {
 schemas! {
     Messages "messages"
         "A list `messages` of objects with `role` and `content`, as transformers takes them."
-        messages [Messages Role Content Tools Documents TemplateKwargs];
+        messages [Messages Role Content System Tools Functions Weight Documents TemplateKwargs];
     Sharegpt "sharegpt"
         "A list `conversations` of objects with `from` and `value`."
-        sharegpt [Conversations From Value System Tools Documents TemplateKwargs];
+        sharegpt [Conversations From Value System Tools Functions Weight Documents TemplateKwargs];
     Alpaca "alpaca"
-        "Texts `instruction`, `input` and `output`, and perhaps `history` and `system`."
-        alpaca [Instruction Input Output History System Tools Documents TemplateKwargs];
+        "Texts `instruction`, `input` and `output` (or `query` and `response`), and perhaps `history` and `system`."
+        alpaca [Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
     PromptCompletion "prompt-completion"
         "Two strings, or two lists of messages, `prompt` and `completion`."
-        prompt_completion [Role Content Prompt Completion Tools Documents TemplateKwargs];
+        prompt_completion [Role Content Prompt Completion System Tools Functions Weight Documents TemplateKwargs];
+    Pairs "pairs"
+        "A list `conversation` of objects with `human` and `assistant`."
+        pairs [Pairs Human Assistant System Tools Weight Documents TemplateKwargs];
+    Gemini "gemini"
+        "A list `contents` of objects with `role` and `parts`."
+        gemini [Contents SystemInstruction Tools Weight Documents TemplateKwargs];
+    Xlam "xlam"
+        "A text `query`, the calls that answer it in `answers`, and `tools`."
+        xlam [Query Answers System Tools Weight Documents TemplateKwargs];
     Text "text"
         "A document `text`, trained as a whole."
-        text [Text];
+        text [Text Weight];
 }
 
 impl Schema {

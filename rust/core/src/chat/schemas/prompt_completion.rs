@@ -23,7 +23,7 @@ pub(super) fn read<'a>(
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
     if is_conversational(row, reader)? {
-        let messages = read_messages(row, reader, arena)?;
+        let messages = read_messages(row, reader, arena, counts)?;
         return reader.conversation(messages, row, arena, counts);
     }
     read_strings(row, reader, counts)
@@ -38,6 +38,8 @@ fn read_strings<'a>(
     let names = &reader.names;
     let prompt = names.text(row, Field::Prompt)?;
     let completion = names.text(row, Field::Completion)?;
+    reader.wire.plain(row, names, counts)?;
+    counts.add(Rule::WithoutTemplate, 1);
     check_text(prompt, names.of(Field::Prompt))?;
     check_text(completion, names.of(Field::Completion))?;
     if prompt.trim().is_empty() {
@@ -73,10 +75,12 @@ fn read_messages<'a>(
     row: Map<'a>,
     reader: &Reader,
     arena: &'a Arena,
+    counts: &mut RuleCounts,
 ) -> Result<Messages<'a>, Reject> {
-    let half = |field| {
+    let mut half = |field| {
         let name = reader.names.of(field);
-        read_list(reader, row.get(name).unwrap_or(Value::Null), name, arena)
+        let list = row.get(name).unwrap_or(Value::Null);
+        read_list(reader, list, name, arena, counts)
     };
     let (prompt, completion) = (half(Field::Prompt)?, half(Field::Completion)?);
     let length = prompt.list.len() + completion.list.len();

@@ -20,6 +20,7 @@ pub(super) fn read<'a>(
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
     let document = reader.names.text(row, Field::Text)?;
+    reader.wire.plain(row, &reader.names, counts)?;
     check_text(document, reader.names.of(Field::Text))?;
     if document.trim().is_empty() {
         counts.add(Rule::WhitespaceOnlyInput, 1);

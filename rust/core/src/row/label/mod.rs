@@ -105,7 +105,7 @@ pub(super) fn label(
     let ids = &encoding.ids[..];
     labelled.start(ids.len());
     if policy.plan.recipe.train_on == TrainOn::Everything {
-        labelled.train(ids, 0, ids.len(), 1.0);
+        labelled.train(ids, 0, ids.len(), policy.conversation.weight);
     }
     label_turns(policy, text.rendered, ids, labelled, findings)?;
     for other in others {

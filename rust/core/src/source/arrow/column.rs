@@ -10,12 +10,23 @@ use arrow_schema::{DataType, Field};
 use super::scalar::Scalar;
 use super::{Reading, is_valid};
 use crate::rules::Reject;
-use crate::value::{Map, Value};
+use crate::source::json;
+use crate::value::{Arena, Map, Value};
+
+/// The extension type whose text is JSON; `datasets` calls it `Json`.
+const JSON: &str = "arrow.json";
 
 /// An Arrow array as a source of values.
 #[derive(Debug)]
 pub(super) enum Column {
     Scalar(Scalar),
+    /// Text that stands for a value: the Arrow type `arrow.json`.
+    Json {
+        text: Box<Self>,
+        name: String,
+        /// Text that is not JSON rejects the row; else it stays text.
+        strict: bool,
+    },
     List {
         ranges: Ranges,
         nulls: Option<NullBuffer>,
@@ -105,43 +116,63 @@ impl Place<'_> {
 
 impl Column {
     /// A column that is read; `text_fields` are those of a message.
-    pub(super) fn of_row(array: &ArrayRef, name: &str, text_fields: &[&str]) -> Self {
-        Self::new(array, name, Place::Row { text_fields })
+    pub(super) fn of_row(array: &ArrayRef, field: &Field, text_fields: &[&str]) -> Self {
+        Self::of(array, field, field.name(), Place::Row { text_fields })
     }
 
     /// A column that is carried over into the index.
-    pub(super) fn carried(array: &ArrayRef, name: &str) -> Self {
-        Self::new(array, name, Place::Carried)
+    pub(super) fn carried(array: &ArrayRef, field: &Field) -> Self {
+        Self::of(array, field, field.name(), Place::Carried)
+    }
+
+    /// The column of a field, which may give its text a meaning; `name` is for messages.
+    fn of(array: &ArrayRef, field: &Field, name: &str, place: Place<'_>) -> Self {
+        if field.extension_type_name() != Some(JSON) {
+            return Self::new(array, name, place);
+        }
+        Self::Json {
+            text: Box::new(Self::new(array, name, place)),
+            name: name.to_owned(),
+            strict: !matches!(place, Place::Carried),
+        }
     }
 
     fn new(array: &ArrayRef, name: &str, place: Place<'_>) -> Self {
-        let list = |ranges, items: &ArrayRef| Self::List {
+        let list = |ranges, items: &ArrayRef, field: &Field| Self::List {
             ranges,
             nulls: array.nulls().cloned(),
-            items: Box::new(Self::new(items, name, place.items())),
+            items: Box::new(Self::of(items, field, name, place.items())),
         };
         match array.data_type() {
-            DataType::List(_) => {
+            DataType::List(field) => {
                 let array = array.as_list::<i32>();
-                list(Ranges::Small(array.offsets().clone()), array.values())
+                list(
+                    Ranges::Small(array.offsets().clone()),
+                    array.values(),
+                    field,
+                )
             }
-            DataType::LargeList(_) => {
+            DataType::LargeList(field) => {
                 let array = array.as_list::<i64>();
-                list(Ranges::Large(array.offsets().clone()), array.values())
+                list(
+                    Ranges::Large(array.offsets().clone()),
+                    array.values(),
+                    field,
+                )
             }
-            DataType::FixedSizeList(_, length) => {
+            DataType::FixedSizeList(field, length) => {
                 let array = array.as_fixed_size_list();
-                list(Ranges::Fixed(*length as usize), array.values())
+                list(Ranges::Fixed(*length as usize), array.values(), field)
             }
-            DataType::ListView(_) => {
+            DataType::ListView(field) => {
                 let array = array.as_list_view::<i32>();
                 let ranges = Ranges::SmallView(array.offsets().clone(), array.sizes().clone());
-                list(ranges, array.values())
+                list(ranges, array.values(), field)
             }
-            DataType::LargeListView(_) => {
+            DataType::LargeListView(field) => {
                 let array = array.as_list_view::<i64>();
                 let ranges = Ranges::LargeView(array.offsets().clone(), array.sizes().clone());
-                list(ranges, array.values())
+                list(ranges, array.values(), field)
             }
             DataType::Struct(_) => Self::of_struct(array.as_struct(), place),
             DataType::Map(..) => Self::of_map(array.as_map(), name, place),
@@ -153,7 +184,10 @@ impl Column {
     fn of_struct(array: &StructArray, place: Place<'_>) -> Self {
         let field = |(field, child): (&std::sync::Arc<Field>, &ArrayRef)| {
             let name = field.name();
-            (name.clone(), Self::new(child, name, place.field(name)))
+            (
+                name.clone(),
+                Self::of(child, field, name, place.field(name)),
+            )
         };
         Self::Struct {
             fields: array
@@ -167,11 +201,12 @@ impl Column {
     }
 
     fn of_map(array: &MapArray, name: &str, place: Place<'_>) -> Self {
+        let (_, values) = array.entries_fields();
         Self::Map {
             offsets: array.offsets().clone(),
             nulls: array.nulls().cloned(),
             keys: Box::new(Self::new(array.keys(), name, Place::Strict)),
-            values: Box::new(Self::new(array.values(), name, place.items())),
+            values: Box::new(Self::of(array.values(), values, name, place.items())),
         }
     }
 
@@ -199,6 +234,10 @@ impl Column {
     ) -> Result<Value<'a>, Reject> {
         match self {
             Self::Scalar(scalar) => scalar.value(index, reading.arena),
+            Self::Json { text, name, strict } => match text.value(index, reading)? {
+                Value::Str(text) => json(text, name, *strict, reading.arena),
+                other => Ok(other),
+            },
             Self::List { nulls, .. } | Self::Struct { nulls, .. } | Self::Map { nulls, .. }
                 if nulls.as_ref().is_some_and(|nulls| nulls.is_null(index)) =>
             {
@@ -223,6 +262,23 @@ impl Column {
                 Some(position) if is_valid(array, index) => values.value(*position, reading),
                 _ => Ok(Value::Null),
             },
+        }
+    }
+}
+
+/// The value of a text of the type `arrow.json`.
+fn json<'a>(
+    text: &'a str,
+    name: &str,
+    strict: bool,
+    arena: &'a Arena,
+) -> Result<Value<'a>, Reject> {
+    match json::parse(text.as_bytes(), arena) {
+        Ok(parsed) => Ok(parsed.value),
+        Err(_) if !strict => Ok(Value::Str(text)),
+        Err(error) => {
+            let reason = format!("`{name}` is of the type JSON, and its text is none: {error}");
+            Err(Reject::new(error.rule, reason))
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Structs become objects. Their null fields are dropped at every depth: a file stores objects with
 //! different keys (tool calls with different arguments) as one struct with all keys, and a template
-//! would print nulls that nobody wrote. Nulls in lists, maps and top-level columns are kept.
+//! would print nulls that nobody wrote. Nulls in lists, maps and top-level columns are kept. Text of
+//! the extension type `arrow.json` becomes the value that it stands for, as `datasets` reads its `Json`.
 
 mod column;
 mod scalar;
@@ -46,10 +47,10 @@ impl Rows {
             let name = field.name();
             let is_read = wanted.columns.contains(&name.as_str());
             if is_read {
-                let column = Column::of_row(array, name, wanted.text_fields);
+                let column = Column::of_row(array, field, wanted.text_fields);
                 columns.push((name.clone(), column));
             } else if wanted.carried.contains(name) {
-                columns.push((name.clone(), Column::carried(array, name)));
+                columns.push((name.clone(), Column::carried(array, field)));
             }
         }
         Self {

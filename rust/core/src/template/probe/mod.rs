@@ -15,6 +15,9 @@ use super::{Field, Origin, RenderInput, Rendered};
 use crate::Error;
 use crate::value::{Arena, Map, Value};
 
+/// Roles that are tried.
+const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
+
 /// What was learned.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
@@ -110,7 +113,10 @@ pub(super) fn rules_with(template: &Template, variables: Map<'_>) -> TurnRules {
 
 impl<'r> Prober<'r> {
     fn new(template: &'r Template, arena: &'r Arena, variables: Map<'r>) -> Self {
-        let build = Builder { arena };
+        let build = Builder {
+            arena,
+            part_roles: Vec::new(),
+        };
         let mut prober = Self {
             template,
             arena,
@@ -119,11 +125,27 @@ impl<'r> Prober<'r> {
             tools: None,
             exhausted: RefCell::default(),
         };
+        prober.find_part_roles();
         let question = [prober.build.message("user", USER)];
         if prober.shoot(&question, true).is_none() {
             prober.tools = Some(prober.build.tools());
+            prober.find_part_roles();
         }
         prober
+    }
+
+    /// Finds the roles whose text is printed only from parts.
+    fn find_part_roles(&mut self) {
+        // Every other probe has a message of the user.
+        for role in ["user"].into_iter().chain(ROLES) {
+            if self.build.part_roles.contains(&role) || self.role(role).accepted {
+                continue;
+            }
+            self.build.part_roles.push(role);
+            if !self.role(role).accepted {
+                self.build.part_roles.pop();
+            }
+        }
     }
 
     fn shoot(&self, messages: &[Map<'r>], generation_prompt: bool) -> Option<Shot<'r>> {
@@ -326,8 +348,9 @@ impl<'r> Prober<'r> {
                 .any(|name| name == "strftime_now"),
             ..Study::default()
         };
-        let roles = ["system", "developer", "user", "assistant", "tool"];
-        study.roles = roles.into_iter().map(|role| self.role(role)).collect();
+        study.roles = ROLES.into_iter().map(|role| self.role(role)).collect();
+        let part_roles = self.build.part_roles.iter();
+        study.part_roles = part_roles.map(|role| (*role).to_owned()).collect();
         study.reads_tools = self.reads_tools();
         study.reasoning_markers = self.reasoning_markers();
         study.reads_reasoning = study.reasoning_markers.is_some();

@@ -1,6 +1,6 @@
 //! Why the turns of a template cannot be located.
 
-use super::super::sample::{ANSWER, OTHER_ANSWER, USER};
+use super::super::sample::{ANSWER, OTHER_ANSWER, USER, text_of};
 use super::super::spans::{TurnRules, header_len, inferred, leading, pieces_from, role_of};
 use super::super::{Field, Origin, Span, SpanSource};
 use super::{Prober, Shot};
@@ -65,10 +65,7 @@ impl<'r> Prober<'r> {
             if message.get("role").and_then(Value::as_str) != Some("assistant") {
                 continue;
             }
-            let content = message
-                .get("content")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let content = text_of(message).unwrap_or_default();
             let Some((start, end)) = shot.segment(index as u32) else {
                 return Some(format!(
                     "the template does not print the messages in a loop over them: the text of \
@@ -116,7 +113,7 @@ fn unlocated(mut shot: Shot<'_>, rules: &TurnRules) -> Option<String> {
         if role_of(&shot.input, index) != "assistant" {
             continue;
         }
-        let content = message.get("content").and_then(Value::as_str);
+        let content = text_of(message);
         let mut own = shot.out.spans.iter().filter(|span| span.message == index);
         if !own
             .any(|span| content.is_some_and(|text| shot.text(span.start, span.end).contains(text)))

@@ -1,0 +1,122 @@
+//! Tool calls: JSON text becomes values, and none at all is no list.
+
+use super::{Place, fields, is_blank};
+use crate::chat::content;
+use crate::chat::conversation::Message;
+use crate::chat::variables::json;
+use crate::rules::{Reject, Rule};
+use crate::source::json;
+use crate::value::{Map, Value};
+
+const CALLS: &str = "tool_calls";
+
+/// Reads the calls of an assistant message.
+pub(super) fn read<'a>(message: &mut Message<'a>, place: &mut Place<'_, 'a>) -> Result<(), Reject> {
+    let Some(calls) = message.fields.get(CALLS) else {
+        return Ok(());
+    };
+    read_calls(message, calls, place)?;
+    if message.fields.get("content").is_none() && message.fields.get(CALLS).is_some() {
+        place.count(Rule::ContentAdded);
+        message.fields =
+            fields::inserted(message.fields, 1, "content", Value::Str(""), place.arena);
+    }
+    Ok(())
+}
+
+fn read_calls<'a>(
+    message: &mut Message<'a>,
+    given: Value<'a>,
+    place: &mut Place<'_, 'a>,
+) -> Result<(), Reject> {
+    let (calls, was_list) = match given {
+        Value::List(calls) => (calls, true),
+        other => (list(other, place)?, false),
+    };
+    if calls.is_empty() {
+        place.count(Rule::EmptyToolCalls);
+        message.fields = fields::without(message.fields, CALLS, place.arena);
+        return content::check(message.role, message.fields.get("content"), message.fields);
+    }
+    let mut read: Option<&'a mut [Value<'a>]> = None;
+    for (index, call) in calls.iter().enumerate() {
+        if let Some(call) = read_call(*call, place)? {
+            read.get_or_insert_with(|| place.arena.alloc_slice_copy(calls))[index] = call;
+        }
+    }
+    if read.is_some() || !was_list {
+        let calls = Value::List(read.map_or(calls, |calls| calls));
+        message.fields = fields::with(message.fields, CALLS, calls, place.arena);
+    }
+    Ok(())
+}
+
+/// The calls that came as JSON text, or as one object.
+fn list<'a>(given: Value<'a>, place: &mut Place<'_, 'a>) -> Result<&'a [Value<'a>], Reject> {
+    let value = match given {
+        Value::Str(_) if is_blank(given) => return Ok(&[]),
+        Value::Str(text) => json(text, CALLS, place.arena)?,
+        other => other,
+    };
+    let calls = match value {
+        Value::Null => &[],
+        Value::List(calls) => calls,
+        one => &*place.arena.alloc_slice_copy(&[one]),
+    };
+    if !calls.is_empty() {
+        place.count(Rule::ToolCallsParsed);
+    }
+    Ok(calls)
+}
+
+/// The call with its arguments as a value; `None` where it stays as it is.
+fn read_call<'a>(call: Value<'a>, place: &mut Place<'_, 'a>) -> Result<Option<Value<'a>>, Reject> {
+    let (call, parsed) = match call {
+        Value::Str(text) => {
+            place.count(Rule::ToolCallsParsed);
+            (json(text, CALLS, place.arena)?, true)
+        }
+        call => (call, false),
+    };
+    let Some(map) = call.as_map() else {
+        return Ok(parsed.then_some(call));
+    };
+    let read = match map.get("function") {
+        Some(Value::Map(function)) => read_function(function, place)
+            .map(|function| fields::with(map, "function", Value::Map(function), place.arena)),
+        None if map.get("arguments").is_some() => read_function(map, place),
+        _ => None,
+    };
+    Ok(read.map(Value::Map).or(parsed.then_some(call)))
+}
+
+/// A function with its arguments as a value, as the engines that serve models make it: one that is
+/// called without arguments has empty ones.
+fn read_function<'a>(function: Map<'a>, place: &mut Place<'_, 'a>) -> Option<Map<'a>> {
+    let arguments = match function.get("arguments") {
+        Some(Value::Str(text)) if !text.trim().is_empty() => parsed(text, place)?,
+        Some(Value::Str(_) | Value::Null) => Value::Map(Map::default()),
+        None if function.get("parameters").is_none() => Value::Map(Map::default()),
+        _ => return None,
+    };
+    place.count(Rule::ArgumentsParsed);
+    Some(fields::with(function, "arguments", arguments, place.arena))
+}
+
+/// The value of arguments that are text; `None` where the text is not JSON.
+fn parsed<'a>(text: &'a str, place: &mut Place<'_, 'a>) -> Option<Value<'a>> {
+    match json::parse(text.as_bytes(), place.arena) {
+        Ok(parsed) => {
+            let twice = u64::from(parsed.duplicate_keys);
+            place.counts.add(Rule::DuplicateKey, twice);
+            Some(parsed.value)
+        }
+        Err(error) => {
+            let note = || error.to_string();
+            place
+                .counts
+                .add_at(Rule::ArgumentsNotJson, place.index, note);
+            None
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The wire formats of chat APIs, read as their authors meant them, before a template sees them.
+//!
+//! Logs of APIs hold JSON inside text, old names and empty fields; the engines that serve a model
+//! put them right before they render a prompt, and training has to see what they render. Every
+//! change is counted by a rule. A message that needs none is not copied.
+
+mod blocks;
+mod calls;
+mod fields;
+mod functions;
+mod normaliser;
+mod parts;
+mod roles;
+mod row;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+pub(super) use functions::{wrapped, wrapped_tools};
+pub(super) use normaliser::Normaliser;
+pub use normaliser::Wire;
+pub(crate) use parts::in_parts;
+
+use crate::rules::{Rule, RuleCounts};
+use crate::value::{Arena, Value};
+
+/// The message that is put right, and where its changes are counted.
+struct Place<'c, 'a> {
+    index: u32,
+    arena: &'a Arena,
+    counts: &'c mut RuleCounts,
+}
+
+impl Place<'_, '_> {
+    fn count(&mut self, rule: Rule) {
+        self.counts.add_at(rule, self.index, String::new);
+    }
+}
+
+/// Whether a text says nothing.
+fn is_blank(value: Value<'_>) -> bool {
+    value.as_str().is_some_and(|text| text.trim().is_empty())
+}

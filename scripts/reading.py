@@ -1,0 +1,65 @@
+"""Writes `docs/reading.md` from the shapes that the tests read.
+
+Usage: ``python scripts/reading.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from cases import shapes  # noqa: E402
+
+INTRODUCTION = """\
+# How rows are read
+
+A row is read by its schema into a conversation, and the conversation's wire format is put right, as
+the engines that serve models do it before they render a prompt: both sides must see the same. Each
+change is counted under a rule (`turnmill check --explain RULE`). With `wire = "keep"` the row stays
+as it is, as transformers takes it.
+
+This page is made from the rows of the tests (`tests/cases/shapes.py`) by `scripts/reading.py`.
+"""
+
+
+def page() -> str:
+    """The page."""
+    parts = [
+        INTRODUCTION,
+        "## Schemas\n",
+        _table(shapes.SCHEMAS),
+        "## Wire formats\n",
+        _table(shapes.WIRE),
+        "## Rows that are left out\n",
+        _refused(shapes.REFUSED),
+    ]
+    return "\n".join(parts)
+
+
+def _table(rows: list[shapes.Shape]) -> str:
+    lines = ["| shape | row | conversation | counted as |", "| --- | --- | --- | --- |"]
+    for shape in rows:
+        read = shape.messages if shape.tools is None else [*shape.messages, {"tools": shape.tools}]
+        counted = ", ".join(f"`{rule}`" for rule in shape.rules)
+        lines.append(f"| {shape.what} | {_code(shape.row)} | {_code(read)} | {counted} |")
+    return "\n".join(lines) + "\n"
+
+
+def _refused(rows: list[shapes.Refused]) -> str:
+    lines = ["| shape | row | rule |", "| --- | --- | --- |"]
+    lines += [f"| {row.what} | {_code(row.row)} | `{row.rule}` |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _code(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False).replace("|", "\\|")
+    return f"`{text}`"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "reading.md").write_text(page(), "utf-8")
