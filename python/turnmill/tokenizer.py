@@ -110,7 +110,11 @@ class Tokenizer:
 
     @property
     def backend(self) -> str:
-        """The encoder in use: ``bpe`` (turnmill's own) or ``reference`` (the tokenizers crate)."""
+        """The encoder in use.
+
+        ``bpe``, ``unigram`` and ``wordpiece`` are turnmill's own, ``reference`` is the
+        tokenizers crate.
+        """
         return self._core.backend
 
     @property

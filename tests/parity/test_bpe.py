@@ -1,4 +1,4 @@
-"""Ids of the BPE encoder are those of the tokenizers wheel, for every family of tokenizers.
+"""Ids of our own encoder are those of the tokenizers wheel, for every family of tokenizers.
 
 Small ones of every family are trained on the spot; published ones come from the shared fixtures.
 """
@@ -15,7 +15,7 @@ import tokenizers
 from tokenizers import AddedToken, normalizers
 
 import fixtures
-import turnmill
+from backends import differences
 from families import (
     BITS,
     BYTE_LEVEL,
@@ -27,24 +27,7 @@ from families import (
     trained,
 )
 
-NAMES = fixtures.both(*fixtures.PUBLISHED, "gpt2")
-
-
-def differences(path: Path, texts: list[str]) -> list[tuple[str, list[int], list[int]]]:
-    """Texts whose ids differ, with ours and the wheel's."""
-    reference = tokenizers.Tokenizer.from_file(str(path))
-    reference.no_truncation()
-    reference.no_padding()
-    tokenizer = turnmill.Tokenizer(path)
-    assert tokenizer.backend == "bpe", tokenizer.backend_reason
-    ids, offsets = tokenizer.encode_batch(texts)
-    flat, ends = ids.tolist(), offsets.tolist()
-    found = []
-    for row, encoding in enumerate(reference.encode_batch_fast(texts, add_special_tokens=False)):
-        ours = flat[ends[row] : ends[row + 1]]
-        if ours != encoding.ids:
-            found.append((texts[row], ours, encoding.ids))
-    return found
+NAMES = fixtures.both(*fixtures.PUBLISHED, "gpt2", "t5-small", "bert-uncased-minilm")
 
 
 def check(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
@@ -146,7 +129,7 @@ def test_pieces_of_every_length(name: str) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", [*fixtures.PUBLISHED, "gpt2"])
+@pytest.mark.parametrize("name", [*fixtures.PUBLISHED, "gpt2", "t5-small", "bert-uncased-minilm"])
 def test_every_code_point(name: str) -> None:
     path = fixtures.tokenizer_dir(name) / "tokenizer.json"
     texts = code_points()
@@ -156,7 +139,7 @@ def test_every_code_point(name: str) -> None:
 
 def probes(name: str) -> list[str]:
     """Texts that try what a tokenizer has; the published ones have a file of them."""
-    if name in fixtures.SMALL or name == "small-gpt2":
+    if name.startswith(fixtures.PREFIX):
         lines = [json.dumps(row, ensure_ascii=False) for row in fixtures.rows("demo-messages")]
         return ["\n".join(lines), *lines]
     probe = fixtures.fixture("tokenizers", "PROBE.txt").read_bytes().decode()

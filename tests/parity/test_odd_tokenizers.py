@@ -1,6 +1,6 @@
 """Tokenizers of unusual configurations: which backend takes them, why, and the right ids.
 
-The BPE encoder takes what it knows exactly; the rest goes to the reference backend,
+Our own encoder takes what it knows exactly; the rest goes to the reference backend,
 and `Tokenizer.backend_reason` says what it was. Whichever it is, the ids are those of the wheel.
 """
 
@@ -25,6 +25,11 @@ Content = dict[str, Any]
 WITH_PATTERN = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
 PLAIN = {**WITH_PATTERN, "use_regex": False}
 KNOWN = "the tokenizer is a known kind of BPE"
+OWN = {
+    KNOWN: "bpe",
+    "the tokenizer is a known kind of Unigram": "unigram",
+    "the tokenizer is a known kind of WordPiece": "wordpiece",
+}
 
 
 @cache
@@ -195,11 +200,11 @@ CASES: dict[str, Case] = {
     ),
     "word suffix": ("suffixes", model(), "has a suffix at word ends"),
     "unknown token": ("bytes", model(unk_token="!", fuse_unk=True), KNOWN),
-    "a byte is missing": ("bytes", without("z"), "lacks a byte of the alphabet"),
+    "a byte is missing": ("bytes", without("z"), KNOWN),
     "a byte is missing, unknown fused": (
         "bytes",
         lambda c: (without("z")(c), model(unk_token="!", fuse_unk=True)(c))[0],
-        "lacks a byte of the alphabet",
+        KNOWN,
     ),
     "ignore merges": ("bytes", model(ignore_merges=True), KNOWN),
     "merges as lines": ("bytes", joined_merges, KNOWN),
@@ -209,22 +214,22 @@ CASES: dict[str, Case] = {
     "one id twice": ("bytes", one_id_twice, "two tokens have the id"),
     "no type": ("bytes", no_type, KNOWN),
     "truncation and padding": ("bytes", cut_and_padded, KNOWN),
-    "NFKC": ("bytes", normalizer({"type": "NFKC"}), "normalizer is of an unknown shape: [NFKC]"),
+    "NFKC": ("bytes", normalizer({"type": "NFKC"}), KNOWN),
     "NFC in a sequence": (
         "bytes",
         normalizer({"type": "NFC"}, {"type": "Sequence", "normalizers": []}),
         KNOWN,
     ),
-    "lowercase": ("bytes", normalizer({"type": "NFC"}, {"type": "Lowercase"}), "[NFC, Lowercase]"),
+    "lowercase": ("bytes", normalizer({"type": "NFC"}, {"type": "Lowercase"}), KNOWN),
     "strip": (
         "bytes",
         normalizer({"type": "Strip", "strip_left": True, "strip_right": True}),
-        "[Strip]",
+        KNOWN,
     ),
     "replace": (
         "bytes",
         normalizer({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}),
-        "[Replace]",
+        KNOWN,
     ),
     "white space": (
         "bytes",
@@ -285,13 +290,18 @@ CASES: dict[str, Case] = {
         "[CharDelimiter",
     ),
     "no pre-tokenizer": ("bytes", lambda c: c.update(pre_tokenizer=None), "unknown shape: []"),
-    "no byte fallback": ("signs", model(byte_fallback=False), "normalizer is of an unknown shape"),
+    "no byte fallback": ("signs", model(byte_fallback=False), KNOWN),
     "no byte fallback, unknown apart": (
         "signs",
         model(byte_fallback=False, fuse_unk=False),
-        "normalizer is of an unknown shape",
+        KNOWN,
     ),
-    "a byte token is missing": ("signs", without("<0x41>"), "lacks a byte token"),
+    "a byte token is missing": ("signs", without("<0x41>"), KNOWN),
+    "the sign for a space is missing": (
+        "signs",
+        without("▁"),
+        "the vocabulary lacks the sign for a space",
+    ),
     "byte fallback, ignore merges": (
         "signs",
         model(ignore_merges=True),
@@ -319,7 +329,7 @@ CASES: dict[str, Case] = {
             normalizer({"type": "NFKC"})(c),
             post_processor(template([token("a"), TEXT, token("a")], a=[64]))(c),
         )[0],
-        "[NFKC]",
+        KNOWN,
     ),
     "several ids": (
         "bytes",
@@ -359,7 +369,7 @@ def check(path: Path, reason: str, texts: list[str]) -> None:
     """The backend, its reason, and the ids with and without special tokens."""
     tokenizer = turnmill.Tokenizer(path)
     assert reason in tokenizer.backend_reason
-    assert tokenizer.backend == ("bpe" if reason == KNOWN else "reference")
+    assert tokenizer.backend == OWN.get(reason, "reference")
     reference = tokenizers.Tokenizer.from_file(str(path))
     reference.no_truncation()
     reference.no_padding()
@@ -412,17 +422,37 @@ def test_an_added_token_of_which_the_normalizer_leaves_nothing_is_refused(tmp_pa
     assert "normalized" in (caught.value.hint or "")
     token["normalized"] = False
     path.write_text(json.dumps(content), "utf-8")
-    assert turnmill.Tokenizer(path).backend == "reference"
+    assert turnmill.Tokenizer(path).backend == "bpe"
 
 
-@pytest.mark.parametrize("kind", ["WordPiece", "WordLevel", "Unigram"])
-def test_other_models(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("WordPiece", "the tokenizer is a known kind of WordPiece"),
+        ("WordLevel", "the model is not BPE, Unigram or WordPiece"),
+        ("Unigram", "the tokenizer is a known kind of Unigram"),
+    ],
+)
+def test_other_models(kind: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(other_model(kind), "utf-8")
-    check(path, "the model is not BPE" if kind != "Unigram" else "the model", soup(300, 9))
+    check(path, reason, soup(300, 9))
 
 
 @pytest.mark.parametrize("name", fixtures.both("t5-small", "bert-uncased-minilm"))
 def test_whole_tokenizers_that_are_not_bpe(name: str) -> None:
     path = fixtures.tokenizer_dir(name) / "tokenizer.json"
-    check(path, "the model", soup(300, 10))
+    kind = "Unigram" if "t5" in name else "WordPiece"
+    check(path, f"the tokenizer is a known kind of {kind}", soup(300, 10))
+
+
+def test_a_unigram_without_an_unknown_token_is_left_to_the_reference(tmp_path: Path) -> None:
+    content = json.loads(other_model("Unigram"))
+    content["model"]["unk_id"] = None
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), "utf-8")
+    tokenizer = turnmill.Tokenizer(path)
+    assert (tokenizer.backend, tokenizer.backend_reason) == (
+        "reference",
+        "the model has no unknown token",
+    )

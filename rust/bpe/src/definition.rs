@@ -37,15 +37,29 @@ pub(crate) struct Model<'a> {
     pub(crate) byte_fallback: bool,
     #[serde(default)]
     pub(crate) ignore_merges: bool,
+    #[serde(default)]
+    pub(crate) unk_token: Option<String>,
+    #[serde(default)]
+    pub(crate) fuse_unk: bool,
+    /// Of Unigram: the place of the unknown token in the list.
+    #[serde(default)]
+    pub(crate) unk_id: Option<usize>,
+    /// Of `WordPiece`.
+    #[serde(default)]
+    pub(crate) max_input_chars_per_word: Option<u64>,
     #[serde(borrow, default)]
     pub(crate) vocab: Vocab<'a>,
     #[serde(borrow, default)]
     pub(crate) merges: Vec<Merge<'a>>,
 }
 
-/// Token texts and their ids, in file order. Empty when the file has another shape (Unigram).
+/// Token texts and their ids, in file order.
 #[derive(Debug, Default)]
-pub(crate) struct Vocab<'a>(pub(crate) Vec<(Cow<'a, str>, u32)>);
+pub(crate) struct Vocab<'a> {
+    pub(crate) tokens: Vec<(Cow<'a, str>, u32)>,
+    /// One for each token if the file has a list of them, as Unigram has.
+    pub(crate) scores: Option<Vec<f64>>,
+}
 
 /// Two token texts that merge; the rank is the position in the list.
 #[derive(Debug)]
@@ -79,18 +93,28 @@ impl<'de: 'a, 'a> Deserialize<'de> for Vocab<'a> {
         impl<'de> Visitor<'de> for VocabVisitor {
             type Value = Vocab<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of tokens to ids")
+                f.write_str("a map of tokens to ids, or a list of tokens with scores")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::with_capacity(1 << 15);
                 while let Some((Text(text), id)) = map.next_entry()? {
                     entries.push((text, id));
                 }
-                Ok(Vocab(entries))
+                Ok(Vocab {
+                    tokens: entries,
+                    scores: None,
+                })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<de::IgnoredAny>()?.is_some() {}
-                Ok(Vocab::default())
+                let (mut tokens, mut scores) = (Vec::with_capacity(1 << 15), Vec::new());
+                while let Some((Text(text), score)) = seq.next_element()? {
+                    tokens.push((text, tokens.len() as u32));
+                    scores.push(score);
+                }
+                Ok(Vocab {
+                    tokens,
+                    scores: Some(scores),
+                })
             }
         }
         deserializer.deserialize_any(VocabVisitor)
@@ -184,7 +208,7 @@ mod tests {
             .map(|m| (&*m.0, &*m.1))
             .collect();
         assert_eq!(pairs, [("a", "b"), ("a", "b c")]);
-        assert_eq!(definition.model.vocab.0[1], (Cow::Borrowed("b\""), 1));
+        assert_eq!(definition.model.vocab.tokens[1], (Cow::Borrowed("b\""), 1));
     }
 
     #[test]
@@ -192,5 +216,6 @@ mod tests {
         let json = r#"{"model": {"type": "Unigram", "vocab": [["a", -1.5]]}}"#;
         let definition: Definition<'_> = serde_json::from_str(json).unwrap();
         assert_eq!(definition.model.kind.as_deref(), Some("Unigram"));
+        assert_eq!(definition.model.vocab.scores, Some(vec![-1.5]));
     }
 }

@@ -27,6 +27,12 @@ impl Trace {
         (self.start, self.end)
     }
 
+    /// Where the first byte of the text comes from.
+    pub(crate) fn first(&self) -> usize {
+        let first = self.origins.as_ref().and_then(|origins| origins.first());
+        first.map_or(self.start, |origin| origin.0)
+    }
+
     /// Of a text that was made from this one; `origins` are ranges of this text.
     pub(crate) fn rewritten(&self, origins: Origins) -> Self {
         let origin = |(start, end): (u32, u32)| self.origin(start as usize, end as usize);
@@ -48,7 +54,7 @@ impl Trace {
     }
 
     /// The input range of a range of the text.
-    fn origin(&self, start: usize, end: usize) -> (usize, usize) {
+    pub(crate) fn origin(&self, start: usize, end: usize) -> (usize, usize) {
         match &self.origins {
             None => (self.start + start, self.start + end),
             Some(origins) if start < end => (origins[start].0, origins[end - 1].1),
@@ -91,6 +97,12 @@ impl<'a> Places<'a> {
         self.marks
             .first()
             .is_some_and(|&mark| (mark as usize) < end)
+    }
+
+    /// The first mark that is not yet found, if it lies before `end`.
+    pub(crate) fn next_within(&self, end: usize) -> Option<usize> {
+        let mark = self.marks.first().map(|&mark| mark as usize);
+        mark.filter(|&mark| mark < end)
     }
 
     fn place(&mut self, token: usize, straddles: bool) {

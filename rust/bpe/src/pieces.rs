@@ -6,14 +6,15 @@ use crate::cache::long;
 use crate::cache::medium::{self, MediumPiece};
 use crate::cache::short::{self, Entry, Key, MAX_BYTES, VocabularyCache};
 use crate::error::{Error, Result};
-use crate::model::PART;
 use crate::model::bpe::Bpe;
 use crate::model::bpe::merge_batch::BATCH;
 use crate::model::bpe::vocabulary::Vocabulary;
+use crate::model::{Model, ModelScratch, PART};
+use crate::offsets::{Places, Trace};
 use crate::pending::Waiting;
 use crate::pre_tokenizer::Split;
 use crate::scratch::{CHUNK, PieceScratch};
-use crate::simd::{Processor, Task, Vectors};
+use crate::simd::{Portable, Processor, Task, Vectors};
 
 /// Pieces and rows that wait to be settled.
 const WAITING: usize = 64;
@@ -28,7 +29,7 @@ const LONG: Key = Key::MAX;
 pub(crate) struct PieceEncoder {
     split: Split,
     processor: Processor,
-    model: Bpe,
+    model: Model,
     vocabulary: VocabularyCache,
     /// Tokens too long for the cache that a piece may equal.
     long: FxHashMap<Box<[u8]>, u32>,
@@ -38,7 +39,8 @@ pub(crate) struct PieceEncoder {
 }
 
 impl PieceEncoder {
-    pub(crate) fn new(
+    /// Of BPE.
+    pub(crate) fn of_bpe(
         model: Bpe,
         vocabulary: &Vocabulary<'_>,
         ignore_merges: bool,
@@ -61,13 +63,28 @@ impl PieceEncoder {
             }
         });
         Self {
-            split,
-            processor: Processor::here(),
-            model,
             vocabulary: VocabularyCache::new(&entries),
             long,
             whole_differs,
+            ..Self::of(Model::Bpe(model), split)
         }
+    }
+
+    /// Of any other model.
+    pub(crate) fn of(model: Model, split: Split) -> Self {
+        Self {
+            split,
+            processor: Processor::here(),
+            model,
+            vocabulary: VocabularyCache::new(&[]),
+            long: FxHashMap::default(),
+            whole_differs: false,
+        }
+    }
+
+    /// The model.
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Memory of a thread.
@@ -100,6 +117,90 @@ impl PieceEncoder {
         result.map_err(Error::Split)
     }
 
+    /// The bytes of a text that its ids stand for follow from the ids.
+    pub(crate) fn is_even(&self) -> bool {
+        matches!(&self.model, Model::Bpe(model) if model.is_even())
+    }
+
+    /// As `encode`, and finds the marks inside the text, piece by piece.
+    pub(crate) fn encode_marked(
+        &self,
+        scratch: &mut PieceScratch,
+        text: &str,
+        trace: &Trace,
+        ids: &mut Vec<u32>,
+        places: &mut Places<'_>,
+    ) -> Result<()> {
+        let mut ends = Vec::new();
+        let split = self.processor.run(SplitOnly {
+            split: &self.split,
+            text,
+            ends: &mut ends,
+        });
+        split.map_err(Error::Split)?;
+        let (mut start, mut ends) = (0, &ends[..]);
+        while let Some(mark) = places.next_within(trace.end) {
+            let before = |&end: &u32| trace.origin(end as usize - 1, end as usize).1 <= mark;
+            let (quick, rest) = ends.split_at(ends.partition_point(before));
+            self.whole_pieces(scratch, text, start, quick, ids);
+            start = quick.last().map_or(start, |&end| end as usize);
+            let Some((&end, rest)) = rest.split_first() else {
+                ends = rest;
+                break;
+            };
+            self.marked_piece(
+                scratch,
+                &text[start..end as usize],
+                start,
+                trace,
+                ids,
+                places,
+            );
+            (start, ends) = (end as usize, rest);
+        }
+        self.whole_pieces(scratch, text, start, ends, ids);
+        scratch.trim();
+        Ok(())
+    }
+
+    /// Appends the ids of pieces that end at `ends`, and leaves no gaps.
+    fn whole_pieces(
+        &self,
+        scratch: &mut PieceScratch,
+        text: &str,
+        start: usize,
+        ends: &[u32],
+        ids: &mut Vec<u32>,
+    ) {
+        if let Some(&last) = ends.last() {
+            let text = &text[start..last as usize];
+            let ends: Vec<u32> = ends.iter().map(|end| end - start as u32).collect();
+            self.chunks(Portable, scratch, text, &ends, ids);
+            self.settle(scratch, ids);
+        }
+    }
+
+    /// Appends the ids of a piece that starts at byte `at` of the text, and finds the marks inside.
+    fn marked_piece(
+        &self,
+        scratch: &mut PieceScratch,
+        piece: &str,
+        at: usize,
+        trace: &Trace,
+        ids: &mut Vec<u32>,
+        places: &mut Places<'_>,
+    ) {
+        let word = if self.split.drops_white() {
+            piece.trim_start()
+        } else {
+            piece
+        };
+        let at = at + piece.len() - word.len();
+        self.model.tokens(word, &mut scratch.model, |id, range| {
+            places.token(ids, id, trace.origin(at + range.start, at + range.end));
+        });
+    }
+
     #[inline(always)]
     fn encode_with(
         &self,
@@ -112,8 +213,10 @@ impl PieceEncoder {
         scratch.ends.clear();
         self.split.split(text, vectors, &mut scratch.ends)?;
         let mut ends = std::mem::take(&mut scratch.ends);
-        if self.model.cuts_ascii() || highest >= 0xE0 {
-            let count = self.cut(text.as_bytes(), &ends, &mut scratch.parts);
+        if let Model::Bpe(model) = &self.model
+            && (model.cuts_ascii() || highest >= 0xE0)
+        {
+            let count = cut(model, text.as_bytes(), &ends, &mut scratch.parts);
             std::mem::swap(&mut ends, &mut scratch.parts);
             self.chunks(vectors, scratch, text, &ends[..count], ids);
             std::mem::swap(&mut ends, &mut scratch.parts);
@@ -123,27 +226,6 @@ impl PieceEncoder {
         scratch.ends = ends;
         scratch.trim();
         Ok(())
-    }
-
-    /// Cuts pieces where no token lies across; writes the ends of the parts, and says how many
-    /// there are.
-    #[inline(always)]
-    fn cut(&self, text: &[u8], ends: &[u32], parts: &mut Vec<u32>) -> usize {
-        // A part has a byte at least; what is written there beyond the last part is overwritten.
-        parts.resize(parts.len().max(text.len() + 1), 0);
-        let (mut count, mut start) = (0, 0);
-        for &end in ends {
-            let mut mark = 0;
-            if self.model.cuts_ascii() || !is_ascii(text, start, end as usize) {
-                let first = count;
-                count = self.model.cut(text, (start, end as usize), parts, count);
-                mark = u32::from(count > first) * PART;
-            }
-            parts[count] = end | mark;
-            count += 1;
-            start = end as usize;
-        }
-        count
     }
 
     /// Encodes the pieces or parts that end at `ends`.
@@ -260,13 +342,10 @@ impl PieceEncoder {
             ids.extend_from_slice(known);
             return;
         }
-        self.model.merge(
-            piece.as_bytes(),
-            &mut scratch.symbols,
-            &mut scratch.merge_list,
-        );
+        self.ids(piece, &mut scratch.model, &mut scratch.symbols);
         ids.extend_from_slice(&scratch.symbols);
-        if remembered {
+        // A free slot is one without ids.
+        if remembered && !scratch.symbols.is_empty() {
             scratch.long.insert(piece.as_bytes(), tag, &scratch.symbols);
         }
     }
@@ -275,17 +354,43 @@ impl PieceEncoder {
     #[inline]
     pub(crate) fn settle(&self, scratch: &mut PieceScratch, ids: &mut Vec<u32>) {
         if scratch.pending.len() > 0 {
-            self.processor.run(Fill {
-                pieces: self,
-                scratch,
-            });
+            match &self.model {
+                Model::Bpe(model) => self.processor.run(Fill {
+                    pieces: self,
+                    model,
+                    scratch,
+                }),
+                _ => self.fill_one_by_one(scratch),
+            }
             scratch.pending.close(ids, &mut scratch.row_ends);
         }
     }
 
-    /// Finds the ids of the pieces that wait.
+    /// Finds the ids of the pieces that wait, one after the other.
+    fn fill_one_by_one(&self, scratch: &mut PieceScratch) {
+        for number in 0..scratch.pending.len() {
+            if self.recall(scratch, number) {
+                continue;
+            }
+            let (bytes, length) = scratch.pending.get(number).waiting.piece();
+            let piece = std::str::from_utf8(&bytes[..length]).unwrap_or_default();
+            self.ids(piece, &mut scratch.model, &mut scratch.symbols);
+            fill_gap(scratch, number);
+        }
+    }
+
+    /// Replaces `ids` by those of a piece.
+    fn ids(&self, piece: &str, scratch: &mut ModelScratch, ids: &mut Vec<u32>) {
+        if self.split.drops_white() {
+            self.model.ids(piece.trim_start(), scratch, ids);
+        } else {
+            self.model.ids(piece, scratch, ids);
+        }
+    }
+
+    /// Finds the ids of the pieces that wait, many side by side.
     #[inline(always)]
-    fn fill(&self, scratch: &mut PieceScratch) {
+    fn fill(&self, model: &Bpe, scratch: &mut PieceScratch) {
         let mut waiting = [0; BATCH];
         let mut count = 0;
         for number in 0..scratch.pending.len() {
@@ -294,19 +399,19 @@ impl PieceEncoder {
             }
             waiting[count] = number;
             let (bytes, length) = scratch.pending.get(number).waiting.piece();
-            self.model.start(
+            model.start(
                 &mut scratch.lines[count],
                 &bytes[..length],
                 &mut scratch.symbols,
             );
             count += 1;
             if count == BATCH {
-                self.merge_waiting(scratch, &waiting);
+                Self::merge_waiting(model, scratch, &waiting);
                 count = 0;
             }
         }
         if count > 0 {
-            self.merge_waiting(scratch, &waiting[..count]);
+            Self::merge_waiting(model, scratch, &waiting[..count]);
         }
     }
 
@@ -342,19 +447,46 @@ impl PieceEncoder {
 
     /// Merges the pieces of the first lines, fills their gaps, and remembers them.
     #[inline(always)]
-    fn merge_waiting(&self, scratch: &mut PieceScratch, waiting: &[usize]) {
-        self.model.merge_batch(&mut scratch.lines[..waiting.len()]);
-        for (&number, line) in waiting.iter().zip(&scratch.lines[..]) {
-            let gap = scratch.pending.get(number);
+    fn merge_waiting(model: &Bpe, scratch: &mut PieceScratch, waiting: &[usize]) {
+        model.merge_batch(&mut scratch.lines[..waiting.len()]);
+        for (place, &number) in waiting.iter().enumerate() {
             scratch.symbols.clear();
-            scratch.symbols.extend(line.symbols());
-            scratch.pending.fill(number, &scratch.symbols);
-            match gap.waiting {
-                Waiting::End => {}
-                Waiting::Short(key) => scratch.short.remember(key, gap.hash, &scratch.symbols),
-                Waiting::Medium(piece) => scratch.medium.insert(&piece, gap.hash, &scratch.symbols),
-            }
+            scratch.symbols.extend(scratch.lines[place].symbols());
+            fill_gap(scratch, number);
         }
+    }
+}
+
+/// Cuts pieces where no token lies across; writes the ends of the parts, and says how many
+/// there are.
+#[inline(always)]
+fn cut(model: &Bpe, text: &[u8], ends: &[u32], parts: &mut Vec<u32>) -> usize {
+    // A part has a byte at least; what is written there beyond the last part is overwritten.
+    parts.resize(parts.len().max(text.len() + 1), 0);
+    let (mut count, mut start) = (0, 0);
+    for &end in ends {
+        let mut mark = 0;
+        if model.cuts_ascii() || !is_ascii(text, start, end as usize) {
+            let first = count;
+            count = model.cut(text, (start, end as usize), parts, count);
+            mark = u32::from(count > first) * PART;
+        }
+        parts[count] = end | mark;
+        count += 1;
+        start = end as usize;
+    }
+    count
+}
+
+/// Fills the gap of a piece that has become the symbols, and remembers it.
+#[inline(always)]
+fn fill_gap(scratch: &mut PieceScratch, number: usize) {
+    let gap = scratch.pending.get(number);
+    scratch.pending.fill(number, &scratch.symbols);
+    match gap.waiting {
+        Waiting::End => {}
+        Waiting::Short(key) => scratch.short.remember(key, gap.hash, &scratch.symbols),
+        Waiting::Medium(piece) => scratch.medium.insert(&piece, gap.hash, &scratch.symbols),
     }
 }
 
@@ -383,9 +515,26 @@ impl Task for Encode<'_> {
     }
 }
 
+/// Splits a text.
+struct SplitOnly<'a> {
+    split: &'a Split,
+    text: &'a str,
+    ends: &'a mut Vec<u32>,
+}
+
+impl Task for SplitOnly<'_> {
+    type Output = std::result::Result<(), String>;
+
+    #[inline(always)]
+    fn run(self, vectors: impl Vectors) -> Self::Output {
+        self.split.split(self.text, vectors, self.ends)
+    }
+}
+
 /// What [`PieceEncoder::settle`] does, for one set of instructions.
 struct Fill<'a> {
     pieces: &'a PieceEncoder,
+    model: &'a Bpe,
     scratch: &'a mut PieceScratch,
 }
 
@@ -394,7 +543,7 @@ impl Task for Fill<'_> {
 
     #[inline(always)]
     fn run(self, _: impl Vectors) {
-        self.pieces.fill(self.scratch);
+        self.pieces.fill(self.model, self.scratch);
     }
 }
 

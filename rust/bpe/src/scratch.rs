@@ -3,8 +3,8 @@
 use crate::cache::long::LongCache;
 use crate::cache::medium::MediumCache;
 use crate::cache::short::{Key, MAX_IDS, ShortCache, VocabularyCache};
+use crate::model::ModelScratch;
 use crate::model::bpe::merge_batch::{BATCH, Line};
-use crate::model::bpe::merge_list::MergeList;
 use crate::pending::Pending;
 use crate::simd::Vectors;
 
@@ -31,7 +31,7 @@ pub(crate) struct PieceScratch {
     pub(crate) lines: Box<[Line; BATCH]>,
     pub(crate) symbols: Vec<u32>,
     pub(crate) long: LongCache,
-    pub(crate) merge_list: MergeList,
+    pub(crate) model: ModelScratch,
 }
 
 impl PieceScratch {
@@ -49,7 +49,7 @@ impl PieceScratch {
             lines: Box::new([Line::EMPTY; BATCH]),
             symbols: Vec::new(),
             long: LongCache::new(),
-            merge_list: MergeList::default(),
+            model: ModelScratch::default(),
         }
     }
 
@@ -68,6 +68,7 @@ impl PieceScratch {
                 *buffer = Vec::new();
             }
         }
+        self.model.trim();
     }
 
     /// Forgets what an error has left.

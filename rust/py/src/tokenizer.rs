@@ -94,7 +94,7 @@ impl Tokenizer {
         format!("{:032x}", self.core().hash())
     }
 
-    /// `bpe` or `reference`.
+    /// `bpe`, `unigram` or `wordpiece`, which are our own; or `reference`.
     #[getter]
     fn backend(&self) -> &'static str {
         self.core().backend_name()

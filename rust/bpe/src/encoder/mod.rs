@@ -10,17 +10,21 @@ mod tests;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use rustc_hash::FxHashMap;
+
 use crate::added::prescan::{Look, Starts};
 use crate::added::{AddedToken, Splitter, assign_ids};
-use crate::definition::Definition;
+use crate::definition::{self, Definition};
 use crate::encoding::{Encoding, Input, Rows};
 use crate::error::{Error, Result, Unsupported};
 use crate::model::bpe::Bpe;
-use crate::model::bpe::vocabulary::Vocabulary;
-use crate::normalizer::{self, Rewrite};
+use crate::model::bpe::vocabulary::{Spelling, Vocabulary};
+use crate::model::{Model, Unigram, WordPiece};
+use crate::normalizer::{self, Normalizer, Prefix, Rewrite};
 use crate::offsets::{Places, Trace};
 use crate::pieces::PieceEncoder;
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan};
+use crate::pre_tokenizer::Split;
 use crate::scratch::PieceScratch;
 use crate::simd::{self, Processor};
 
@@ -40,9 +44,11 @@ pub struct Encoder {
 #[derive(Debug)]
 struct Shared {
     pieces: PieceEncoder,
-    normalizer: Rewrite,
+    normalizer: Normalizer,
     pre_tokenizer: Rewrite,
     added: Vec<AddedToken>,
+    /// Whether a space is put before a text depends on where its first byte comes from.
+    minds_origin: bool,
     /// The bytes that each id stands for in the text, as far as the model gives it.
     lengths: Vec<u32>,
 }
@@ -72,18 +78,13 @@ impl Encoder {
         let plan = Plan::new(&definition)?;
         // The first text shall not wait for it.
         LazyLock::force(&crate::pre_tokenizer::unicode::CLASSES);
-        let vocabulary = Vocabulary::new(&definition.model.vocab, plan.spelling)?;
-        let added = assign_ids(
-            &[&definition.added_tokens, more],
-            |text| vocabulary.ids.get(text).copied(),
-            vocabulary.ids.len() as u32,
-        );
-        let model = Bpe::new(&definition.model, &vocabulary)?;
-        let ignore_merges = definition.model.ignore_merges;
-        let pieces = PieceEncoder::new(model, &vocabulary, ignore_merges, plan.split);
+        let added = added_tokens(&definition, more);
+        refuse_empty_tokens(&added, &plan.normalizer)?;
+        let (pieces, lengths) = pieces(&definition.model, plan.kind, plan.split)?;
         let shared = Shared {
-            lengths: vocabulary.lengths(),
+            lengths,
             pieces,
+            minds_origin: plan.pre_tokenizer.prefix == Prefix::FirstUnlessSpace,
             normalizer: plan.normalizer,
             pre_tokenizer: plan.pre_tokenizer,
             added,
@@ -107,7 +108,7 @@ impl Encoder {
                 .filter(|token| token.normalized == normalized);
             let pairs = tokens.map(|token| (token, text(token)));
             let splitter = Splitter::new(pairs, |id| structural.contains(&id))?;
-            let signs = normalized && shared.normalizer.marker;
+            let signs = normalized && shared.normalizer.rewrite.marker;
             Some(Arc::new(splitter.with_signs_for_spaces(signs)))
         };
         let (raw, normalized) = (splitter(false), splitter(true));
@@ -187,6 +188,16 @@ impl Encoder {
         Ok(())
     }
 
+    /// The kind of the model: `bpe`, `unigram` or `wordpiece`.
+    pub fn model_name(&self) -> &'static str {
+        self.shared.pieces.model().name()
+    }
+
+    /// The same as people write it, such as `WordPiece`.
+    pub fn model_title(&self) -> &'static str {
+        self.shared.pieces.model().title()
+    }
+
     /// Appends the ids of one text of many, up to pieces that wait to be merged with others.
     fn row(
         &self,
@@ -218,9 +229,11 @@ impl Encoder {
             text: text_bytes,
             starts,
         });
-        let same = |rewrite: Rewrite| rewrite.keeps(text, survey.highest);
-        (!survey.start && same(shared.normalizer) && same(shared.pre_tokenizer))
-            .then_some(survey.highest)
+        let (normalizer, pre_tokenizer) = (&shared.normalizer, shared.pre_tokenizer);
+        let plain = !survey.start
+            && normalizer.keeps(text, survey.highest)
+            && pre_tokenizer.keeps(text, survey.highest);
+        plain.then_some(survey.highest)
     }
 
     /// Encodes one part of an input, which starts at byte `base` of it.
@@ -269,7 +282,7 @@ impl Encoder {
         // Without origins a changed text does not tell where in the input it ends.
         let mut none = Places::none();
         let places = if marked { places } else { &mut none };
-        let trace = if changed && (marked || !content.is_empty()) {
+        let trace = if changed && (marked || !content.is_empty() || self.shared.minds_origin) {
             trace.rewritten(self.shared.normalizer.origins(text, first))
         } else {
             trace.clone()
@@ -315,31 +328,97 @@ impl Encoder {
         ids: &mut Vec<u32>,
         places: &mut Places<'_>,
     ) -> Result<()> {
-        let first = trace.start == base;
+        let first = trace.first() == base;
         let marked = places.within(trace.end);
         let mut rewritten = std::mem::take(&mut scratch.rewritten);
         let changed = self.shared.pre_tokenizer.apply(text, first, &mut rewritten);
-        let start = ids.len();
+        let origins = || self.shared.pre_tokenizer.origins(text, first);
+        let moved = (marked && changed).then(|| trace.rewritten(origins()));
+        let trace = moved.as_ref().unwrap_or(trace);
         let plain = if changed { &rewritten } else { text };
-        let highest = normalizer::highest(plain);
-        self.shared
-            .pieces
-            .encode(&mut scratch.pieces, plain, highest, ids)?;
-        if !places.all_found() {
-            // What follows has to know how many ids there are.
-            self.shared.pieces.settle(&mut scratch.pieces, ids);
-        }
-        if marked && changed {
-            let trace = trace.rewritten(self.shared.pre_tokenizer.origins(text, first));
-            places.walk(ids, start, &self.shared.lengths, &trace);
-        } else if marked {
-            places.walk(ids, start, &self.shared.lengths, trace);
-        }
+        self.rewritten(scratch, plain, trace, marked, ids, places)?;
         rewritten.clear();
         rewritten.shrink_to(KEPT_BYTES);
         scratch.rewritten = rewritten;
         Ok(())
     }
+
+    /// Encodes text as the pieces have it; `marked`: some mark lies in it.
+    fn rewritten(
+        &self,
+        scratch: &mut Scratch,
+        text: &str,
+        trace: &Trace,
+        marked: bool,
+        ids: &mut Vec<u32>,
+        places: &mut Places<'_>,
+    ) -> Result<()> {
+        let (pieces, scratch) = (&self.shared.pieces, &mut scratch.pieces);
+        if marked && !pieces.is_even() {
+            return pieces.encode_marked(scratch, text, trace, ids, places);
+        }
+        let start = ids.len();
+        pieces.encode(scratch, text, normalizer::highest(text), ids)?;
+        if !places.all_found() {
+            // What follows has to know how many ids there are.
+            pieces.settle(scratch, ids);
+        }
+        if marked {
+            places.walk(ids, start, &self.shared.lengths, trace);
+        }
+        Ok(())
+    }
+}
+
+/// Added tokens with the ids that they have.
+fn added_tokens(definition: &Definition<'_>, more: &[AddedToken]) -> Vec<AddedToken> {
+    let vocab = &definition.model.vocab;
+    let ids = vocab.tokens.iter().map(|(text, id)| (&**text, *id));
+    let ids: FxHashMap<&str, u32> = ids.collect();
+    // A list counts every entry.
+    let size = vocab.scores.as_ref().map_or(ids.len(), Vec::len);
+    let lists = [&definition.added_tokens[..], more];
+    assign_ids(&lists, |text| ids.get(text).copied(), size as u32)
+}
+
+/// A search for a token of which the normalizer leaves nothing has no end in Hugging Face.
+fn refuse_empty_tokens(added: &[AddedToken], normalizer: &Normalizer) -> Result<(), Unsupported> {
+    let mut text = String::new();
+    let mut normalized = added.iter().filter(|token| token.normalized);
+    let empty = normalized.any(|token| {
+        !token.content.is_empty()
+            && normalizer.apply(&token.content, true, &mut text)
+            && text.is_empty()
+    });
+    if empty {
+        let reason = "the normalizer leaves nothing of an added token";
+        return Err(Unsupported::new(reason));
+    }
+    Ok(())
+}
+
+/// What encodes pieces, and how many bytes of the text each id stands for, as far as that is known.
+fn pieces(
+    model: &definition::Model<'_>,
+    kind: Kind,
+    split: Split,
+) -> Result<(PieceEncoder, Vec<u32>), Unsupported> {
+    let spelling = match kind {
+        Kind::Unigram { signs } => {
+            let model = Model::Unigram(Unigram::new(model, signs)?);
+            return Ok((PieceEncoder::of(model, split), Vec::new()));
+        }
+        Kind::WordPiece => {
+            let model = Model::WordPiece(WordPiece::new(model)?);
+            return Ok((PieceEncoder::of(model, split), Vec::new()));
+        }
+        Kind::BytesBpe => Spelling::ByteLevel,
+        Kind::CharactersBpe => Spelling::Characters,
+    };
+    let vocabulary = Vocabulary::new(&model.vocab, spelling, model.byte_fallback)?;
+    let bpe = Bpe::new(model, &vocabulary)?;
+    let pieces = PieceEncoder::of_bpe(bpe, &vocabulary, model.ignore_merges, split);
+    Ok((pieces, vocabulary.lengths()))
 }
 
 /// Asks for the start of a text, which may lie anywhere; the processor foresees the rest.

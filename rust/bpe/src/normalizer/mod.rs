@@ -4,11 +4,16 @@
 //! round: the vocabulary is read with a space for each `▁`, and so is the text.
 
 mod nfc;
+mod steps;
 
+use serde_json::Value;
 use unicode_normalization_alignments::UnicodeNormalization;
 
 pub(crate) use nfc::highest;
 use nfc::{is_composed, only_inert};
+use steps::Steps;
+
+use crate::Unsupported;
 
 /// The sign for a space.
 pub(crate) const MARKER: char = '▁';
@@ -27,6 +32,65 @@ pub(crate) enum Prefix {
     FirstUnlessSpace,
 }
 
+/// What is done to a text before added tokens are searched in it for the second time.
+#[derive(Debug)]
+pub(crate) struct Normalizer {
+    /// First these,
+    steps: Steps,
+    /// then this.
+    pub(crate) rewrite: Rewrite,
+}
+
+impl Normalizer {
+    /// Of the stages of the file that `rewrite` does not stand for.
+    pub(crate) fn new(stages: &[&Value], rewrite: Rewrite) -> Result<Self, Unsupported> {
+        let steps = Steps::new(stages)?;
+        Ok(Self { steps, rewrite })
+    }
+
+    /// As [`Rewrite::apply`].
+    pub(crate) fn apply(&self, text: &str, first: bool, out: &mut String) -> bool {
+        if self.steps.is_empty() {
+            return self.rewrite.apply(text, first, out);
+        }
+        if self.steps.keep(text) {
+            return self.rewrite.apply(text, first, out);
+        }
+        let text = &self.stepped(text);
+        if !self.rewrite.apply(text, first, out) {
+            text.clone_into(out);
+        }
+        true
+    }
+
+    /// As [`Rewrite::keeps`].
+    pub(crate) fn keeps(&self, text: &str, highest: u8) -> bool {
+        let kept = self.steps.is_empty() || (highest < 0x80 && self.steps.keep(text));
+        kept && self.rewrite.keeps(text, highest)
+    }
+
+    /// As [`Rewrite::origins`].
+    pub(crate) fn origins(&self, text: &str, first: bool) -> Origins {
+        if self.steps.is_empty() {
+            return self.rewrite.origins(text, first);
+        }
+        let steps = self.steps.origins(text);
+        let mut origins = self.rewrite.origins(&self.stepped(text), first);
+        for (start, end) in &mut origins {
+            let inside = &steps[*start as usize..*end as usize];
+            *start = inside.first().map_or(0, |origin| origin.0);
+            *end = inside.last().map_or(*start, |origin| origin.1);
+        }
+        origins
+    }
+
+    fn stepped(&self, text: &str) -> String {
+        let mut out = String::new();
+        self.steps.apply(text, &mut out);
+        out
+    }
+}
+
 /// Changes to a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rewrite {
@@ -35,6 +99,8 @@ pub(crate) struct Rewrite {
     pub(crate) prefix: Prefix,
     /// The sign for a space becomes a space.
     pub(crate) marker: bool,
+    /// Only words stay, each with a space before it unless it starts with the sign for one.
+    pub(crate) words: bool,
 }
 
 /// For each byte of a rewritten text, the bytes of the original that it stands for.
@@ -44,6 +110,14 @@ impl Rewrite {
     /// Writes the changed text into `out` and says `true`, or says `false` if nothing changes.
     /// `first`: the text is at the start of the whole input.
     pub(crate) fn apply(self, text: &str, first: bool, out: &mut String) -> bool {
+        if self.words {
+            out.clear();
+            for (_, word) in words(text) {
+                out.extend((!word.starts_with(MARKER)).then_some(' '));
+                out.extend(word.chars().map(|c| if c == MARKER { ' ' } else { c }));
+            }
+            return true;
+        }
         let prefix = self.prefixes(text, first);
         let compose = self.nfc && !is_composed(text);
         let unmark = self.marker && memchr::memmem::find(text.as_bytes(), MARKER_BYTES).is_some();
@@ -66,6 +140,9 @@ impl Rewrite {
 
     /// `apply` would not change a whole text whose highest byte is `highest`, as far as a glance tells.
     pub(crate) fn keeps(self, text: &str, highest: u8) -> bool {
+        if self.words {
+            return text.is_empty();
+        }
         let bytes = text.as_bytes();
         let composed = || !self.nfc || only_inert(text);
         let unmarked = || !self.marker || memchr::memmem::find(bytes, MARKER_BYTES).is_none();
@@ -87,6 +164,18 @@ impl Rewrite {
     /// The origins of what `apply` gives, as Hugging Face aligns them.
     pub(crate) fn origins(self, text: &str, first: bool) -> Origins {
         let mut origins = Origins::with_capacity(text.len() + 1);
+        if self.words {
+            for (start, word) in words(text) {
+                let each = Self {
+                    words: false,
+                    prefix: Prefix::UnlessSpace,
+                    ..self
+                };
+                let moved = |(from, to)| (start as u32 + from, start as u32 + to);
+                origins.extend(each.origins(word, first).into_iter().map(moved));
+            }
+            return origins;
+        }
         if self.prefixes(text, first) {
             // A model that writes the first character writes the space before it.
             let length = text.chars().next().map_or(0, char::len_utf8);
@@ -127,6 +216,13 @@ impl Rewrite {
     }
 }
 
+/// What stands between white space, and where.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let start = text.as_ptr() as usize;
+    text.split_whitespace()
+        .map(move |word| (word.as_ptr() as usize - start, word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +255,7 @@ mod tests {
         let rewrite = Rewrite {
             marker: true,
             prefix: Prefix::UnlessSpace,
-            nfc: false,
+            ..Rewrite::default()
         };
         let (text, origins) = rewritten(rewrite, "a▁b");
         assert_eq!(text, " a b");

@@ -1,13 +1,14 @@
 //! Split patterns as hand-written scanners. Each reproduces one published regular expression,
 //! alternative by alternative, on UTF-8 bytes.
 
-use crate::pre_tokenizer::blocks::{Blocks, Rules};
-use crate::pre_tokenizer::unicode::{CLASSES, Classes, decode, ideographs};
-use crate::pre_tokenizer::unicode::{
+use super::blocks::{Blocks, Rules};
+use super::scan::{Char, Scan};
+use super::unicode::{
     HAN, IDEOGRAPH_OR_KANA, LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, PUNCTUATION, SPACE,
-    SYMBOL, UPPER,
+    SYMBOL, UPPER, WORD, decode,
 };
 use crate::simd::Vectors;
+use unicode_categories::UnicodeCategories;
 
 /// What differs between patterns of the GPT-4 kind:
 /// `(?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`.
@@ -49,9 +50,21 @@ pub(crate) enum Grammar {
     Whole,
     /// Before every space (Metaspace with `split`).
     Spaces,
+    /// Words without the white space around them (`WhitespaceSplit`).
+    Blanks,
+    /// `\w+|[^\w\s]+` (`Whitespace`).
+    WordsAndSigns,
+    /// Words and single signs of punctuation (`BertPreTokenizer`).
+    Bert,
 }
 
 impl Grammar {
+    /// White space is no part of any piece: each carries what stands before it, and that is left out
+    /// later.
+    pub(crate) fn drops_white(self) -> bool {
+        matches!(self, Self::Blanks | Self::WordsAndSigns | Self::Bert)
+    }
+
     /// Appends the end of every piece of `text`, in order; the pieces cover it.
     #[inline(always)]
     pub(crate) fn split(self, text: &str, vectors: impl Vectors, ends: &mut Vec<u32>) {
@@ -85,41 +98,14 @@ impl Grammar {
             Self::DeepSeek => scan.deepseek(ends),
             Self::Whole => ends.extend((!text.is_empty()).then_some(text.len() as u32)),
             Self::Spaces => scan.spaces(ends),
+            Self::Blanks => scan.all(ends, |at| scan.run_outside(scan.run(at, SPACE), SPACE)),
+            Self::WordsAndSigns => scan.all(ends, |at| scan.word_or_signs(scan.run(at, SPACE))),
+            Self::Bert => scan.all(ends, |at| scan.bert(scan.run(at, SPACE))),
         }
     }
 }
 
-/// A text, or the part of it up to `end`; nothing looks beyond.
-#[derive(Clone, Copy)]
-struct Scan<'t> {
-    text: &'t [u8],
-    end: usize,
-    classes: &'static Classes,
-}
-
-/// The class bits and the end of one character.
-#[derive(Clone, Copy)]
-struct Char {
-    class: u16,
-    end: usize,
-}
-
-impl<'t> Scan<'t> {
-    fn new(text: &'t str) -> Self {
-        let (text, classes) = (text.as_bytes(), &*CLASSES);
-        let end = text.len();
-        Self { text, end, classes }
-    }
-
-    #[inline]
-    fn all(self, ends: &mut Vec<u32>, next: impl Fn(usize) -> usize) {
-        let mut at = 0;
-        while at < self.end {
-            at = next(at);
-            ends.push(at as u32);
-        }
-    }
-
+impl Scan<'_> {
     #[inline(always)]
     fn blocks(
         self,
@@ -137,67 +123,6 @@ impl<'t> Scan<'t> {
             contraction,
         }
         .split(ends);
-    }
-
-    /// The character at `at`; beyond the end a character of no class.
-    #[inline]
-    fn char(&self, at: usize) -> Char {
-        if at >= self.end {
-            return Char { class: 0, end: at };
-        }
-        let (code, length) = decode(self.text, at);
-        Char {
-            class: self.classes.of(code),
-            end: at + length,
-        }
-    }
-
-    /// The byte at `at`, 0 beyond the end.
-    #[inline]
-    fn byte(&self, at: usize) -> u8 {
-        if at < self.end { self.text[at] } else { 0 }
-    }
-
-    /// The end of the longest run of characters of a class from `at`.
-    #[inline]
-    fn run(&self, mut at: usize, class: u16) -> usize {
-        while at < self.end {
-            if class & OTHER != 0 {
-                at = ideographs(&self.text[..self.end], at);
-            }
-            let c = self.char(at);
-            if c.class & class == 0 {
-                break;
-            }
-            at = c.end;
-        }
-        at
-    }
-
-    /// The end of the longest run of characters outside a class from `at`.
-    #[inline]
-    fn run_outside(&self, mut at: usize, class: u16) -> usize {
-        while at < self.end {
-            let c = self.char(at);
-            if c.class & class != 0 {
-                break;
-            }
-            at = c.end;
-        }
-        at
-    }
-
-    /// As `run`, of at most `most` characters.
-    #[inline]
-    fn run_at_most(&self, mut at: usize, class: u16, most: usize) -> usize {
-        for _ in 0..most {
-            let c = self.char(at);
-            if c.class & class == 0 {
-                break;
-            }
-            at = c.end;
-        }
-        at
     }
 
     /// `'s|'t|'re|'ve|'m|'ll|'d`: the end, if one starts at `at`. Folding case, U+017F is an `s`.
@@ -446,11 +371,46 @@ impl<'t> Scan<'t> {
     }
 
     /// Before every space.
+    fn word_or_signs(&self, at: usize) -> usize {
+        let end = self.run(at, WORD);
+        if end > at {
+            return end;
+        }
+        self.run_outside(at, WORD | SPACE)
+    }
+
+    /// A word as BERT has them, or one sign of punctuation.
+    fn bert(&self, start: usize) -> usize {
+        let mut at = start;
+        while at < self.end {
+            let (code, length) = decode(self.text, at);
+            let class = self.classes.of(code);
+            if class & SPACE != 0 {
+                break;
+            }
+            if is_bert_punctuation(code, class) {
+                return if at == start { at + length } else { at };
+            }
+            at += length;
+        }
+        at
+    }
+
     fn spaces(&self, ends: &mut Vec<u32>) {
         let starts = memchr::memchr_iter(b' ', self.text).filter(|&at| at > 0);
         ends.extend(starts.map(|at| at as u32));
         ends.extend((self.end > 0).then_some(self.end as u32));
     }
+}
+
+/// Punctuation by the tables of the reference, which are older than those of regular expressions. No
+/// letter and no number is punctuation in them.
+fn is_bert_punctuation(code: u32, class: u16) -> bool {
+    if code < 0x80 {
+        return (code as u8).is_ascii_punctuation();
+    }
+    let never = LETTER | NUMBER;
+    class & never == 0 && char::from_u32(code).is_some_and(UnicodeCategories::is_punctuation)
 }
 
 /// How far `U*l*` goes, and where a match of `U*l+` would end.
@@ -468,7 +428,20 @@ impl CasedRun {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unicode::CLASSES;
     use super::*;
+
+    #[test]
+    fn letters_and_numbers_are_no_punctuation_of_bert() {
+        for c in '\u{80}'..=char::MAX {
+            let (code, class) = (c as u32, CLASSES.of(c as u32));
+            assert_eq!(
+                is_bert_punctuation(code, class),
+                c.is_punctuation(),
+                "{c:?}"
+            );
+        }
+    }
     use crate::simd::{Processor, Task};
 
     /// Texts of bits that the patterns treat differently, drawn by a simple generator.

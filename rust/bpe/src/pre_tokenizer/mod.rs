@@ -3,6 +3,7 @@
 pub(crate) mod blocks;
 pub(crate) mod grammar;
 mod patterns;
+mod scan;
 pub(crate) mod unicode;
 
 use serde_json::{Value, json};
@@ -25,6 +26,18 @@ pub(crate) enum Split {
 }
 
 impl Split {
+    /// Of the stages of a tokenizer that is not of bytes.
+    pub(crate) fn of(stages: &[&Value]) -> Result<Self, Unsupported> {
+        let kinds: Vec<&str> = stages.iter().map(|stage| kind(stage)).collect();
+        match kinds[..] {
+            [] => Ok(Self::Known(Grammar::Whole)),
+            ["WhitespaceSplit"] => Ok(Self::Known(Grammar::Blanks)),
+            ["Whitespace"] => Ok(Self::Known(Grammar::WordsAndSigns)),
+            ["BertPreTokenizer"] => Ok(Self::Known(Grammar::Bert)),
+            _ => Self::reference(stages, false),
+        }
+    }
+
     /// Of the stages before `ByteLevel`; `gpt2`: that splits as well.
     pub(crate) fn before_bytes(stages: &[&Value], gpt2: bool) -> Result<Self, Unsupported> {
         let known = match (stages, gpt2) {
@@ -69,6 +82,11 @@ impl Split {
         serde_json::from_value(json!({"type": "Sequence", "pretokenizers": list}))
             .map(|splitter| Self::Reference(Box::new(splitter)))
             .map_err(|error| Unsupported::new(format!("the pre-tokenizer cannot be read: {error}")))
+    }
+
+    /// White space is left out; see [`Grammar::drops_white`].
+    pub(crate) fn drops_white(&self) -> bool {
+        matches!(self, Self::Known(grammar) if grammar.drops_white())
     }
 
     /// Appends the end of every piece of `text`, in order.

@@ -26,10 +26,12 @@ pub(crate) const HAN: u16 = 1 << 8;
 pub(crate) const NEWLINE: u16 = 1 << 9;
 /// The range that DeepSeek's second split isolates.
 pub(crate) const IDEOGRAPH_OR_KANA: u16 = 1 << 10;
+/// `\w`.
+pub(crate) const WORD: u16 = 1 << 11;
 /// `\p{L}`.
 pub(crate) const LETTER: u16 = UPPER | LOWER | OTHER;
 
-const PATTERNS: [(u16, &str); 11] = [
+const PATTERNS: [(u16, &str); 12] = [
     (UPPER, r"[\p{Lu}\p{Lt}]"),
     (LOWER, r"\p{Ll}"),
     (OTHER, r"[\p{Lm}\p{Lo}]"),
@@ -40,6 +42,7 @@ const PATTERNS: [(u16, &str); 11] = [
     (SYMBOL, r"\p{S}"),
     (HAN, r"\p{Han}"),
     (NEWLINE, r"[\r\n]"),
+    (WORD, r"\w"),
     (
         IDEOGRAPH_OR_KANA,
         r"[\u{4e00}-\u{9fa5}\u{3040}-\u{309f}\u{30a0}-\u{30ff}]",
@@ -149,10 +152,10 @@ mod tests {
     #[test]
     fn classes_of_some_code_points() {
         for (c, bits) in [
-            ('a', LOWER),
-            ('A', UPPER),
-            ('中', OTHER | HAN | IDEOGRAPH_OR_KANA),
-            ('\u{300}', MARK),
+            ('a', LOWER | WORD),
+            ('A', UPPER | WORD),
+            ('中', OTHER | HAN | IDEOGRAPH_OR_KANA | WORD),
+            ('\u{300}', MARK | WORD),
             ('½', NUMBER),
             ('\n', SPACE | NEWLINE),
             ('\u{3000}', SPACE),

@@ -56,11 +56,16 @@ fn load_with(
     ids.extend(added.iter().map(|token| (token.content.clone(), token.id)));
     let known = Affixes::of(&file.post_processor);
     let chosen = fast(&text, &missing, known.clone());
-    let (backend, reason, affixes): (Arc<dyn Backend>, _, Affixes) = match chosen {
-        Ok((encoder, known)) => (Arc::new(encoder), None, known),
+    let (backend, name, reason, affixes): (Arc<dyn Backend>, _, _, Affixes) = match chosen {
+        Ok((encoder, known)) => {
+            let (name, title) = (encoder.model_name(), encoder.model_title());
+            let reason = format!("the tokenizer is a known kind of {title}");
+            (Arc::new(encoder), name, reason, known)
+        }
         Err(reason) => {
             let (reference, found) = Reference::load(&text, &missing).map_err(here)?;
-            (Arc::new(reference), Some(reason), known.unwrap_or(found))
+            let affixes = known.unwrap_or(found);
+            (Arc::new(reference), "reference", reason, affixes)
         }
     };
     let templates = Templates::read(&directory, &config)?;
@@ -70,8 +75,8 @@ fn load_with(
         path: path.to_owned(),
         hash: hash(&text, &special, &templates, &missing, &generation_eos),
         backend,
-        backend_name: reason.as_ref().map_or("bpe", |_| "reference"),
-        backend_reason: reason.unwrap_or_else(|| "the tokenizer is a known kind of BPE".to_owned()),
+        backend_name: name,
+        backend_reason: reason,
         token_bytes: TokenBytes::new(&file, &added),
         added,
         ids,

@@ -78,7 +78,7 @@ impl Tokenizer {
         &self.backend
     }
 
-    /// `bpe` or `reference`.
+    /// The kind of our own encoder, `bpe`, `unigram` or `wordpiece`; or `reference`.
     pub fn backend_name(&self) -> &'static str {
         self.backend_name
     }

@@ -7,7 +7,10 @@ pub(crate) mod merge_list;
 mod merge_windows;
 mod merges;
 mod queue;
+mod unknown;
 pub(crate) mod vocabulary;
+
+use std::ops::Range;
 
 use super::PART;
 use crate::Unsupported;
@@ -19,6 +22,7 @@ use cut_points::CutPoints;
 use merge_batch::{BATCH, Line, MAX_RANK};
 use merge_list::MergeList;
 use merges::{Merges, Rule};
+use unknown::Incomplete;
 use vocabulary::{Alphabet, Vocabulary};
 
 /// The model.
@@ -28,6 +32,8 @@ pub(crate) struct Bpe {
     alphabet: Alphabet,
     atoms: Atoms,
     merges: Merges,
+    /// Where the alphabet lacks something.
+    incomplete: Option<Incomplete>,
     /// Cut between ASCII characters too: the text has no other pieces.
     cut_ascii: bool,
 }
@@ -38,6 +44,7 @@ impl Bpe {
         vocabulary: &Vocabulary<'_>,
     ) -> Result<Self, Unsupported> {
         let rules = rules(model, vocabulary)?;
+        let incomplete = Incomplete::of(model, vocabulary)?;
         let mut merges = Merges::new(&rules);
         let tokens = || vocabulary.tokens().map(|(bytes, _)| bytes);
         let atoms = if let Alphabet::Bytes(ids) = &vocabulary.alphabet {
@@ -52,6 +59,7 @@ impl Bpe {
             alphabet: vocabulary.alphabet.clone(),
             atoms,
             merges,
+            incomplete,
             cut_ascii: matches!(vocabulary.alphabet, Alphabet::Characters { .. }),
         })
     }
@@ -101,6 +109,9 @@ impl Bpe {
         parts: &mut [u32],
         mut count: usize,
     ) -> usize {
+        if let Some(incomplete) = &self.incomplete {
+            return self.cut_written(incomplete, text, start..end, parts, count);
+        }
         let mut left = start;
         let mut at = start + cut_points::length(text[start]);
         while at < end {
@@ -120,8 +131,8 @@ impl Bpe {
     #[inline(always)]
     pub(crate) fn start(&self, line: &mut Line, piece: &[u8], symbols: &mut Vec<u32>) {
         symbols.clear();
-        self.first_symbols(piece, symbols);
-        line.start(&self.merges, piece, symbols);
+        let bytes = self.first_symbols(piece, symbols);
+        line.start(&self.merges, bytes, symbols);
     }
 
     /// Merges the pieces of some lines.
@@ -130,9 +141,48 @@ impl Bpe {
         merge_batch::merge(&self.merges, lines);
     }
 
-    /// Appends the first symbols of a piece, given as bytes of UTF-8.
+    /// As `cut`, between characters that can be written: around others symbols may merge that no
+    /// text has side by side.
+    #[inline(never)]
+    fn cut_written(
+        &self,
+        incomplete: &Incomplete,
+        text: &[u8],
+        piece: Range<usize>,
+        parts: &mut [u32],
+        mut count: usize,
+    ) -> usize {
+        let mut left = piece.start;
+        let mut at = left + cut_points::length(text[left]);
+        while at < piece.end {
+            let next = at + cut_points::length(text[at]);
+            let written = incomplete.writes_at(text, left) && incomplete.writes_at(text, at);
+            if written && !self.cut_points.joined(text, left, at, next) {
+                parts[count] = at as u32 | PART;
+                count += 1;
+            }
+            (left, at) = (at, next);
+        }
+        count
+    }
+
+    /// Each token stands for as many bytes as its text has.
+    pub(crate) fn is_even(&self) -> bool {
+        self.incomplete.is_none()
+    }
+
+    /// Appends the first symbols of a piece, given as bytes of UTF-8. Returns their bytes, or nothing
+    /// if they are not bytes.
     #[inline(always)]
-    fn first_symbols(&self, piece: &[u8], symbols: &mut Vec<u32>) {
+    fn first_symbols<'p>(&self, piece: &'p [u8], symbols: &mut Vec<u32>) -> &'p [u8] {
+        if let Some(incomplete) = &self.incomplete {
+            let piece = std::str::from_utf8(piece).unwrap_or_default();
+            if !incomplete.writes(piece) {
+                let add = |id, _| symbols.push(id);
+                unknown::symbols(&self.alphabet, Some(incomplete), piece, add);
+                return &[];
+            }
+        }
         let atoms = match &self.alphabet {
             Alphabet::Bytes(ids) => self.atoms.symbols(piece, &self.cut_points, ids, symbols),
             Alphabet::Characters { .. } => false,
@@ -140,13 +190,38 @@ impl Bpe {
         if !atoms {
             self.alphabet.symbols_of(piece, symbols);
         }
+        piece
     }
 
     /// Replaces `symbols` by what a piece merges into.
     pub(crate) fn merge(&self, piece: &[u8], symbols: &mut Vec<u32>, list: &mut MergeList) {
         symbols.clear();
-        self.first_symbols(piece, symbols);
-        self.merges.apply(piece, symbols, list);
+        let bytes = self.first_symbols(piece, symbols);
+        self.merges.apply(bytes, symbols, list);
+    }
+}
+
+impl Bpe {
+    /// Tells the id of every token of a piece, and which of its bytes the token stands for.
+    pub(crate) fn tokens(
+        &self,
+        piece: &str,
+        list: &mut MergeList,
+        mut found: impl FnMut(u32, Range<usize>),
+    ) {
+        let (mut symbols, mut ranges) = (Vec::new(), Vec::new());
+        let add = |id, range| {
+            symbols.push(id);
+            ranges.push(range);
+        };
+        unknown::symbols(&self.alphabet, self.incomplete.as_ref(), piece, add);
+        list.merge(&self.merges, &[], &mut symbols);
+        let places: Vec<usize> = list.places(symbols.len()).collect();
+        let ends = places.iter().copied().skip(1).chain([symbols.len()]);
+        for (&place, end) in places.iter().zip(ends) {
+            found(symbols[place], ranges[place].start..ranges[end - 1].end);
+        }
+        list.trim();
     }
 }
 

@@ -19,7 +19,10 @@ pub(crate) enum Spelling {
     Characters,
 }
 
-/// The first symbols of a piece, before merging.
+/// No token.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The first symbols of a piece, before merging; [`NONE`] where the vocabulary has no token.
 #[derive(Clone, Debug)]
 pub(crate) enum Alphabet {
     /// The id of each byte.
@@ -42,14 +45,19 @@ pub(crate) struct Vocabulary<'a> {
 }
 
 impl<'a> Vocabulary<'a> {
-    pub(crate) fn new(vocab: &'a Vocab<'a>, spelling: Spelling) -> Result<Self, Unsupported> {
+    /// `byte_fallback`: characters without a token are written as tokens of their bytes.
+    pub(crate) fn new(
+        vocab: &'a Vocab<'a>,
+        spelling: Spelling,
+        byte_fallback: bool,
+    ) -> Result<Self, Unsupported> {
         let ids: FxHashMap<&str, u32> = vocab
-            .0
+            .tokens
             .iter()
             .map(|(text, id)| (text.as_ref(), *id))
             .collect();
         let size = vocab
-            .0
+            .tokens
             .iter()
             .map(|(_, id)| *id)
             .max()
@@ -69,16 +77,11 @@ impl<'a> Vocabulary<'a> {
             };
         }
         let alphabet = match spelling {
-            Spelling::ByteLevel => Alphabet::bytes(&ids)?,
-            Spelling::Characters => Alphabet::characters(&ids)?,
+            Spelling::ByteLevel => Alphabet::bytes(&ids),
+            Spelling::Characters => Alphabet::characters(&ids, byte_fallback),
         };
-        if let Alphabet::Characters {
-            bytes: fallback, ..
-        } = &alphabet
-        {
-            for &id in fallback.iter() {
-                bytes[id as usize] = Cow::Borrowed(&[]);
-            }
+        for id in alphabet.fallback() {
+            bytes[id as usize] = Cow::Borrowed(&[]);
         }
         Ok(Self {
             ids,
@@ -96,39 +99,31 @@ impl<'a> Vocabulary<'a> {
     /// The number of bytes of the text that each id stands for.
     pub(crate) fn lengths(&self) -> Vec<u32> {
         let mut lengths: Vec<u32> = self.bytes.iter().map(|bytes| bytes.len() as u32).collect();
-        if let Alphabet::Characters { bytes, .. } = &self.alphabet {
-            for &id in bytes.iter() {
-                lengths[id as usize] = 1;
-            }
+        for id in self.alphabet.fallback() {
+            lengths[id as usize] = 1;
         }
         lengths
     }
 }
 
 impl Alphabet {
-    fn bytes(ids: &FxHashMap<&str, u32>) -> Result<Self, Unsupported> {
-        let mut table = Box::new([0; 256]);
+    fn bytes(ids: &FxHashMap<&str, u32>) -> Self {
+        let mut table = Box::new([NONE; 256]);
         for (letter, byte) in byte_letters() {
             let mut buffer = [0; 4];
-            table[usize::from(byte)] = match ids.get(&*letter.encode_utf8(&mut buffer)) {
-                Some(&id) => id,
-                None if matches!(byte, 0xC0 | 0xC1 | 0xF5..) => 0,
-                None => {
-                    return Err(Unsupported::new(
-                        "the vocabulary lacks a byte of the alphabet",
-                    ));
-                }
-            };
+            if let Some(&id) = ids.get(&*letter.encode_utf8(&mut buffer)) {
+                table[usize::from(byte)] = id;
+            }
         }
-        Ok(Self::Bytes(table))
+        Self::Bytes(table)
     }
 
-    fn characters(ids: &FxHashMap<&str, u32>) -> Result<Self, Unsupported> {
-        let mut bytes = Box::new([0; 256]);
-        for (byte, id) in bytes.iter_mut().enumerate() {
-            *id = *ids
-                .get(&*format!("<0x{byte:02X}>"))
-                .ok_or_else(|| Unsupported::new("the vocabulary lacks a byte token <0x..>"))?;
+    fn characters(ids: &FxHashMap<&str, u32>, byte_fallback: bool) -> Self {
+        let mut bytes = Box::new([NONE; 256]);
+        for (byte, slot) in bytes.iter_mut().enumerate().filter(|_| byte_fallback) {
+            if let Some(&id) = ids.get(&*format!("<0x{byte:02X}>")) {
+                *slot = id;
+            }
         }
         let mut table = FxHashMap::default();
         for (text, &id) in ids {
@@ -141,14 +136,25 @@ impl Alphabet {
                 };
             }
         }
-        Ok(Self::Characters { ids: table, bytes })
+        Self::Characters { ids: table, bytes }
+    }
+
+    /// Every text can be written with it.
+    pub(super) fn is_complete(&self) -> bool {
+        let never_in_text = |byte: usize| matches!(byte, 0xC0 | 0xC1 | 0xF5..);
+        match self {
+            Self::Bytes(ids) => (0..256).all(|byte| ids[byte] != NONE || never_in_text(byte)),
+            Self::Characters { bytes, .. } => bytes.iter().all(|&id| id != NONE),
+        }
     }
 
     /// The ids of bytes of characters that the vocabulary does not have.
-    pub(crate) fn fallback(&self) -> FxHashSet<u32> {
+    pub(super) fn fallback(&self) -> FxHashSet<u32> {
         match self {
             Self::Bytes(_) => FxHashSet::default(),
-            Self::Characters { bytes, .. } => bytes.iter().copied().collect(),
+            Self::Characters { bytes, .. } => {
+                bytes.iter().copied().filter(|&id| id != NONE).collect()
+            }
         }
     }
 
