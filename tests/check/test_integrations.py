@@ -91,7 +91,7 @@ def test_a_list_of_rows_is_a_batch():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (None, "no batch"),
+        (None, "not a batch"),
         ({}, "holds nothing"),
         ({"input_ids": [[1], [2]], "labels": [[1]]}, "different numbers of rows"),
     ],

@@ -49,7 +49,7 @@ def test_conversations_are_checked_against_the_server_too(model):
     assert raised.value.code == "wrong-terminator"
     changed = (DEMO / "chat_template.jinja").read_text() + " "
     findings = turnmill.check([ROW], **options, serving=model("changed", STOP, template=changed))
-    assert "another one" in findings.rules["prompt-parity"].evidence[0]["note"]
+    assert "another chat template" in findings.rules["prompt-parity"].evidence[0]["note"]
     given = turnmill.check([ROW], **options, stop=[STOP], serving=model("other", OTHER))
     assert "server stops on [0] only" in given.rules["wrong-terminator"].evidence[0]["note"]
     assert not given.ok

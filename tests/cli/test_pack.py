@@ -179,11 +179,11 @@ def test_usage_errors(
 
 def test_what_is_no_output_is_refused(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, talk = said(capsys, "elsewhere", "--length", "2048", code=1)
-    assert "no directory that turnmill prepare wrote" in talk
+    assert "turnmill prepare did not write this directory" in talk
     (out / "turnmill.json").unlink()
     _, talk = said(capsys, "out", "--length", "2048", code=1)
     assert "the output is not finished" in talk
-    with pytest.raises(DataError, match="no directory of a pack"):
+    with pytest.raises(DataError, match="not the directory of a pack"):
         PackedDataset(out)
 
 

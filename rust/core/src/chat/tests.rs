@@ -64,6 +64,13 @@ fn read(schema: Schema, row: &str) -> serde_json::Value {
     read_with(&SchemaOptions::new(schema), row).0.unwrap()
 }
 
+/// Without a change to the wire format.
+fn read_as_it_is(row: &str) -> serde_json::Value {
+    let mut options = SchemaOptions::new(Schema::Messages);
+    options.wire = Wire::Keep;
+    read_with(&options, row).0.unwrap()
+}
+
 fn rejected(schema: Schema, row: &str) -> Reject {
     read_with(&SchemaOptions::new(schema), row).0.unwrap_err()
 }
@@ -90,7 +97,7 @@ fn messages_pass_as_they_are_but_for_null_keys() {
         {"role": "assistant", "content": "done"}], "tools": [{"name": "f"}],
         "chat_template_kwargs": {"enable_thinking": false}}"#;
     assert_eq!(
-        read(Schema::Messages, row),
+        read_as_it_is(row),
         parsed(
             r#"{"messages": [
             {"role": "user", "content": "hi", "extra": {"a": null}},
@@ -313,7 +320,7 @@ fn parts_of_llama_factory_become_fields() {
             {"type": "tool_call", "value": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"},
             {"type": "tool_call", "value": "{\"name\": \"g\", \"arguments\": \"{}\"}"}]}]}"#;
     assert_eq!(
-        read(Schema::Messages, row),
+        read_as_it_is(row),
         parsed(
             r#"{"messages": [
             {"role": "system", "content": "s"},
@@ -606,7 +613,9 @@ fn a_reader_names_its_columns() {
             "weight",
             "documents",
             "chat_template_kwargs",
-            "conversations"
+            "conversations",
+            "conversation",
+            "system_prompt"
         ]
     );
 }
