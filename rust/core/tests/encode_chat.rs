@@ -485,6 +485,27 @@ fn a_turn_whose_tool_calls_are_not_printed_is_rejected() {
 }
 
 #[test]
+fn printed_reasoning_does_not_hide_a_lost_answer() {
+    let directory = directory();
+    let template = r#", "template": "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content %}{{ m.reasoning_content }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}""#;
+    let row = r#"{"messages": [{"role": "user", "content": "a"},
+        {"role": "assistant", "content": "short", "reasoning_content": "a thought that is long"}]}"#;
+    let made = make(&encoder(&directory, template).unwrap(), &[&one_line(row)]).unwrap();
+    assert_eq!(made.rejects, ["turn-lost"]);
+    // Of reasoning inside the content, too, only the reasoning may be left out.
+    let inline = r#"{"messages": [{"role": "user", "content": "a"},
+        {"role": "assistant", "content": "<think>t</think>short"}]}"#;
+    for (printed, rejects) in [("first", vec!["turn-lost"]), ("last", vec![])] {
+        let template = format!(
+            r#", "history": "as-rendered", "template": "{{% for m in messages %}}<|im_start|>{{{{ m.role }}}}\n{{{{ m.content.split('</think>') | {printed} }}}}<|im_end|>\n{{% endfor %}}{{% if add_generation_prompt %}}<|im_start|>assistant\n{{% endif %}}""#
+        );
+        let encoder = encoder(&directory, &template).unwrap();
+        let made = make(&encoder, &[&one_line(inline)]).unwrap();
+        assert_eq!(made.rejects, rejects, "{printed}");
+    }
+}
+
+#[test]
 fn tool_calls_printed_as_json_are_found() {
     let directory = directory();
     let printed = r#", "template": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}""#;

@@ -70,7 +70,6 @@ const MEANINGFUL_KEYS: [&str; 4] = ["name", "refusal", "function_call", "reasoni
 #[derive(Clone, Copy, Debug, Default)]
 struct Printed {
     content: usize,
-    reasoning: usize,
     calls: usize,
     other: usize,
 }
@@ -125,10 +124,10 @@ impl Ledger {
             };
             match field {
                 Field::Content => printed.content += length,
-                Field::Reasoning => printed.reasoning += length,
                 Field::ToolCalls => printed.calls += length,
                 Field::Other => printed.other += length,
-                Field::Role => {}
+                // Lost reasoning has its own rules.
+                Field::Reasoning | Field::Role => {}
             }
         }
     }
@@ -144,20 +143,22 @@ impl Ledger {
         let content = message.fields.get_some("content")?;
         match content {
             Value::Str(text) => {
-                // Templates strip content, and move reasoning from it to another place.
+                // Templates strip content. Reasoning that they read from it still counts as content.
                 let expected = text.trim().len();
-                if printed.content + printed.reasoning >= expected {
-                    return None;
-                }
-                let whole = printed.content + printed.reasoning == 0;
-                if whole {
-                    return Some("the content of this message".to_owned());
-                }
-                // Lost reasoning of an answer has its own rules.
-                if message.role == "assistant" && text.contains("</think>") {
+                if printed.content >= expected {
                     return None;
                 }
                 self.gather(index, Field::Content, rendered);
+                // Lost reasoning has its own rules; the answer after it must be there.
+                if message.is_turn()
+                    && let Some((_, answer)) = text.rsplit_once("</think>")
+                {
+                    let lost = !holds(&self.text, answer);
+                    return lost.then(|| "the answer of this turn".to_owned());
+                }
+                if printed.content == 0 {
+                    return Some("the content of this message".to_owned());
+                }
                 let lost = signs(text) > signs(&self.text);
                 lost.then(|| "a part of the content of this message".to_owned())
             }
@@ -166,7 +167,7 @@ impl Ledger {
                     .iter()
                     .filter_map(|part| part.as_map()?.get("text")?.as_str());
                 let expected: usize = texts.clone().map(|text| text.trim().len()).sum();
-                if printed.content + printed.reasoning >= expected {
+                if printed.content >= expected {
                     return None;
                 }
                 self.gather(index, Field::Content, rendered);
