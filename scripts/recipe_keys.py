@@ -1,6 +1,7 @@
 """Writes what follows from the core's table of recipe keys.
 
-That is the keys of `turnmill.Recipe`, with types and defaults, and the tables of docs/recipe.md.
+That is the keys of `turnmill.Recipe`, with types and defaults, those of functions that take them by
+name, and the tables of docs/recipe.md.
 
     python scripts/recipe_keys.py
 
@@ -18,10 +19,16 @@ from turnmill.recipe import Key, keys
 
 ROOT = Path(__file__).parents[1]
 CLASS = ROOT / "python" / "turnmill" / "recipe.py"
+TYPED = ROOT / "python" / "turnmill" / "_recipe_keys.py"
 PAGE = ROOT / "docs" / "recipe.md"
 
 CLASS_START = "    # Written by scripts/recipe_keys.py from the core's table of keys.\n"
 CLASS_END = "    # End of the keys.\n"
+
+ARGUMENTS = ("inputs", "tokenizer")
+"""Keys that functions take as arguments of their own."""
+ENCODING = ("model", "data", "training")
+"""Groups of keys that decide what becomes of a row."""
 
 HEADINGS = {
     "model": "## Model",
@@ -92,6 +99,14 @@ def class_keys() -> str:
     return "".join(f"    {line}\n" if line else "\n" for line in lines)
 
 
+def typed_keys(*, encoding: bool) -> str:
+    """The entries of a `TypedDict`: keys that decide what becomes of a row, or the others."""
+    chosen = (
+        key for key in keys() if key.name not in ARGUMENTS and (key.group in ENCODING) == encoding
+    )
+    return "".join(f"    {key.name}: {python_type(key)}\n" for key in chosen)
+
+
 def page_table(group: str) -> str:
     """The table of one group for the page, in Markdown."""
     rows = ["| key | values, default first | meaning |", "| --- | --- | --- |"]
@@ -114,20 +129,24 @@ def between(text: str, start: str, end: str, new: str) -> str:
     return head + start + new + end + tail
 
 
-def formatted(source: str) -> str:
+def formatted(path: Path, source: str) -> str:
     """The source as `make format` leaves it."""
-    ruff = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(CLASS), "-"]
+    ruff = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(path), "-"]
     return subprocess.run(ruff, input=source, capture_output=True, check=True, text=True).stdout
 
 
 def written() -> dict[Path, str]:
     """Each file as it should be."""
-    source = formatted(between(CLASS.read_text("utf-8"), CLASS_START, CLASS_END, class_keys()))
+    source = between(CLASS.read_text("utf-8"), CLASS_START, CLASS_END, class_keys())
+    typed = TYPED.read_text("utf-8")
+    for heading, encoding in (("EncodingKeys", True), ("RecipeKeys", False)):
+        start = f"    # {heading}, written by scripts/recipe_keys.py.\n"
+        typed = between(typed, start, CLASS_END, typed_keys(encoding=encoding))
     page = PAGE.read_text("utf-8")
     for group, heading in HEADINGS.items():
         start = f"{heading}\n\n<!-- Written by scripts/recipe_keys.py. -->\n\n"
         page = between(page, start, "\n<!-- End. -->\n", page_table(group))
-    return {CLASS: source, PAGE: page}
+    return {CLASS: formatted(CLASS, source), TYPED: formatted(TYPED, typed), PAGE: page}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from turnmill.errors import ArgumentError
@@ -68,3 +70,10 @@ def path_text(path: Any, what: str) -> str:
 def kind_of(value: Any) -> str:
     """What kind of thing a value is, as a part of an error message."""
     return "None" if value is None else f"an object of type {type(value).__name__}"
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The word that starts with ``word`` or is most similar to it, if any is similar."""
+    words = list(words)
+    longer = [candidate for candidate in words if candidate.startswith(word)]
+    return next(iter(longer or difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 
 import turnmill
 from turnmill import ArgumentError
+from turnmill.recipe import keys
 
 TOKENIZER = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 KEYS: Any = {"tokenizer": str(TOKENIZER)}
 RECIPE = turnmill.Recipe(**KEYS)
 ROWS = [{"text": "to be"}]
+ENCODING = {"model", "data", "training"}
+"""Groups of keys that decide what becomes of a row."""
 ODD: Any = 5
 NONE: Any = None
 
@@ -153,20 +158,75 @@ def test_arguments_of_a_wrong_kind(call: Callable[[], Any], what: str, hint: str
     assert isinstance(raised.value, ValueError)
 
 
+TAKING_KEYS: dict[str, Callable[..., Any]] = {
+    "prepare": lambda **keys: turnmill.prepare(ROWS, "out", **keys),
+    "show": lambda **keys: turnmill.show(ROWS, **keys),
+    "check": lambda **keys: turnmill.check(ROWS, **keys),
+    "parity": lambda **keys: turnmill.parity(ROWS, **keys),
+    "Encoder": turnmill.Encoder,
+}
+
+
+@pytest.mark.parametrize("name", TAKING_KEYS)
+def test_recipe_keys_by_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert TAKING_KEYS[name](tokenizer=TOKENIZER)
+    assert TAKING_KEYS[name](tokenizer=TOKENIZER, recipe=turnmill.Recipe(tokenizer="no such"))
+    with pytest.raises(ArgumentError, match=f"^turnmill.{name} has no argument `nonsense`"):
+        TAKING_KEYS[name](tokenizer=TOKENIZER, nonsense=1)
+    with pytest.raises(ArgumentError) as raised:
+        TAKING_KEYS[name](tokenizer=TOKENIZER, histry="expand")
+    assert raised.value.hint == "did you mean `history`?"
+    with pytest.raises(turnmill.RecipeError, match="`history` cannot be"):
+        TAKING_KEYS[name](tokenizer=TOKENIZER, history="nonsense")
+
+
+@pytest.mark.parametrize("name", TAKING_KEYS)
+def test_signatures_list_the_recipe_keys(name: str) -> None:
+    parameters = inspect.signature(getattr(turnmill, name)).parameters
+    assert all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    assert {"recipe", "tokenizer"} < set(parameters)
+    writes = name in {"prepare", "Encoder"}
+    for key in keys():
+        if key.name != "inputs":
+            assert (key.name in parameters) == (writes or key.group in ENCODING), key.name
+    assert parameters["history"].default == "auto"
+
+
+def test_keys_that_change_nothing_of_an_output(tmp_path: Path) -> None:
+    turnmill.prepare(ROWS, tmp_path / "out", RECIPE)
+    with pytest.raises(ArgumentError, match="`history` changes nothing") as raised:
+        turnmill.show(tmp_path / "out", history="expand")
+    assert "name the conversations" in str(raised.value.hint)
+    assert len(turnmill.show(tmp_path / "out", RECIPE)) == 1
+
+
+def test_what_maps_a_function_over_single_rows() -> None:
+    rows = datasets.Dataset.from_list([{"text": "to be"}, {"text": "or not"}])
+    for wrong in (encoder().encode, encoder()):
+        with pytest.raises(ArgumentError, match="one") as raised:
+            rows.map(wrong)
+        assert "data.map(encoder, batched=True)" in str(raised.value.hint)
+    with pytest.raises(ArgumentError) as raised:
+        encoder()({"text": "to be"})
+    assert raised.value.code == "single-row"
+    assert len(rows.map(encoder(), batched=True)) == 2
+
+
 @pytest.mark.parametrize(
-    ("keys", "what"),
+    ("given", "what"),
     [
         ({"max_rejects": math.nan}, "`max_rejects` cannot hold the number nan"),
         ({"max_rejects": -math.inf}, "`max_rejects` cannot hold the number -inf"),
         ({"template_kwargs": {"a": [1, {"b": math.nan}]}}, "`template_kwargs` cannot hold the"),
     ],
 )
-def test_numbers_that_are_none(keys: dict[str, Any], what: str, tmp_path: Path) -> None:
+def test_numbers_that_are_none(given: dict[str, Any], what: str, tmp_path: Path) -> None:
     with pytest.raises(turnmill.RecipeError) as raised:
-        turnmill.Recipe(**keys)
+        turnmill.Recipe(**given)
     assert str(raised.value).startswith(what)
-    assert raised.value.hint == f"give `{next(iter(keys))}` a finite number"
-    (key, value), *_ = keys.items()
+    assert raised.value.hint == f"give `{next(iter(given))}` a finite number"
+    (key, value), *_ = given.items()
     if isinstance(value, float):
         (tmp_path / "recipe.toml").write_text(f"{key} = {value}")
         with pytest.raises(turnmill.RecipeError, match="cannot hold the number") as raised:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from turnmill._arguments import thread_count
-from turnmill._recipe_argument import checked_recipe
+from turnmill._recipe_argument import recipe_of, takes_keys
+from turnmill._recipe_keys import EncodingKeys
 from turnmill.recipe import Recipe
+from turnmill.template import Template
 from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -20,20 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["check", "check_batch"]
 
 
+@takes_keys(EncodingKeys)
 def check(
     data: Any,
+    recipe: Recipe | None = None,
     *,
     tokenizer: str | os.PathLike[str] | Tokenizer | None = None,
-    stop: Iterable[str | int] | None = None,
     serving: str | os.PathLike[str] | None = None,
-    template: str | None = None,
-    max_length: int | None = None,
     response_marker: str | None = None,
     ignore_label: int | None = None,
-    recipe: Recipe | None = None,
     max_rates: dict[str, float] | None = None,
     evidence: int = 5,
     threads: int | None = None,
+    **keys: Unpack[EncodingKeys],
 ) -> Findings:
     """Checks data by every rule; see ``docs/rules.md`` for the list.
 
@@ -45,21 +46,22 @@ def check(
     Args:
         data: A directory that ``turnmill prepare`` or ``datasets`` wrote, Parquet, Arrow or JSON
             files, or rows in memory: anything Arrow, a ``datasets.Dataset``, a list of dicts.
+        recipe: How conversations are encoded; of tokenized data, which tokenizer, template and
+            stop set it has.
         tokenizer: The tokenizer of the data: a directory, a model id in the local cache, or a
             `Tokenizer`. A directory that turnmill wrote names its own.
-        stop: Tokens or ids that the serving side stops on; by default those of ``serving``, else
-            of the tokenizer's ``generation_config.json``, else its eos.
         serving: The directory of the model that will be served: its stop set and template are
             compared with the data's.
-        template: The chat template of tokenized data, as source, if it is not the tokenizer's.
-        max_length: The length at which rows were cut; by default that of the longest row, if it
-            looks like a limit.
         response_marker: The text that the trainer searches for to find where an answer starts.
         ignore_label: A label that means untrained, besides -100, such as 0.
-        recipe: How raw conversations are to be encoded.
         max_rates: Rules with the share of rows up to which they are accepted.
         evidence: How many places are kept for each rule.
         threads: Threads to work with; all cores by default.
+        **keys: Recipe keys; they win over the recipe. For tokenized data, ``stop`` is the tokens or
+            ids that the serving side stops on (by default those of ``serving``, else of the
+            tokenizer's ``generation_config.json``, else its eos), ``template`` the chat template if
+            it is not the tokenizer's, and ``max_length`` the length at which rows were cut (by
+            default that of the longest row, if it looks like a limit).
 
     Raises:
         DataError: The data cannot be read or has no rows that turnmill knows.
@@ -68,15 +70,17 @@ def check(
     from turnmill.check.run import run
     from turnmill.check.settings import Settings
 
+    named = tokenizer.path if isinstance(tokenizer, Tokenizer) else tokenizer
+    chosen = recipe_of(recipe, named, keys)
     settings = Settings(
-        tokenizer=tokenizer,
-        stop=None if stop is None else list(stop),
+        tokenizer=tokenizer if tokenizer is not None else chosen.tokenizer,
+        stop=None if isinstance(chosen.stop, str) else list(chosen.stop),
         serving=serving,
-        template=template,
-        max_length=max_length,
+        template=None if chosen.template is None else Template(chosen.template).source,
+        max_length=chosen.max_length,
         response_marker=response_marker,
         ignore_label=ignore_label,
-        recipe=None if recipe is None else checked_recipe(recipe),
+        recipe=chosen,
         evidence=evidence,
         threads=thread_count(threads),
     )
@@ -99,10 +103,11 @@ def check_batch(
         batch: A mapping with ``input_ids`` and ``labels``, rows of equal length: tensors of any
             framework, numpy arrays or lists.
         tokenizer: As in `check`; a Hugging Face tokenizer works through its ``name_or_path``.
-        stop: As in `check`.
+        stop: As in `check`; None is "auto".
         max_length: The length at which the trainer cuts, if it does.
     """
     from turnmill.check.collated import table_of
 
     name = getattr(tokenizer, "name_or_path", tokenizer)
-    return check(table_of(batch), tokenizer=name, stop=stop, max_length=max_length)
+    stops = "auto" if stop is None else list(stop)
+    return check(table_of(batch), tokenizer=name, stop=stops, max_length=max_length)

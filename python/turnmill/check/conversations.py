@@ -42,16 +42,9 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
 
 
 def _recipe(settings: Settings, served: Served | None) -> Recipe:
-    recipe = settings.recipe or Recipe()
-    if settings.tokenizer is not None:
-        path = getattr(settings.tokenizer, "path", settings.tokenizer)
-        recipe = replace(recipe, tokenizer=path)
-    if settings.stop:
-        recipe = replace(recipe, stop=settings.stop)
-    elif served is not None and recipe.stop == "auto":
+    recipe = settings.recipe
+    if served is not None and recipe.stop == "auto":
         recipe = replace(recipe, stop=served.stops)
-    if settings.template:
-        recipe = replace(recipe, template=settings.template)
     # The audit reads ids and labels; an unfinished run must not stop it.
     return replace(recipe, columns=("input_ids", "labels"), max_rejects=1.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from turnmill._locate import locate_tokenizer
@@ -23,7 +23,7 @@ class Settings:
     max_length: int | None = None
     response_marker: str | None = None
     ignore_label: int | None = None
-    recipe: Recipe | None = None
+    recipe: Recipe = field(default_factory=Recipe)
     evidence: int = 5
     threads: int | None = None
 

@@ -14,8 +14,9 @@ from importlib import import_module
 from typing import Protocol
 
 from turnmill import _start
+from turnmill._arguments import nearest
 from turnmill._terminal import Terminal, table, terminal
-from turnmill.cli.arguments import Arguments, Parser, UsageError, nearest
+from turnmill.cli.arguments import Arguments, Parser, UsageError
 from turnmill.cli.failure import report
 from turnmill.cli.standard_output import flush, prepare_streams
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from turnmill._arguments import nearest
 from turnmill._terminal import Terminal, columns_of, wrap
 
 Arguments = argparse.Namespace
@@ -19,13 +19,6 @@ class UsageError(Exception):
     def __init__(self, what: str, hint: str | None = None) -> None:
         super().__init__(what)
         self.hint = hint
-
-
-def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word that starts with ``word`` or is most similar to it, if any is similar."""
-    words = list(words)
-    longer = [candidate for candidate in words if candidate.startswith(word)]
-    return next(iter(longer or difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)
 
 
 @dataclass(frozen=True)

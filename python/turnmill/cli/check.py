@@ -115,14 +115,10 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         _known_rule(name)
     findings = check(
         arguments.data[0] if len(arguments.data) == 1 else arguments.data,
-        tokenizer=recipe.tokenizer or None,
-        stop=None if isinstance(recipe.stop, str) else list(recipe.stop),
+        recipe,
         serving=arguments.serving,
-        template=_template_source(arguments.template),
-        max_length=recipe.max_length,
         response_marker=arguments.response_marker,
         ignore_label=arguments.ignore_label,
-        recipe=recipe,
         max_rates=dict(arguments.max_rate or []),
         evidence=5 if arguments.evidence is None else arguments.evidence,
         threads=arguments.threads,
@@ -142,14 +138,6 @@ def _recorded_tokenizer(data: list[str]) -> str | None:
     record = read_json(output_path(data[0]) / "turnmill.json") if len(data) == 1 else None
     tokenizer: str | None = record["recipe"].get("tokenizer") if record else None
     return tokenizer
-
-
-def _template_source(given: str | None) -> str | None:
-    if given is None:
-        return None
-    from turnmill import Template
-
-    return Template(given).source
 
 
 def _known_rule(name: str) -> Rule:

@@ -106,6 +106,12 @@ def recipe_keys(groups: tuple[Group, ...]) -> list[str]:
     return [name for name in names if name not in _ELSEWHERE]
 
 
+def given_keys(arguments: Arguments, groups: tuple[Group, ...]) -> dict[str, Any]:
+    """The recipe keys whose flags were given."""
+    values = {key: getattr(arguments, key) for key in recipe_keys(groups)}
+    return {key: _added_up(value) for key, value in values.items() if value is not None}
+
+
 def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
     """The recipe: the file given with ``--recipe``, overridden by the flags.
 
@@ -115,10 +121,7 @@ def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
     """
     file = getattr(arguments, "recipe", None)
     given = {} if file is None else _given(Recipe.from_toml(file))
-    for key in recipe_keys(groups):
-        value = getattr(arguments, key)
-        if value is not None:
-            given[key] = _added_up(value)
+    given |= given_keys(arguments, groups)
     if not given.get("tokenizer"):
         raise UsageError(
             "no tokenizer is named",

@@ -8,7 +8,7 @@ from typing import Any
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
-from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, given_keys, recipe_from
 from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
@@ -51,22 +51,23 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     """Shows the rows on standard output."""
     if arguments.data is None:
         return _show_template(arguments)
-    place = {
+    place: dict[str, Any] = {
         "n": 3 if arguments.rows is None else arguments.rows,
         "row": arguments.row,
         "sample": arguments.sample,
         "source": arguments.source,
         "full": bool(arguments.full),
     }
-    from turnmill import show
+    from turnmill import Recipe, show
     from turnmill.inputs.find import find_inputs
     from turnmill.output.reader import is_output
 
     if is_output(arguments.data):
-        shown = show(arguments.data, tokenizer=arguments.tokenizer, **place)
+        recipe = None if arguments.recipe is None else Recipe.from_toml(arguments.recipe)
+        shown = show(arguments.data, recipe, **given_keys(arguments, _RECIPE_GROUPS), **place)
     else:
         find_inputs(arguments.data)  # report a missing file before anything else that is missing
-        shown = show(arguments.data, recipe=recipe_from(arguments, _RECIPE_GROUPS), **place)
+        shown = show(arguments.data, recipe_from(arguments, _RECIPE_GROUPS), **place)
     if arguments.json:
         print_json([row.to_dict() for row in shown])
     else:

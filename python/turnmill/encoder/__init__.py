@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from turnmill._arguments import thread_count
-from turnmill._recipe_argument import checked_recipe
+from turnmill._recipe_argument import recipe_of, takes_keys
+from turnmill._recipe_keys import RecipeKeys
 from turnmill.encoder.encoded import Encoded
-from turnmill.errors import TokenizerError
+from turnmill.errors import ArgumentError, TokenizerError
 from turnmill.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from turnmill.encoder.session import Session
 
 __all__ = ["Encoded", "Encoder"]
+
+_MAP = "give the encoder itself: data.map(encoder, batched=True)"
 
 
 class Encoder:
@@ -34,14 +38,16 @@ class Encoder:
     backend, with a warning and a note in the run record.
 
     >>> from importlib.resources import files
-    >>> recipe = Recipe(tokenizer=files("turnmill") / "demo" / "tokenizer")
-    >>> encoded = Encoder(recipe).encode([{"text": "to be"}, {"text": None}])
+    >>> encoder = Encoder(tokenizer=files("turnmill") / "demo" / "tokenizer")
+    >>> encoded = encoder.encode([{"text": "to be"}, {"text": None}])
     >>> encoded.table["row"].to_pylist(), encoded.rejects["code"].to_pylist()
     ([0], ['null-content'])
 
     Args:
         recipe: How to make samples from rows.
+        tokenizer: The tokenizer, as in a recipe.
         embed: Pickle the tokenizer's files, for machines that cannot see the path.
+        **keys: Recipe keys, such as ``max_length=4096``; they win over the recipe.
 
     Raises:
         RecipeError: The recipe needs a decision, such as which tokens to stop on.
@@ -49,10 +55,18 @@ class Encoder:
         TemplateError: The template is missing, broken, or its turns cannot be located.
     """
 
-    def __init__(self, recipe: Recipe, *, embed: bool = False) -> None:
+    @takes_keys(RecipeKeys)
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        *,
+        tokenizer: str | os.PathLike[str] | None = None,
+        embed: bool = False,
+        **keys: Unpack[RecipeKeys],
+    ) -> None:
         from turnmill.encoder.session import Session
 
-        self._take(Session(checked_recipe(recipe), embed=embed))
+        self._take(Session(recipe_of(recipe, tokenizer, keys), embed=embed))
 
     def _take(self, session: Session) -> None:
         self.recipe = session.recipe
@@ -68,11 +82,15 @@ class Encoder:
             threads: Number of threads; all cores if not given. The result never depends on it.
 
         Raises:
+            ArgumentError: It is what `datasets.map` gives a function.
             DataError: The rows have no schema, or several.
             RecipeError: The rows need a decision that the recipe does not make.
         """
         from turnmill.encoder.collect import encode
 
+        if isinstance(rows, Mapping) and type(rows).__module__.startswith("datasets."):
+            message = "datasets.map gives one row or a dict of columns; Encoder.encode takes rows"
+            raise ArgumentError(message, code="single-row", hint=_MAP)
         return encode(self._session, rows, threads=thread_count(threads))
 
     def __call__(self, batch: Any) -> Any:
@@ -90,10 +108,14 @@ class Encoder:
             columns. A dict of lists for a dict, a record batch for a record batch, else a table.
 
         Raises:
+            ArgumentError: It is one row, or no batch at all.
             RecipeError: The recipe makes several samples from one row.
         """
-        from turnmill.encoder.map import encode_batch
+        from turnmill.encoder.map import encode_batch, is_single
 
+        if is_single(batch):
+            message = "an encoder is called with a batch of rows, not with one row"
+            raise ArgumentError(message, code="single-row", hint=_MAP)
         return encode_batch(self._session, batch, self._schemas)
 
     def __repr__(self) -> str:

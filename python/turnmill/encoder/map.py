@@ -38,6 +38,14 @@ def encode_batch(session: Session, batch: Any, schemas: dict[tuple[str, ...], st
     return aligned
 
 
+def is_single(batch: Any) -> bool:
+    """Whether it is one row, as `datasets.map` gives it without ``batched=True``."""
+    if type(batch).__name__ == "LazyRow":
+        return True
+    scalar = (str, bytes, int, float, Mapping)
+    return isinstance(batch, Mapping) and any(isinstance(v, scalar) for v in batch.values())
+
+
 def _table(batch: Any) -> pa.Table:
     try:
         return pa.table(batch)

@@ -6,9 +6,10 @@ The function imports what it needs, so that `turnmill --help` is fast.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from turnmill._recipe_argument import checked_recipe
+from turnmill._recipe_argument import recipe_of, takes_keys
+from turnmill._recipe_keys import EncodingKeys
 from turnmill.errors import RecipeError
 from turnmill.recipe import Recipe
 
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["parity"]
 
 
+@takes_keys(EncodingKeys)
 def parity(
     data: Any,
+    recipe: Recipe | None = None,
     *,
     tokenizer: str | os.PathLike[str] | None = None,
-    recipe: Recipe | None = None,
     against: str = "transformers",
     rows: int | None = 1000,
-    **keys: Any,
+    **keys: Unpack[EncodingKeys],
 ) -> Parity:
     """Renders, tokenizes and masks rows in turnmill and transformers, and explains differences.
 
@@ -37,11 +39,11 @@ def parity(
 
     Args:
         data: Anything that :func:`turnmill.prepare` reads.
-        tokenizer: The tokenizer, instead of `recipe`.
         recipe: How rows are encoded.
+        tokenizer: The tokenizer, as in a recipe.
         against: `"transformers"`.
         rows: How many rows of each input, from its start; all if None.
-        **keys: Recipe keys, such as `special_in_content="parse"`.
+        **keys: Recipe keys, such as `special_in_content="parse"`; they win over the recipe.
 
     Returns:
         Counts, causes and the first differences; `print` draws them, and `.ok` says whether
@@ -56,6 +58,4 @@ def parity(
         raise RecipeError(message, code="bad-value", hint='it takes "transformers"')
     from turnmill.parity.compare import compare
 
-    if recipe is None:
-        recipe = Recipe(tokenizer=tokenizer or "", **keys)
-    return compare(data, checked_recipe(recipe), rows)
+    return compare(data, recipe_of(recipe, tokenizer, keys), rows)

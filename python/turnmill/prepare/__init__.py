@@ -9,10 +9,11 @@ Modules that import pyarrow are imported in the function, so that `turnmill --he
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from turnmill._arguments import thread_count
-from turnmill._recipe_argument import checked_recipe
+from turnmill._recipe_argument import recipe_of, takes_keys
+from turnmill._recipe_keys import RecipeKeys
 from turnmill.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
+@takes_keys(RecipeKeys)
 def prepare(
     inputs: Any,
     output: str | os.PathLike[str],
-    recipe: Recipe,
+    recipe: Recipe | None = None,
     *,
+    tokenizer: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     resume: bool = True,
     progress: Watcher | None = None,
+    **keys: Unpack[RecipeKeys],
 ) -> Run:
     """Turns conversations into a training set that ends.
 
@@ -42,11 +46,13 @@ def prepare(
         output: The output directory, or a URI that pyarrow opens (Parquet is the default there).
             Made if it is missing.
         recipe: How to make samples from the rows.
+        tokenizer: The tokenizer, as in a recipe.
         threads: Number of threads; all cores that this process may use by default.
         resume: Continue where an earlier run with the same recipe stopped. If false, an output that
             was started before is an error.
         progress: Called after each block of input with a
             :class:`turnmill.prepare.progress.Progress`.
+        **keys: Recipe keys, such as ``max_length=4096``; they win over the recipe.
 
     Returns:
         The run: what was written and what was not.
@@ -61,12 +67,12 @@ def prepare(
     from turnmill.prepare.run import run
     from turnmill.storage.remote import output_path
 
-    checked_recipe(recipe)
+    chosen = recipe_of(recipe, tokenizer, keys)
     count = thread_count(threads)
     place = output_path(output)
     return run(
-        Session(recipe, now=None if recipe.now else settled_now(place)),
-        recipe.inputs if inputs is None else inputs,
+        Session(chosen, now=None if chosen.now else settled_now(place)),
+        chosen.inputs if inputs is None else inputs,
         place,
         threads=count,
         resume=resume,

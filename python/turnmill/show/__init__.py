@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, Unpack
 
 from turnmill._arguments import position
-from turnmill._recipe_argument import checked_recipe
+from turnmill._recipe_argument import recipe_of, refuse_keys, takes_keys
+from turnmill._recipe_keys import EncodingKeys
 from turnmill.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from turnmill.show.view import RowView
 
 __all__ = ["Shown", "show"]
+
+_RAW = "name the conversations instead of the output to see what another recipe makes of them"
 
 
 class Shown(Sequence["RowView"]):
@@ -59,37 +62,39 @@ class Shown(Sequence["RowView"]):
         return "\n".join(draw(self._rows, console, full=self._full))
 
 
+@takes_keys(EncodingKeys)
 def show(
     data: Any,
+    recipe: Recipe | None = None,
     *,
     tokenizer: str | os.PathLike[str] | None = None,
-    recipe: Recipe | None = None,
     n: int = 3,
     row: int | None = None,
     sample: int | None = None,
     source: str | None = None,
     full: bool = False,
-    **keys: Any,
+    **keys: Unpack[EncodingKeys],
 ) -> Shown:
     """Shows conversations with their trained tokens, or what became of an input row.
 
     Args:
         data: Raw conversations (anything :func:`turnmill.prepare` reads) or an output directory.
-        tokenizer: The tokenizer; an output directory knows its own.
-        recipe: How raw conversations are encoded, instead of ``tokenizer`` and ``keys``.
+        recipe: How raw conversations are encoded.
+        tokenizer: The tokenizer, as in a recipe; an output directory knows its own.
         n: How many rows, from the start.
         row: Only this input row, from 0.
         sample: The row behind this sample of an output directory, from 0.
         source: The row at this place, ``"chat.jsonl:12"``: a line from 1, or a row from 0 if
             the file has no lines.
         full: Show long texts whole.
-        **keys: Recipe keys, such as ``history="last-turn"``.
+        **keys: Recipe keys, such as ``history="last-turn"``; they win over the recipe.
 
     Returns:
         The rows; ``print`` draws them.
 
     Raises:
         DataError: There is no such row.
+        ArgumentError: A key is given for data that is tokenized already.
     """
     from turnmill.show import select
 
@@ -100,7 +105,7 @@ def show(
         source=source,
     )
     if isinstance(data, str | os.PathLike) and select.is_output(data):
-        return Shown(select.written_rows(data, selection, tokenizer), full=full)
-    if recipe is None:
-        recipe = Recipe(tokenizer=tokenizer or "", **keys)
-    return Shown(select.raw_rows(data, selection, checked_recipe(recipe)), full=full)
+        refuse_keys(keys, "the rows of an output are shown as they were written", _RAW)
+        named = tokenizer or recipe_of(recipe, None, {}).tokenizer
+        return Shown(select.written_rows(data, selection, named), full=full)
+    return Shown(select.raw_rows(data, selection, recipe_of(recipe, tokenizer, keys)), full=full)
