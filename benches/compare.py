@@ -131,12 +131,12 @@ def prefix(job: Job) -> Run:
 def turnmill(job: Job) -> Run:
     """The same with turnmill, which needs no more than its defaults."""
     from turnmill import Recipe
-    from turnmill.encoder.session import Session
+    from turnmill.encoder.ready import ready
     from turnmill.prepare.run import run
 
     recipe = Recipe(tokenizer=job.tokenizer, template=job.template, schema="messages")
-    session, output = Session(recipe), Path(job.output)
-    return lambda: run(session, [job.data], output, threads=job.cores)
+    (session, inputs), output = ready(recipe, job.data), Path(job.output)
+    return lambda: run(session, inputs, output, threads=job.cores)
 
 
 CONTENDERS: dict[str, Callable[[Job], Run]] = {

@@ -39,6 +39,7 @@ class TurnmillError(Exception):
         row: Input row, from 0.
         message_index: Message inside the row, from 0.
         hint: What to do about it.
+        more: Other errors that were known at the same time.
     """
 
     code: str | None
@@ -47,6 +48,7 @@ class TurnmillError(Exception):
     row: int | None
     message_index: int | None
     hint: str | None
+    more: tuple[Exception, ...] = ()
 
     def __init__(
         self,
@@ -139,6 +141,15 @@ _ERRNO = {
     "not-a-directory": errno.ENOTDIR,
     "disk-full": errno.ENOSPC,
 }
+
+
+def os_error_code(error: OSError) -> str:
+    """The stable name of a file error, as `TurnmillError.code` names other problems.
+
+    >>> os_error_code(FileNotFoundError(2, "no such file"))
+    'file-not-found'
+    """
+    return next((code for code, number in _ERRNO.items() if number == error.errno), "io")
 
 
 def _build(kind: str, what: str, **details: Any) -> Exception:

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from turnmill import _core
 from turnmill._arguments import path_text
+from turnmill._problems import Problems, more
 from turnmill.errors import RecipeError
 
 __all__ = ["Input", "Recipe"]
@@ -106,7 +107,10 @@ def _told_of_unknown_keys(cls: type[_Class]) -> type[_Class]:
         known = {key.name for key in keys()}
         unknown = {key: None for key in given if key not in known}
         if unknown:
-            _core.check_recipe(json.dumps(unknown))
+            problems = Problems()
+            _check_each(unknown, problems)
+            _check_each({key: given[key] for key in given if key in known}, problems)
+            problems.tell()
         made(self, *args, **given)
 
     checked.__doc__ = "Args:\n" + "\n".join(f"    {key.name}: {key.means}" for key in keys())
@@ -310,7 +314,12 @@ class Recipe:
             RecipeError: A key or value is not allowed.
         """
         given = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
-        return _core.check_recipe(json.dumps(_finite(_jsonable(given))))
+        problems = Problems()
+        with problems:
+            return _core.check_recipe(json.dumps(_finite(_jsonable(given))))
+        _check_each(given, problems)
+        problems.tell()
+        raise AssertionError
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -335,7 +344,11 @@ class Recipe:
             text = f"the recipe is not TOML: {error}"
             raise RecipeError(text, code="invalid-toml", path=path) from None
         except RecipeError as error:
-            raise RecipeError(error.args[0], code=error.code, path=path, hint=error.hint) from None
+            problems = Problems()
+            for one in (error, *more(error)):
+                problems.add(_of_file(one, path))
+            problems.tell()
+            raise
 
     def to_dict(self) -> dict[str, Any]:
         """Every key with its value as JSON has it, defaults included.
@@ -348,6 +361,20 @@ class Recipe:
     def fingerprint(self) -> str:
         """32 hexadecimal digits that change with every key that can change a written byte."""
         return self._checked[1]
+
+
+def _check_each(given: Mapping[str, Any], problems: Problems) -> None:
+    """Checks every key by itself, so that one bad value does not hide another."""
+    for key, value in given.items():
+        with problems:
+            _core.check_recipe(json.dumps(_finite({key: _jsonable(value)})))
+
+
+def _of_file(error: Exception, path: str | os.PathLike[str]) -> Exception:
+    """An error of a recipe with the file that holds it."""
+    if not isinstance(error, RecipeError):
+        return error
+    return RecipeError(error.args[0], code=error.code, path=path, hint=error.hint)
 
 
 def _input(item: Any) -> Any:

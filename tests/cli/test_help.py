@@ -58,7 +58,7 @@ Output
   -o, --output DIR            directory to write (default: a temporary one, removed at the end)
 
 General
-  --json                      print the result as one JSON object on standard output
+  --json                      print the result, or an error, as JSON on standard output
   -q, --quiet                 say nothing but errors
   -h, --help                  show this
 """
@@ -153,7 +153,7 @@ def test_every_recipe_key_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None
             "error\n",
         ),
         (
-            ["prepare", "a.jsonl", "-o", "out"],
+            ["prepare", ".", "-o", "out"],
             "error: no tokenizer is named\n"
             "hint: add --tokenizer with the directory that holds the model's tokenizer.json\n",
         ),

@@ -13,7 +13,6 @@ from turnmill._arguments import thread_count
 from turnmill._recipe_argument import recipe_of, takes_keys
 from turnmill._recipe_keys import EncodingKeys
 from turnmill.recipe import Recipe
-from turnmill.template import Template
 from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def check(
         tokenizer=tokenizer if tokenizer is not None else chosen.tokenizer,
         stop=None if isinstance(chosen.stop, str) else list(chosen.stop),
         serving=serving,
-        template=None if chosen.template is None else Template(chosen.template).source,
+        template=chosen.template,
         max_length=chosen.max_length,
         response_marker=response_marker,
         ignore_label=ignore_label,

@@ -18,8 +18,9 @@ from turnmill.check.settings import Settings
 from turnmill.check.setup import with_serving
 from turnmill.encoder.feed import outputs
 from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.ready import ready
 from turnmill.encoder.session import Session, ShardOptions
-from turnmill.inputs.find import Input, find_inputs
+from turnmill.inputs.find import Input
 from turnmill.recipe import Recipe
 
 
@@ -30,9 +31,9 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
         RecipeError: Tokenizer, template and stop set disagree, or the rows need a decision.
     """
     served = None if settings.serving is None else served_by(settings.serving)
-    session = Session(_recipe(settings, served))
+    session, inputs = ready(_recipe(settings, served), data)
     seen = _Seen(session, settings)
-    for found in find_inputs(data):
+    for found in inputs:
         seen.add(found)
     findings = seen.findings()
     if served is None:

@@ -9,6 +9,7 @@ from typing import Any
 from turnmill._locate import locate_tokenizer
 from turnmill.errors import TokenizerError
 from turnmill.recipe import Recipe
+from turnmill.template import Template
 from turnmill.tokenizer import Tokenizer
 
 
@@ -19,13 +20,21 @@ class Settings:
     tokenizer: Any = None
     stop: list[str | int] | None = None
     serving: str | os.PathLike[str] | None = None
-    template: str | None = None
+    template: str | os.PathLike[str] | None = None
     max_length: int | None = None
     response_marker: str | None = None
     ignore_label: int | None = None
     recipe: Recipe = field(default_factory=Recipe)
     evidence: int = 5
     threads: int | None = None
+
+    def template_source(self) -> str | None:
+        """The template of tokenized data, if it is not the tokenizer's.
+
+        Raises:
+            TemplateError: It cannot be read.
+        """
+        return None if self.template is None else Template(self.template).source
 
     def loaded_tokenizer(self) -> Tokenizer:
         """The tokenizer of the data.

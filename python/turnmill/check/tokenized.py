@@ -21,12 +21,13 @@ from turnmill.tokenizer import Tokenizer
 def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
     """Checks tokenized inputs as one data set."""
     tokenizer = settings.loaded_tokenizer()
+    template = settings.template_source()
     served = None if settings.serving is None else served_by(settings.serving)
     stops, findings_of = setup.stop_set(tokenizer, served, settings.stop)
     audit = _core.Audit(
         tokenizer._core,
         stops,
-        settings.template,
+        template,
         settings.threads,
         settings.evidence,
         settings.max_length,
@@ -62,7 +63,7 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
     if settings.stop is not None:
         findings = setup.with_untrained_stop(findings, tokenizer, stops)
     if served is not None:
-        findings = setup.with_serving(findings, tokenizer, served, settings.template)
+        findings = setup.with_serving(findings, tokenizer, served, template)
     return findings
 
 

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush()
         return code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported in one place
-        return report(error, console)
+        return report(error, console, as_json="--json" in argv)
 
 
 def _dispatch(argv: list[str], console: Terminal) -> int:

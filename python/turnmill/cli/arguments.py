@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from turnmill._arguments import nearest
+from turnmill._problems import Problems
 from turnmill._terminal import Terminal, columns_of, wrap
+from turnmill.errors import TurnmillError
 
 Arguments = argparse.Namespace
 
 
-class UsageError(Exception):
+class UsageError(TurnmillError):
     """The command line is wrong; ``hint`` says what to type."""
 
     def __init__(self, what: str, hint: str | None = None) -> None:
-        super().__init__(what)
-        self.hint = hint
+        super().__init__(what, code="usage", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Group:
 GENERAL = Group(
     "General",
     (
-        Flag("--json", "print the result as one JSON object on standard output"),
+        Flag("--json", "print the result, or an error, as JSON on standard output"),
         Flag("--quiet", "say nothing but errors", short="-q"),
         Flag("--help", "show this", short="-h"),
     ),
@@ -122,10 +123,13 @@ class Parser:
         for flag in self.flags:
             _add(parser, flag)
         arguments, rest = parser.parse_known_intermixed_args(argv)
+        problems = Problems()
         if rest:
-            raise self._unknown(rest[0])
+            problems.add(self._unknown(rest[0]))  # what follows may be its value
         for flag in self.flags:
-            _read(flag, arguments)
+            with problems:
+                _read(flag, arguments)
+        problems.tell()
         return arguments
 
     def _unknown(self, word: str) -> UsageError:

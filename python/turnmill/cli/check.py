@@ -16,7 +16,7 @@ from turnmill.cli.arguments import (
     position,
     positive,
 )
-from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_for
 from turnmill.cli.standard_output import print_json
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         raise UsageError("no data is named", "name a file or directory before the options")
     if arguments.tokenizer is None and arguments.recipe is None:
         arguments.tokenizer = _recorded_tokenizer(arguments.data)
-    recipe = recipe_from(arguments, _RECIPE_GROUPS)
+    recipe = recipe_for(arguments, _RECIPE_GROUPS, arguments.data)
     from turnmill.check import check
 
     for name, _ in arguments.max_rate or []:

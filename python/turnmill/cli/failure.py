@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 from turnmill._environment import traceback
+from turnmill._problems import more
 from turnmill._terminal import Terminal, visible
-from turnmill.cli.arguments import UsageError
-from turnmill.cli.standard_output import give_up
-from turnmill.errors import DataError, InternalError, TurnmillError
+from turnmill.cli.standard_output import flush, give_up, print_json
+from turnmill.errors import DataError, InternalError, TurnmillError, os_error_code
 
 DONE = 0
 DATA = 1
@@ -19,15 +21,34 @@ _REPORT = "please report this, with the output of `turnmill --version`"
 _ISSUES = "set TURNMILL_TRACEBACK=1 to see where it happened"
 
 
-def report(error: BaseException, console: Terminal) -> int:
-    """Prints what went wrong, where, and what to do; returns the exit code."""
-    if isinstance(error, KeyboardInterrupt):
-        return _interrupted(error, console)
-    give_up()
+def report(error: BaseException, console: Terminal, *, as_json: bool = False) -> int:
+    """Prints what went wrong, where, and what to do; returns the exit code.
+
+    Args:
+        error: What went wrong.
+        console: Where it is told.
+        as_json: Whether it is also printed on standard output, as JSON.
+    """
+    if not isinstance(error, KeyboardInterrupt):
+        give_up()
     if isinstance(error, BrokenPipeError):
         return DATA
-    if traceback():
+    if traceback() and not isinstance(error, KeyboardInterrupt):
         raise error
+    if as_json:
+        with contextlib.suppress(OSError, ValueError):
+            others = [to_dict(other) for other in more(error)]
+            print_json({"error": to_dict(error), **({"more": others} if others else {})})
+            flush()
+    if isinstance(error, KeyboardInterrupt):
+        return _interrupted(error, console)
+    every = (error, *more(error))
+    for one in every:
+        _tell(one, console)
+    return max(exit_code(one) for one in every)
+
+
+def _tell(error: BaseException, console: Terminal) -> None:
     what, place, hint = describe(error)
     first, *more = visible(what).split("\n")
     console.write(console.style("error", "bold", "red") + ": " + first)
@@ -37,13 +58,39 @@ def report(error: BaseException, console: Terminal) -> int:
         console.write("  at " + console.style(visible(place), "cyan"))
     for line in visible(hint).split("\n") if hint else []:
         console.write(console.style("hint", "bold", "cyan") + ": " + line)
-    return exit_code(error)
+
+
+def to_dict(error: BaseException) -> dict[str, Any]:
+    """An error as JSON-able values: `code`, `message`, `place` with its parts, and `hint`."""
+    what, place, hint = describe(error)
+    parts = ("path", "line", "row", "message_index")
+    known = {name: getattr(error, name, None) for name in parts}
+    if isinstance(error, OSError) and error.filename is not None:
+        known["path"] = str(error.filename)
+    return {
+        "code": _code(error),
+        "message": what,
+        "place": place or None,
+        **known,
+        "hint": hint,
+    }
+
+
+def _code(error: BaseException) -> str:
+    """The stable name of the problem."""
+    if isinstance(error, TurnmillError):
+        return error.code or "error"
+    if isinstance(error, OSError):
+        return os_error_code(error)
+    if isinstance(error, MemoryError):
+        return "out-of-memory"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "unexpected"
 
 
 def describe(error: BaseException) -> tuple[str, str, str | None]:
     """The sentence, the place and the hint of an error."""
-    if isinstance(error, UsageError):
-        return str(error), "", error.hint
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "", _noted_hint(error)
     if isinstance(error, InternalError):
         return str(error), error.place, error.hint or f"{_REPORT}; {_ISSUES}"
     if isinstance(error, TurnmillError):

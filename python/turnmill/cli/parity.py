@@ -6,7 +6,7 @@ import sys
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
-from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_from
+from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_for
 from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
@@ -49,7 +49,7 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     """Prints the comparison; returns 1 if a difference is not explained."""
     if not arguments.data:
         raise UsageError("no data is named", "name a file or directory before the options")
-    recipe = recipe_from(arguments, _RECIPE_GROUPS)
+    recipe = recipe_for(arguments, _RECIPE_GROUPS, arguments.data)
     from turnmill import parity
 
     found = parity(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from turnmill._problems import Problems
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
-from turnmill.cli.recipe_flags import DATA, LATER, MODEL, OUTPUT, TRAINING, recipe_from
+from turnmill.cli.recipe_flags import (
+    DATA,
+    LATER,
+    MODEL,
+    OUTPUT,
+    TRAINING,
+    look_further,
+    recipe_from,
+)
 from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING, OUTPUT)
@@ -48,12 +57,17 @@ def parser() -> Parser:
 
 def run(arguments: Arguments, console: Terminal) -> int:
     """Prepares the data; returns 0 if something was written."""
-    recipe = recipe_from(arguments, _ALL_KEYS)
-    inputs = arguments.input or recipe.inputs
-    if not inputs:
-        raise UsageError("no input is named", "name files or directories before the options")
+    problems = Problems()
+    with problems:
+        recipe = recipe_from(arguments, _ALL_KEYS)
+    inputs = arguments.input or (None if problems else recipe.inputs)
+    if not inputs and (not problems or arguments.recipe is None):
+        what, hint = "no input is named", "name files or directories before the options"
+        problems.add(UsageError(what, hint))
     if not arguments.output:
-        raise UsageError("no output directory is named", "add -o DIR")
+        problems.add(UsageError("no output directory is named", "add -o DIR"))
+    if problems:
+        look_further(arguments, inputs, problems)
     from turnmill import prepare
     from turnmill.cli.progress_line import ProgressLine
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from turnmill._problems import Problems
 from turnmill.cli.arguments import Arguments, Flag, Group, UsageError, position, positive
+from turnmill.errors import TurnmillError
 from turnmill.recipe import Key, Recipe, keys
 
 
@@ -119,15 +121,52 @@ def recipe_from(arguments: Arguments, groups: tuple[Group, ...]) -> Recipe:
         UsageError: No tokenizer is named.
         RecipeError: The file or a value is wrong.
     """
-    file = getattr(arguments, "recipe", None)
-    given = {} if file is None else _given(Recipe.from_toml(file))
+    problems = Problems()
+    given: dict[str, Any] = {}
+    with problems:
+        given = {} if arguments.recipe is None else _given(Recipe.from_toml(arguments.recipe))
     given |= given_keys(arguments, groups)
-    if not given.get("tokenizer"):
-        raise UsageError(
-            "no tokenizer is named",
-            "add --tokenizer with the directory that holds the model's tokenizer.json",
-        )
-    return Recipe(**given)
+    if not given.get("tokenizer") and not problems:
+        what = "no tokenizer is named"
+        hint = "add --tokenizer with the directory that holds the model's tokenizer.json"
+        problems.add(UsageError(what, hint))
+    with problems:
+        recipe = Recipe(**given)
+    problems.tell()
+    return recipe
+
+
+def recipe_for(arguments: Arguments, groups: tuple[Group, ...], data: Any) -> Recipe:
+    """The recipe, as `recipe_from`; if it is wrong, the files that were named are looked at too.
+
+    Raises:
+        TurnmillError: The recipe is wrong; other problems are in its `more`.
+    """
+    try:
+        return recipe_from(arguments, groups)
+    except (TurnmillError, OSError) as error:
+        problems = Problems()
+        problems.add(error)
+        look_further(arguments, data, problems)
+        raise
+
+
+def look_further(arguments: Arguments, data: Any, problems: Problems) -> None:
+    """Raises the problems found so far, with what is wrong with the files that the flags name.
+
+    Raises:
+        TurnmillError: Always: there are problems already.
+    """
+    from turnmill._locate import locate_tokenizer
+    from turnmill.inputs.find import find_inputs
+
+    if arguments.tokenizer is not None:
+        with problems:
+            locate_tokenizer(arguments.tokenizer)
+    if data:
+        with problems:
+            find_inputs(data)
+    problems.tell()
 
 
 def _added_up(value: Any) -> Any:

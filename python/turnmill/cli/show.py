@@ -8,7 +8,7 @@ from typing import Any
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
-from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, given_keys, recipe_from
+from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, given_keys, recipe_for
 from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
@@ -59,15 +59,14 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         "full": bool(arguments.full),
     }
     from turnmill import Recipe, show
-    from turnmill.inputs.find import find_inputs
     from turnmill.output.reader import is_output
 
     if is_output(arguments.data):
         recipe = None if arguments.recipe is None else Recipe.from_toml(arguments.recipe)
         shown = show(arguments.data, recipe, **given_keys(arguments, _RECIPE_GROUPS), **place)
     else:
-        find_inputs(arguments.data)  # report a missing file before anything else that is missing
-        shown = show(arguments.data, recipe_from(arguments, _RECIPE_GROUPS), **place)
+        recipe = recipe_for(arguments, _RECIPE_GROUPS, arguments.data)
+        shown = show(arguments.data, recipe, **place)
     if arguments.json:
         print_json([row.to_dict() for row in shown])
     else:

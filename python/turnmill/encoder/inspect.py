@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from turnmill import _core
+from turnmill._problems import Problems
 from turnmill.encoder.session import Inspection, Session
 from turnmill.errors import DataError
 from turnmill.inputs.files import FileInput, Part, readable_arrow
@@ -41,6 +43,27 @@ def inspect_input(input_: Input, session: Session, *, check_backend: bool = True
         if isinstance(input_, FileInput) and not input_.columnar and error.code == "no-rows":
             return _NO_ROWS
         raise
+
+
+def detect_schema(input_: Input) -> None:
+    """Looks whether the first rows have a schema, before there is a session.
+
+    Raises:
+        DataError: The first rows cannot be read, or have no schema.
+    """
+    head = _head(input_)
+    if head is not None and not head.is_blank:
+        head.detect(input_.name)
+
+
+def inspect_all(inputs: Sequence[Input], session: Session) -> list[Inspection]:
+    """`inspect_input` for every input; the problems of all are told together."""
+    problems, inspections = Problems(), []
+    for input_ in inputs:
+        with problems:
+            inspections.append(inspect_input(input_, session))
+    problems.tell()
+    return inspections
 
 
 def _head(input_: Input) -> _core.Head | None:

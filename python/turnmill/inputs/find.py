@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from turnmill._problems import Problems
 from turnmill.errors import DataError
 from turnmill.inputs.files import FileInput, read_kind
 from turnmill.inputs.memory import MemoryInput, is_in_memory
@@ -54,8 +55,11 @@ def find_inputs(given: Any) -> list[Input]:
         DataError: A directory holds nothing to read, or the format of a file is not known.
     """
     inputs: list[Input] = []
+    problems = Problems()
     for item in _items(given):
-        inputs.extend(_inputs(item, len(inputs)))
+        with problems:
+            inputs.extend(_inputs(item, len(inputs)))
+    problems.tell()
     if not inputs:
         raise DataError("no input was given", code="no-input", hint="name a file or a directory")
     return inputs

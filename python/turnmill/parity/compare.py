@@ -14,10 +14,11 @@ import pyarrow as pa
 from turnmill import _core
 from turnmill._version import VERSION
 from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.ready import ready
 from turnmill.encoder.row import EncodedRow, encode_row
 from turnmill.encoder.session import Session
 from turnmill.errors import TurnmillError
-from turnmill.inputs.find import Input, find_inputs
+from turnmill.inputs.find import Input
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.parity.reference import Reference, Theirs
 from turnmill.parity.result import UNEXPLAINED, Difference, Kind, Parity
@@ -40,7 +41,7 @@ def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
     # transformers always uses the machine's clock.
     now = dt.datetime.now().isoformat(timespec="seconds")  # noqa: DTZ005
     recipe = dataclasses.replace(recipe, now=now)
-    session = Session(recipe)
+    session, inputs = ready(recipe, data)
     facts = session.facts()
     template = facts["template"] or {}
     given = template.get("source") if recipe.template is not None else None
@@ -49,7 +50,7 @@ def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
     versions = {"turnmill": VERSION, **reference.versions}
     found = Parity(versions, has_mask)
     side = _Side(session, reference, found)
-    for input_ in find_inputs(data):
+    for input_ in inputs:
         schema = inspect_input(input_, session).schema
         for picked in islice(rows_of(input_), rows):
             found.rows += 1

@@ -62,7 +62,7 @@ def prepare(
         RecipeError: The recipe needs a decision, or the output was made with another recipe.
         OSError: A file cannot be read or written.
     """
-    from turnmill.encoder.session import Session
+    from turnmill.encoder.ready import ready
     from turnmill.prepare.record import settled_now
     from turnmill.prepare.run import run
     from turnmill.storage.remote import output_path
@@ -70,9 +70,11 @@ def prepare(
     chosen = recipe_of(recipe, tokenizer, keys)
     count = thread_count(threads)
     place = output_path(output)
+    data = chosen.inputs if inputs is None else inputs
+    session, found = ready(chosen, data, now=None if chosen.now else settled_now(place))
     return run(
-        Session(chosen, now=None if chosen.now else settled_now(place)),
-        chosen.inputs if inputs is None else inputs,
+        session,
+        found,
         place,
         threads=count,
         resume=resume,

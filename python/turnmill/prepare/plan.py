@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.inspect import inspect_all
 from turnmill.encoder.session import Session
 from turnmill.inputs.files import Part
 from turnmill.inputs.find import Input
@@ -105,7 +105,7 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
     """
     # The inputs are hashed while their first rows are inspected.
     with _surveys(inputs, threads) as surveys:
-        inspections = [inspect_input(input_, session) for input_ in inputs]
+        inspections = inspect_all(inputs, session)
         surveyed = list(surveys)
     schemas = [inspection.schema for inspection in inspections]
     known = [schema for schema in schemas if schema != "auto"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 from turnmill._environment import chunk_rows
 from turnmill._version import VERSION
 from turnmill.encoder.session import Session
-from turnmill.inputs.find import find_inputs
+from turnmill.inputs.find import Input
 from turnmill.output.files import shard_files
 from turnmill.output.formats import FORMATS, default_format
 from turnmill.output.sinks import TooManyRejectsError
@@ -28,7 +27,7 @@ from turnmill.storage.remote import AnyPath
 
 def run(
     session: Session,
-    inputs: Any,
+    inputs: list[Input],
     output: AnyPath,
     *,
     threads: int | None,
@@ -39,7 +38,7 @@ def run(
 
     Args:
         session: Made from the recipe.
-        inputs: As for :func:`turnmill.prepare`, like all other arguments.
+        inputs: What is read. The other arguments are as for :func:`turnmill.prepare`.
         output: The output directory.
         threads: Threads to work with; ``None``: all.
         resume: Whether to continue an output that was started before.
@@ -47,7 +46,7 @@ def run(
     """
     started, clock = datetime.now(UTC), time.monotonic()
     recipe = session.recipe
-    plan = make_plan(find_inputs(inputs), session, threads=threads)
+    plan = make_plan(inputs, session, threads=threads)
     identity = run_identity(recipe.to_dict(), session.facts(), VERSION)
     format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
     with locked_output(output, identity, resume=resume, overwrite=recipe.overwrite):

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.ready import ready
 from turnmill.encoder.row import encode_row
-from turnmill.encoder.session import Session
 from turnmill.errors import ArgumentError, DataError, TokenizerError
-from turnmill.inputs.find import Input, find_inputs
+from turnmill.inputs.find import Input
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import Output, WrittenRow, is_output
 from turnmill.recipe import Recipe
@@ -60,10 +60,9 @@ class Selection:
 
 def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> list[RowView]:
     """Encodes the wanted rows of raw conversations."""
-    session = Session(recipe)
     if selection.sample is not None:
         raise DataError("raw data has no samples yet", code="no-such-row", hint="use --row")
-    inputs = find_inputs(data)
+    session, inputs = ready(recipe, data)
     stops, token_bytes = session.stop_ids(), session.tokenizer()._token_bytes
     schemas: dict[Input, str] = {}
     views = []

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyList;
 use turnmill_core::run::{JsonHead, look_at_batch};
-use turnmill_core::{Arena, Result, Value};
+use turnmill_core::{Arena, Result, Value, chat};
 
 use crate::convert::{self, Foreign};
 use crate::{capsule, detach};
@@ -48,6 +48,11 @@ impl Head {
             return Err(PyTypeError::new_err("only JSON is fed"));
         };
         detach::run_short(py, || Ok(lock(head).feed(&block)))
+    }
+
+    /// The schema of the rows, where no encoder is there yet. `path` names the input in errors.
+    fn detect(&self, py: Python<'_>, path: &str) -> PyResult<&'static str> {
+        self.look_at(py, path, |rows| Ok(chat::detect(rows)?.name()))
     }
 
     /// Whether only whitespace was fed.
