@@ -6,6 +6,7 @@ from typing import Any, final
 __all__ = [
     "Audit",
     "Batch",
+    "Check",
     "Encoder",
     "Flat",
     "Head",
@@ -102,6 +103,7 @@ class Audit:
         max_length: int | None,
         ignore_label: int | None,
         response_marker: list[int],
+        replays: bool,
     ) -> Audit: ...
     @property
     def note(self) -> str | None: ...
@@ -114,6 +116,17 @@ class Batch:
 
     def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]: ...
     def __len__(self) -> int: ...
+
+@final
+class Check:
+    """A check of conversations: of shards that were opened for it."""
+
+    def __new__(cls, encoder: Encoder, evidence: int) -> Check: ...
+    def add(self, shard: Shard) -> None:
+        """Adds what a finished shard found."""
+
+    def finish(self) -> str:
+        """The findings as JSON; nothing can be added after."""
 
 @final
 class Encoder:
@@ -129,7 +142,7 @@ class Encoder:
     def inspect(self, head: Head, path: str) -> tuple[str, str | None]: ...
     def self_check(self, head: Head) -> tuple[int, str | None]: ...
     def look(self, row: bytes, schema: str) -> dict[str, Any] | None: ...
-    def open_shard(self, options: Any) -> Shard:
+    def open_shard(self, options: Any, check: Check | None = None) -> Shard:
         """`options` has the attributes of `turnmill.encoder.session.ShardOptions`."""
 
 @final
@@ -183,7 +196,6 @@ class Shard:
     def counts(self) -> dict[str, int]: ...
     def rejected(self) -> dict[str, int]: ...
     def evidence(self) -> list[tuple[str, int, int | None, int | None]]: ...
-    def checked(self) -> str: ...
 
 @final
 class Splitter:

@@ -28,7 +28,7 @@ class Findings:
         rules: The findings of each rule, by its name, in the order of the rule list.
         facts: What is known about the data as a whole, without findings: ``documents``,
             ``turns``, ``tokens``, ``trained`` tokens, the ``columns`` that were read, the ``stop``
-            set, ``notes``, and the ``replay`` rate by turn (see `turnmill.check.replay`).
+            set, ``notes``, and the ``replay`` rate by turn (see `replay` in docs/check.md).
     """
 
     rows: int
@@ -80,18 +80,6 @@ class Findings:
         """Adds facts."""
         return replace(self, facts={**self.facts, **facts})
 
-    def merged(self, other: Findings, keep: int) -> Findings:
-        """Adds the findings of another check of the same rows, and the tokens that it shows."""
-        found = dict(self.rules)
-        for name, theirs in other.rules.items():
-            mine = found.get(name)
-            if mine is None or theirs.count > mine.count:
-                found[name] = replace(theirs, evidence=theirs.evidence[:keep])
-            else:
-                shown = [_with_tokens(place, theirs.evidence) for place in mine.evidence]
-                found[name] = replace(mine, evidence=shown)
-        return replace(self._with_rules(found), facts={**other.facts, **self.facts})
-
     def _with_rules(self, found: dict[str, Finding]) -> Findings:
         return replace(self, rules={name: found[name] for name in rules() if name in found})
 
@@ -119,12 +107,3 @@ class Findings:
 
     def __str__(self) -> str:
         return self.draw(terminal(sys.stdout, colour=False))
-
-
-def _with_tokens(place: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
-    """A place without tokens, completed with the tokens that another check has for the message."""
-    where = ("file", "row", "message")
-    for other in others:
-        if not place["tokens"] and all(place.get(key) == other.get(key) for key in where):
-            return {**place, "turn": other["turn"], "tokens": other["tokens"]}
-    return place

@@ -11,11 +11,11 @@ from turnmill.check.findings import Findings
 from turnmill.check.settings import Settings
 from turnmill.check.sources import Source, find_sources
 from turnmill.check.tokenized import check_tokenized
-from turnmill.check.verify import verify
-from turnmill.check.written import with_record
+from turnmill.check.verify import Verified, verify
+from turnmill.check.written import miscounted, written_notes
 from turnmill.errors import DataError
 from turnmill.storage.local import read_json
-from turnmill.storage.remote import AnyPath, output_path
+from turnmill.storage.remote import output_path
 
 _AGAIN = "prepare it again, into another directory or with --overwrite"
 
@@ -30,15 +30,38 @@ def run(data: Any, settings: Settings) -> Findings:
     record = _run_record(data)
     if record is None:
         return _check_sources(find_sources(data), data, settings)
-    settings = _with_record(settings, record)
+    return _check_output(data, record, _with_record(settings, record))
+
+
+def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Findings:
+    """Checks an output of turnmill: its files, and what its sources give when they are read again.
+
+    Raises:
+        DataError: A file is damaged.
+    """
+    directory = output_path(data)
+    tokenizer = settings.loaded_tokenizer()
+    notes = written_notes(directory, record, tokenizer)
+    again: Verified | str | None = None
+    if not {name for name, _ in notes} & {"stale-cache", "broken-input"}:
+        path, threads, keep = str(tokenizer.path), settings.threads, settings.evidence
+        again = verify(directory, record, path, threads, keep)
     try:
-        findings = _check_sources(_written_sources(data), data, settings)
+        sources = _written_sources(data)
+        findings = check_tokenized(sources, settings, replays=not isinstance(again, Verified))
     except DataError as error:
         if error.code not in {"broken-input", "unknown-format"}:
             raise
         message = f"the output is damaged: {error}"
         raise DataError(message, code="broken-input", path=error.path, hint=_AGAIN) from error
-    return _with_sources(findings, output_path(data), record, settings)
+    for name, note in [*notes, *miscounted(findings.rows, record)]:
+        findings = findings.with_note(name, note)
+    if isinstance(again, Verified):
+        return again.added_to(findings)
+    if again is None:
+        return findings
+    note = f"prompts are replayed from the ids, not rendered from the sources: {again}"
+    return findings.with_facts(notes=[*findings.facts["notes"], note])
 
 
 def _written_sources(data: Any) -> list[Source]:
@@ -66,25 +89,6 @@ def _check_sources(sources: list[Source], data: Any, settings: Settings) -> Find
     if not findings.rows and not findings.rules.keys() & {"invalid-json", "schema-mismatch"}:
         raise DataError("there are no rows to check", code="no-input", path=sources[0].name)
     return findings
-
-
-def _with_sources(
-    findings: Findings, directory: AnyPath, record: dict[str, Any], settings: Settings
-) -> Findings:
-    """Checks an output of turnmill against its run record and its sources."""
-    tokenizer = settings.loaded_tokenizer()
-    findings = with_record(findings, directory, record, tokenizer)
-    if not findings.ok or {"stale-cache", "broken-input"} & findings.rules.keys():
-        return findings
-    verified = verify(directory, record, str(tokenizer.path), settings.threads, settings.evidence)
-    notes = findings.facts["notes"]
-    if isinstance(verified, str):
-        note = f"prompts are replayed from the ids, not rendered from the sources: {verified}"
-        return findings.with_facts(notes=[*notes, note])
-    findings = findings.with_facts(
-        replay=verified.replay.to_dict(), notes=[*notes, *verified.replay.notes]
-    )
-    return verified.added_to(findings, settings.evidence)
 
 
 def _run_record(data: Any) -> dict[str, Any] | None:

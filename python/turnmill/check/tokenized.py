@@ -11,15 +11,14 @@ from turnmill._terminal import count
 from turnmill.check import setup
 from turnmill.check.findings import Findings
 from turnmill.check.model_files import names_stops
-from turnmill.check.replay import Replay
 from turnmill.check.serving import served_by
 from turnmill.check.settings import Settings
 from turnmill.check.sources import Source, Twins, batches, broken_rows, feeds
 from turnmill.tokenizer import Tokenizer
 
 
-def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
-    """Checks tokenized inputs as one data set."""
+def check_tokenized(sources: list[Source], settings: Settings, *, replays: bool = True) -> Findings:
+    """Checks tokenized inputs as one data set; turns are replayed from the ids if `replays`."""
     tokenizer = settings.loaded_tokenizer()
     template = settings.template_source()
     served = None if settings.serving is None else served_by(settings.serving)
@@ -33,6 +32,7 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
         settings.max_length,
         settings.ignore_label,
         _ids(tokenizer, settings.response_marker),
+        replays,
     )
     twins = Twins()
     columns: dict[str, None] = {}
@@ -46,12 +46,9 @@ def check_tokenized(sources: list[Source], settings: Settings) -> Findings:
             if number == 0 and len(sources) > 1:
                 twins.see(source.input.name, table)
     report = json.loads(audit.finish())
-    replay = Replay("decoded")
-    replay.add(report["replay"], {}, report["turns"])
     findings = Findings.of_report(report).with_facts(
         columns=list(columns),
         stop=[{"id": stop, "token": _text(tokenizer, stop)} for stop in stops],
-        replay=replay.to_dict(),
         notes=_notes(tokenizer, settings, audit.note, report),
     )
     if len(rows_of) > 1:

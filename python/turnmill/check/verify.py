@@ -8,14 +8,14 @@ against the prompt that the template renders.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from turnmill.check.finding import Finding
 from turnmill.check.findings import Findings
-from turnmill.check.replay import Replay
 from turnmill.encoder.feed import outputs
 from turnmill.encoder.session import Session, ShardOptions
 from turnmill.errors import TurnmillError
@@ -28,25 +28,29 @@ from turnmill.storage.remote import AnyPath
 _COMPARED = ("input_ids", "labels")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Verified:
     """The result of a second run over the sources."""
 
-    replay: Replay = field(default_factory=lambda: Replay("rendered"))
-    places: list[dict[str, Any]] = field(default_factory=list)
-    """Turns whose prompt is not the server's."""
-    different: int = 0
-    """Samples that hold such a turn."""
-    changed: list[str] = field(default_factory=list)
+    replay: dict[str, Any]
+    """The replayed turns, as in the facts of the findings."""
+    notes: list[str]
+    """Settings that the server needs."""
+    different: Finding | None
+    """Turns whose prompt is not the server's, by sample."""
+    changed: list[str]
     """Places where the written samples differ from what the sources give."""
 
-    def added_to(self, findings: Findings, keep: int) -> Findings:
+    def added_to(self, findings: Findings) -> Findings:
         """Adds the result to the findings."""
+        notes = [*findings.facts["notes"], *self.notes]
+        findings = findings.with_facts(replay=self.replay, notes=notes)
         for note in self.changed:
             findings = findings.with_note("stale-cache", note)
-        if self.different:
-            findings = findings.with_places("prompt-parity", self.different, self.places[:keep])
-        return findings
+        if self.different is None:
+            return findings
+        found = self.different
+        return findings.with_places("prompt-parity", found.count, found.evidence)
 
 
 def verify(
@@ -66,12 +70,10 @@ def verify(
     written = {_shard_name(shard): shard for shard in record["shards"]}
     if [spec.name for spec in plan.shards] != list(written):
         return "the sources have changed since"
-    verified = Verified()
-    first = 0
+    second = _SecondRun(session, threads, keep)
     for spec in plan.shards:
-        path = directory / written[spec.name]["data"]
-        first = _verify_shard(verified, spec, session, path, first, threads, keep)
-    return verified
+        second.add(spec, directory / written[spec.name]["data"])
+    return second.verified()
 
 
 def _recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
@@ -94,48 +96,64 @@ def _shard_name(shard: dict[str, Any]) -> str:
     return str(shard["data"]).removeprefix("data-").rsplit(".", 1)[0]
 
 
-def _verify_shard(
-    verified: Verified,
-    spec: ShardSpec,
-    session: Session,
-    path: AnyPath,
-    first: int,
-    threads: int | None,
-    keep: int,
-) -> int:
-    """Verifies one shard; ``first`` is the number of its first sample. Returns that of the next."""
-    options = ShardOptions.of(
-        spec.input, spec.schema, spec.part, threads=threads, mixed=spec.mixed, evidence=keep
-    )
-    shard = session.open_shard(options)
-    written = _compared(format_of(path).read(path))
-    samples: dict[int, int] = {}
-    at = indexed = 0
-    differs: int | None = None
-    for output in outputs(shard, spec.input, spec.part):
-        for batch in map(pa.record_batch, output.index):
-            for number, row in enumerate(batch["row"].to_pylist(), first + indexed):
-                samples.setdefault(row, number)
-            indexed += len(batch)
-        for batch in map(pa.record_batch, output.samples):
-            made = _compared(pa.Table.from_batches([batch]))
-            if differs is None and not made.equals(written.slice(at, len(made))):
-                differs = first + at + _first_difference(made, written.slice(at, len(made)))
-            at += len(made)
-    if differs is not None or at != len(written):
-        where = "" if differs is None else f", from sample {differs} on"
-        verified.changed.append(
-            f"{path.name} is not what {spec.input.name} gives with the recorded recipe{where}"
+class _SecondRun:
+    """The shards that were made again so far."""
+
+    def __init__(self, session: Session, threads: int | None, keep: int) -> None:
+        self._session = session
+        self._threads = threads
+        self._check = session.open_check(keep)
+        self._changed: list[str] = []
+        self._samples: dict[tuple[str, int], int] = {}
+        """The first sample of each row of an input."""
+        self._written = 0
+        """Samples of the shards so far."""
+
+    def add(self, spec: ShardSpec, path: AnyPath) -> None:
+        """Makes a shard again and compares it with the written file."""
+        options = ShardOptions.of(
+            spec.input, spec.schema, spec.part, threads=self._threads, mixed=spec.mixed
         )
-    replay = json.loads(shard.checked())["replay"]
-    verified.replay.add(replay["positions"], replay["switched"], replay["turns"])
-    verified.different += replay["different"]
-    for found in replay["differences"]:
-        at_line = f"line {found['line']}" if found["line"] else f"row {found['row']}"
-        note = f"{found['note']}; made from {at_line} of {spec.input.name}"
-        place = {key: found[key] for key in ("message", "turn", "tokens")}
-        verified.places.append({**place, "row": samples.get(found["row"]), "note": note})
-    return first + at
+        shard = self._session.open_shard(options, self._check)
+        written = _compared(format_of(path).read(path))
+        at = indexed = 0
+        differs: int | None = None
+        for output in outputs(shard, spec.input, spec.part):
+            for batch in map(pa.record_batch, output.index):
+                rows = batch["row"].to_pylist()
+                for number, row in enumerate(rows, self._written + indexed):
+                    self._samples.setdefault((spec.input.name, row), number)
+                indexed += len(batch)
+            for batch in map(pa.record_batch, output.samples):
+                made = _compared(pa.Table.from_batches([batch]))
+                same = written.slice(at, len(made))
+                if differs is None and not made.equals(same):
+                    differs = self._written + at + _first_difference(made, same)
+                at += len(made)
+        if differs is not None or at != len(written):
+            where = "" if differs is None else f", from sample {differs} on"
+            self._changed.append(
+                f"{path.name} is not what {spec.input.name} gives with the recorded recipe{where}"
+            )
+        self._check.add(shard)
+        self._written += at
+
+    def verified(self) -> Verified:
+        """The result."""
+        findings = Findings.of_report(json.loads(self._check.finish()))
+        different = findings.rules.get("prompt-parity")
+        if different is not None:
+            places = [self._by_sample(place) for place in different.evidence]
+            different = replace(different, evidence=places)
+        facts = findings.facts
+        return Verified(facts["replay"], facts["notes"], different, self._changed)
+
+    def _by_sample(self, place: dict[str, Any]) -> dict[str, Any]:
+        """A place in a row of a source, as one in a sample of the output."""
+        line, row, file = place.pop("line", None), place["row"], place.pop("file")
+        where = f"row {row}" if line is None else f"line {line}"
+        note = f"{place['note']}; made from {where} of {file}"
+        return {**place, "row": self._samples.get((file, row)), "note": note}
 
 
 def _first_difference(made: pa.Table, written: pa.Table) -> int:

@@ -49,8 +49,6 @@ class ShardOptions:
     """Rows of one work item. The output does not depend on it."""
     mixed: bool = False
     """Whether the output also holds rows of other schemas; documents then get every column."""
-    evidence: int | None = None
-    """For a check: places kept for each rule; samples are replayed, rules on content counted."""
     overrides: str = NO_OVERRIDES
     """Recipe keys for this input only, as JSON."""
 
@@ -162,9 +160,13 @@ class Session:
             self._check_backend(core, head)
         return Inspection(schema, None if history is None else json.loads(history))
 
-    def open_shard(self, options: ShardOptions) -> _core.Shard:
-        """An encoder of the rows of one input, or of a part of it."""
-        return self._for_input(options.overrides).open_shard(options)
+    def open_shard(self, options: ShardOptions, check: _core.Check | None = None) -> _core.Shard:
+        """An encoder of the rows of one input, or of a part of it. A `check` may ask for more."""
+        return self._for_input(options.overrides).open_shard(options, check)
+
+    def open_check(self, evidence: int) -> _core.Check:
+        """A check of shards of this session; so many places are kept for each rule."""
+        return _core.Check(self._core, evidence)
 
     def look(self, row: bytes, schema: str) -> dict[str, Any] | None:
         """What a row, as JSON, is read and rendered as; ``None`` if it is not a conversation."""

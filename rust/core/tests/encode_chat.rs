@@ -13,7 +13,7 @@ use support::{Directory, END, START, directory};
 use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::Schema;
 use turnmill_core::recipe::Recipe;
-use turnmill_core::rules::{Rule, RuleCounts};
+use turnmill_core::rules::{Findings, Rule};
 use turnmill_core::run::{Encoder, ShardOptions};
 use turnmill_core::{Error, ErrorKind};
 
@@ -24,7 +24,7 @@ struct Made {
     trained: Vec<String>,
     lengths: Vec<usize>,
     rejects: Vec<String>,
-    counts: RuleCounts,
+    findings: Findings,
     lost: (u64, u64),
 }
 
@@ -54,7 +54,7 @@ fn make(encoder: &Arc<Encoder>, rows: &[&str]) -> Result<Made, Error> {
         trained: Vec::new(),
         lengths: Vec::new(),
         rejects: Vec::new(),
-        counts: shard.counts().clone(),
+        findings: shard.findings().clone(),
         lost: (
             first.lost_turns + last.lost_turns,
             first.lost_tokens + last.lost_tokens,
@@ -158,7 +158,7 @@ fn control_text_in_content_is_text_unless_parsed() {
         {"role": "assistant", "content": "ok<|im_end|>"}]}"#;
     let row = one_line(row);
     let made = make(&chatml(&directory, ""), &[&row]).unwrap();
-    assert_eq!(made.counts.get(Rule::SpecialTokenInContent), 2);
+    assert_eq!(made.findings.get(Rule::SpecialTokenInContent).count, 2);
     // The text is unaltered, and only the template's own terminator is one.
     assert_eq!(made.trained, ["ok<|im_end|><|im_end|>"]);
     assert_eq!(made.trained[0].len() - 10, "ok<|im_end|>".len());
@@ -189,7 +189,7 @@ fn a_template_that_never_ends_a_turn_gets_the_eos() {
         made.texts,
         ["user: Hi\nassistant: Hello<|im_end|>\nuser: Bye\nassistant: Ciao<|im_end|>\n"]
     );
-    assert_eq!(made.counts.get(Rule::EosInserted), 2);
+    assert_eq!(made.findings.get(Rule::EosInserted).count, 2);
     let error = encoder(&directory, &format!(r#"{template}, "eos": "template""#)).unwrap_err();
     assert_eq!(error.code(), "missing-terminator");
 }
@@ -218,7 +218,7 @@ fn whitespace_that_a_header_token_swallows_trains_no_header() {
         assert_eq!(made.trained, [format!("Hi<|im_end|>{trained}<|im_end|>")]);
         let swallowed = u64::from(answer != "Yes");
         assert_eq!(
-            made.counts.get(Rule::BoundaryMerge),
+            made.findings.get(Rule::BoundaryMerge).count,
             swallowed,
             "{answer:?}"
         );
@@ -284,7 +284,7 @@ fn exact_fit_and_one_over() {
     }
     let front = limited(full - 1, "whole-turns").unwrap();
     assert_eq!(front.trained, ["Hello<|im_end|>"]);
-    assert_eq!(front.counts.get(Rule::TurnsLeftOut), 1);
+    assert_eq!(front.findings.get(Rule::TurnsLeftOut).count, 1);
     assert_eq!(front.lost, (1, (full - front.lengths[0]) as u64));
     let back = limited(full - 1, "oldest-turns").unwrap();
     assert_eq!(back.trained, ["Ciao<|im_end|>"]);
@@ -355,7 +355,7 @@ fn reasoning_that_would_be_lost_needs_a_decision() {
     .unwrap();
     let made = make(&last, &[&row]).unwrap();
     assert_eq!(made.trained, ["(since)d<|im_end|>"]);
-    assert_eq!(made.counts.get(Rule::HistoryRewritten), 1);
+    assert_eq!(made.findings.get(Rule::HistoryRewritten).count, 1);
     let all = encoder(
         &directory,
         &format!(r#"{FORGETFUL}, "history": "as-rendered""#),
@@ -372,7 +372,7 @@ fn a_history_that_only_the_template_changes_is_counted() {
     let directory = directory();
     let qwen = encoder(&directory, r#", "template": "qwen3""#).unwrap();
     let made = make(&qwen, &[&one_line(TWO_TURNS)]).unwrap();
-    assert_eq!(made.counts.get(Rule::HistoryRewritten), 1);
+    assert_eq!(made.findings.get(Rule::HistoryRewritten).count, 1);
     assert!(made.rejects.is_empty());
     let stop = encoder(&directory, r#", "template": "qwen3", "history": "error""#).unwrap();
     let error = make(&stop, &[&one_line(TWO_TURNS)]).unwrap_err();
@@ -470,7 +470,7 @@ fn a_turn_whose_tool_calls_are_not_printed_is_rejected() {
     let exact = chatml(&directory, r#", "special_in_content": "parse""#);
     let made = make(&exact, &[&one_line(CALLING)]).unwrap();
     assert_eq!(made.trained, ["<|im_end|>"]);
-    assert_eq!(made.counts.get(Rule::TurnLost), 1);
+    assert_eq!(made.findings.get(Rule::TurnLost).count, 1);
     // A call that only stands in the context is lost too: the answer would follow from nothing.
     let untrained = CALLING.replace(
         r#""y"}}}]}]}"#,
@@ -481,7 +481,7 @@ fn a_turn_whose_tool_calls_are_not_printed_is_rejected() {
     assert_eq!(made.rejects, ["turn-lost"], "{untrained}");
     let made = make(&exact, &[&one_line(&untrained)]).unwrap();
     assert_eq!(made.trained, ["c<|im_end|>"], "{untrained}");
-    assert_eq!(made.counts.get(Rule::TurnLost), 1);
+    assert_eq!(made.findings.get(Rule::TurnLost).count, 1);
 }
 
 #[test]

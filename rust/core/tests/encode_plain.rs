@@ -61,7 +61,7 @@ fn documents_have_bos_and_eos_and_only_ids() {
     assert_eq!(lists(&output, "input_ids"), [[bos, 97, 98, end]]);
     assert_eq!(output.samples[0].num_columns(), 1);
     assert_eq!((output.rows, output.rejected), (2, 1));
-    assert_eq!(shard.counts().get(Rule::EosInserted), 1);
+    assert_eq!(shard.findings().get(Rule::EosInserted).count, 1);
     assert_eq!(output.rejects[0].num_rows(), 1);
 }
 
@@ -86,8 +86,11 @@ fn a_completion_is_trained_and_ends() {
     let end = END as i32;
     let expected = [&[-100, -100][..], &literal, &[end]].concat();
     assert_eq!(lists(&output, "labels"), [expected]);
-    assert_eq!(shard.counts().get(Rule::SpecialTokenInContent), 1);
-    assert_eq!(shard.evidence()[0].line, Some(1));
+    assert_eq!(shard.findings().get(Rule::SpecialTokenInContent).count, 1);
+    assert_eq!(
+        shard.findings().get(Rule::SpecialTokenInContent).evidence[0].line,
+        Some(1)
+    );
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn parse_lets_the_text_end_itself() {
     let rows = "{\"prompt\": \"a\", \"completion\": \"b<|im_end|>\"}\n{\"prompt\": \"a\", \"completion\": \"b\"}";
     let (output, shard) = run(&encoder, Schema::PromptCompletion, rows);
     assert_eq!(lists(&output, "labels"), [[-100, -100, 98, END as i32]]);
-    assert_eq!(shard.counts().get(Rule::MissingTerminator), 1);
+    assert_eq!(shard.findings().get(Rule::MissingTerminator).count, 1);
     assert_eq!((output.rows, output.rejected), (2, 1));
 }
 

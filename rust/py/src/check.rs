@@ -6,9 +6,11 @@ use arrow_array::RecordBatch;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use turnmill_core::audit::{self, AuditOptions, Vocabulary};
-use turnmill_core::rules::{Rule, Severity};
-use turnmill_core::{pool, setup, tokenizer};
+use turnmill_core::rules::{PromptSource, Rule, Severity};
+use turnmill_core::{pool, run, setup, tokenizer};
 
+use crate::encoder::Encoder;
+use crate::shard::Shard;
 use crate::tokenizer::Tokenizer;
 use crate::{capsule, detach};
 
@@ -24,7 +26,8 @@ pub(crate) struct Audit {
 
 #[pymethods]
 impl Audit {
-    /// `template`: source of the chat template; `None`: the tokenizer's own.
+    /// `template`: source of the chat template; `None`: the tokenizer's own. `replays`: turns are
+    /// replayed from the ids.
     #[new]
     #[expect(
         clippy::needless_pass_by_value,
@@ -41,6 +44,7 @@ impl Audit {
         max_length: Option<u32>,
         ignore_label: Option<i32>,
         response_marker: Vec<i32>,
+        replays: bool,
     ) -> PyResult<Self> {
         let tokenizer = tokenizer.map(|tokenizer| Arc::clone(tokenizer.core()));
         let prepared = detach::run_short(py, || {
@@ -59,7 +63,7 @@ impl Audit {
         };
         let note = prepared.note;
         let mut audit = audit::Audit::new(prepared.vocabulary, options);
-        if let Some(tokenizer) = &tokenizer {
+        if let Some(tokenizer) = tokenizer.as_ref().filter(|_| replays) {
             audit = audit.replaying(tokenizer);
         }
         Ok(Self {
@@ -93,8 +97,52 @@ impl Audit {
         };
         Ok(audit
             .finish()
-            .to_json(self.tokenizer.as_deref())
+            .to_json(PromptSource::Decoded, self.tokenizer.as_deref())
             .to_string())
+    }
+}
+
+/// A check of conversations: of shards that were opened for it.
+#[pyclass(frozen, module = "turnmill._core")]
+pub(crate) struct Check {
+    inner: Mutex<Option<run::Check>>,
+    checks: run::Checks,
+}
+
+impl Check {
+    /// What the shards of this check have to do.
+    pub(crate) fn checks(&self) -> run::Checks {
+        self.checks.clone()
+    }
+}
+
+#[pymethods]
+impl Check {
+    /// `evidence`: places kept for each rule.
+    #[new]
+    fn new(py: Python<'_>, encoder: &Encoder, evidence: usize) -> PyResult<Self> {
+        let check = detach::run_short(py, || run::Check::new(encoder.core(), evidence))?;
+        Ok(Self {
+            checks: check.checks().clone(),
+            inner: Mutex::new(Some(check)),
+        })
+    }
+
+    /// Adds what a finished shard found.
+    fn add(&self, shard: &Shard) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(check) = inner.as_mut() {
+            check.add(&mut shard.lock());
+        }
+    }
+
+    /// The findings as JSON; nothing can be added after.
+    fn finish(&self) -> PyResult<String> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match inner.take() {
+            Some(check) => Ok(check.finish().to_string()),
+            None => Err(PyValueError::new_err("this check is finished")),
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use turnmill_core::chat::Schema;
 use turnmill_core::recipe::Recipe;
-use turnmill_core::row::content_rules::ContentRules;
 use turnmill_core::run::{self, ShardOptions};
 use turnmill_core::{Value, pool};
 
+use crate::check::Check;
 use crate::head::Head;
 use crate::shard::Shard;
 use crate::tokenizer::Tokenizer;
@@ -26,7 +26,6 @@ struct Options {
     threads: Option<usize>,
     chunk_rows: Option<usize>,
     mixed: bool,
-    evidence: Option<usize>,
 }
 
 /// A recipe made ready; see `turnmill.Encoder`.
@@ -90,14 +89,17 @@ impl Encoder {
         read::look(py, &self.0, row, schema)
     }
 
-    /// A shard: rows of one input of a known schema. With `evidence`, for a check, rules on contents
-    /// are counted too, samples are replayed against the inference prompt, and so many places of
-    /// each rule are kept.
-    fn open_shard(&self, py: Python<'_>, options: Options) -> PyResult<Shard> {
+    /// A shard: rows of one input of a known schema. With a `check`, what it needs is found too.
+    #[pyo3(signature = (options, check=None))]
+    fn open_shard(
+        &self,
+        py: Python<'_>,
+        options: Options,
+        check: Option<&Check>,
+    ) -> PyResult<Shard> {
         let shard = detach::run_short(py, || {
-            let evidence = options.evidence;
-            let content = evidence.map(|_| ContentRules::new(self.0.tokenizer()));
             let schema = Schema::from_name(&options.schema)?;
+            let checks = check.map(Check::checks);
             let default = ShardOptions::new(schema, options.path);
             self.0.open_shard(ShardOptions {
                 array: options.array,
@@ -106,9 +108,7 @@ impl Encoder {
                 threads: options.threads.unwrap_or_else(pool::default_threads),
                 chunk_rows: options.chunk_rows,
                 mixed: options.mixed,
-                content: content.transpose()?.map(Arc::new),
-                replays: evidence.is_some(),
-                evidence: evidence.unwrap_or(default.evidence),
+                checks,
                 ..default
             })
         })?;
@@ -130,5 +130,12 @@ impl Encoder {
     #[getter]
     fn fingerprint(&self) -> String {
         format!("{:032x}", self.0.tokenizer().hash())
+    }
+}
+
+impl Encoder {
+    /// The encoder itself.
+    pub(crate) fn core(&self) -> Arc<run::Encoder> {
+        Arc::clone(&self.0)
     }
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use turnmill_core::cancel::Cancel;
-use turnmill_core::rules::RuleCounts;
+use turnmill_core::rules::Rule;
 use turnmill_core::sink::SpareBuffers;
 use turnmill_core::{Arena, Result, run};
 
@@ -37,7 +37,7 @@ impl Shard {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, run::Shard> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, run::Shard> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,40 +88,37 @@ impl Shard {
 
     /// How often each rule was counted, by its name.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        by_name(py, self.lock().counts())
+        let shard = self.lock();
+        let found = shard.findings().iter();
+        by_name(py, found.map(|(rule, finding)| (rule, finding.count)))
     }
 
     /// Rows that were rejected so far, by the rule's name.
     fn rejected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        by_name(py, self.lock().rejected())
+        by_name(py, self.lock().rejected().iter())
     }
 
     /// The first rows in which each rule was found: rule, row, line, message.
-    fn evidence(&self) -> Vec<(&'static str, u64, Option<u64>, Option<u32>)> {
+    fn evidence(&self) -> Vec<Place> {
         let shard = self.lock();
-        let evidence = shard.evidence().iter();
-        evidence
-            .map(|found| {
-                (
-                    found.rule.name(),
-                    found.row,
-                    found.line,
-                    found.inside.message,
-                )
-            })
-            .collect()
-    }
-
-    /// What a check needs, as JSON: `rows` by rule, `evidence` with notes, `replay` (all zero
-    /// unless it was opened for a check).
-    fn checked(&self) -> String {
-        self.lock().checked().to_string()
+        let places = shard.findings().iter().flat_map(|(rule, finding)| {
+            let places = finding.evidence.iter();
+            places
+                .filter_map(move |place| Some((rule.name(), place.row?, place.line, place.message)))
+        });
+        places.collect()
     }
 }
 
-fn by_name<'py>(py: Python<'py>, counts: &RuleCounts) -> PyResult<Bound<'py, PyDict>> {
+/// Rule, row, line, message.
+type Place = (&'static str, u64, Option<u64>, Option<u32>);
+
+fn by_name(
+    py: Python<'_>,
+    counts: impl Iterator<Item = (Rule, u64)>,
+) -> PyResult<Bound<'_, PyDict>> {
     let named = PyDict::new(py);
-    for (rule, count) in counts.iter() {
+    for (rule, count) in counts {
         named.set_item(rule.name(), count)?;
     }
     Ok(named)

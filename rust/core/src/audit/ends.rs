@@ -5,7 +5,7 @@
 //! looks like a limit: several rows have it, or it is a round number. A row that fits exactly and
 //! ends in a stop token is fine.
 
-use super::tally::{Entry, Evidence};
+use crate::rules::{Evidence, Finding};
 
 /// Open ends of rows, counted separately for rows as long as the longest one.
 #[derive(Clone, Debug, Default)]
@@ -15,17 +15,17 @@ pub(super) struct Ends {
     rows_at_longest: u64,
     /// Turns that end in a stop token, trained or not.
     ended: u64,
-    at_longest: Entry,
-    shorter: Entry,
+    at_longest: Finding,
+    shorter: Finding,
 }
 
 /// The verdict on the open ends.
 #[derive(Debug)]
 pub(super) struct OpenEnds {
     /// Rows that lost their terminator at the limit.
-    pub(super) truncated: Entry,
+    pub(super) truncated: Finding,
     /// Rows whose turn never ended.
-    pub(super) missing: Entry,
+    pub(super) missing: Finding,
     /// The limit, if rows were cut at it or it was given.
     pub(super) limit: Option<u32>,
 }
@@ -67,7 +67,7 @@ impl Ends {
         } else {
             &mut self.shorter
         };
-        entry.add(evidence.row.unwrap_or(0), keep, || evidence);
+        entry.add(evidence.row.unwrap_or(0), 1, keep, || evidence);
     }
 
     /// Adds the findings of later rows.
@@ -100,7 +100,7 @@ impl Ends {
         let mut missing = self.shorter;
         missing.interleave(self.at_longest, keep);
         OpenEnds {
-            truncated: Entry::default(),
+            truncated: Finding::default(),
             missing,
             limit: None,
         }

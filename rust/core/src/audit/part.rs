@@ -1,8 +1,9 @@
 //! The findings of one piece of work; pieces are merged in the order of the rows.
 
+use std::sync::Arc;
+
 use super::ends::Ends;
-use super::tally::{Evidence, Tally};
-use crate::rules::{Replay, Rule};
+use crate::rules::{Evidence, Findings, Replay, Rule};
 
 /// A packed row that ends inside a turn: the next row decides what that means.
 #[derive(Clone, Debug)]
@@ -13,32 +14,32 @@ struct Open {
 
 /// Counts, evidence and open questions of consecutive rows.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// Findings by rule.
-    pub(super) tally: Tally,
+    pub(crate) findings: Findings,
     /// Open ends of rows.
     pub(super) ends: Ends,
     /// Rows.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// Documents; more than rows if rows are packed.
-    pub(super) documents: u64,
+    pub(crate) documents: u64,
     /// Trained turns.
-    pub(super) turns: u64,
+    pub(crate) turns: u64,
     /// Tokens, padding included.
-    pub(super) tokens: u64,
+    pub(crate) tokens: u64,
     /// Trained tokens.
-    pub(super) trained: u64,
+    pub(crate) trained: u64,
     /// Stop ids that end trained turns, with the number of turns.
-    pub(super) terminators: Vec<(i32, u64)>,
+    pub(crate) terminators: Vec<(i32, u64)>,
     /// Replayed turns.
-    pub(super) replay: Replay,
+    pub(crate) replay: Replay,
     /// Rows without a trained token.
-    pub(super) rows_untrained: u64,
+    pub(crate) rows_untrained: u64,
     /// Rows in which every token is trained.
-    pub(super) rows_all_trained: u64,
+    pub(crate) rows_all_trained: u64,
     /// Rows whose labels train other tokens than their masks, and the first of them.
-    pub(super) contradicted: u64,
-    pub(super) first_contradicted: Option<u64>,
+    pub(crate) contradicted: u64,
+    pub(crate) first_contradicted: Option<u64>,
     open: Option<Open>,
     /// Whether the first row starts inside a turn; `None` while there is no row.
     starts_inside: Option<bool>,
@@ -46,9 +47,9 @@ pub(super) struct Part {
 
 impl Part {
     /// No rows yet.
-    pub(super) fn new(limit: Option<u32>, keep: usize) -> Self {
+    pub(crate) fn new(limit: Option<u32>, keep: usize) -> Self {
         Self {
-            tally: Tally::new(keep),
+            findings: Findings::keeping(keep),
             ends: Ends::new(limit),
             rows: 0,
             documents: 0,
@@ -67,23 +68,23 @@ impl Part {
     }
 
     /// Starts the next row. `inside`: its first token is trained and does not begin a turn.
-    pub(super) fn start_row(&mut self, inside: bool) {
+    pub(crate) fn start_row(&mut self, inside: bool) {
         self.rows += 1;
         self.starts_inside.get_or_insert(inside);
         self.settle(inside);
     }
 
     /// Notes that the row's last turn has no stop token.
-    pub(super) fn set_open(&mut self, evidence: Evidence, length: u32, packed: bool) {
+    pub(crate) fn set_open(&mut self, evidence: Evidence, length: u32, packed: bool) {
         if packed {
             self.open = Some(Open { evidence, length });
         } else {
-            self.ends.add_open(evidence, length, self.tally.keep());
+            self.ends.add_open(evidence, length, self.findings.keep());
         }
     }
 
     /// Counts turns that end in this stop id.
-    pub(super) fn add_terminator(&mut self, id: i32, turns: u64) {
+    pub(crate) fn add_terminator(&mut self, id: i32, turns: u64) {
         match self.terminators.iter_mut().find(|(known, _)| *known == id) {
             Some((_, count)) => *count += turns,
             None => self.terminators.push((id, turns)),
@@ -97,28 +98,28 @@ impl Part {
         };
         if continues {
             let row = open.evidence.row.unwrap_or(0);
-            self.tally
+            self.findings
                 .add(Rule::PackingSplitTurn, row, || open.evidence);
         } else {
             self.ends
-                .add_open(open.evidence, open.length, self.tally.keep());
+                .add_open(open.evidence, open.length, self.findings.keep());
         }
     }
 
     /// Adds the findings of later rows.
-    pub(super) fn append(&mut self, later: Self) {
+    pub(crate) fn append(&mut self, later: Self) {
         if let Some(inside) = later.starts_inside {
             self.settle(inside);
             self.starts_inside.get_or_insert(inside);
             self.open = later.open;
         }
-        let keep = self.tally.keep();
-        self.tally.append(later.tally);
+        let keep = self.findings.keep();
+        self.findings.append(later.findings);
         self.ends.append(later.ends, keep);
         for (id, turns) in later.terminators {
             self.add_terminator(id, turns);
         }
-        self.replay.append(&later.replay);
+        self.replay.append(later.replay, keep);
         self.rows += later.rows;
         self.documents += later.documents;
         self.turns += later.turns;
@@ -130,8 +131,16 @@ impl Part {
         self.first_contradicted = self.first_contradicted.or(later.first_contradicted);
     }
 
+    /// Names the input of every place.
+    pub(crate) fn name_input(&mut self, file: &Arc<str>) {
+        self.findings.name_input(file);
+        for place in &mut self.replay.different.evidence {
+            place.file = Some(Arc::clone(file));
+        }
+    }
+
     /// Ends the data: no more rows follow.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.settle(false);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::row::Row;
 use super::vocabulary::Vocabulary;
-use crate::rules::{REPLAYED_TURNS, Replay};
+use crate::rules::{REPLAYED_TURNS, Replay, slot};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
 
 /// Number of first rows that are always replayed; after them, one of this many rows.
@@ -61,10 +61,8 @@ impl<'a> Player<'a> {
                 let Some(difference) = self.prompt(row, document.start, *start) else {
                     continue;
                 };
-                replay.add(
-                    position,
-                    difference.is_none() && self.stops_right(row, *start),
-                );
+                let right = difference.is_none() && self.stops_right(row, *start);
+                slot(&mut replay.positions, position).add(right);
                 found = found.or(difference);
             }
         }

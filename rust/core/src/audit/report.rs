@@ -1,23 +1,12 @@
 //! The findings of an audit.
 
 use super::AuditOptions;
-use super::part::Part;
-use super::tally::{Entry, Evidence};
-use super::vocabulary::Vocabulary;
-use crate::rules::{Replay, Rule, Severity};
+use serde_json::{Value, json};
 
-/// The findings of one rule.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// The rule.
-    pub rule: Rule,
-    /// How often it fired, in turns, documents or rows, depending on the rule.
-    pub count: u64,
-    /// Rows in which it fired.
-    pub rows: u64,
-    /// The first places.
-    pub evidence: Vec<Evidence>,
-}
+use super::part::Part;
+use super::vocabulary::Vocabulary;
+use crate::rules::{Evidence, Finding, Findings, PromptSource, Replay, Rule, Severity};
+use crate::tokenizer::Tokenizer;
 
 /// The findings of an audit.
 #[derive(Clone, Debug)]
@@ -40,24 +29,10 @@ pub struct Report {
     pub limit: Option<u32>,
     /// Rows whose labels train other tokens than the masks beside them, and the first of them.
     pub contradicted: (u64, Option<u64>),
-    /// Replayed turns, by their position.
+    /// Replayed turns.
     pub replay: Replay,
-    /// Rules that fired, in the order of the rule list.
-    pub findings: Vec<Finding>,
-}
-
-impl Finding {
-    /// Share of rows in which the rule fired; 1 for a finding on the data set as a whole.
-    pub fn rate(&self, rows: u64) -> f64 {
-        let whole = self
-            .evidence
-            .first()
-            .is_some_and(|evidence| evidence.row.is_none());
-        if whole || rows == 0 {
-            return if self.count > 0 { 1.0 } else { 0.0 };
-        }
-        self.rows as f64 / rows as f64
-    }
+    /// What each rule found.
+    pub findings: Findings,
 }
 
 impl Report {
@@ -69,19 +44,20 @@ impl Report {
         masked: bool,
     ) -> Self {
         let keep = options.evidence;
-        let missing = part.tally.get(Rule::MissingTerminator).count;
+        let missing = part.findings.get(Rule::MissingTerminator).count;
         let ends = std::mem::take(&mut part.ends).decide(missing, keep);
-        part.tally
+        part.findings
             .get_mut(Rule::MissingTerminator)
             .interleave(ends.missing, keep);
         let mut truncated = ends.truncated;
         for evidence in &mut truncated.evidence {
             evidence.note = format!("cut at {} tokens", evidence.length);
         }
-        part.tally
+        part.findings
             .get_mut(Rule::TruncatedTerminator)
             .interleave(truncated, keep);
-        name_filled_windows(part.tally.get_mut(Rule::AllLabelsMasked), ends.limit);
+        name_filled_windows(part.findings.get_mut(Rule::AllLabelsMasked), ends.limit);
+        add_prompts(&mut part);
         add_setup(&mut part, vocabulary, &options.setup);
         if labelled {
             add_markers(&mut part, masked);
@@ -96,21 +72,40 @@ impl Report {
             labelled,
             limit: ends.limit,
             contradicted: (part.contradicted, part.first_contradicted),
-            findings: findings(&part),
+            findings: part.findings,
             replay: part.replay,
         }
     }
 
     /// Whether no rule of severity error fired.
     pub fn is_clean(&self) -> bool {
-        self.findings
-            .iter()
-            .all(|finding| finding.rule.severity() < Severity::Error)
+        let mut fired = self.findings.iter();
+        fired.all(|(rule, _)| rule.severity() < Severity::Error)
     }
 
     /// What a rule found, if it fired.
     pub fn get(&self, rule: Rule) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.rule == rule)
+        Some(self.findings.get(rule)).filter(|finding| finding.count > 0)
+    }
+
+    /// The report as one object; with a tokenizer, tokens have their text.
+    pub fn to_json(&self, by: PromptSource, tokenizer: Option<&Tokenizer>) -> Value {
+        let text = |id: u32| tokenizer.map(|tokenizer| tokenizer.id_to_text(id));
+        json!({
+            "rows": self.rows,
+            "ok": self.is_clean(),
+            "documents": self.documents,
+            "turns": self.turns,
+            "tokens": self.tokens,
+            "trained": self.trained,
+            "terminators": self.terminators,
+            "labelled": self.labelled,
+            "limit": self.limit,
+            "contradicted": self.contradicted,
+            "replay": self.replay.to_json(by),
+            "notes": self.replay.notes(),
+            "rules": self.findings.to_json(self.rows, &text),
+        })
     }
 }
 
@@ -120,28 +115,19 @@ fn by_count(terminators: &[(i32, u64)]) -> Vec<(i32, u64)> {
     sorted
 }
 
-fn findings(part: &Part) -> Vec<Finding> {
-    let finding = |rule: &Rule| {
-        let entry = part.tally.get(*rule);
-        Finding {
-            rule: *rule,
-            count: entry.count,
-            rows: entry.rows,
-            evidence: entry.evidence.clone(),
-        }
-    };
-    Rule::ALL
-        .iter()
-        .map(finding)
-        .filter(|finding| finding.count > 0)
-        .collect()
-}
-
-fn name_filled_windows(entry: &mut Entry, limit: Option<u32>) {
+fn name_filled_windows(entry: &mut Finding, limit: Option<u32>) {
     for evidence in &mut entry.evidence {
         if limit.is_some_and(|limit| evidence.length >= limit) {
             evidence.note = format!("the prompt fills the {} tokens of the row", evidence.length);
         }
+    }
+}
+
+/// Prompts that are not the server's, unless the rule has fired for a plainer reason.
+fn add_prompts(part: &mut Part) {
+    let finding = part.findings.get_mut(Rule::PromptParity);
+    if finding.count == 0 {
+        *finding = part.replay.different.clone();
     }
 }
 
@@ -150,15 +136,7 @@ fn add_setup(part: &mut Part, vocabulary: &Vocabulary, setup: &[(Rule, String)])
     let pad = vocabulary
         .pad()
         .filter(|pad| may_end_turns(*pad, part, vocabulary));
-    let mut add = |rule: Rule, note: String| {
-        let evidence = Evidence {
-            note,
-            ..Evidence::default()
-        };
-        let entry = part.tally.get_mut(rule);
-        entry.count += 1;
-        entry.evidence.insert(0, evidence);
-    };
+    let mut add = |rule: Rule, note: String| part.findings.add_to_all(rule, note);
     for (rule, note) in setup {
         add(*rule, note.clone());
     }
@@ -185,7 +163,7 @@ fn may_end_turns(id: u32, part: &Part, vocabulary: &Vocabulary) -> bool {
 /// A mask that is the same everywhere comes from a template that marks no turns.
 fn add_markers(part: &mut Part, masked: bool) {
     let none = part.rows_untrained == part.rows;
-    let prompts = part.tally.get(Rule::PromptInLoss).rows == part.rows;
+    let prompts = part.findings.get(Rule::PromptInLoss).rows == part.rows;
     let all = part.rows_all_trained == part.rows && (masked || prompts);
     if part.rows == 0 || !(none || all) {
         return;
@@ -195,11 +173,8 @@ fn add_markers(part: &mut Part, masked: bool) {
     } else {
         "every token is trained"
     };
-    let entry = part.tally.get_mut(Rule::NoGenerationMarkers);
+    let entry = part.findings.get_mut(Rule::NoGenerationMarkers);
     entry.count += part.rows;
     entry.rows += part.rows;
-    entry.evidence.push(Evidence {
-        note: note.to_owned(),
-        ..Evidence::default()
-    });
+    entry.evidence.push(Evidence::of_all(note));
 }

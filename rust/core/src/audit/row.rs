@@ -6,11 +6,13 @@ use super::columns::{Boundaries, Columns, Integers};
 use super::padding::{self, extent};
 use super::scan;
 use super::vocabulary::Vocabulary;
-use crate::rules::{IGNORED, is_trained};
+use crate::chat::Record;
+use crate::row::contract::TrainedTurn;
+use crate::rules::{Evidence, IGNORED, Rule, RuleCounts, Token, around, is_trained};
 
 /// Buffers of one worker thread.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     ids: Vec<i32>,
     labels: Vec<i32>,
     attention: Vec<i32>,
@@ -20,11 +22,42 @@ pub(super) struct Scratch {
     marks: Vec<u32>,
 }
 
+/// A sample, as the row that it was just made from knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample<'a> {
+    /// The row's index in its input, from 0.
+    pub(crate) row: u64,
+    /// Its line, from 1, if the input has lines.
+    pub(crate) line: Option<u64>,
+    /// What was read from it.
+    pub(crate) record: &'a Record<'a>,
+    /// Rules that it has counted itself.
+    pub(crate) counted: &'a RuleCounts,
+    /// Token ids.
+    pub(crate) ids: &'a [u32],
+    /// Labels, aligned with the ids.
+    pub(crate) labels: &'a [i32],
+    /// The trained turns, in order.
+    pub(crate) turns: &'a [TrainedTurn],
+}
+
+impl Sample<'_> {
+    /// Which of the assistant's turns a message is, from 0.
+    pub(super) fn turn_of(&self, message: u32) -> Option<u32> {
+        match self.record {
+            Record::Conversation(conversation) => conversation.turn_of(message),
+            Record::Completion { .. } | Record::Text(_) => None,
+        }
+    }
+}
+
 /// One row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
     /// Its index in the data, from 0.
     pub(super) number: u64,
+    /// What is known of it beyond ids and labels.
+    pub(super) sample: Option<&'a Sample<'a>>,
     /// Token ids, padding included.
     pub(super) ids: &'a [i32],
     /// Labels, one for each id.
@@ -115,6 +148,7 @@ impl<'a> Row<'a> {
         find_marks(ids, &scratch.documents, vocabulary, &mut scratch.marks);
         Ok(Self {
             number,
+            sample: None,
             ids,
             labels,
             positions,
@@ -124,6 +158,65 @@ impl<'a> Row<'a> {
             unattended,
             contradicted,
         })
+    }
+
+    /// A sample as a row: one document without padding.
+    pub(super) fn of_sample(
+        sample: &'a Sample<'a>,
+        vocabulary: &Vocabulary,
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        scratch.ids.clear();
+        scratch.ids.extend(sample.ids.iter().map(|id| *id as i32));
+        scratch.documents.clear();
+        scratch.documents.push(0..sample.ids.len());
+        find_marks(
+            &scratch.ids,
+            &scratch.documents,
+            vocabulary,
+            &mut scratch.marks,
+        );
+        Self {
+            number: sample.row,
+            sample: Some(sample),
+            ids: &scratch.ids,
+            labels: sample.labels,
+            positions: &[],
+            documents: &scratch.documents,
+            marks: &scratch.marks,
+            packed: false,
+            unattended: None,
+            contradicted: None,
+        }
+    }
+
+    /// The trained turns, if they are known. A text has none.
+    pub(super) fn turns(&self) -> Option<&'a [TrainedTurn]> {
+        let sample = self.sample?;
+        (!matches!(sample.record, Record::Text(_))).then_some(sample.turns)
+    }
+
+    /// Whether the rule was counted when the row was encoded.
+    pub(super) fn has_counted(&self, rule: Rule) -> bool {
+        self.sample
+            .is_some_and(|sample| sample.counted.get(rule) > 0)
+    }
+
+    /// The place `at`, without a turn.
+    pub(super) fn evidence(&self, at: usize, note: &str) -> Evidence {
+        let token = |position: usize| Token {
+            position: position as u32,
+            id: self.ids[position],
+            label: self.labels[position],
+        };
+        Evidence {
+            row: Some(self.number),
+            line: self.sample.and_then(|sample| sample.line),
+            length: self.length() as u32,
+            note: note.to_owned(),
+            tokens: around(at, self.ids.len()).map(token).collect(),
+            ..Evidence::default()
+        }
     }
 
     /// Whether the token is trained.

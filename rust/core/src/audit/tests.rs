@@ -9,7 +9,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, ListArray, RecordBatch};
 
 use super::*;
-use crate::rules::Token;
+use crate::rules::{Finding, IGNORED, Token};
 
 const STOP: i32 = 2;
 const BOS: i32 = 1;
@@ -88,8 +88,13 @@ fn names(report: &Report) -> Vec<&'static str> {
     report
         .findings
         .iter()
-        .map(|finding| finding.rule.name())
+        .map(|(rule, _)| rule.name())
         .collect()
+}
+
+/// The finding of the rule at this place of the report.
+fn nth(report: &Report, place: usize) -> &Finding {
+    report.findings.iter().nth(place).unwrap().1
 }
 
 #[track_caller]
@@ -116,7 +121,7 @@ fn a_turn_that_ends_in_a_trained_stop_token_is_clean() {
 fn a_missing_terminator_is_named_with_row_and_turn() {
     let report = row(plain(), &[10, 20, 21, 11, 22, STOP], ".xx.xx");
     assert_only(&report, Rule::MissingTerminator);
-    let place = &report.findings[0].evidence[0];
+    let place = &nth(&report, 0).evidence[0];
     assert_eq!((place.row, place.turn), (Some(0), Some(0)));
     assert!(place.tokens.contains(&Token {
         position: 2,
@@ -162,8 +167,8 @@ fn rows_cut_at_the_limit_are_told_from_rows_that_never_end() {
         .collect();
     let report = labelled(plain(), &ids, &labels);
     assert_eq!(names(&report), ["truncated-terminator"]);
-    assert_eq!((report.findings[0].count, report.limit), (2, Some(4)));
-    assert_eq!(report.findings[0].evidence[0].row, Some(2));
+    assert_eq!((nth(&report, 0).count, report.limit), (2, Some(4)));
+    assert_eq!(nth(&report, 0).evidence[0].row, Some(2));
 }
 
 #[test]
@@ -176,8 +181,8 @@ fn where_no_row_ends_the_longest_was_not_cut() {
         .collect();
     let report = labelled(plain(), &ids, &labels);
     assert_only(&report, Rule::MissingTerminator);
-    assert_eq!((report.findings[0].count, report.findings[0].rows), (3, 3));
-    let order: Vec<_> = report.findings[0]
+    assert_eq!((nth(&report, 0).count, nth(&report, 0).rows), (3, 3));
+    let order: Vec<_> = nth(&report, 0)
         .evidence
         .iter()
         .map(|place| place.row)
@@ -230,7 +235,7 @@ fn a_told_limit_decides_and_an_exact_fit_is_no_finding() {
         ["all-labels-masked", "no-generation-markers"]
     );
     assert!(
-        filled.findings[0].evidence[0]
+        nth(&filled, 0).evidence[0]
             .note
             .contains("prompt fills the 4 tokens")
     );
@@ -310,7 +315,7 @@ fn rows_without_a_trained_token() {
     let ids = vec![vec![10, 20, STOP], vec![10, 21, STOP]];
     let one = labelled(plain(), &ids, &vec![vec![IGNORED; 3], mask(&ids[1], ".xx")]);
     assert_only(&one, Rule::AllLabelsMasked);
-    assert_eq!(one.findings[0].evidence[0].row, Some(0));
+    assert_eq!(nth(&one, 0).evidence[0].row, Some(0));
     let all = labelled(plain(), &ids, &vec![vec![IGNORED; 3]; 2]);
     assert_eq!(names(&all), ["all-labels-masked", "no-generation-markers"]);
 }

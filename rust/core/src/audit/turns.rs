@@ -1,14 +1,14 @@
-//! The rules on the turns of one document. Turns are runs of trained labels, cut at role headers if
-//! the template is known.
+//! The rules on the turns of one document. The turns are those that the row knows; else runs of
+//! trained labels, cut at role headers if the template is known.
 
 use std::ops::Range;
 
 use super::part::Part;
 use super::row::Row;
 use super::scan;
-use super::tally::Evidence;
 use super::vocabulary::Vocabulary;
-use crate::rules::{Rule, is_trained};
+use crate::row::contract::TrainedTurn;
+use crate::rules::{Evidence, Rule, is_trained};
 
 /// A message of a document, or the whole document if no role header is known.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ struct Segment {
     system: bool,
     /// Index of the message.
     message: Option<u32>,
+    /// The trained turn, if the row knows it.
+    known: Option<TrainedTurn>,
 }
 
 impl Segment {
@@ -36,6 +38,15 @@ impl Segment {
             assistant,
             system: false,
             message: None,
+            known: None,
+        }
+    }
+
+    fn known(turn: TrainedTurn) -> Self {
+        Self {
+            message: Some(turn.message),
+            known: Some(turn),
+            ..Self::whole(turn.start as usize..turn.end as usize, Some(true))
         }
     }
 }
@@ -65,7 +76,8 @@ impl<'a, 'b> Turns<'a, 'b> {
         part: &'b mut Part,
     ) -> Self {
         let range = row.documents[index].clone();
-        let all_trained = !scan::any(&row.labels[range.clone()], |label| !is_trained(label));
+        let all_trained = row.turns().is_none()
+            && !scan::any(&row.labels[range.clone()], |label| !is_trained(label));
         Self {
             vocabulary,
             row,
@@ -99,13 +111,18 @@ impl<'a, 'b> Turns<'a, 'b> {
                 self.add(Rule::RoleOrder, segment.range.start, note);
             }
             after_turn = segment.assistant == Some(true);
+            if let Some(turn) = segment.known {
+                self.check_known(turn);
+                continue;
+            }
             match segment.assistant {
                 Some(true) => self.check_assistant(&segment),
                 Some(false) => self.check_other(&segment),
                 None => self.check_runs(&segment),
             }
         }
-        self.part.turns += u64::from(self.turn);
+        let known = self.row.turns().map(<[_]>::len);
+        self.part.turns += known.map_or(u64::from(self.turn), |turns| turns as u64);
     }
 
     /// Whether this is the last document of the row.
@@ -118,18 +135,22 @@ impl<'a, 'b> Turns<'a, 'b> {
             document: self.document,
             turn: Some(self.turn),
             message: self.message,
-            ..Evidence::of_row(self.row, at, note)
+            ..self.row.evidence(at, note)
         }
     }
 
+    /// Adds a finding, unless the row has counted the rule itself.
     fn add(&mut self, rule: Rule, at: usize, note: &str) {
-        let full = self.part.tally.is_full(rule);
+        if self.row.has_counted(rule) {
+            return;
+        }
+        let full = self.part.findings.is_full(rule);
         let evidence = if full {
             Evidence::default()
         } else {
             self.evidence(at, note)
         };
-        self.part.tally.add(rule, self.row.number, || evidence);
+        self.part.findings.add(rule, self.row.number, || evidence);
     }
 
     fn check_start(&mut self) {
@@ -195,6 +216,14 @@ impl<'a, 'b> Turns<'a, 'b> {
 
     /// The messages of the document; one segment of unknown role if no header is found.
     fn segments(&self) -> Vec<Segment> {
+        match self.row.turns() {
+            // The row has judged what is between its turns as text.
+            Some(turns) => turns.iter().map(|turn| Segment::known(*turn)).collect(),
+            None => self.found_segments(),
+        }
+    }
+
+    fn found_segments(&self) -> Vec<Segment> {
         let mut segments: Vec<Segment> = Vec::new();
         if self.vocabulary.knows_headers() {
             for mark in self.row.marks_in(&self.range) {
@@ -239,6 +268,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             assistant: Some(header.assistant),
             system: header.system,
             message: Some(message),
+            known: None,
         })
     }
 
@@ -254,6 +284,19 @@ impl<'a, 'b> Turns<'a, 'b> {
             runs.push(start..at);
         }
         runs
+    }
+
+    /// Judges the ids of a turn that the row knows. Where it begins and ends, and what is trained of
+    /// it, was judged when the row was encoded.
+    fn check_known(&mut self, turn: TrainedTurn) {
+        let sample = self.row.sample;
+        let number = sample.and_then(|sample| sample.turn_of(turn.message));
+        self.turn = number.unwrap_or_default();
+        let range = turn.start as usize..turn.end as usize;
+        if self.vocabulary.drifts(self.row.ids[range.start]) {
+            self.add(Rule::PrefixSpaceDrift, range.start, "");
+        }
+        self.check_run(&range, &range);
     }
 
     fn check_runs(&mut self, segment: &Segment) {

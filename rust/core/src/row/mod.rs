@@ -43,10 +43,8 @@ mod tests;
 mod verify;
 
 pub(crate) use draft::Draft;
-pub use findings::{Evidence, RowPosition};
 pub(crate) use output::Output;
 pub(crate) use refusal::Refusal;
-pub use replay::Replayed;
 pub(crate) use samples::Samples;
 pub(crate) use scratch::Scratch;
 

@@ -2,10 +2,10 @@
 
 use super::contract::TrainedTurn;
 use super::draft::Draft;
-use super::findings::{RowFindings, RowPosition};
+use super::findings::{InputPosition, RowFindings};
 use super::locate::content_starts;
 use crate::chat::Record;
-use crate::rules::{Reject, Rule, Token, around};
+use crate::rules::{Evidence, Reject, Rule, Token, around};
 use crate::setup::plan::Plan;
 use crate::setup::turn_end_probe::TurnEnd;
 
@@ -15,6 +15,7 @@ const ABOUT_STARTS: [Rule; 2] = [Rule::BoundaryMerge, Rule::PromptParity];
 /// Finds places in a row that is finished or was refused.
 pub(crate) struct RowPositions<'r> {
     pub(crate) plan: &'r Plan,
+    pub(crate) input: InputPosition,
     /// The row, if it could be read.
     pub(crate) record: Option<&'r Record<'r>>,
     /// Its last sample, possibly unfinished.
@@ -23,27 +24,36 @@ pub(crate) struct RowPositions<'r> {
 }
 
 impl RowPositions<'_> {
-    /// The place of a finding.
-    pub(crate) fn of(&self, rule: Rule, message: Option<u32>) -> RowPosition {
-        if !self.findings.positions {
-            return RowPosition {
-                message,
-                ..RowPosition::default()
-            };
-        }
-        RowPosition {
+    /// The place of a finding. Turn and tokens are looked up if a check asks for them.
+    pub(crate) fn of(&self, rule: Rule, message: Option<u32>, note: String) -> Evidence {
+        let shown = self.findings.positions;
+        let tokens = shown.then(|| self.tokens(rule, message)).flatten();
+        Evidence {
+            row: Some(self.input.row),
+            line: self.input.line,
+            turn: message
+                .filter(|_| shown)
+                .and_then(|message| self.turn_of(message)),
             message,
-            turn: message.and_then(|message| self.turn_of(message)),
-            tokens: self.tokens(rule, message).unwrap_or_default(),
+            tokens: tokens.unwrap_or_default(),
+            note,
+            ..Evidence::default()
         }
     }
 
+    /// The place of a rule that was counted.
+    pub(crate) fn of_counted(&self, rule: Rule) -> Evidence {
+        let noted = self.findings.counts.first(rule);
+        let note = noted.map_or_else(String::new, |noted| noted.note.clone());
+        self.of(rule, noted.map(|noted| noted.message), note)
+    }
+
     /// The place of a reject.
-    pub(crate) fn of_reject(&self, reject: &Reject) -> RowPosition {
-        let position = self.of(reject.rule, reject.message);
-        RowPosition {
-            turn: position.turn.or(reject.turn),
-            ..position
+    pub(crate) fn of_reject(&self, reject: &Reject) -> Evidence {
+        let place = self.of(reject.rule, reject.message, reject.reason.clone());
+        Evidence {
+            turn: place.turn.or(reject.turn),
+            ..place
         }
     }
 

@@ -6,21 +6,18 @@
 //! the labels sees the prompts it was trained on, and the server stops in the right place.
 
 use std::any::Any;
-use std::collections::BTreeMap;
-
-use serde_json::{Value as Json, json};
 
 use super::Refusal;
 use super::contract::TrainedTurn;
 use super::draft::Draft;
-use super::findings::{Evidence, InputPosition, RowPosition};
+use super::position::RowPositions;
 use crate::chat::Conversation;
 use crate::recipe::SpecialInContent;
-use crate::rules::{Replay, Rule, RuleCounts, is_trained};
+use crate::rules::{Position, REPLAYED_TURNS, Replay, Rule, RuleCounts, is_trained, slot};
 use crate::setup::plan::Plan;
 use crate::setup::structural;
 use crate::template::{RenderInput, Rendered, Template};
-use crate::tokenizer::{Encoding, Input, Tokenizer};
+use crate::tokenizer::{Encoding, Input};
 use crate::value::{Arena, Map, Value};
 
 /// Prompts of one sample are rendered until their total length is this many times that of the
@@ -36,114 +33,37 @@ const EXPLAINED: [Rule; 3] = [
     Rule::EosInserted,
 ];
 
-/// The result of replaying some samples.
-#[derive(Clone, Debug)]
-pub struct Replayed {
-    /// Turns by their position.
-    pub replay: Replay,
-    /// Trained turns; more than were replayed if conversations are very long.
-    pub turns: u64,
-    /// Turns that are right only if the server switches reasoning, by setting, such as
-    /// `enable_thinking=false`.
-    pub switched: Vec<(String, u64)>,
-    /// Samples with a difference that no other rule explains.
-    pub different: u64,
-    /// The first turns whose prompt is not the server's, or that do not end where it stops.
-    pub differences: Vec<Evidence>,
-    keep: usize,
-}
-
-impl Replayed {
-    /// An empty result that keeps at most `keep` differences.
-    pub(crate) fn keeping(keep: usize) -> Self {
-        Self {
-            replay: Replay::default(),
-            turns: 0,
-            switched: Vec::new(),
-            different: 0,
-            differences: Vec::new(),
-            keep,
-        }
-    }
-
-    /// The result as a JSON object, with the counts by position.
-    pub(crate) fn to_json(&self, tokenizer: &Tokenizer) -> Json {
-        let differences = self.differences.iter();
-        let differences: Vec<Json> = differences.map(|found| found.to_json(tokenizer)).collect();
-        json!({
-            "positions": self.replay.to_json(),
-            "turns": self.turns,
-            "switched": self.switched.iter().cloned().collect::<BTreeMap<_, _>>(),
-            "different": self.different,
-            "differences": differences,
-        })
-    }
-
-    /// Adds the results of later samples.
-    pub(crate) fn append(&mut self, later: &Self) {
-        self.replay.append(&later.replay);
-        self.turns += later.turns;
-        self.different += later.different;
-        for (setting, turns) in &later.switched {
-            self.add_switched(setting, *turns);
-        }
-        let room = self.keep.saturating_sub(self.differences.len());
-        let more = later.differences.iter().take(room);
-        self.differences.extend(more.cloned());
-    }
-
-    /// Adds the result of a row.
-    pub(crate) fn add_row(
-        &mut self,
-        row: &RowReplay,
-        counts: &RuleCounts,
-        input: InputPosition,
-        position: impl FnOnce(Option<u32>) -> RowPosition,
-    ) {
-        let RowReplay {
-            replay,
-            turns,
-            switched,
-            difference,
-        } = row;
-        self.replay.append(replay);
-        self.turns += turns;
-        for setting in switched {
-            self.add_switched(setting, 1);
-        }
-        let unexplained = difference.as_ref().filter(|_| !is_explained(counts));
-        let Some((message, note)) = unexplained else {
-            return;
-        };
-        self.different += 1;
-        if self.differences.len() < self.keep {
-            self.differences.push(Evidence {
-                rule: Rule::PromptParity,
-                row: input.row,
-                line: input.line,
-                note: note.clone(),
-                inside: position(Some(*message)),
-            });
-        }
-    }
-
-    fn add_switched(&mut self, setting: &str, turns: u64) {
-        match self.switched.iter_mut().find(|(name, _)| name == setting) {
-            Some((_, count)) => *count += turns,
-            None => self.switched.push((setting.to_owned(), turns)),
-        }
-    }
-}
-
 /// The result of replaying the samples of one row.
 #[derive(Debug, Default)]
 pub(crate) struct RowReplay {
-    replay: Replay,
-    turns: u64,
+    positions: [Position; REPLAYED_TURNS],
+    trained: u64,
     /// The settings of the turns that need one.
     switched: Vec<String>,
     /// The first turn that differs, and why.
     difference: Option<(u32, String)>,
+}
+
+impl RowReplay {
+    /// Adds the row to the others. `counts` are the rules that fired in it.
+    pub(crate) fn add_to(
+        &self,
+        replay: &mut Replay,
+        keep: usize,
+        counts: &RuleCounts,
+        positions: &RowPositions<'_>,
+    ) {
+        replay.add_positions(&self.positions);
+        replay.trained += self.trained;
+        for setting in &self.switched {
+            *replay.switched.entry(setting.clone()).or_default() += 1;
+        }
+        let explained = EXPLAINED.iter().any(|rule| counts.get(*rule) > 0);
+        if let Some((message, note)) = self.difference.as_ref().filter(|_| !explained) {
+            let place = || positions.of(Rule::PromptParity, Some(*message), note.clone());
+            replay.add_difference(positions.input.row, keep, place);
+        }
+    }
 }
 
 /// Replays a draft made from this conversation, if a check asks for it.
@@ -204,7 +124,7 @@ impl Player {
         let template = plan.template(conversation.tools.is_some())?;
         let turns = &draft.labelled.turns;
         let mut budget = BUDGET * draft.rendered.text.len();
-        row.turns += turns.len() as u64;
+        row.trained += turns.len() as u64;
         for (index, turn) in turns.iter().enumerate() {
             if budget == 0 && index + 1 < turns.len() {
                 continue;
@@ -213,7 +133,7 @@ impl Player {
             let verdict = self.verdict(plan, template, conversation, arena, &sample)?;
             budget = budget.saturating_sub(self.rendered.text.len());
             let position = conversation.turn_of(turn.message).unwrap_or_default();
-            row.replay.add(position as usize, verdict.is_ok());
+            slot(&mut row.positions, position as usize).add(verdict.is_ok());
             match verdict {
                 Ok(setting) => row.switched.extend(setting),
                 Err(note) => {
@@ -249,8 +169,8 @@ impl Player {
             None => Some(turn.difference(ids, plan)),
             found => found,
         };
-        row.turns += 1;
-        row.replay.add(0, note.is_none());
+        row.trained += 1;
+        slot(&mut row.positions, 0).add(note.is_none());
         row.difference = note.map(|note| (turn.message, note));
         Ok(())
     }
@@ -380,8 +300,4 @@ impl<'d> Turn<'d> {
             shown(server)
         )
     }
-}
-
-fn is_explained(counts: &RuleCounts) -> bool {
-    EXPLAINED.iter().any(|rule| counts.get(*rule) > 0)
 }

@@ -13,7 +13,7 @@ pub(crate) struct Sample<'s> {
     /// Weights, aligned with the ids; 0 where nothing is trained.
     pub(crate) weights: &'s [f32],
     /// Trained turns.
-    pub(crate) turns: u32,
+    pub(crate) turns: &'s [TrainedTurn],
     /// Trained tokens.
     pub(crate) trained: u32,
 }
@@ -23,14 +23,14 @@ impl<'s> Sample<'s> {
         ids: &'s [u32],
         labels: &'s [i32],
         weights: &'s [f32],
-        turns: &[TrainedTurn],
+        turns: &'s [TrainedTurn],
     ) -> Self {
         let trained = labels.iter().filter(|label| is_trained(**label));
         Self {
             ids,
             labels,
             weights,
-            turns: turns.len() as u32,
+            turns,
             trained: trained.count() as u32,
         }
     }
@@ -42,6 +42,7 @@ pub(crate) struct Samples {
     ids: Vec<u32>,
     labels: Vec<i32>,
     weights: Vec<f32>,
+    turns: Vec<TrainedTurn>,
     ends: Vec<End>,
 }
 
@@ -50,7 +51,8 @@ pub(crate) struct Samples {
 struct End {
     /// One past its last token.
     tokens: usize,
-    turns: u32,
+    /// One past its last turn.
+    turns: usize,
     trained: u32,
 }
 
@@ -60,6 +62,7 @@ impl Samples {
         self.ids.clear();
         self.labels.clear();
         self.weights.clear();
+        self.turns.clear();
         self.ends.clear();
     }
 
@@ -68,9 +71,10 @@ impl Samples {
         self.ids.extend_from_slice(sample.ids);
         self.labels.extend_from_slice(sample.labels);
         self.weights.extend_from_slice(sample.weights);
+        self.turns.extend_from_slice(sample.turns);
         self.ends.push(End {
             tokens: self.ids.len(),
-            turns: sample.turns,
+            turns: self.turns.len(),
             trained: sample.trained,
         });
     }
@@ -82,15 +86,15 @@ impl Samples {
 
     /// The samples, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Sample<'_>> {
-        let mut start = 0;
+        let (mut start, mut turn) = (0, 0);
         self.ends.iter().map(move |end| {
-            let tokens = start..end.tokens;
-            start = end.tokens;
+            let (tokens, turns) = (start..end.tokens, turn..end.turns);
+            (start, turn) = (end.tokens, end.turns);
             Sample {
                 ids: &self.ids[tokens.clone()],
                 labels: &self.labels[tokens.clone()],
                 weights: &self.weights[tokens],
-                turns: end.turns,
+                turns: &self.turns[turns],
                 trained: end.trained,
             }
         })
@@ -109,7 +113,8 @@ mod tests {
             start,
             end,
         };
-        let one = Sample::new(&[1, 2], &[IGNORED, 2], &[0.0, 1.0], &[turn(1, 2)]);
+        let turns = [turn(1, 2)];
+        let one = Sample::new(&[1, 2], &[IGNORED, 2], &[0.0, 1.0], &turns);
         let empty = Sample::new(&[], &[], &[], &[]);
         let two = Sample::new(&[0], &[0], &[0.5], &[]);
         let mut samples = Samples::default();
@@ -117,7 +122,7 @@ mod tests {
             samples.push(sample);
         }
         assert_eq!(samples.iter().collect::<Vec<_>>(), [one, empty, two]);
-        assert_eq!((one.turns, one.trained, two.trained), (1, 1, 1));
+        assert_eq!((one.turns.len(), one.trained, two.trained), (1, 1, 1));
         samples.clear();
         assert!(samples.is_empty() && samples.iter().next().is_none());
     }

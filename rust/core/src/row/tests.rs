@@ -255,7 +255,7 @@ fn a_document_is_cut_and_only_its_last_part_ends() {
     let (parts, output, _) = trained(&plan(r#", "max_length": 5"#), &Record::Text(text));
     assert!(parts.len() > 1);
     assert_eq!(parts.concat(), whole[0]);
-    assert!(output.samples.iter().all(|sample| sample.turns == 0));
+    assert!(output.samples.iter().all(|sample| sample.turns.is_empty()));
 }
 
 #[test]
@@ -266,14 +266,15 @@ fn a_completion_is_trained_and_its_prompt_is_not() {
     };
     let (texts, output, draft) = trained(&plan(""), &record);
     assert_eq!(texts, [" it<|im_end|>"]);
-    assert_eq!(output.samples.iter().next().unwrap().turns, 1);
+    assert_eq!(output.samples.iter().next().unwrap().turns.len(), 1);
     let positions = position::RowPositions {
         plan: &plan(""),
+        input: findings::InputPosition { row: 0, line: None },
         record: Some(&record),
         draft: &draft,
         findings: &RowFindings::new(true),
     };
     let last = draft.len() as u32 - 1;
-    let end = positions.of(Rule::EosInserted, None).tokens;
+    let end = positions.of_counted(Rule::EosInserted).tokens;
     assert_eq!(end.last().map(|token| token.position), Some(last));
 }

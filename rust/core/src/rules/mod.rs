@@ -5,6 +5,7 @@
 //! tokenizer.
 
 mod counts;
+mod finding;
 mod label;
 mod reject;
 mod replay;
@@ -12,10 +13,11 @@ mod rule;
 mod token;
 
 pub use counts::{Noted, RuleCounts};
+pub use finding::{Evidence, Finding, Findings};
 pub use label::{IGNORED, is_masked, is_trained};
 pub use reject::Reject;
-pub(crate) use replay::REPLAYED_TURNS;
-pub use replay::{Position, Replay};
+pub use replay::{Position, PromptSource, Replay};
+pub(crate) use replay::{REPLAYED_TURNS, slot};
 pub use rule::{Rule, Severity};
 pub use token::Token;
 pub(crate) use token::around;

@@ -44,7 +44,7 @@ impl HistoryCost {
     fn add(&mut self, samples: &row::Samples) {
         for sample in samples.iter() {
             self.samples += 1;
-            self.turns += u64::from(sample.turns);
+            self.turns += sample.turns.len() as u64;
             self.tokens += sample.ids.len() as u64;
             self.trained += u64::from(sample.trained);
         }

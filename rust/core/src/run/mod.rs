@@ -5,6 +5,7 @@
 //! record batches; they do not depend on where the blocks are cut, on the number of threads or on
 //! the size of a work item.
 
+mod check;
 mod head;
 mod history_cost;
 mod inspect;
@@ -31,7 +32,7 @@ use crate::value::{Arena, Value};
 
 use worker::Worker;
 
-pub use crate::row::{Evidence, Replayed, RowPosition};
+pub use check::{Check, Checks};
 pub use head::JsonHead;
 pub use history_cost::{HistoryCost, HistoryCosts};
 pub use inspect::{Inspection, look_at_batch};

@@ -3,24 +3,23 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use arrow_array::RecordBatch;
-use serde_json::{Value as Json, json};
-
+use super::check::{Checked, Checks};
 use super::worker::{ChunkOutput, Row, RunContext};
 use super::{Encoder, Output};
+use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
 use crate::recipe::Column;
-use crate::row::Evidence;
-use crate::row::content_rules::ContentRules;
-use crate::row::findings::{EVIDENCE_ROWS, Findings};
-use crate::row::replay::Replayed;
-use crate::rules::{Reject, RuleCounts};
+use crate::rules::{Findings, Reject, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
 use crate::source::json::{Rows, Splitter};
 use crate::value::Value;
 use crate::{Result, pool};
+use arrow_array::RecordBatch;
+
+/// Rows kept as evidence for each rule, unless a check asks for another number.
+const EVIDENCE_ROWS: usize = 5;
 
 /// Bytes of JSON text in one work item.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -52,13 +51,8 @@ pub struct ShardOptions {
     pub mixed: bool,
     /// Columns of the rows that the index carries.
     pub carry: Vec<String>,
-    /// Rules on the text of conversations, if they are to be counted.
-    pub content: Option<Arc<ContentRules>>,
-    /// Whether samples are replayed against the inference prompt, which costs more than making
-    /// them.
-    pub replays: bool,
-    /// Rows kept as evidence for each rule.
-    pub evidence: usize,
+    /// What is done for a check.
+    pub checks: Option<Checks>,
 }
 
 impl ShardOptions {
@@ -74,10 +68,14 @@ impl ShardOptions {
             chunk_rows: None,
             mixed: false,
             carry: Vec::new(),
-            content: None,
-            replays: false,
-            evidence: EVIDENCE_ROWS,
+            checks: None,
         }
+    }
+
+    /// Rows kept as evidence for each rule.
+    fn evidence(&self) -> usize {
+        let checks = self.checks.as_ref();
+        checks.map_or(EVIDENCE_ROWS, |checks| checks.auditor.evidence())
     }
 }
 
@@ -94,7 +92,10 @@ pub struct Shard {
     rejects: Batches<RejectRows>,
     findings: Findings,
     rejected: RuleCounts,
-    replayed: Replayed,
+    read: u64,
+    refused: u64,
+    /// What a check found in the samples.
+    audited: Option<audit::Part>,
     empty: (Samples, IndexRows),
     written: SpareBuffers,
     /// Parts of the previous block, whose memory is reused.
@@ -123,9 +124,11 @@ impl Shard {
             samples: Batches::new(samples.clone(), BATCH_ROWS),
             index: Batches::new(index.clone(), BATCH_ROWS),
             rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
-            findings: Findings::keeping(options.evidence),
+            findings: Findings::keeping(options.evidence()),
             rejected: RuleCounts::default(),
-            replayed: Replayed::keeping(options.evidence),
+            read: 0,
+            refused: 0,
+            audited: options.checks.as_ref().map(|checks| checks.auditor.part()),
             empty: (samples, index),
             spare: Mutex::default(),
             reader,
@@ -194,9 +197,9 @@ impl Shard {
         self.written.clone()
     }
 
-    /// Counts by rule of the rows so far.
-    pub fn counts(&self) -> &RuleCounts {
-        &self.findings.counts
+    /// What was found in the rows so far.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
     }
 
     /// Rejected rows so far, by rule.
@@ -204,26 +207,19 @@ impl Shard {
         &self.rejected
     }
 
-    /// The first rows in which each rule was found.
-    pub fn evidence(&self) -> &[Evidence] {
-        &self.findings.evidence
-    }
-
-    /// What a check needs about the rows so far: the `rows` in which each rule was found, the
-    /// `evidence` with notes, and the `replay`.
-    pub fn checked(&self) -> Json {
-        let rows = self.findings.rows.iter();
-        let rows: serde_json::Map<_, _> = rows
-            .map(|(rule, rows)| (rule.name().to_owned(), rows.into()))
-            .collect();
-        let tokenizer = &self.encoder.plan.tokenizer;
-        let evidence = self.findings.evidence.iter();
-        let evidence = evidence.map(|found| found.to_json(tokenizer));
-        json!({
-            "rows": rows,
-            "evidence": evidence.collect::<Vec<_>>(),
-            "replay": self.replayed.to_json(tokenizer),
-        })
+    /// Takes what the rows gave to a check, with the name of the input.
+    pub(super) fn take_checked(&mut self) -> Checked {
+        let mut findings = self.findings.take();
+        let audited = self.audited.take();
+        let mut part = audited.unwrap_or_else(|| audit::Part::new(None, self.options.evidence()));
+        findings.interleave(part.findings.take());
+        part.findings = findings;
+        part.name_input(&Arc::from(&self.options.path[..]));
+        Checked {
+            rows: self.read,
+            rejected: self.refused,
+            part,
+        }
     }
 
     fn split_rows(&mut self, split: Result<()>, rows: &Rows, cancel: &Cancel) -> Result<Output> {
@@ -248,14 +244,13 @@ impl Shard {
         let context = RunContext {
             plan: &self.encoder.plan,
             reader: &self.reader,
-            content: self.options.content.as_deref(),
-            replays: self.options.replays,
-            evidence: self.options.evidence,
+            checks: self.options.checks.as_ref(),
+            evidence: self.options.evidence(),
             cancel,
         };
         let parts = pool::map(self.options.threads, jobs, |job| {
             let (samples, index) = self.spare_part();
-            let mut output = ChunkOutput::new(samples, index, context.evidence);
+            let mut output = ChunkOutput::new(samples, index, &context);
             let mut worker = self.encoder.worker();
             let result = worker.run(&context, job.clone().map(&row), &mut output);
             self.encoder.rest(worker);
@@ -263,8 +258,8 @@ impl Shard {
         })
         .map_err(|error| error.at_path(&self.options.path))?;
         let mut output = Output::default();
-        for part in parts {
-            self.join(&part, &mut output)?;
+        for mut part in parts {
+            self.join(&mut part, &mut output)?;
             self.recycle(part);
         }
         Ok(output)
@@ -291,15 +286,19 @@ impl Shard {
         }
     }
 
-    fn join(&mut self, part: &ChunkOutput, output: &mut Output) -> Result<()> {
+    fn join(&mut self, part: &mut ChunkOutput, output: &mut Output) -> Result<()> {
         self.samples.append(&part.samples, &mut output.samples)?;
         self.index.append(&part.index, &mut output.index)?;
         self.rejects.append(&part.rejects, &mut output.rejects)?;
         for reject in part.rejects.iter() {
             self.rejected.add(reject.rule, 1);
         }
-        self.findings.merge(&part.findings);
-        self.replayed.append(&part.replayed);
+        self.findings.append(part.findings.take());
+        if let (Some(mine), Some(theirs)) = (&mut self.audited, part.audited.take()) {
+            mine.append(theirs);
+        }
+        self.read += part.rows;
+        self.refused += part.rejected;
         output.rows += part.rows;
         output.rejected += part.rejected;
         output.made += part.count;

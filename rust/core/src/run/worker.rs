@@ -2,14 +2,15 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::check::Checks;
+use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Record};
-use crate::row::content_rules::ContentRules;
-use crate::row::findings::{Findings, InputPosition, Lost};
+use crate::row::findings::{InputPosition, Lost};
 use crate::row::position::RowPositions;
-use crate::row::replay::{Player, Replayed};
+use crate::row::replay::Player;
 use crate::row::{self, Draft, Refusal, Scratch};
-use crate::rules::{Reject, Rule, RuleCounts};
+use crate::rules::{Findings, Reject, Rule, RuleCounts};
 use crate::setup::plan::Plan;
 use crate::sink::{IndexRow, IndexRows, RejectRows, Sample, Samples};
 use crate::source::arrow::Rows as ArrowRows;
@@ -32,10 +33,8 @@ pub(crate) enum Row<'i> {
 pub(crate) struct RunContext<'s> {
     pub(crate) plan: &'s Plan,
     pub(crate) reader: &'s Reader,
-    /// Rules on the text of conversations, if a check asks for them.
-    pub(crate) content: Option<&'s ContentRules>,
-    /// Whether samples are replayed against the inference prompt.
-    pub(crate) replays: bool,
+    /// What is done only for a check.
+    pub(crate) checks: Option<&'s Checks>,
     /// Rows kept as evidence for each rule.
     pub(crate) evidence: usize,
     pub(crate) cancel: &'s Cancel,
@@ -53,11 +52,12 @@ pub(crate) struct ChunkOutput {
     pub(crate) trained: u64,
     pub(crate) lost: Lost,
     pub(crate) findings: Findings,
-    pub(crate) replayed: Replayed,
+    /// What a check finds in the samples.
+    pub(crate) audited: Option<audit::Part>,
 }
 
 impl ChunkOutput {
-    pub(crate) fn new(samples: Samples, index: IndexRows, evidence: usize) -> Self {
+    pub(crate) fn new(samples: Samples, index: IndexRows, context: &RunContext<'_>) -> Self {
         Self {
             samples,
             index,
@@ -68,8 +68,8 @@ impl ChunkOutput {
             tokens: 0,
             trained: 0,
             lost: Lost::default(),
-            findings: Findings::keeping(evidence),
-            replayed: Replayed::keeping(evidence),
+            findings: Findings::keeping(context.evidence),
+            audited: context.checks.map(|checks| checks.auditor.part()),
         }
     }
 
@@ -81,7 +81,7 @@ impl ChunkOutput {
                 row: input.row,
                 line: input.line,
                 sample: number,
-                turns: sample.turns,
+                turns: sample.turns.len() as u32,
                 length: sample.ids.len() as u32,
                 trained: sample.trained,
                 hash,
@@ -105,6 +105,7 @@ pub(crate) struct Worker {
     scratch: Scratch,
     draft: Draft,
     output: row::Output,
+    audit: audit::Scratch,
     /// JSON text of rows that come as values.
     text: String,
 }
@@ -119,6 +120,7 @@ impl Worker {
             scratch: Scratch::new(plan),
             draft: Draft::default(),
             output: row::Output::default(),
+            audit: audit::Scratch::default(),
             text: String::new(),
         }
     }
@@ -130,7 +132,7 @@ impl Worker {
         rows: impl Iterator<Item = Row<'i>>,
         chunk: &mut ChunkOutput,
     ) -> Result<()> {
-        self.scratch.player = context.replays.then(|| Player::new(context.plan));
+        self.scratch.player = context.checks.map(|_| Player::new(context.plan));
         for row in rows {
             context.cancel.check()?;
             if self.arena.allocated_bytes() > KEPT_ARENA {
@@ -146,6 +148,7 @@ impl Worker {
                 scratch: &mut self.scratch,
                 draft: &mut self.draft,
                 output: &mut self.output,
+                audit: &mut self.audit,
                 text: &mut self.text,
             };
             task.run(chunk)?;
@@ -163,6 +166,7 @@ struct RowTask<'w, 's> {
     scratch: &'w mut Scratch,
     draft: &'w mut Draft,
     output: &'w mut row::Output,
+    audit: &'w mut audit::Scratch,
     text: &'w mut String,
 }
 
@@ -173,7 +177,7 @@ impl<'w> RowTask<'w, '_> {
     fn run(mut self, chunk: &mut ChunkOutput) -> Result<()> {
         chunk.rows += 1;
         self.draft.clear();
-        self.output.clear(self.context.replays);
+        self.output.clear(self.context.checks.is_some());
         let read = self.read();
         let record = read.as_ref().ok().map(|(_, record)| *record);
         let encoded = read.map_err(Refusal::Row).and_then(|(value, record)| {
@@ -199,8 +203,8 @@ impl<'w> RowTask<'w, '_> {
         let counts = &mut self.output.findings.counts;
         let value = value(self.row, self.arena, counts)?;
         let record = self.context.reader.read(value, self.arena, counts)?;
-        if let Some(rules) = self.context.content {
-            rules.count(&record, counts);
+        if let Some(checks) = self.context.checks {
+            checks.content.count(&record, counts);
         }
         Ok((value, record))
     }
@@ -212,33 +216,55 @@ impl<'w> RowTask<'w, '_> {
     }
 
     /// Adds the findings of the row.
-    fn report(&self, record: Option<&Record<'_>>, chunk: &mut ChunkOutput) {
-        let row::Output {
-            findings, replay, ..
-        } = &*self.output;
+    fn report(&mut self, record: Option<&Record<'_>>, chunk: &mut ChunkOutput) {
+        let findings = &self.output.findings;
         let positions = self.positions(record);
-        let position = |rule, message| positions.of(rule, message);
-        chunk.findings.add(&findings.counts, self.input, position);
+        for (rule, count) in findings.counts.iter() {
+            let place = || positions.of_counted(rule);
+            chunk.findings.add_many(rule, self.input.row, count, place);
+        }
         chunk.lost.add(findings.lost);
-        if self.context.replays {
-            let position = |message| positions.of(Rule::PromptParity, message);
-            let counts = &findings.counts;
-            chunk.replayed.add_row(replay, counts, self.input, position);
+        if let (Some(checks), Some(record)) = (self.context.checks, record) {
+            self.check(checks, record, chunk);
+        }
+    }
+
+    /// Checks the samples of the row.
+    fn check(&mut self, checks: &Checks, record: &Record<'_>, chunk: &mut ChunkOutput) {
+        let Some(part) = &mut chunk.audited else {
+            return;
+        };
+        let counted = &self.output.findings.counts;
+        let positions = self.positions(Some(record));
+        let replay = &mut part.replay;
+        let keep = self.context.evidence;
+        self.output.replay.add_to(replay, keep, counted, &positions);
+        for sample in self.output.samples.iter() {
+            let sample = audit::Sample {
+                row: self.input.row,
+                line: self.input.line,
+                record,
+                counted,
+                ids: sample.ids,
+                labels: sample.labels,
+                turns: sample.turns,
+            };
+            checks.auditor.check_sample(&sample, self.audit, part);
         }
     }
 
     /// Rejects the row.
     fn refuse(&self, record: Option<&Record<'_>>, reject: Reject, chunk: &mut ChunkOutput) {
         chunk.rejected += 1;
-        let positions = self.positions(record);
-        let position = || positions.of_reject(&reject);
-        chunk.findings.add_reject(&reject, self.input, position);
+        let place = || self.positions(record).of_reject(&reject);
+        chunk.findings.add(reject.rule, self.input.row, place);
         chunk.rejects.push(self.input.row, self.input.line, reject);
     }
 
     fn positions<'r>(&'r self, record: Option<&'r Record<'r>>) -> RowPositions<'r> {
         RowPositions {
             plan: self.context.plan,
+            input: self.input,
             record,
             draft: self.draft,
             findings: &self.output.findings,

@@ -46,7 +46,7 @@ fn pad_and_stop_token_in_one() {
         names(&masked),
         ["terminator-masked", "pad-equals-terminator"]
     );
-    assert!((masked.findings[1].rate(1) - 1.0).abs() < f64::EPSILON);
+    assert!((nth(&masked, 1).rate(1) - 1.0).abs() < f64::EPSILON);
 }
 
 /// A vocabulary that names no pad token.
@@ -154,7 +154,7 @@ fn packed_rows_have_a_terminator_in_each_document() {
         broken[2] = 22;
         let report = packed(&broken, ".xx.xx", vec![boundaries]);
         assert_only(&report, Rule::MissingTerminator);
-        assert_eq!(report.findings[0].evidence[0].document, 0);
+        assert_eq!(nth(&report, 0).evidence[0].document, 0);
     }
 }
 

@@ -13,7 +13,7 @@ fn prompts_and_headers_in_the_loss() {
     assert_quiet(&row(with_headers(), &CHAT, ".........xxx..........xx"));
     let prompt = row(with_headers(), &CHAT, ".........xxx....x.....xx");
     assert_only(&prompt, Rule::PromptInLoss);
-    assert_eq!(prompt.findings[0].evidence[0].message, Some(2));
+    assert_eq!(nth(&prompt, 0).evidence[0].message, Some(2));
     let header = row(with_headers(), &CHAT, "......xxxxxx..........xx");
     assert_only(&header, Rule::HeaderInLoss);
     let unlabelled = audit(
@@ -37,11 +37,11 @@ fn a_trained_run_over_several_messages_is_a_prompt_in_the_loss_without_headers_t
 fn labels_shifted_by_one() {
     for trained in [".........xxx...........x", ".........xxx.........xx."] {
         let report = row(with_headers(), &CHAT, trained);
-        assert_eq!(report.findings.len(), 1, "{report:#?}");
+        assert_eq!(report.findings.iter().count(), 1, "{report:#?}");
     }
     let late = row(with_headers(), &CHAT, "..........xxx.........xx");
     assert_only(&late, Rule::MaskOffByOne);
-    assert_eq!(late.findings[0].evidence[0].message, Some(1));
+    assert_eq!(nth(&late, 0).evidence[0].message, Some(1));
     let early = row(with_headers(), &CHAT, "........xxx...........xx");
     assert_only(&early, Rule::MaskOffByOne);
     let first_lost = row(with_headers(), &CHAT, "..........xx..........xx");
@@ -75,7 +75,7 @@ fn a_space_that_the_template_does_not_print() {
 fn an_assistant_turn_without_labels() {
     let report = row(with_headers(), &CHAT, "......................xx");
     assert_only(&report, Rule::UntrainedAssistantTurn);
-    assert_eq!(report.findings[0].evidence[0].message, Some(1));
+    assert_eq!(nth(&report, 0).evidence[0].message, Some(1));
 }
 
 #[test]

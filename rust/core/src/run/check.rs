@@ -1,0 +1,112 @@
+//! A check of conversations: what encoding them finds, and an audit of the samples.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::{Encoder, Shard};
+use crate::Result;
+use crate::audit::{self, AuditOptions, Auditor, Vocabulary};
+use crate::row::content_rules::ContentRules;
+use crate::rules::PromptSource;
+
+/// What a shard does only for a check: rules on the text of messages, a replay of the samples
+/// against the inference prompt (which costs more than making them), and an audit of their ids.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    pub(crate) content: Arc<ContentRules>,
+    pub(crate) auditor: Arc<Auditor>,
+}
+
+impl Checks {
+    /// Keeps `evidence` places of each rule.
+    pub fn new(encoder: &Encoder, evidence: usize) -> Result<Self> {
+        Ok(Self {
+            content: Arc::new(ContentRules::new(encoder.tokenizer())?),
+            auditor: Arc::new(auditor(encoder, evidence)),
+        })
+    }
+}
+
+fn auditor(encoder: &Encoder, evidence: usize) -> Auditor {
+    let plan = &encoder.plan;
+    let (tokenizer, stop) = (&plan.tokenizer, plan.stop.ids());
+    let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, stop);
+    let template = plan.template(false).ok();
+    if let Some(template) = template {
+        // Headers are needed only where turns have to be found.
+        let _ = audit::learn(&mut vocabulary, tokenizer, template);
+    }
+    let options = AuditOptions {
+        evidence,
+        max_length: plan.recipe.max_length,
+        setup: audit::setup_findings(tokenizer, stop, template),
+        ..AuditOptions::default()
+    };
+    Auditor::new(vocabulary, options)
+}
+
+/// A check of several inputs, as one data set.
+pub struct Check {
+    encoder: Arc<Encoder>,
+    checks: Checks,
+    part: audit::Part,
+    rows: u64,
+    rejected: u64,
+}
+
+impl Check {
+    /// A check that has seen nothing. `evidence`: places kept for each rule.
+    pub fn new(encoder: Arc<Encoder>, evidence: usize) -> Result<Self> {
+        let checks = Checks::new(&encoder, evidence)?;
+        Ok(Self {
+            part: checks.auditor.part(),
+            encoder,
+            checks,
+            rows: 0,
+            rejected: 0,
+        })
+    }
+
+    /// What the shards of this check have to do.
+    pub fn checks(&self) -> &Checks {
+        &self.checks
+    }
+
+    /// Adds the findings of a shard that is finished, and of which nothing was added before.
+    pub fn add(&mut self, shard: &mut Shard) {
+        let checked = shard.take_checked();
+        self.rows += checked.rows;
+        self.rejected += checked.rejected;
+        self.part.append(checked.part);
+    }
+
+    /// The findings as JSON: the report of an audit, in rows of the inputs, with the number of
+    /// `samples` and of `rejected` rows.
+    pub fn finish(self) -> Json {
+        let samples = self.part.rows;
+        let mut report = self.checks.auditor.report(self.part, samples > 0, false);
+        report.rows = self.rows;
+        let mut found = report.to_json(PromptSource::Rendered, Some(self.encoder.tokenizer()));
+        found["samples"] = samples.into();
+        found["rejected"] = self.rejected.into();
+        found
+    }
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Check")
+            .field("encoder", &self.encoder)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the rows of a shard gave to a check.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) rows: u64,
+    pub(super) rejected: u64,
+    pub(super) part: audit::Part,
+}
