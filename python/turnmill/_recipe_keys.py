@@ -29,6 +29,7 @@ class EncodingKeys(TypedDict, total=False):
     fields: Mapping[str, str]
     roles: Mapping[str, str]
     role_order: Literal["keep", "trim"]
+    system: str | None
     wire: Literal["normalise", "keep"]
     train_on: Literal["assistant", "last-turn", "everything"] | Sequence[str]
     spans: Literal["auto", "tags", "inferred"]

@@ -189,6 +189,8 @@ class Recipe:
     keep: Messages stay as they are.
     trim: A leading assistant message leaves, for templates that refuse it.
     """
+    system: str | None = None
+    """System text that becomes the first message of conversations that have none."""
     wire: Literal["normalise", "keep"] = "normalise"
     """What becomes of the wire formats of chat APIs: JSON text for calls, old names, turns in two
     messages.

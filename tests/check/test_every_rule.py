@@ -231,6 +231,9 @@ CASES["developer-as-system"] = pair(
     broken=led_by("developer"), good=led_by("system"), template="qwen2.5"
 )
 CASES["system-added"] = pair(broken={**GOOD, "system": "Be brief."}, good={**GOOD, "system": ""})
+CASES["default-system-added"] = pair(
+    broken=GOOD, good={**GOOD, "system": "Be long."}, system="Be brief."
+)
 CASES["system-left-out"] = pair(
     broken={**led_by("system"), "system": "Be long."},
     good={**led_by("system"), "system": "Be brief."},

@@ -40,6 +40,8 @@ pub struct SchemaOptions {
     pub role_order: RoleOrder,
     /// What to do with a content of parts; the encoder asks the template.
     pub text_parts: TextParts,
+    /// The system text of conversations that have none.
+    pub system: Option<String>,
     /// What becomes of the wire formats.
     pub wire: Wire,
     /// Whether the template prints messages of the role `developer`; the encoder asks it.
@@ -57,6 +59,7 @@ impl SchemaOptions {
             roles: Vec::new(),
             role_order: RoleOrder::default(),
             text_parts: TextParts::default(),
+            system: None,
             wire: Wire::default(),
             developer: true,
             part_roles: Vec::new(),

@@ -18,6 +18,7 @@ pub struct Reader {
     pub(super) names: Names,
     roles: Vec<(String, String)>,
     role_order: RoleOrder,
+    system: Option<String>,
     pub(super) text_parts: TextParts,
     pub(super) wire: Normaliser,
 }
@@ -36,6 +37,7 @@ impl Reader {
             names: Names::new(options)?,
             roles: options.roles.clone(),
             role_order: options.role_order,
+            system: options.system.clone(),
             text_parts: options.text_parts,
             wire: Normaliser::new(options),
         })
@@ -80,6 +82,7 @@ impl Reader {
     ) -> Result<Record<'a>, Reject> {
         let Messages { list, tools } = read;
         let list = self.wire.messages(list, row, &self.names, arena, counts)?;
+        let list = self.with_default_system(list, arena, counts);
         let messages = turns::select(list, self.role_order, counts)?;
         already_rendered::check_messages(messages)?;
         let mut conversation = variables::conversation(messages, row, &self.names, arena)?;
@@ -87,6 +90,23 @@ impl Reader {
         self.wire
             .conversation(&mut conversation, row, &self.names, arena, counts)?;
         Ok(Record::Conversation(conversation))
+    }
+
+    /// The messages, led by the recipe's system text if none of them is a system message.
+    fn with_default_system<'a>(
+        &self,
+        list: &'a mut [Message<'a>],
+        arena: &'a Arena,
+        counts: &mut RuleCounts,
+    ) -> &'a mut [Message<'a>] {
+        let is_system = |message: &Message<'_>| matches!(message.role, "system" | "developer");
+        match &self.system {
+            Some(text) if !text.is_empty() && !list.iter().any(is_system) => {
+                counts.add(Rule::DefaultSystemAdded, 1);
+                led(list, arena.alloc_str(text), arena)
+            }
+            _ => list,
+        }
     }
 
     /// The record of a conversation before which the schema puts a system text.
@@ -105,11 +125,8 @@ impl Reader {
         let Some(system) = system.filter(|text| !text.is_empty() && !starts_with_one) else {
             return self.conversation(read, row, arena, counts);
         };
-        let mut list = bumpalo::collections::Vec::with_capacity_in(read.list.len() + 1, arena);
-        list.push(Message::plain("system", system, arena));
-        list.extend_from_slice(read.list);
         let read = Messages {
-            list: list.into_bump_slice_mut(),
+            list: led(read.list, system, arena),
             tools: read.tools,
         };
         self.conversation(read, row, arena, counts)
@@ -176,4 +193,16 @@ impl Reader {
             ..reject.at_message(before.len() as u32)
         }
     }
+}
+
+/// The messages after one of the role `system`.
+pub(super) fn led<'a>(
+    messages: &[Message<'a>],
+    system: &'a str,
+    arena: &'a Arena,
+) -> &'a mut [Message<'a>] {
+    let mut all = bumpalo::collections::Vec::with_capacity_in(messages.len() + 1, arena);
+    all.push(Message::plain("system", system, arena));
+    all.extend_from_slice(messages);
+    all.into_bump_slice_mut()
 }

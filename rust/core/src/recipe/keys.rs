@@ -229,6 +229,11 @@ available {
         Word in Data
         means "What becomes of a leading assistant message."
         flag "" "what becomes of a leading assistant message";
+    system: Option<String>,
+        Text in Data
+        takes "none; a text"
+        means "System text that becomes the first message of conversations that have none."
+        flag "TEXT" "system text for conversations that have none";
     wire: Wire,
         Word in Data
         means "What becomes of the wire formats of chat APIs: JSON text for calls, old names, turns \

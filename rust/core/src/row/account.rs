@@ -14,7 +14,7 @@ use crate::chat::{Conversation, Message};
 use crate::recipe::SpecialInContent;
 use crate::rules::{Reject, Rule, Severity};
 use crate::template::{Field, Origin, Rendered};
-use crate::value::{Map, Value};
+use crate::value::Value;
 
 /// Finds what the render of a part leaves out. Lost text of any message rejects the row; lost tools
 /// and names are counted. In exact mode, where ids must equal those of transformers, everything is
@@ -62,16 +62,14 @@ pub(crate) enum LostPart {
     Key,
 }
 
-/// Keys of messages whose text matters to a reader. The others are technical (`id`, `tool_call_id`)
-/// or handled separately (`content`, `tool_calls`, reasoning).
-const MEANINGFUL_KEYS: [&str; 4] = ["name", "refusal", "function_call", "reasoning_details"];
-
 /// Bytes of the render that came from each part of one message.
 #[derive(Clone, Copy, Debug, Default)]
-struct Printed {
-    content: usize,
-    calls: usize,
-    other: usize,
+struct Printed([u32; Field::COUNT]);
+
+impl Printed {
+    fn of(&self, field: Field) -> usize {
+        self.0[field as usize] as usize
+    }
 }
 
 /// Memory of the accounting, reused from row to row.
@@ -83,7 +81,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// What the render leaves out of the conversation, in the order of the messages; at most one
-    /// loss for each part of a message.
+    /// loss for each part and key of a message.
     pub(crate) fn losses(
         &mut self,
         conversation: &Conversation<'_>,
@@ -100,11 +98,8 @@ impl Ledger {
             if let Some(what) = self.lost_call(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::ToolCall, what));
             }
-            if printed.other == 0
-                && let Some(key) = meaningful_key(message.fields)
-            {
-                losses.push(Loss::of(index, LostPart::Key, key.to_owned()));
-            }
+            let keys = lost_keys(conversation, index, printed);
+            losses.extend(keys.map(|key| Loss::of(index, LostPart::Key, key.to_owned())));
         }
         losses.extend(self.lost_tool(conversation.tools, rendered));
         losses
@@ -115,19 +110,11 @@ impl Ledger {
         self.printed.clear();
         self.printed.resize(messages, Printed::default());
         for run in rendered.runs() {
-            let length = (run.end - run.start) as usize;
             let Origin::Message { index, field } = run.origin else {
                 continue;
             };
-            let Some(printed) = self.printed.get_mut(index as usize) else {
-                continue;
-            };
-            match field {
-                Field::Content => printed.content += length,
-                Field::ToolCalls => printed.calls += length,
-                Field::Other => printed.other += length,
-                // Lost reasoning has its own rules.
-                Field::Reasoning | Field::Role => {}
+            if let Some(printed) = self.printed.get_mut(index as usize) {
+                printed.0[field as usize] += run.end - run.start;
             }
         }
     }
@@ -145,7 +132,7 @@ impl Ledger {
             Value::Str(text) => {
                 // Templates strip content. Reasoning that they read from it still counts as content.
                 let expected = text.trim().len();
-                if printed.content >= expected {
+                if printed.of(Field::Content) >= expected {
                     return None;
                 }
                 self.gather(index, Field::Content, rendered);
@@ -156,7 +143,7 @@ impl Ledger {
                     let lost = !holds(&self.text, answer);
                     return lost.then(|| "the answer of this turn".to_owned());
                 }
-                if printed.content == 0 {
+                if printed.of(Field::Content) == 0 {
                     return Some("the content of this message".to_owned());
                 }
                 let lost = signs(text) > signs(&self.text);
@@ -167,7 +154,7 @@ impl Ledger {
                     .iter()
                     .filter_map(|part| part.as_map()?.get("text")?.as_str());
                 let expected: usize = texts.clone().map(|text| text.trim().len()).sum();
-                if printed.content >= expected {
+                if printed.of(Field::Content) >= expected {
                     return None;
                 }
                 self.gather(index, Field::Content, rendered);
@@ -196,7 +183,7 @@ impl Ledger {
         if calls.is_empty() {
             return None;
         }
-        if printed.calls == 0 {
+        if printed.of(Field::ToolCalls) == 0 {
             return Some("the tool calls of this turn".to_owned());
         }
         self.gather(index, Field::ToolCalls, rendered);
@@ -284,13 +271,39 @@ impl Loss {
     }
 }
 
-/// The first key of a message that carries meaning.
-fn meaningful_key(fields: Map<'_>) -> Option<&str> {
-    let says = |value: Value<'_>| !matches!(value, Value::Str("") | Value::List([]));
-    // The name in a tool's result tells which call it answers.
-    let answers = fields.get("role") == Some(Value::Str("tool"));
-    let mut keys = MEANINGFUL_KEYS.into_iter();
-    keys.find(|key| !(answers && *key == "name") && fields.get_some(key).is_some_and(says))
+/// The keys of a message that say something of which nothing is in the render. Content and calls are
+/// looked for by their text, lost reasoning has its own rules, and other keys are technical (`id`).
+fn lost_keys<'c>(
+    conversation: &'c Conversation<'_>,
+    index: u32,
+    printed: Printed,
+) -> impl Iterator<Item = &'c str> {
+    let message = &conversation.messages[index as usize];
+    message.fields.iter().filter_map(move |(key, value)| {
+        let field = Field::of_key(key);
+        let says = match field {
+            // The name in a tool's result tells which call it answers, as its place does.
+            Field::Name => message.role != "tool",
+            Field::CallId => answers_out_of_order(conversation, index, value),
+            Field::Refusal | Field::FunctionCall | Field::ReasoningDetails => true,
+            _ => false,
+        };
+        let empty = matches!(value, Value::Null | Value::Str("") | Value::List([]));
+        (says && !empty && printed.of(field) == 0).then_some(key)
+    })
+}
+
+/// Whether a tool's message answers another call than the one at its place, so that only `id` tells
+/// which.
+fn answers_out_of_order(conversation: &Conversation<'_>, index: u32, id: Value<'_>) -> bool {
+    let before = &conversation.messages[..index as usize];
+    let place = before.iter().rev().take_while(|m| m.role == "tool").count();
+    let caller = before.len().checked_sub(place + 1).map(|at| &before[at]);
+    let calls = caller
+        .and_then(|caller| caller.fields.get_some("tool_calls")?.as_list())
+        .unwrap_or_default();
+    let called = |call: &Value<'_>| call.as_map().and_then(|call| call.get("id")) == Some(id);
+    calls.iter().position(called).is_some_and(|at| at != place)
 }
 
 /// The number of bytes of a text that are not whitespace.

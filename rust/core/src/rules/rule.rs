@@ -198,6 +198,10 @@ rules! {
         means "The row's own system text became the first message"
         cause "The data set keeps the system text in a column of its own."
         cure "Nothing; wire = keep leaves the column unread.";
+    DefaultSystemAdded "default-system-added" Info
+        means "The conversation had no system message, so the recipe's `system` became its first"
+        cause "The recipe names a system text for conversations that have none."
+        cure "Nothing.";
     SystemLeftOut "system-left-out" Warning
         means "The row has a system text of its own beside a system message, or without messages; it \
                is not in the sample"
@@ -250,7 +254,9 @@ rules! {
         cure "Use the model's template for tools, or keep it where tools are not to be learned.";
     FieldLost "field-lost" Info
         means "The template does not print a field of a message that says something, such as its name"
-        cause "Most templates print no names and no refusals."
+        cause "Most templates print no names and no refusals. Few print the id by which a tool's \
+               result names its call; it says something where results come in another order than \
+               their calls."
         cure "Nothing, where the model need not see it; else write it into the content.";
     ReasoningDropped "reasoning-dropped" Warning
         means "The template leaves out reasoning of the row"

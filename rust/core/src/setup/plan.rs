@@ -116,6 +116,7 @@ impl Plan {
             recipe::RoleOrder::Keep => RoleOrder::Keep,
             recipe::RoleOrder::Trim => RoleOrder::Trim,
         };
+        options.system.clone_from(&self.recipe.system);
         options.wire = match self.recipe.wire {
             recipe::Wire::Normalise => Wire::Normalise,
             recipe::Wire::Keep => Wire::Keep,

@@ -13,27 +13,50 @@ pub enum Field {
     ToolCalls,
     /// `role`.
     Role,
+    /// `name`.
+    Name,
+    /// `tool_call_id`: the call that a tool's message answers.
+    CallId,
+    /// `refusal`.
+    Refusal,
+    /// `function_call`, where it was not read as a tool call.
+    FunctionCall,
+    /// `reasoning_details`.
+    ReasoningDetails,
     /// Any other key.
     Other,
 }
 
 impl Field {
     /// Every part, in the order of the numbers that the template language uses, from 1.
-    const CLASSES: [Self; 5] = [
+    const CLASSES: [Self; Self::COUNT] = [
         Self::Content,
         Self::Reasoning,
         Self::ToolCalls,
         Self::Role,
+        Self::Name,
+        Self::CallId,
+        Self::Refusal,
+        Self::FunctionCall,
+        Self::ReasoningDetails,
         Self::Other,
     ];
 
+    /// How many there are; each is below as a number.
+    pub(crate) const COUNT: usize = Self::Other as usize + 1;
+
     /// The part of a message that is under `key`.
-    fn of_key(key: &str) -> Self {
+    pub(crate) fn of_key(key: &str) -> Self {
         match key {
             "content" => Self::Content,
             "reasoning_content" | "thinking" | "reasoning" => Self::Reasoning,
             "tool_calls" => Self::ToolCalls,
             "role" => Self::Role,
+            "name" => Self::Name,
+            "tool_call_id" => Self::CallId,
+            "refusal" => Self::Refusal,
+            "function_call" => Self::FunctionCall,
+            "reasoning_details" => Self::ReasoningDetails,
             _ => Self::Other,
         }
     }

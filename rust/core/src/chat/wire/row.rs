@@ -2,6 +2,7 @@
 
 use super::{blocks, fields, functions, is_blank};
 use crate::chat::conversation::Message;
+use crate::chat::reader::led;
 use crate::chat::variables::{self, json};
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -21,10 +22,7 @@ pub(super) fn lead<'a>(
         return messages;
     }
     counts.add(Rule::SystemAdded, 1);
-    let mut all = bumpalo::collections::Vec::with_capacity_in(messages.len() + 1, arena);
-    all.push(Message::plain("system", system, arena));
-    all.extend_from_slice(messages);
-    all.into_bump_slice_mut()
+    led(messages, system, arena)
 }
 
 fn shown(text: &str) -> String {
