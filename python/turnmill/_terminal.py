@@ -133,6 +133,27 @@ def table(rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> list
     ]
 
 
+def wrapped_table(
+    rows: Iterable[Sequence[str]], width: int, *, numbers: Sequence[int] = ()
+) -> list[list[str]]:
+    """Rows of cells as aligned lines, each row a list: its last cell is wrapped to fit.
+
+    >>> wrapped_table([("a", "one two three"), ("bb", "four")], 12)
+    [['a   one two', '    three'], ['bb  four']]
+    """
+    rows = [list(row) for row in rows]
+    heads = table([[*row[:-1], "|"] for row in rows], numbers=numbers)
+    start = max((columns_of(head) for head in heads), default=1) - 1
+    wrapped = []
+    for head, row in zip(heads, rows, strict=True):
+        first, *others = wrap(row[-1], max(width - start, _NARROWEST_CELL))
+        wrapped.append([head[:-1] + first, *(" " * start + line for line in others)])
+    return wrapped
+
+
+_NARROWEST_CELL = 8
+
+
 def wrap(text: str, width: int, *, indent: str = "") -> list[str]:
     """``text`` in lines of at most ``width`` columns, the lines after the first indented."""
     lines: list[str] = []

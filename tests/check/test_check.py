@@ -159,6 +159,17 @@ def test_tokenized_rows_and_conversations_are_not_mixed(rows, tmp_path):
         check([tokenized, raw])
 
 
+def test_the_report_is_wrapped_and_not_cut(rows, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    findings = check(rows, stop=["<|no such token|>"])
+    lines = str(findings).splitlines()
+    assert max(map(len, lines)) <= 60
+    said = " ".join(" ".join(lines).split())
+    assert "…" not in said
+    for name in findings.rules:
+        assert rules()[name].meaning in said
+
+
 def test_the_command_line(rows, tmp_path, capsys):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

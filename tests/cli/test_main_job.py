@@ -116,6 +116,8 @@ def test_json_on_standard_output_says_the_same_as_the_record(
 
 
 CLOSING = """\
+ok: all 40 rows are written, and every trained turn ends in <|im_end|> (2)
+
 rows in                  40
   written                40  100 %
 
@@ -129,15 +131,10 @@ output   out
 """
 
 NEXT = """\
-next: TRL: max_length is 1024 by default: longer samples would lose their terminator
-    SFTTrainer(train_dataset=load_from_disk("out"),
-               args=SFTConfig(max_length=None, packing=False), ...)
-next: Axolotl: give no `type:`, or it tokenizes again; samples over sequence_len are dropped
-    datasets:
-      - path: out
-    sequence_len: 37
-next: LLaMA-Factory: cutoff_len and dataset are not applied to tokenized data
-    tokenized_path: out
+next: TRL: SFTTrainer(train_dataset=load_from_disk("out"), args=SFTConfig(max_length=None,
+  packing=False), ...)
+next: Axolotl: datasets: [{path: out}], sequence_len: 37, and no `type:`
+next: LLaMA-Factory: tokenized_path: out
 """
 
 
@@ -147,6 +144,32 @@ def test_the_closing_table(capsys: pytest.CaptureFixture[str]) -> None:
     said = re.sub(r"(?m)^(time +).*$", r"\1TIME", capsys.readouterr().err)
     assert re.sub(r" +", " ", said).startswith(re.sub(r" +", " ", CLOSING))
     assert said.endswith(NEXT)
+
+
+def test_the_verdict_names_rows_that_were_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["prepare", "data/messages.jsonl", "-o", "out", "--tokenizer", "model"]
+    assert main(words) == 0
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    rejected = pq.read_table("out/rejects.parquet").num_rows
+    rows = json.loads(Path("out/turnmill.json").read_text())["totals"]["rows"]
+    assert first.startswith(f"ok: {rows - rejected} of {rows} rows are written, and every trained")
+    assert f"{rejected} rows are left out" in first + second
+
+
+def test_the_closing_screen_fits_and_names_a_length_that_a_trainer_can_use(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    answers = ["yes"] * 300 + ["no " * 20_000]
+    lines = [json.dumps({"prompt": "Is it?", "completion": answer}) for answer in answers]
+    Path("long.jsonl").write_text("\n".join(lines))
+    assert main(["prepare", "long.jsonl", "-o", "out", "--tokenizer", "model"]) == 0
+    said = capsys.readouterr().err
+    assert max(map(len, said.splitlines())) <= 80
+    assert said.count("next: ") == 3
+    assert "sequence_len: 4096," in said
+    assert "note: 1 sample is longer than 4,096 tokens" in said
+    assert "--max-length 4096" in said
 
 
 def test_trainers_that_need_every_column_are_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,7 +213,7 @@ def test_the_python_functions_do_the_same() -> None:
     recipe = turnmill.Recipe(tokenizer=TOKENIZER)
     run = turnmill.prepare("data/messages.jsonl", "out", recipe)
     assert run.rows == run.samples + sum(run.rejected.values())
-    assert str(run).startswith("rows in")
+    assert str(run).startswith("ok: ")
     shown = turnmill.show("out", n=2)
     assert len(shown) == 2
     assert shown[0].samples[0].pieces[-1].kind == "masked"

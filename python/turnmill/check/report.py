@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from turnmill._terminal import Terminal, clip, columns_of, count, share, table, visible, wrap
+from turnmill._terminal import Terminal, columns_of, count, share, visible, wrap, wrapped_table
 from turnmill.check.finding import Finding
 from turnmill.check.rules import rule
 
@@ -141,14 +141,13 @@ def _table(ordered: list[Finding], rows: int, console: Terminal) -> Iterator[str
         (finding.severity, finding.rule, *_amount(finding, rows), rule(finding.rule).meaning)
         for finding in ordered
     ]
-    head, *lines = table(
-        [("severity", "rule", "rows", "count", "what it means"), *cells], numbers=(2, 3)
-    )
-    yield console.style(head, "dim")
-    for line, finding in zip(lines, ordered, strict=True):
+    titles = ("severity", "rule", "rows", "count", "what it means")
+    head, *found = wrapped_table([titles, *cells], console.width, numbers=(2, 3))
+    yield from (console.style(line, "dim") for line in head)
+    for (first, *others), finding in zip(found, ordered, strict=True):
         severity = finding.severity
-        shown = clip(line, console.width)
-        yield shown.replace(severity, console.style(severity, _COLOURS[severity], "bold"), 1)
+        yield first.replace(severity, console.style(severity, _COLOURS[severity], "bold"), 1)
+        yield from others
 
 
 def _amount(finding: Finding, rows: int) -> tuple[str, str]:
@@ -159,8 +158,10 @@ def _amount(finding: Finding, rows: int) -> tuple[str, str]:
 
 
 def _details(finding: Finding, console: Terminal) -> Iterator[str]:
-    name = console.style(finding.rule, _COLOURS[finding.severity], "bold")
-    yield f"{name}: {rule(finding.rule).meaning}"
+    name = finding.rule
+    first, *others = wrap(f"{name}: {rule(name).meaning}", console.width, indent="  ")
+    yield first.replace(name, console.style(name, _COLOURS[finding.severity], "bold"), 1)
+    yield from others
     for place in finding.evidence[: _SHOWN_PLACES[finding.severity]]:
         yield from _place(place, console)
     for line in wrap(f"cure: {rule(finding.rule).cure}", console.width - 2, indent="      "):

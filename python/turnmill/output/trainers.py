@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from turnmill.output.formats import Format, Loading
@@ -18,17 +18,36 @@ class NextStep:
     trainer: str
     lines: tuple[str, ...]
     reason: str
+    short: str = ""
+    """The same in one line."""
 
 
-def next_steps(
-    output: str, format_: Format, longest: int, columns: Sequence[str]
-) -> list[NextStep]:
+_ROOM = 8192
+"""A length that most trainers have memory for; longer samples are worth a word."""
+
+
+def usable_length(lengths: Mapping[int, int]) -> int:
+    """A length for trainers: that of the longest sample, unless a few are far longer than the rest.
+
+    >>> usable_length({99: 700, 100: 5000}), usable_length({99: 3000, 100: 221_074})
+    (5000, 4096)
+
+    Args:
+        lengths: Lengths by percentile.
+    """
+    longest = lengths.get(100, 0)
+    if longest <= _ROOM:
+        return longest
+    return min(longest, 1 << (max(lengths[99], _ROOM // 2) - 1).bit_length())
+
+
+def next_steps(output: str, format_: Format, length: int, columns: Sequence[str]) -> list[NextStep]:
     """Settings for TRL, Axolotl and LLaMA-Factory.
 
     Args:
         output: The output directory, as the user gave it.
         format_: The format of its data files.
-        longest: The length of the longest sample in tokens.
+        length: Tokens of the longest sample that the trainer takes.
         columns: The columns of the data files.
     """
     loading = format_.loading(output)
@@ -36,15 +55,13 @@ def next_steps(
     if missing:
         others = [_lacking(trainer, missing) for trainer in ("Axolotl", "LLaMA-Factory")]
         return [_trl(loading), *others]
-    return [_trl(loading), _axolotl(loading, longest), _llama_factory(loading, format_)]
+    return [_trl(loading), _axolotl(loading, length), _llama_factory(loading, format_)]
 
 
 def _lacking(trainer: str, missing: list[str]) -> NextStep:
-    return NextStep(
-        trainer,
-        (f"columns: {', '.join(missing)} are missing; name every column with --columns",),
-        "it takes data as tokenized only if it has input_ids, labels and attention_mask",
-    )
+    line = f"columns: {', '.join(missing)} are missing; name every column with --columns"
+    reason = "it takes data as tokenized only if it has input_ids, labels and attention_mask"
+    return NextStep(trainer, (line,), reason, line)
 
 
 def _trl(loading: Loading) -> NextStep:
@@ -55,29 +72,29 @@ def _trl(loading: Loading) -> NextStep:
             "           args=SFTConfig(max_length=None, packing=False), ...)",
         ),
         "max_length is 1024 by default: longer samples would lose their terminator",
+        f"SFTTrainer(train_dataset={loading.trl}, "
+        "args=SFTConfig(max_length=None, packing=False), ...)",
     )
 
 
-def _axolotl(loading: Loading, longest: int) -> NextStep:
+def _axolotl(loading: Loading, length: int) -> NextStep:
     first, *others = loading.axolotl
+    entry = ", ".join(line.removeprefix("  - ").strip() for line in loading.axolotl)
     if "://" in first:
         first += "  # a local copy of it"
     return NextStep(
         "Axolotl",
-        ("datasets:", first, *others, f"sequence_len: {longest}"),
+        ("datasets:", first, *others, f"sequence_len: {length}"),
         "give no `type:`, or it tokenizes again; samples over sequence_len are dropped",
+        f"datasets: [{{{entry}}}], sequence_len: {length}, and no `type:`",
     )
 
 
 def _llama_factory(loading: Loading, format_: Format) -> NextStep:
     if loading.llama_factory is None:
-        return NextStep(
-            "LLaMA-Factory",
-            (f"tokenized_path: needs the Arrow form; run prepare without --format {format_.name}",),
-            "it loads tokenized data with load_from_disk only",
-        )
-    return NextStep(
-        "LLaMA-Factory",
-        (f"tokenized_path: {loading.llama_factory}",),
-        "cutoff_len and dataset are not applied to tokenized data",
-    )
+        line = f"tokenized_path: needs the Arrow form; run prepare without --format {format_.name}"
+        reason = "it loads tokenized data with load_from_disk only"
+    else:
+        line = f"tokenized_path: {loading.llama_factory}"
+        reason = "cutoff_len and dataset are not applied to tokenized data"
+    return NextStep("LLaMA-Factory", (line,), reason, line)

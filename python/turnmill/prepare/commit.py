@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,12 @@ class Totals:
     rules: dict[str, int]
     lengths: dict[int, int]
     """Length of the samples in tokens, by percentile."""
+    histogram: Any = field(default=(), repr=False, compare=False)
+    """How many samples have each length, from 0."""
+
+    def longer_than(self, length: int) -> int:
+        """How many samples have more tokens than that."""
+        return int(sum(self.histogram[length + 1 :]))
 
     def to_dict(self) -> dict[str, Any]:
         """For the run record."""
@@ -93,7 +99,9 @@ def add_up(output: AnyPath, format_: Format, plan: Plan, receipts: Iterable[Rece
         merge_counts(rejected, receipt.rejected)
         merge_counts(rules, receipt.rules)
     indexes = [output / shard_files(spec.name, format_).index for spec in plan.shards]
-    return Totals(tally, _by_count(rejected), _by_count(rules), _percentiles(indexes))
+    histogram = _histogram(indexes)
+    lengths = _percentiles(histogram)
+    return Totals(tally, _by_count(rejected), _by_count(rules), lengths, histogram)
 
 
 def merge_counts(into: dict[str, int], counts: dict[str, int]) -> None:
@@ -106,8 +114,8 @@ def _by_count(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
-    """Exact percentiles: the smallest length that at least this per cent do not exceed."""
+def _histogram(indexes: list[AnyPath]) -> Any:
+    """How many samples have each length, from 0."""
     histogram = np.zeros(0, np.int64)
     for path in indexes:
         for chunk in read_table(path, ["length"])["length"].chunks:
@@ -117,6 +125,11 @@ def _percentiles(indexes: list[AnyPath]) -> dict[int, int]:
                 counts = np.bincount(lengths, minlength=len(histogram))
                 counts[: len(histogram)] += histogram
                 histogram = counts
+    return histogram
+
+
+def _percentiles(histogram: Any) -> dict[int, int]:
+    """Exact percentiles: the smallest length that at least this per cent do not exceed."""
     if not histogram.any():
         return {}
     below = np.cumsum(histogram)

@@ -18,7 +18,7 @@ from turnmill._terminal import (
     wrap,
 )
 from turnmill.output.formats import FORMATS
-from turnmill.output.trainers import NextStep, next_steps
+from turnmill.output.trainers import NextStep, next_steps, usable_length
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.history_cost import HistoryCost, in_words
 from turnmill.storage.remote import AnyPath
@@ -67,8 +67,8 @@ class Run:
     @property
     def next_steps(self) -> list[NextStep]:
         """Settings for trainers."""
-        longest = self.totals.lengths.get(100, 0)
-        return next_steps(str(self.output), FORMATS[self.format], longest, self.columns)
+        length = usable_length(self.totals.lengths)
+        return next_steps(str(self.output), FORMATS[self.format], length, self.columns)
 
     def __str__(self) -> str:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))
@@ -76,6 +76,8 @@ class Run:
     def summary(self, console: Terminal) -> list[str]:
         """The closing lines of ``turnmill prepare``, which ``print(run)`` prints."""
         return [
+            *_verdict(self, console),
+            "",
             *_rows(self, console),
             "",
             *_samples(self, console),
@@ -99,6 +101,28 @@ class Run:
             "shards": self.shards,
             "shards_reused": self.shards_reused,
         }
+
+
+def _verdict(run: Run, console: Terminal) -> list[str]:
+    """What came out of it, in a sentence."""
+    rejected = sum(run.rejected.values())
+    written = run.rows - rejected
+    ends = f"every trained turn ends in {_end(run.facts)}"
+    rows = "the only row is" if run.rows == 1 else f"all {count(run.rows)} rows are"
+    if rejected:
+        left_out = "row is" if rejected == 1 else "rows are"
+        rows = f"{count(written)} of {count(run.rows)} rows are"
+        ends += (
+            f"; {count(rejected)} {left_out} left out ({share(rejected, run.rows)}) and listed in "
+            f"{visible(str(run.output / 'rejects.parquet'))}"
+        )
+    return _labelled("ok", "green", f"{rows} written, and {ends}", console)
+
+
+def _labelled(word: str, colour: str, text: str, console: Terminal) -> list[str]:
+    """A sentence after a coloured word."""
+    first, *others = wrap(f"{word}: {text}", console.width, indent="  ")
+    return [first.replace(word, console.style(word, "bold", colour), 1), *others]
 
 
 def _rows(run: Run, console: Terminal) -> list[str]:
@@ -158,9 +182,14 @@ def _schemas(inputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def _terminator(facts: dict[str, Any]) -> str:
     stops = [f"{stop['token']} ({stop['id']})" for stop in facts["stop"]]
-    terminator = facts.get("terminator") or facts["stop"][0]
-    ends = f"{terminator['token']} ({terminator['id']})"
+    ends = _end(facts)
     return ends if stops == [ends] else f"{ends}; serving stops on {', '.join(stops)}"
+
+
+def _end(facts: dict[str, Any]) -> str:
+    """The token that ends turns, with its id."""
+    terminator = facts.get("terminator") or facts["stop"][0]
+    return f"{terminator['token']} ({terminator['id']})"
 
 
 def _per_second(number: int, run: Run) -> float:
@@ -187,16 +216,28 @@ def _notes(run: Run, console: Terminal) -> list[str]:
     history = [] if run.history is None else [in_words(run.history)]
     return [
         line
-        for note in [*run.facts.get("notes", []), *history]
-        for line in wrap(
-            f"{console.style('note', 'bold', 'yellow')}: {note}", console.width, indent="  "
-        )
+        for note in [*run.facts.get("notes", []), *history, *_too_long(run)]
+        for line in _labelled("note", "yellow", visible(note), console)
+    ]
+
+
+def _too_long(run: Run) -> list[str]:
+    """What to do about a few samples that are far longer than the others."""
+    length = usable_length(run.totals.lengths)
+    longer = run.totals.longer_than(length)
+    if not longer:
+        return []
+    samples = "1 sample is" if longer == 1 else f"{count(longer)} samples are"
+    return [
+        f"{samples} longer than {count(length)} tokens, up to {count(run.totals.lengths[100])}; "
+        f"if that is too much for your trainer, --max-length {length} keeps the whole turns that "
+        "fit"
     ]
 
 
 def _next(run: Run, console: Terminal) -> list[str]:
-    lines = []
-    for step in run.next_steps:
-        lines.append(f"{console.style('next', 'bold', 'green')}: {step.trainer}: {step.reason}")
-        lines += [f"    {visible(line)}" for line in step.lines]
-    return lines
+    return [
+        line
+        for step in run.next_steps
+        for line in _labelled("next", "green", f"{step.trainer}: {visible(step.short)}", console)
+    ]
