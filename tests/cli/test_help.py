@@ -69,11 +69,13 @@ Show conversations with their trained tokens, or what became of an input row.
 Usage: turnmill show [DATA] --tokenizer DIR [OPTIONS]
 
 What to show
-  DATA                        conversations, or a directory that prepare wrote
+  DATA                        conversations, tokenized rows of any tool, or what prepare wrote
   -n, --rows N                how many rows (default: 3)
   --row K                     this input row, from 0
   --sample K                  this sample of a written directory, from 0
   --source FILE:LINE          the row at this line; at this row, from 0, where a file has no lines
+  --random N                  so many rows drawn at random, from all
+  --seed K                    another seed draws other rows (default: 0)
   --full                      show long texts whole
   --recipe FILE               recipe in TOML; flags win over it
 """

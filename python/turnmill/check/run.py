@@ -14,8 +14,9 @@ from turnmill.check.tokenized import check_tokenized
 from turnmill.check.verify import Verified, verify
 from turnmill.check.written import miscounted, written_notes
 from turnmill.errors import DataError
+from turnmill.output.reader import Output
 from turnmill.storage.local import read_json
-from turnmill.storage.remote import output_path
+from turnmill.storage.remote import AnyPath, output_path
 
 _AGAIN = "prepare it again, into another directory or with --overwrite"
 
@@ -30,7 +31,7 @@ def run(data: Any, settings: Settings) -> Findings:
     record = _run_record(data)
     if record is None:
         return _check_sources(find_sources(data), data, settings)
-    return _check_output(data, record, _with_record(settings, record))
+    return _check_output(data, record, _with_record(settings, output_path(data), record))
 
 
 def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Findings:
@@ -109,7 +110,7 @@ def _run_record(data: Any) -> dict[str, Any] | None:
     raise DataError(message, code="broken-output", path=str(path), hint=_AGAIN)
 
 
-def _with_record(settings: Settings, record: dict[str, Any]) -> Settings:
+def _with_record(settings: Settings, directory: AnyPath, record: dict[str, Any]) -> Settings:
     """Takes arguments that are not given from the run record."""
     recipe = record.get("recipe", {})
     facts = record.get("facts", record)
@@ -117,7 +118,7 @@ def _with_record(settings: Settings, record: dict[str, Any]) -> Settings:
     template = facts.get("template") or {}
     return replace(
         settings,
-        tokenizer=settings.tokenizer or recipe.get("tokenizer"),
+        tokenizer=settings.tokenizer or Output(directory, record).tokenizer,
         stop=settings.stop or (None if settings.serving else stops or None),
         template=settings.template or template.get("source"),
         max_length=settings.max_length or recipe.get("max_length"),

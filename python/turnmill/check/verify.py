@@ -21,8 +21,8 @@ from turnmill.encoder.session import Session, ShardOptions
 from turnmill.errors import TurnmillError
 from turnmill.inputs.find import find_inputs
 from turnmill.output.formats import format_of
+from turnmill.output.reader import Output, recorded_recipe
 from turnmill.prepare.plan import ShardSpec, make_plan
-from turnmill.recipe import Input, Recipe
 from turnmill.storage.remote import AnyPath
 
 _COMPARED = ("input_ids", "labels")
@@ -57,13 +57,14 @@ def verify(
     directory: AnyPath, record: dict[str, Any], tokenizer: str, threads: int | None, keep: int
 ) -> Verified | str:
     """Makes the samples of an output again, or says why that is not possible."""
-    names = [item["name"] for item in record.get("inputs", [])]
+    output = Output(directory, record)
+    names = [output.located(item["name"]) for item in record.get("inputs", [])]
     missing = [name for name in names if "://" not in name and not Path(name).exists()]
     if missing or not names:
         return f"the source {missing[0]} is not there" if missing else "no source is recorded"
     try:
-        session = Session(_recipe(record, tokenizer))
-        inputs = [_input(item) for item in record["inputs"]]
+        session = Session(recorded_recipe(record, tokenizer))
+        inputs = [output.input(source) for source in output.sources]
         plan = make_plan(find_inputs(inputs), session, threads=threads)
     except (TurnmillError, OSError) as error:
         return str(error)
@@ -74,22 +75,6 @@ def verify(
     for spec in plan.shards:
         second.add(spec, directory / written[spec.name]["data"])
     return second.verified()
-
-
-def _recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
-    keys = {key: value for key, value in record["recipe"].items() if value is not None}
-    facts = record.get("facts", {})
-    keys.update(tokenizer=tokenizer, now=facts.get("now") or keys.get("now"))
-    if (facts.get("template") or {}).get("source"):
-        keys["template"] = facts["template"]["source"] if keys.get("template") else None
-    return Recipe(**keys)
-
-
-def _input(item: dict[str, Any]) -> Input:
-    """An input as the run read it, with its own keys."""
-    own = {key: item[key] for key in ("fields", "roles") if key in item}
-    schema = {} if item["schema"] == "auto" else {"schema": item["schema"]}
-    return Input(item["name"], **schema, **own)
 
 
 def _shard_name(shard: dict[str, Any]) -> str:

@@ -132,12 +132,10 @@ def run(arguments: Arguments, _console: Terminal) -> int:
 
 def _recorded_tokenizer(data: list[str]) -> str | None:
     """The tokenizer of a directory that turnmill wrote."""
-    from turnmill.storage.local import read_json
-    from turnmill.storage.remote import output_path
+    from turnmill.output.reader import Output, is_output
 
-    record = read_json(output_path(data[0]) / "turnmill.json") if len(data) == 1 else None
-    tokenizer: str | None = record["recipe"].get("tokenizer") if record else None
-    return tokenizer
+    is_written = len(data) == 1 and is_output(data[0])
+    return Output.open(data[0]).tokenizer if is_written else None
 
 
 def _known_rule(name: str) -> Rule:

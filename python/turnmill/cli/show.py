@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from turnmill._terminal import Terminal, terminal
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
+from turnmill.cli.arguments import (
+    GENERAL,
+    Arguments,
+    Flag,
+    Group,
+    Parser,
+    UsageError,
+    position,
+    positive,
+)
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, given_keys, recipe_for
 from turnmill.cli.standard_output import print_json
 
@@ -24,7 +33,10 @@ def parser() -> Parser:
             Group(
                 "What to show",
                 (
-                    Flag("DATA", "conversations, or a directory that prepare wrote"),
+                    Flag(
+                        "DATA",
+                        "conversations, tokenized rows of any tool, or what prepare wrote",
+                    ),
                     Flag("--rows", "how many rows (default: 3)", "N", short="-n", read=position),
                     Flag("--row", "this input row, from 0", "K", read=position),
                     Flag(
@@ -34,6 +46,10 @@ def parser() -> Parser:
                         "--source",
                         "the row at this line; at this row, from 0, where a file has no lines",
                         "FILE:LINE",
+                    ),
+                    Flag("--random", "so many rows drawn at random, from all", "N", read=positive),
+                    Flag(
+                        "--seed", "another seed draws other rows (default: 0)", "K", read=position
                     ),
                     Flag("--full", "show long texts whole"),
                     Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
@@ -56,6 +72,8 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         "row": arguments.row,
         "sample": arguments.sample,
         "source": arguments.source,
+        "random": arguments.random,
+        "seed": arguments.seed or 0,
         "full": bool(arguments.full),
     }
     from turnmill import Recipe, show

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from turnmill.errors import DataError
 from turnmill.output.formats import format_of
+from turnmill.recipe import Input, Recipe
 from turnmill.storage import STAGING
 from turnmill.storage.local import read_json, read_table
 from turnmill.storage.remote import AnyPath, output_path
@@ -36,6 +38,23 @@ def is_output(path: str | os.PathLike[str]) -> bool:
     return False
 
 
+def recorded_recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
+    """The recipe that a run record holds, with the date and the template that the run used."""
+    keys = {key: value for key, value in record["recipe"].items() if value is not None}
+    facts = record.get("facts", {})
+    keys.update(tokenizer=tokenizer, now=facts.get("now") or keys.get("now"))
+    if (facts.get("template") or {}).get("source"):
+        keys["template"] = facts["template"]["source"] if keys.get("template") else None
+    return Recipe(**keys)
+
+
+def recorded_input(item: dict[str, Any]) -> Input:
+    """An input as the run read it, with its own keys."""
+    own = {key: item[key] for key in ("fields", "roles") if key in item}
+    schema = {} if item["schema"] == "auto" else {"schema": item["schema"]}
+    return Input(item["name"], **schema, **own)
+
+
 @dataclass(frozen=True)
 class WrittenRow:
     """The result of one input row: samples, or a reject."""
@@ -56,14 +75,52 @@ class Output:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Output:
-        """Opens the directory; it must be finished."""
+        """Opens the directory; it must be finished.
+
+        Raises:
+            DataError: Its run record is damaged.
+        """
         place = output_path(path)
-        return cls(place, read_json(place / "turnmill.json") or {})
+        record: Any = read_json(place / "turnmill.json")
+        if isinstance(record, dict):
+            return cls(place, record)
+        message = "the output is damaged: its run record is not one"
+        hint = "prepare it again, into another directory or with --overwrite"
+        raise DataError(message, code="broken-output", path=str(place), hint=hint)
 
     @property
     def sources(self) -> list[str]:
         """Names of the inputs, in order."""
         return [str(planned["name"]) for planned in self.record["inputs"]]
+
+    def planned(self, source: str) -> dict[str, Any]:
+        """What the run record says of an input."""
+        inputs: list[dict[str, Any]] = self.record["inputs"]
+        return next(item for item in inputs if item["name"] == source)
+
+    def input(self, source: str) -> Input:
+        """An input as the run read it, with its own keys, where it is now."""
+        item = self.planned(source)
+        return recorded_input({**item, "name": self.located(source)})
+
+    def recipe(self, tokenizer: str) -> Recipe:
+        """The recipe of the run, with the tokenizer where it is now."""
+        return recorded_recipe(self.record, tokenizer)
+
+    @property
+    def tokenizer(self) -> str | None:
+        """The tokenizer that the recipe names, where it is now."""
+        named: str | None = self.record.get("recipe", {}).get("tokenizer")
+        return self.located(named) if named else None
+
+    def located(self, path: str) -> str:
+        """A path of the record, which may be relative to where the run was started."""
+        if "://" in path or Path(path).exists() or not isinstance(self.path, Path):
+            return path
+        started = (read_json(self.path / "run.json") or {}).get("directory")
+        place = self.path.absolute()
+        roots = [*([Path(started)] if started else []), place, *place.parents]
+        return next((str(root / path) for root in roots if (root / path).exists()), path)
 
     def first_rows(self, count: int) -> Iterator[WrittenRow]:
         """The first written rows."""

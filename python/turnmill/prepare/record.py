@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 from turnmill.errors import DataError, RecipeError
@@ -173,6 +174,7 @@ def circumstances(
         "seconds": round(seconds, 3),
         "megabytes_per_second": round(size / 1e6 / seconds, 3) if seconds else None,
         "threads": threads,
+        "directory": str(Path.cwd()),
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),

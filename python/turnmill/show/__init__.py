@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO, Unpack
 
-from turnmill._arguments import position
+from turnmill._arguments import position, whole_number
 from turnmill._recipe_argument import recipe_of, refuse_keys, takes_keys
 from turnmill._recipe_keys import EncodingKeys
 from turnmill.recipe import Recipe
@@ -26,9 +26,11 @@ _RAW = "name the conversations instead of the output to see what another recipe 
 class Shown(Sequence["RowView"]):
     """Rows to look at, each a ``turnmill.show.view.RowView``; ``print(shown)`` draws them."""
 
-    def __init__(self, rows: list[RowView], *, full: bool = False) -> None:
+    def __init__(self, rows: list[RowView], *, note: str | None = None, full: bool = False) -> None:
         self._rows = rows
         self._full = full
+        self.note = note
+        """What is special about how they are shown, if anything is."""
 
     def __getitem__(self, position: Any) -> Any:
         return self._rows[position]
@@ -59,7 +61,7 @@ class Shown(Sequence["RowView"]):
         """The rows drawn for a terminal."""
         from turnmill.show.draw import draw
 
-        return "\n".join(draw(self._rows, console, full=self._full))
+        return "\n".join(draw(self._rows, console, full=self._full, note=self.note))
 
 
 @takes_keys(EncodingKeys)
@@ -72,13 +74,16 @@ def show(
     row: int | None = None,
     sample: int | None = None,
     source: str | None = None,
+    random: int | None = None,
+    seed: int = 0,
     full: bool = False,
     **keys: Unpack[EncodingKeys],
 ) -> Shown:
     """Shows conversations with their trained tokens, or what became of an input row.
 
     Args:
-        data: Raw conversations (anything :func:`turnmill.prepare` reads) or an output directory.
+        data: Raw conversations (anything :func:`turnmill.prepare` reads), an output directory, or
+            rows with ``input_ids`` from any tool.
         recipe: How raw conversations are encoded.
         tokenizer: The tokenizer, as in a recipe; an output directory knows its own.
         n: How many rows, from the start.
@@ -86,6 +91,8 @@ def show(
         sample: The row behind this sample of an output directory, from 0.
         source: The row at this place, ``"chat.jsonl:12"``: a line from 1, or a row from 0 if
             the file has no lines.
+        random: So many rows drawn at random, from all.
+        seed: Another seed draws other rows.
         full: Show long texts whole.
         **keys: Recipe keys, such as ``history="last-turn"``; they win over the recipe.
 
@@ -103,9 +110,12 @@ def show(
         row=position(row, "row"),
         sample=position(sample, "sample"),
         source=source,
+        random=None if random is None else whole_number(random, "random", 1, 1_000_000),
+        seed=whole_number(seed, "seed", 0, 2**63),
     )
     if isinstance(data, str | os.PathLike) and select.is_output(data):
         refuse_keys(keys, "the rows of an output are shown as they were written", _RAW)
         named = tokenizer or recipe_of(recipe, None, {}).tokenizer
         return Shown(select.written_rows(data, selection, named), full=full)
-    return Shown(select.raw_rows(data, selection, recipe_of(recipe, tokenizer, keys)), full=full)
+    rows, note = select.seen_rows(data, selection, recipe_of(recipe, tokenizer, keys))
+    return Shown(rows, note=note, full=full)

@@ -17,20 +17,23 @@ _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
 """Characters of a long piece that are kept at its start and its end."""
 
 
-def draw(rows: Sequence[RowView], console: Terminal, *, full: bool = False) -> list[str]:
+def draw(
+    rows: Sequence[RowView], console: Terminal, *, full: bool = False, note: str | None = None
+) -> list[str]:
     """The lines of a drawing.
 
     Args:
         rows: What to draw.
         console: Decides on colour and width.
         full: Whether long texts are drawn whole.
+        note: What is special about how they are shown.
     """
     lines: list[str] = []
     for row in rows:
         lines += [*_row(row, console, full=full), ""]
     if any(row.samples for row in rows):
         lines.append(_legend(console))
-    return lines
+    return lines if note is None else lines + wrap(f"note: {note}", console.width, indent="  ")
 
 
 def _legend(console: Terminal) -> str:

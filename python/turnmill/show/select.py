@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from turnmill.encoder.inspect import inspect_input
-from turnmill.encoder.ready import ready
 from turnmill.encoder.row import encode_row
 from turnmill.errors import ArgumentError, DataError, TokenizerError
-from turnmill.inputs.find import Input
+from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import Output, WrittenRow, is_output
 from turnmill.recipe import Recipe
+from turnmill.show.origin import counts_of
+from turnmill.show.tokenized import is_tokenized, tokenized_rows
+from turnmill.show.unresolved import ready_to_look
 from turnmill.show.view import RowView, TokenBytes, sample_view
 from turnmill.storage.local import file_sha256
 from turnmill.tokenizer import Tokenizer
 
-__all__ = ["Selection", "is_output", "raw_rows", "written_rows"]
+__all__ = ["Selection", "is_output", "seen_rows", "written_rows"]
+
+_Item = TypeVar("_Item")
 
 _RAW_SHOWN = 1000
 
@@ -36,9 +41,12 @@ class Selection:
     row: int | None = None
     sample: int | None = None
     source: str | None = None
+    random: int | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        given = [name for name in ("row", "sample", "source") if getattr(self, name) is not None]
+        names = ("row", "sample", "source", "random")
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) > 1:
             message = f"{' and '.join(given)} name a row each"
             raise ArgumentError(message, code="several-places", hint="give one of them")
@@ -58,11 +66,26 @@ class Selection:
         return file, int(number)
 
 
-def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> list[RowView]:
-    """Encodes the wanted rows of raw conversations."""
+def seen_rows(data: Any, selection: Selection, recipe: Recipe) -> tuple[list[RowView], str | None]:
+    """The wanted rows of data that turnmill did not write, and a note on how they are shown."""
+    data = repeatable(data)
+    if not is_tokenized(data):
+        return raw_rows(data, selection, recipe)
+    _refuse_sample(selection)
+    inputs = find_inputs(data)
+    return _some(tokenized_rows(_wanted(inputs, selection), recipe), inputs), None
+
+
+def _refuse_sample(selection: Selection) -> None:
     if selection.sample is not None:
-        raise DataError("raw data has no samples yet", code="no-such-row", hint="use --row")
-    session, inputs = ready(recipe, data)
+        message = "samples are counted in an output of turnmill only"
+        raise DataError(message, code="no-such-row", hint="use --row")
+
+
+def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> tuple[list[RowView], str | None]:
+    """Encodes the wanted rows of raw conversations."""
+    _refuse_sample(selection)
+    session, inputs, note = ready_to_look(recipe, data)
     stops, token_bytes = session.stop_ids(), session.tokenizer()._token_bytes
     schemas: dict[Input, str] = {}
     views = []
@@ -82,12 +105,20 @@ def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> list[RowView]:
                 {} if reject else made.counts,
             )
         )
-    if not views:
-        hint = "rows count from 0 and lines from 1; blank lines are not rows"
-        raise DataError(
-            "the input holds no such row", code="no-such-row", path=inputs[0].name, hint=hint
-        )
-    return views
+    return _some(views, inputs), note
+
+
+def _some(views: list[RowView], inputs: list[Input]) -> list[RowView]:
+    """The views.
+
+    Raises:
+        DataError: There are none.
+    """
+    if views:
+        return views
+    message, path = "the input holds no such row", inputs[0].name
+    hint = "rows count from 0 and lines from 1; blank lines are not rows"
+    raise DataError(message, code="no-such-row", path=path, hint=hint)
 
 
 def _wanted(inputs: list[Input], selection: Selection) -> Iterator[tuple[Input, PickedRow]]:
@@ -107,8 +138,23 @@ def _wanted(inputs: list[Input], selection: Selection) -> Iterator[tuple[Input, 
             (inputs[0], p) for p in islice(rows_of(inputs[0]), selection.row, selection.row + 1)
         )
     else:
-        every = ((input_, picked) for input_ in inputs for picked in rows_of(input_))
-        yield from islice(every, selection.n)
+        every: Iterator[tuple[Input, PickedRow]] = (
+            (input_, picked) for input_ in inputs for picked in rows_of(input_)
+        )
+        if selection.random is not None:
+            every = iter(_drawn(every, selection.random, selection.seed))
+        yield from islice(every, selection.random or selection.n)
+
+
+def _drawn(every: Iterable[_Item], number: int, seed: int) -> list[_Item]:
+    """So many items at random, in their order; each is as likely as any other."""
+    draw, kept = random.Random(seed), list[tuple[int, _Item]]()
+    for place, item in enumerate(every):
+        if len(kept) < number:
+            kept.append((place, item))
+        elif (chosen := draw.randrange(place + 1)) < number:
+            kept[chosen] = (place, item)
+    return [item for _, item in sorted(kept, key=lambda pair: pair[0])]
 
 
 def _by_name(inputs: list[Input], file: str) -> list[Input]:
@@ -142,9 +188,14 @@ def written_rows(
 ) -> list[RowView]:
     """Reads the wanted rows of an output directory back."""
     output = Output.open(path)
-    token_bytes = _tokenizer_of(output, tokenizer)._token_bytes
+    loaded = _tokenizer_of(output, tokenizer)
     stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
-    return [_written_view(row, stops, token_bytes) for row in _written(output, selection)]
+    rows = _written(output, selection)
+    counts = counts_of(output, [row for row in rows if row.samples], str(loaded.path))
+    return [
+        _written_view(row, stops, loaded._token_bytes, counts.get((row.source, row.row), {}))
+        for row in rows
+    ]
 
 
 def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Tokenizer:
@@ -156,7 +207,7 @@ def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Token
     facts = output.record["facts"]["tokenizer"]
     hint = "give the directory of the tokenizer that the output was written with: --tokenizer DIR"
     try:
-        tokenizer = Tokenizer(given or facts["path"])
+        tokenizer = Tokenizer(given or output.located(facts["path"]))
     except TokenizerError as error:
         if given or error.code != "tokenizer-not-found":
             raise
@@ -176,11 +227,15 @@ def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Token
 def _written(output: Output, selection: Selection) -> list[WrittenRow]:
     if selection.sample is not None:
         return [output.sample(selection.sample)]
+    if selection.random is not None:
+        numbers = range(output.record["totals"]["samples"])
+        samples = _drawn(numbers, selection.random, selection.seed)
+        rows = [output.sample(number) for number in samples]
+        return list({(row.source, row.row): row for row in rows}.values())
     if selection.source is not None:
         file, number = selection.split_source()
         source = _matching(output.sources, file)
-        planned = next(p for p in output.record["inputs"] if p["name"] == source)
-        if planned["format"] in {"lines", "array"}:
+        if output.planned(source)["format"] in {"lines", "array"}:
             return output.find(source, line=number)
         return output.find(source, row=number)
     if selection.row is not None:
@@ -193,12 +248,14 @@ def _written(output: Output, selection: Selection) -> list[WrittenRow]:
     return list(output.first_rows(selection.n))
 
 
-def _written_view(row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes) -> RowView:
+def _written_view(
+    row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes, notes: dict[str, int]
+) -> RowView:
     samples = tuple(
         sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
     )
     reject = _reject_of(row.reject) if row.reject else None
-    return RowView(row.source, row.row, row.line, samples, reject)
+    return RowView(row.source, row.row, row.line, samples, reject, notes=notes)
 
 
 def _reject_of(reject: Mapping[str, Any]) -> tuple[str, str, int | None]:

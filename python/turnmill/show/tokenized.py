@@ -1,0 +1,98 @@
+"""Rows that are tokenized already, by turnmill or any other tool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from turnmill import _core
+from turnmill.errors import RecipeError, TurnmillError
+from turnmill.inputs.find import Input, find_inputs
+from turnmill.inputs.rows import PickedRow, rows_of
+from turnmill.recipe import Recipe
+from turnmill.show.view import IGNORED, RowView, sample_view
+from turnmill.tokenizer import Tokenizer
+
+IDS = ("input_ids", "tokens")
+MASKS = ("loss_mask", "completion_mask", "assistant_masks", "assistant_mask")
+"""Columns that mark trained tokens with 1, where there are no labels."""
+
+
+def is_tokenized(data: Any) -> bool:
+    """Whether the first row holds ids; what cannot be read is for others to complain of."""
+    try:
+        first = next((row for input_ in find_inputs(data) for row in rows_of(input_)), None)
+        return first is not None and _ids(row_of(first)) is not None
+    except (TurnmillError, OSError, ValueError):
+        return False
+
+
+def row_of(picked: PickedRow) -> Mapping[str, Any]:
+    """A row as a dict; an empty one if it is something else.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    if isinstance(picked.data, pa.RecordBatch):
+        row: Any = pa.Table.from_batches([picked.data]).to_pylist()[0]
+    else:
+        row = json.loads(picked.data) if isinstance(picked.data, bytes) else picked.data
+    return row if isinstance(row, Mapping) else {}
+
+
+def tokenized_rows(rows: Iterable[tuple[Input, PickedRow]], recipe: Recipe) -> list[RowView]:
+    """The views of rows with ids; what is trained is read from labels or a mask.
+
+    Raises:
+        RecipeError: The recipe names no tokenizer.
+    """
+    if not recipe.tokenizer:
+        hint = "add --tokenizer with the directory of the tokenizer that made them"
+        raise RecipeError(
+            "the rows are ids, and no tokenizer is named", code="no-tokenizer", hint=hint
+        )
+    tokenizer = Tokenizer(recipe.tokenizer)
+    stops = _stop_ids(recipe, tokenizer)
+    return [_view(input_, picked, stops, tokenizer) for input_, picked in rows]
+
+
+def _stop_ids(recipe: Recipe, tokenizer: Tokenizer) -> frozenset[int]:
+    """What ends turns: as the recipe says, else what a server of the tokenizer's directory does."""
+    if isinstance(recipe.stop, str):
+        return frozenset(_core.stop_set(tokenizer._core))
+    ids = (stop if isinstance(stop, int) else tokenizer.token_to_id(stop) for stop in recipe.stop)
+    return frozenset(id_ for id_ in ids if id_ is not None)
+
+
+def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: Tokenizer) -> RowView:
+    row = row_of(picked)
+    ids = _ids(row)
+    if ids is None:
+        reject = ("invalid-ids", f"the row has no ids; its keys: {', '.join(row)}", None)
+        return RowView(input_.name, picked.row, picked.line, reject=reject)
+    sample = {"input_ids": ids, "labels": _labels(row, ids)}
+    view = sample_view(0, sample, stops, tokenizer._token_bytes)
+    return RowView(input_.name, picked.row, picked.line, (view,))
+
+
+def _ids(row: Mapping[str, Any]) -> list[int] | None:
+    found = next((row[name] for name in IDS if row.get(name) is not None), None)
+    if found is None or isinstance(found, str):
+        return None
+    ids = list(found)
+    return ids if all(hasattr(id_, "__index__") for id_ in ids) else None
+
+
+def _labels(row: Mapping[str, Any], ids: list[int]) -> list[int]:
+    """The labels of a row; ids where a mask says 1, or everywhere if there is none."""
+    labels = row.get("labels")
+    if labels is None:
+        mask = next((row[name] for name in MASKS if row.get(name) is not None), None)
+        mask = row.get("attention_mask") if mask is None else mask
+        kept = [True] * len(ids) if mask is None else list(mask)
+        labels = [id_ if keep else IGNORED for id_, keep in zip(ids, kept, strict=False)]
+    found = list(labels)[: len(ids)]
+    return found + [IGNORED] * (len(ids) - len(found))
