@@ -201,3 +201,31 @@ def test_rows_in_memory_and_in_columns_are_compared(tmp_path: Path, tiny: Path) 
     for data in (rows, tmp_path / "a.parquet"):
         found = turnmill.parity(data, tokenizer=tiny)
         assert found.equal["ids"] == 1
+
+
+def test_what_both_texts_lack_is_named(tiny: Path, tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "add", "arguments": '{"a": 2}'}}
+    asked = {"role": "assistant", "content": "", "tool_calls": [call]}
+    template = tmp_path / "lost.jinja"
+    template.write_text(
+        "{% for message in messages %}{% if message.role != 'system' %}"
+        "{{ '<|im_start|>' + message.role + '\\n' + message.content }}"
+        "{% for call in message.tool_calls or [] %}{{ call.function | tojson }}{% endfor %}"
+        "{{ '<|im_end|>\\n' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    )
+    data = write(
+        tmp_path / "a.jsonl",
+        {"messages": [{**user("2+3"), "name": "Ann"}, asked]},
+        {"messages": [{"role": "system", "content": "Be brief."}, user("Hi"), assistant("Ho")]},
+    )
+    found = turnmill.parity(data, tokenizer=tiny, template=template)
+    assert found.ok
+    assert found.rejected == {"message-lost": 1}
+    assert {"arguments-parsed": 1, "field-lost": 1}.items() <= found.counted.items()
+    said = " ".join(str(found).split())
+    assert "left out by prepare rows message-lost 1 The template does not print" in said
+    assert "--wire keep compares them as they stand" in said
+    kept = turnmill.parity(data, tokenizer=tiny, template=template, wire="keep")
+    assert "arguments-parsed" not in kept.counted
+    assert "--wire keep" not in str(kept)

@@ -71,6 +71,8 @@ class _Side:
 
     def compare(self, input_: Input, schema: str, picked: PickedRow) -> None:
         """Compares one row."""
+        made = encode_row(picked, self._session, input_, schema)
+        self._found.count_row(made.counts, [reject["code"] for reject in made.rejects])
         ours = self._session.look(_json(picked), schema)
         if ours is None or "messages" not in ours:
             # Not a conversation, or not readable: nothing reaches a template.
@@ -83,7 +85,6 @@ class _Side:
             return
         if row.differs("render", ours["text"], theirs.text, UNEXPLAINED):
             return
-        made = encode_row(picked, self._session, input_, schema)
         if self._same_ids(row, made, theirs, ours["text"]) and theirs.mask is not None:
             variant = lambda key: self._variant_mask(key, input_, schema, picked)  # noqa: E731
             self._same_mask(row, made, theirs, ours["weights"], variant)

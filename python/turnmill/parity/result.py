@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from turnmill._terminal import Terminal, count, table, terminal, wrap
+from turnmill import _core
+from turnmill._terminal import Terminal, count, table, terminal, wrap, wrapped_table
 
 __all__ = ["UNEXPLAINED", "Difference", "Parity"]
 
@@ -67,6 +69,11 @@ class Parity:
         default_factory=lambda: {kind: {} for kind in KINDS}
     )
     """Rows by kind and cause."""
+    counted: dict[str, int] = field(default_factory=dict)
+    """Rows of which turnmill counts something, by rule: what it read differently, and what the
+    template leaves out of both texts."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Rows that `prepare` leaves out, by rule."""
     differences: list[Difference] = field(default_factory=list)
     """The first of each kind and cause."""
 
@@ -74,6 +81,12 @@ class Parity:
     def ok(self) -> bool:
         """Whether every difference is explained."""
         return all(UNEXPLAINED not in causes for causes in self.different.values())
+
+    def count_row(self, rules: Mapping[str, int], rejects: Iterable[str]) -> None:
+        """Counts what turnmill says of one row."""
+        for into, names in ((self.counted, rules), (self.rejected, rejects)):
+            for name in names:
+                into[name] = into.get(name, 0) + 1
 
     def add(self, difference: Difference) -> None:
         """Counts a difference and keeps the first of its kind and cause."""
@@ -93,6 +106,8 @@ class Parity:
             "has_mask": self.has_mask,
             "equal": self.equal,
             "different": self.different,
+            "counted": self.counted,
+            "rejected": self.rejected,
             "differences": [difference.to_dict() for difference in self.differences],
         }
 
@@ -114,9 +129,26 @@ class Parity:
                 "compare with",
                 out.width,
             )
+        lines += self._rules(out)
         for difference in self.differences:
             lines += ["", *_drawn(difference, out)]
         return "\n".join(lines)
+
+    def _rules(self, out: Terminal) -> list[str]:
+        """What turnmill says of the rows besides, which both texts may agree on."""
+        rules = {name: (meaning, cure) for name, _, meaning, _, cure, _ in _core.rules()}
+        lines = []
+        for title, rows in (("left out by prepare", self.rejected), ("counted", self.counted)):
+            named = [(f"  {name}", count(n), rules[name][0]) for name, n in rows.items()]
+            drawn = wrapped_table([(title, "rows", ""), *named], out.width, numbers=(1,))
+            lines += ["", *(line.rstrip() for row in drawn for line in row)] if rows else []
+        if any("wire = keep" in rules[name][1] for name in self.counted):
+            text = (
+                "transformers was given these rows as turnmill reads them; --wire keep compares "
+                "them as they stand"
+            )
+            lines += wrap(text, out.width)
+        return lines
 
     def _cells(self) -> list[tuple[str, str, str]]:
         cells = [("", "equal", "different")]
