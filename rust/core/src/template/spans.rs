@@ -141,7 +141,15 @@ pub(super) fn tagged(provenance: &Provenance<'_>, input: &RenderInput<'_>, out: 
     for (start, end, _) in runs(provenance, generation) {
         let message = tagged_message(provenance, start, input, last);
         last = Some(message);
-        push(out, start, end, message);
+        match out.spans.last_mut() {
+            // Two pairs of tags with nothing between them, such as around a turn and its eos.
+            Some(span) if span.end == start && span.message == message => {
+                let start = span.start;
+                out.spans.pop();
+                push(out, start, end, message);
+            }
+            _ => push(out, start, end, message),
+        }
     }
 }
 

@@ -265,15 +265,15 @@ impl<'r> Prober<'r> {
         let (Ok(plain), Ok(prompted)) = (plain, self.shoot_with(messages, true, tools)) else {
             return Vec::new();
         };
-        let mut prompts = Vec::new();
-        if let Some(added) = prompted.out.text.strip_prefix(plain.out.text.as_str()) {
-            prompts.push(added.to_owned());
-        }
+        let added = prompted.out.text.strip_prefix(plain.out.text.as_str());
         let (end, prompted_end) = (plain.messages_end(), prompted.messages_end());
-        if end > 0 && plain.text(0, end) == prompted.text(0, prompted_end) {
-            let tail = prompted.text(prompted_end, prompted.out.text.len() as u32);
-            prompts.push(tail.to_owned());
-        }
+        let is_same = end > 0 && plain.text(0, end) == prompted.text(0, prompted_end);
+        let tail = prompted.text(prompted_end, prompted.out.text.len() as u32);
+        let tail = is_same.then_some(tail);
+        // A template that always prints its prompt adds nothing when it is asked to.
+        let always = |added: &&str| added.is_empty() && tail.is_some_and(|tail| !tail.is_empty());
+        let added = added.filter(|added| !always(added));
+        let prompts: Vec<String> = added.into_iter().chain(tail).map(str::to_owned).collect();
         prompts
     }
 
@@ -408,15 +408,8 @@ impl<'r> Prober<'r> {
         let shot = self.shoot(&[user, build.reasoning()], false)?;
         let text = &shot.out.text;
         let at = text.find(REASONING)?;
-        let (before, after) = (&text[..at], &text[at + REASONING.len()..]);
-        let open = before.trim_end();
-        let open = &open[open.rfind(['<', '[', '◁']).unwrap_or(open.len())..];
-        let close = after.trim_start();
-        let end = close.find(['>', ']', '▷']);
-        let close = end.map_or("", |end| {
-            let length = close[end..].chars().next().map_or(1, char::len_utf8);
-            &close[..end + length]
-        });
+        let around = (&text[..at], &text[at + REASONING.len()..]);
+        let (open, close) = markers_around(around.0.trim_end(), around.1.trim_start());
         (!open.is_empty() && close.len() > 2).then(|| (open.to_owned(), close.to_owned()))
     }
 
@@ -447,6 +440,28 @@ impl<'r> Prober<'r> {
             })
         })
     }
+}
+
+/// The marker at the end of one text and the one at the start of another. A marker of several
+/// tokens around one word, as in `<|open|>think<|sep|>` and `<|close|>think<|sep|>`, is whole.
+fn markers_around<'t>(before: &'t str, after: &'t str) -> (&'t str, &'t str) {
+    let starts = |text: &str| text.rfind(['<', '[', '◁']).unwrap_or(text.len());
+    let ends = |text: &str| {
+        let end = text.find(['>', ']', '▷']);
+        end.map_or(0, |end| {
+            end + text[end..].chars().next().map_or(1, char::len_utf8)
+        })
+    };
+    let (open, close) = (starts(before), ends(after));
+    let word = |text: &'t str| text.trim_matches(|sign: char| !sign.is_alphanumeric());
+    let outer = (starts(&before[..open]), close + ends(&after[close..]));
+    let inner = |(from, to): (usize, usize)| {
+        let first = before[from..open].rsplit(['>', ']', '▷']).next()?;
+        let second = after[close..to].split(['<', '[', '◁']).next()?;
+        (!word(first).is_empty() && word(first) == first && first == second).then_some((from, to))
+    };
+    let (from, to) = inner(outer).unwrap_or((open, close));
+    (&before[from..], &after[..to])
 }
 
 fn remember(known: &mut Vec<(String, String)>, role: &str, text: String) {
