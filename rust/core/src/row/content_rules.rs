@@ -54,9 +54,11 @@ pub struct ContentRules {
 }
 
 impl ContentRules {
-    /// The rules for a tokenizer: its own tokens are left to `special-token-in-content`.
-    pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
-        let foreign = |text: &&&str| tokenizer.token_to_id(text).is_none();
+    /// The rules for a tokenizer. The structural tokens of a run are left to
+    /// `special-token-in-content`; a vocabulary may hold other such texts as words like any other.
+    pub(crate) fn new(tokenizer: &Tokenizer, structural: &[u32]) -> Result<Self> {
+        let is_own = |id| structural.contains(&id);
+        let foreign = |text: &&&str| !tokenizer.token_to_id(text).is_some_and(is_own);
         Self::of_foreign(
             TERMINATORS.iter().filter(foreign).copied(),
             MARKERS.iter().filter(foreign).copied(),

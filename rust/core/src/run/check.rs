@@ -9,6 +9,7 @@ use crate::Result;
 use crate::audit::{self, AuditOptions, Auditor, Vocabulary};
 use crate::row::content_rules::ContentRules;
 use crate::rules::PromptSource;
+use crate::setup::templates::ChatTemplates;
 
 /// What a shard does only for a check: rules on the text of messages, a replay of the samples
 /// against the inference prompt (which costs more than making them), and an audit of their ids.
@@ -22,7 +23,7 @@ impl Checks {
     /// Keeps `evidence` places of each rule.
     pub fn new(encoder: &Encoder, evidence: usize) -> Result<Self> {
         Ok(Self {
-            content: Arc::new(ContentRules::new(encoder.tokenizer())?),
+            content: Arc::new(encoder.content_rules()?),
             auditor: Arc::new(auditor(encoder, evidence)),
         })
     }
@@ -32,7 +33,7 @@ fn auditor(encoder: &Encoder, evidence: usize) -> Auditor {
     let plan = &encoder.plan;
     let (tokenizer, stop) = (&plan.tokenizer, plan.stop.ids());
     let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, stop);
-    let template = plan.template(false).ok();
+    let template = plan.templates().ok().map(ChatTemplates::plain);
     if let Some(template) = template {
         // Headers are needed only where turns have to be found.
         let _ = audit::learn(&mut vocabulary, tokenizer, template);

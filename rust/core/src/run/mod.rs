@@ -23,6 +23,7 @@ use serde_json::{Value as Json, json};
 use crate::Result;
 use crate::chat::{Conversation, Record, Schema};
 use crate::recipe::Recipe;
+use crate::row::content_rules::ContentRules;
 use crate::row::{Refusal, render};
 use crate::rules::{Reject, RuleCounts};
 use crate::setup::plan::{self, Plan};
@@ -116,6 +117,11 @@ impl Encoder {
     /// The tokenizer in use.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.plan.tokenizer
+    }
+
+    /// The rules on contents, for a check.
+    pub(crate) fn content_rules(&self) -> Result<ContentRules> {
+        ContentRules::new(&self.plan.tokenizer, self.plan.structural.ids())
     }
 
     /// Ids that the serving side stops on.
