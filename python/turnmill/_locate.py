@@ -25,6 +25,7 @@ def locate_tokenizer(name: str | os.PathLike[str]) -> Path:
 
     Raises:
         TokenizerError: There is no such tokenizer on this machine; the hint says how to get it.
+            What lies in a directory is not looked at: loading it does that.
     """
     path = Path(path_text(name, "a tokenizer"))
     if path.is_dir():
@@ -49,18 +50,11 @@ def _checked_directory(path: Path) -> Path:
     if (path / "snapshots").is_dir():
         return _checked_directory(_snapshot(path))
     below = sorted(path.glob(f"*/{FILE}"))[:1]
-    hint = f"give {below[0].parent}" if below else _hint_for_files(path)
+    if not below:
+        return path  # Loading it says what it is instead.
     message = f"the tokenizer directory holds no {FILE}"
+    hint = f"give {below[0].parent}"
     raise TokenizerError(message, code="tokenizer-not-found", path=str(path), hint=hint)
-
-
-def _hint_for_files(path: Path) -> str:
-    if (path / "tokenizer.model").exists() or (path / "vocab.json").exists():
-        return (
-            f"it holds an older form: AutoTokenizer.from_pretrained({str(path)!r})"
-            f".save_pretrained(...) writes {FILE}"
-        )
-    return f"--tokenizer needs the directory that holds the model's {FILE}"
 
 
 def _looks_like_id(text: str) -> bool:

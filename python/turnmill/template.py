@@ -81,7 +81,7 @@ class Template:
     Args:
         x: A tokenizer directory (its own template and special tokens), a ``.jinja`` file, the name
             of a built-in template such as ``chatml``, or Jinja source (text with ``{{`` or
-            ``{%``).
+            ``{%``). JSON that holds a template, such as ``chat_template.json``, is taken apart.
         name: Chooses among the templates of a directory. Without it the default is used, or the
             directory's template for tools if tools are given.
         special_tokens: Variables such as ``{"bos_token": "<s>"}``; they win over the directory's.

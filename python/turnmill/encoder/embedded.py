@@ -9,9 +9,12 @@ from pathlib import Path
 _PATTERNS = (
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "generation_config.json",
     "chat_template.jinja",
     "additional_chat_templates/*.jinja",
+    "processor_config.json",
+    "chat_template.json",
 )
 
 Files = dict[str, bytes]

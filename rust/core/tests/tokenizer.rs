@@ -89,7 +89,7 @@ fn a_wrong_directory_says_what_it_holds() {
     std::fs::remove_file(directory.path().join("tokenizer.json")).unwrap();
     directory.write("tokenizer.model", "");
     let error = Tokenizer::load(directory.path()).unwrap_err();
-    assert_eq!(error.code(), "no-tokenizer-json");
+    assert_eq!(error.code(), "tokenizer-not-found");
     assert!(error.what().contains("tokenizer.model"), "{error}");
     assert!(error.hint_text().unwrap().contains("save_pretrained"));
     let error = Tokenizer::load(&directory.path().join("nothing")).unwrap_err();

@@ -19,7 +19,8 @@ type Moment = (i32, u32, u32, u32, u32, u32, u32);
 pub(crate) struct Template {
     source: Source,
     plain: template::Template,
-    with_tools: Option<template::Template>,
+    /// An error concerns only conversations with tools.
+    with_tools: Option<Result<template::Template>>,
 }
 
 #[pymethods]
@@ -42,7 +43,7 @@ impl Template {
             let compile = |text: &String| template::Template::new(text, &options);
             Ok(Self {
                 plain: compile(&source.text)?,
-                with_tools: source.with_tools.as_ref().map(compile).transpose()?,
+                with_tools: source.with_tools.as_ref().map(compile),
                 source,
             })
         })
@@ -69,7 +70,7 @@ impl Template {
             continue_final_message,
             variables: convert::map(variables, Foreign::Placeholder, &data).map_err(raised)?,
         };
-        let template = self.chosen(input.tools.is_some());
+        let template = self.chosen(py, input.tools.is_some())?;
         let (text, spans, turns) = detach::run_short(py, move || flat_render(template, &input))?;
         Ok((text, Flat::new(spans), Flat::new(turns)))
     }
@@ -77,13 +78,13 @@ impl Template {
     /// Raises if the turns of the template (for conversations with tools, or without) cannot be
     /// located.
     fn require_spans(&self, py: Python<'_>, with_tools: bool) -> PyResult<()> {
-        let refused = self.chosen(with_tools).require_spans();
+        let refused = self.chosen(py, with_tools)?.require_spans();
         refused.map_err(|error| errors::to_python(py, &error))
     }
 
     /// What the template does (for conversations with tools, or without), as JSON.
-    fn study(&self, with_tools: bool) -> String {
-        self.chosen(with_tools).study().to_json().to_string()
+    fn study(&self, py: Python<'_>, with_tools: bool) -> PyResult<String> {
+        Ok(self.chosen(py, with_tools)?.study().to_json().to_string())
     }
 
     /// Its name: a path, the name of a built-in, or `inline`.
@@ -100,10 +101,13 @@ impl Template {
 }
 
 impl Template {
-    fn chosen(&self, with_tools: bool) -> &template::Template {
+    fn chosen(&self, py: Python<'_>, with_tools: bool) -> PyResult<&template::Template> {
         match &self.with_tools {
-            Some(template) if with_tools => template,
-            _ => &self.plain,
+            Some(template) if with_tools => {
+                let compiled = template.as_ref();
+                compiled.map_err(|error| errors::to_python(py, error))
+            }
+            _ => Ok(&self.plain),
         }
     }
 }

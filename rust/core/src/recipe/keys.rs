@@ -195,7 +195,8 @@ available {
         flag "DIR" "directory with tokenizer.json, or a model id in the local cache";
     template: Option<String>,
         Path in Model
-        takes "the tokenizer's own; a built-in's name; a `.jinja` path; source"
+        takes "the tokenizer's own; one of its names; a built-in's name; a directory, a `.jinja` or \
+               JSON file; source"
         means "The chat template."
         flag "NAME|FILE" "chat template: a built-in's name, a .jinja file or source (default: the \
                           tokenizer's)";

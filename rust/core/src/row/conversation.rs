@@ -8,7 +8,7 @@ use super::judge::judge;
 use super::label::{Text, label};
 use super::locate::locate;
 use super::part::Part;
-use super::render::render;
+use super::render::{render, template_for};
 use super::scratch::Scratch;
 use super::verify::verify;
 use super::{Refusal, history};
@@ -48,7 +48,7 @@ pub(crate) fn draft<'a>(
         ..
     } = scratch;
     let conversation = &part.conversation;
-    let template = plan.template(conversation.tools.is_some())?;
+    let template = template_for(plan, conversation)?;
     let end = conversation.messages.len();
     render(template, conversation, end, arena, rendered)?;
     let policy = judge(plan, part, rendered, shorter, arena, findings)?;

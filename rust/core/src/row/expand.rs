@@ -20,7 +20,7 @@ use super::output::Output;
 use super::over_length::{self, nothing_fits};
 use super::part::Part;
 use super::policy::Policy;
-use super::render::render;
+use super::render::{render, template_for};
 use super::scratch::Scratch;
 use crate::chat::Conversation;
 use crate::recipe::OverLength;
@@ -79,7 +79,7 @@ fn parts<'a>(
     let is_trained = |message: usize| policy.weight(message as u32) > 0.0;
     let mut end = conversation.messages.len();
     let mut parts = Vec::new();
-    let template = plan.template(conversation.tools.is_some())?;
+    let template = template_for(plan, conversation)?;
     if template.rewrites_history() {
         render(template, conversation, end, arena, longer)?;
         let turns = conversation.turns().rev();

@@ -10,7 +10,7 @@ use super::Refusal;
 use super::findings::RowFindings;
 use super::part::Part;
 use super::policy::last_turn;
-use super::render::render;
+use super::render::{render, template_for};
 use crate::chat::{Conversation, Message};
 use crate::recipe::{History, Reasoning};
 use crate::rules::{Reject, Rule};
@@ -31,7 +31,7 @@ pub(super) fn judge<'a>(
 ) -> Result<u32, Refusal> {
     let (conversation, from) = (&part.conversation, part.from);
     require_reasoning(plan, part, rendered, findings)?;
-    let template = plan.template(conversation.tools.is_some())?;
+    let template = template_for(plan, conversation)?;
     if plan.recipe.history == History::Expand || !template.rewrites_history() {
         return Ok(from);
     }
@@ -82,7 +82,7 @@ fn rewritten_turn<'a>(
     shorter: &mut Rendered,
     arena: &'a Arena,
 ) -> Result<Option<u32>, Refusal> {
-    let template = plan.template(conversation.tools.is_some())?;
+    let template = template_for(plan, conversation)?;
     let last = conversation.messages.len() - 1;
     for turn in conversation.turns().filter(|turn| *turn < last) {
         // A template may refuse a conversation that ends here and accept a longer one. The cheap

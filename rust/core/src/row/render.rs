@@ -30,6 +30,16 @@ pub(crate) fn with_variables<'a>(
     })
 }
 
+/// The template for a conversation. Where the tokenizer has a separate one for tools that cannot be
+/// used, only the rows that need it are rejected.
+pub(super) fn template_for<'p>(
+    plan: &'p Plan,
+    conversation: &Conversation<'_>,
+) -> Result<&'p Template, Refusal> {
+    let chosen = plan.templates()?.choose(conversation.tools.is_some());
+    chosen.map_err(refused)
+}
+
 /// Renders a whole conversation.
 pub(crate) fn whole<'a>(
     plan: &Plan,
@@ -37,7 +47,7 @@ pub(crate) fn whole<'a>(
     arena: &'a Arena,
 ) -> Result<Rendered, Refusal> {
     let conversation = with_variables(plan, conversation, arena)?;
-    let template = plan.template(conversation.tools.is_some())?;
+    let template = template_for(plan, &conversation)?;
     let mut rendered = Rendered::default();
     let end = conversation.messages.len();
     render(template, &conversation, end, arena, &mut rendered)?;

@@ -11,10 +11,12 @@ use super::Refusal;
 use super::contract::TrainedTurn;
 use super::draft::Draft;
 use super::position::RowPositions;
+use super::render::template_for;
 use crate::chat::Conversation;
 use crate::recipe::SpecialInContent;
 use crate::rules::{Position, REPLAYED_TURNS, Replay, Rule, RuleCounts, is_trained, slot};
 use crate::setup::plan::Plan;
+use crate::setup::prompt_probe::SWITCHES;
 use crate::setup::structural;
 use crate::template::{RenderInput, Rendered, Template};
 use crate::tokenizer::{Encoding, Input};
@@ -24,8 +26,6 @@ use crate::value::{Arena, Map, Value};
 /// sample. This covers all turns of a conversation of up to about thirty; without a limit the work
 /// would grow with the square of the number of turns.
 const BUDGET: usize = 16;
-/// Variables that servers use to switch reasoning on and off.
-const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
 /// Rules that explain why a prompt differs. If one fired, the replay only adds to the rate.
 const EXPLAINED: [Rule; 3] = [
     Rule::HistoryRewritten,
@@ -121,7 +121,7 @@ impl Player {
         draft: &Draft,
         row: &mut RowReplay,
     ) -> Result<(), Refusal> {
-        let template = plan.template(conversation.tools.is_some())?;
+        let template = template_for(plan, conversation)?;
         let turns = &draft.labelled.turns;
         let mut budget = BUDGET * draft.rendered.text.len();
         row.trained += turns.len() as u64;

@@ -1,7 +1,10 @@
 //! Before the first row: what a recipe and a tokenizer decide once.
 
+mod ending;
+mod notes;
 pub(crate) mod plan;
 mod probe;
+pub(crate) mod prompt_probe;
 mod stop_set;
 pub(crate) mod structural;
 pub(crate) mod templates;

@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 use super::structural::Structural;
 use super::templates::{self, ChatTemplates};
 use super::turn_end_probe::{self, TurnEnd};
-use super::{StopSet, served_stop_ids};
-use crate::chat::{KNOWN_ROLES, Reader, RoleOrder, Schema, SchemaOptions, TextParts, Wire};
+use super::{StopSet, notes};
+use crate::chat::{Reader, RoleOrder, Schema, SchemaOptions, TextParts, Wire};
 use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
 use crate::template::{LocalTime, Study, Template};
 use crate::tokenizer::{Backend, Tokenizer};
@@ -43,15 +43,13 @@ impl Plan {
         let stop = stop_set(&recipe, &tokenizer)?;
         let templates = ChatTemplates::load(&recipe, &tokenizer, now)?.map(Arc::new);
         let turn_end = match &templates {
-            Some(templates) => {
-                turn_end_probe::find(&recipe, &tokenizer, templates.choose(false), &stop)?
-            }
+            Some(templates) => turn_end_probe::find(&recipe, &tokenizer, templates.plain(), &stop)?,
             None => TurnEnd::Insert(turn_end_probe::inserted(&tokenizer, &stop)),
         };
         let structural = {
             let studies: Vec<&Study> = templates
                 .iter()
-                .flat_map(|templates| [templates.choose(false), templates.choose(true)])
+                .flat_map(|templates| templates.usable())
                 .map(Template::study)
                 .collect();
             Arc::new(Structural::new(&tokenizer, &stop, &studies))
@@ -77,7 +75,7 @@ impl Plan {
             now,
             notes: Vec::new(),
         };
-        plan.take_notes();
+        plan.notes = notes::of(&plan);
         Ok(plan)
     }
 
@@ -88,10 +86,9 @@ impl Plan {
         plan
     }
 
-    /// The template for a row; an error if there is none.
-    pub(crate) fn template(&self, with_tools: bool) -> Result<&Template> {
-        let templates = self.templates.as_ref().ok_or_else(templates::missing)?;
-        Ok(templates.choose(with_tools))
+    /// The templates of conversations; an error if there is none.
+    pub(crate) fn templates(&self) -> Result<&ChatTemplates> {
+        self.templates.as_deref().ok_or_else(templates::missing)
     }
 
     /// The length of a sample if the recipe does not allow it.
@@ -138,7 +135,7 @@ impl Plan {
             TurnEnd::Insert(id) => Some(id),
             TurnEnd::NextRole { otherwise, .. } => Some(otherwise),
             TurnEnd::Template { .. } => {
-                let study = self.templates.as_ref()?.choose(false).study();
+                let study = self.templates.as_ref()?.plain().study();
                 let added = self.tokenizer.added_tokens().iter();
                 let at = |text: &str| study.final_terminator.find(text);
                 added
@@ -153,7 +150,7 @@ impl Plan {
 
     pub(crate) fn template_facts(&self) -> Json {
         self.templates.as_ref().map_or(Json::Null, |templates| {
-            let template = templates.choose(false);
+            let template = templates.plain();
             json!({
                 "name": templates.name,
                 "hash": format!("{:032x}", xxhash_rust::xxh3::xxh3_128(template.source().as_bytes())),
@@ -170,64 +167,6 @@ impl Plan {
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
             now.year, now.month, now.day, now.hour, now.minute, now.second
         )
-    }
-
-    /// A note for each unusual role in the recipe: it may be intended or a typo.
-    fn odd_roles(&self) -> impl Iterator<Item = String> {
-        let odd = |(_, ours): &(&String, &String)| !KNOWN_ROLES.contains(&ours.as_str());
-        self.recipe.roles.iter().filter(odd).map(|(theirs, ours)| {
-            let meant = match suggest::nearest(ours, KNOWN_ROLES) {
-                Some(near) => format!("did you mean {near:?}? If not, see"),
-                None => "see".to_owned(),
-            };
-            format!(
-                "`roles` maps {theirs:?} to {ours:?}, a role that templates of real models do not \
-                 know: {meant} with `turnmill show` what the template makes of it"
-            )
-        })
-    }
-
-    fn take_notes(&mut self) {
-        let text = |id: u32| self.tokenizer.id_to_text(id);
-        let mut notes = Vec::new();
-        if let (Some(_), TurnEnd::Insert(id)) = (&self.templates, self.turn_end) {
-            notes.push(format!(
-                "the template never ends a turn: {:?} (id {id}) is inserted after every trained one",
-                text(id)
-            ));
-        }
-        if let TurnEnd::Template { earlier: false } = self.turn_end {
-            notes.push(
-                "the template ends only the last turn of a conversation with a stop token; \
-                 earlier turns are not trained"
-                    .to_owned(),
-            );
-        }
-        if let Some(pad) = self.tokenizer.special_id("pad_token")
-            && self.terminator() == Some(pad)
-        {
-            notes.push(format!(
-                "the pad token {:?} ends turns: a collator that masks labels by pad id \
-                 unlearns it; the labels written here do not depend on it",
-                text(pad)
-            ));
-        }
-        let own = served_stop_ids(&self.tokenizer);
-        if let Some(id) = self.terminator().filter(|id| !own.contains(id)) {
-            notes.push(format!(
-                "the model's own files do not stop on {:?} (id {id}): {}",
-                text(id),
-                turn_end_probe::TRAIN_TOO
-            ));
-        }
-        if self.tokenizer.generation_eos().is_empty() && self.recipe.stop == Stop::Auto {
-            notes.push(
-                "there is no generation_config.json: the stop set is the tokenizer's eos alone"
-                    .to_owned(),
-            );
-        }
-        notes.extend(self.odd_roles());
-        self.notes = notes;
     }
 }
 

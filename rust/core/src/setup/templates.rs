@@ -11,17 +11,29 @@ pub(crate) struct ChatTemplates {
     /// What the user would call it.
     pub(crate) name: String,
     default: Template,
-    /// The template for rows with tools, if the tokenizer has a separate one.
-    tools: Option<Template>,
+    /// The template for rows with tools, if the tokenizer has a separate one, or why it cannot be
+    /// used. That concerns only the rows that need it.
+    tools: Option<Result<Template>>,
 }
 
 impl ChatTemplates {
-    /// The template that transformers would use.
-    pub(crate) fn choose(&self, with_tools: bool) -> &Template {
+    /// The template of rows without tools.
+    pub(crate) fn plain(&self) -> &Template {
+        &self.default
+    }
+
+    /// The template that transformers would use; an error if turns in it cannot be found.
+    pub(crate) fn choose(&self, with_tools: bool) -> Result<&Template> {
         match &self.tools {
-            Some(tools) if with_tools => tools,
-            _ => &self.default,
+            Some(tools) if with_tools => tools.as_ref().map_err(Clone::clone),
+            _ => Ok(&self.default),
         }
+    }
+
+    /// The templates that can be used.
+    pub(crate) fn usable(&self) -> impl Iterator<Item = &Template> {
+        let tools = self.tools.iter().flatten();
+        std::iter::once(&self.default).chain(tools)
     }
 
     /// Finds and compiles. `None` if the recipe names none and the tokenizer has none.
@@ -52,17 +64,17 @@ impl ChatTemplates {
             template.require_spans()?;
             Ok::<_, Error>(template)
         };
+        let tools = source.with_tools.as_deref().map(compile);
         Ok(Some(Self {
             default: compile(&source.text)?,
-            tools: source.with_tools.as_deref().map(compile).transpose()?,
+            tools: tools.map(|tools| tools.map_err(|error| for_tools(&error))),
             name: source.name,
         }))
     }
 
     /// Whether every template prints messages of this role, which the probes have tried.
     pub(crate) fn prints(&self, role: &str) -> bool {
-        let tools = self.tools.iter();
-        tools.chain([&self.default]).all(|template| {
+        self.usable().all(|template| {
             let mut roles = template.study().roles.iter();
             roles.any(|study| study.role == role && study.accepted)
         })
@@ -96,6 +108,16 @@ pub fn compile(tokenizer: &Tokenizer, source: &str) -> Result<Template> {
         ..Options::default()
     };
     Template::new(source, &options)
+}
+
+/// The error for rows with tools, whose template cannot be used.
+fn for_tools(error: &Error) -> Error {
+    let what = format!(
+        "rows with tools need the tokenizer's template `tool_use`, which cannot be used: {}; \
+         --template default renders them with the plain one",
+        error.what()
+    );
+    Error::new(error.kind(), error.code(), what)
 }
 
 /// The error of a template that does not compile, with the file as its place.

@@ -8,10 +8,11 @@
 //! before the first row, when the user can still change the recipe.
 
 use super::StopSet;
+use super::ending::{self, Ending};
 use super::{probe, templates};
 use crate::recipe::{Eos, Recipe};
 use crate::template::{Template, builtin};
-use crate::tokenizer::{Encoding, Input, Tokenizer};
+use crate::tokenizer::Tokenizer;
 use crate::{Error, ErrorKind, Result};
 
 /// What ends a trained turn.
@@ -33,7 +34,16 @@ pub(crate) enum TurnEnd {
     Insert(u32),
 }
 
-const ONE_TURN: &str = r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#;
+pub(super) const ONE_TURN: &str =
+    r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#;
+
+/// Turns that have more than content. Their ends show which token ends every turn.
+const OTHER_TURNS: [&str; 2] = [
+    r#"[{"role":"user","content":"Hi"},
+        {"role":"assistant","content":"Hello","reasoning_content":"Well"}]"#,
+    r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"","tool_calls":[{"id":"abcdefgh1",
+        "type":"function","function":{"name":"add","arguments":{"a":2}}}]}]"#,
+];
 
 /// Renders two exchanges (or one, if the template refuses two) and looks at what follows each
 /// answer.
@@ -50,27 +60,34 @@ pub(crate) fn find(
         // The template takes only special conversations, so the contract has to judge each row.
         return Ok(TurnEnd::Template { earlier: true });
     };
-    let segments: Vec<Segment> = rendered
-        .spans
-        .iter()
-        .map(|span| Segment::of(&rendered.text, span.content_end, span.end, tokenizer))
-        .collect::<Result<_>>()?;
-    let Some((last, earlier)) = segments.split_last() else {
+    let mut earlier = Ending::of_turns(&rendered, tokenizer)?;
+    let Some(last) = earlier.pop() else {
         return Ok(TurnEnd::Template { earlier: true });
     };
-    if let Some(id) = last.overshoots(tokenizer, stop) {
-        return Err(wrong_terminator(id, recipe, tokenizer, stop));
+    let refusal = Refusal {
+        recipe,
+        tokenizer,
+        template,
+        stop,
+        last: &last,
+        earlier: &earlier,
+    };
+    if let Some(id) = last.stops_inside(stop) {
+        return Err(refusal.stops_inside(id));
     }
     if last.stops(stop) {
-        return Ok(TurnEnd::Template {
-            earlier: earlier.iter().all(|segment| segment.stops(stop)),
-        });
+        let all = earlier.iter().all(|ending| ending.stops(stop));
+        let first = last.controls(tokenizer).next();
+        return match first.filter(|id| !all && !stop.contains(*id)) {
+            Some(id) => Err(refusal.ends_earlier(id)),
+            None => Ok(TurnEnd::Template { earlier: all }),
+        };
     }
     if let Some(markers) = next_role(template, tokenizer, stop) {
         return Ok(markers);
     }
     if !last.text.trim().is_empty() {
-        return Err(last.refused(recipe, tokenizer, stop));
+        return Err(refusal.never_stops());
     }
     match recipe.eos {
         Eos::Ensure => Ok(TurnEnd::Insert(inserted(tokenizer, stop))),
@@ -91,75 +108,120 @@ pub(crate) fn inserted(tokenizer: &Tokenizer, stop: &StopSet) -> u32 {
         .unwrap_or_default()
 }
 
-/// What a template prints after the content of a turn.
-struct Segment {
-    text: String,
-    ids: Vec<u32>,
+/// A template and a stop set that do not go together, with the ends of two turns.
+struct Refusal<'s> {
+    recipe: &'s Recipe,
+    tokenizer: &'s Tokenizer,
+    template: &'s Template,
+    stop: &'s StopSet,
+    last: &'s Ending,
+    earlier: &'s [Ending],
 }
 
-impl Segment {
-    fn of(text: &str, start: u32, end: u32, tokenizer: &Tokenizer) -> Result<Self> {
-        let mut encoding = Encoding::default();
-        let marks = [start, end];
-        let input = Input {
-            text,
-            content: &[],
-            cuts: &[],
-            marks: &marks,
-        };
-        let backend = tokenizer.backend();
-        backend.encode(&mut *backend.scratch(), &input, &mut encoding)?;
-        let first = encoding.marks[0].token as usize;
-        let last = encoding.marks[1].token as usize + usize::from(encoding.marks[1].straddles);
-        Ok(Self {
-            text: text[start as usize..end as usize].to_owned(),
-            ids: encoding.ids[first..last.max(first)].to_vec(),
-        })
-    }
-
-    fn stops(&self, stop: &StopSet) -> bool {
-        self.ids.iter().any(|id| stop.contains(*id))
-    }
-
-    /// The control token right after the content, if serving stops only on a later one. The model
-    /// would learn to write both.
-    fn overshoots(&self, tokenizer: &Tokenizer, stop: &StopSet) -> Option<u32> {
-        let mut added = self.ids.iter().copied();
-        let first = added.find(|id| tokenizer.added_token(*id).is_some())?;
-        (!stop.contains(first) && self.stops(stop)).then_some(first)
-    }
-
-    /// Why this segment does not end a turn.
-    fn refused(&self, recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
-        let found = self
-            .ids
-            .iter()
-            .find(|id| tokenizer.added_token(**id).is_some());
-        match found {
-            Some(id) => wrong_terminator(*id, recipe, tokenizer, stop),
-            None => self.not_atomic(recipe, tokenizer, stop),
+impl Refusal<'_> {
+    /// Serving would cut every turn at this token.
+    fn stops_inside(&self, id: u32) -> Error {
+        let what = format!(
+            "the template prints {} inside a turn, and the serving side stops there",
+            self.named(id)
+        );
+        let error = Error::new(ErrorKind::Recipe, "wrong-terminator", what);
+        match self.terminator() {
+            Some(end) => error.hint(format!(
+                "turns of this template end with {}: --stop '{}'",
+                self.named(end),
+                self.tokenizer.id_to_text(end)
+            )),
+            None => error.hint(self.other_template().unwrap_or_else(|| {
+                "name the token that ends turns with --stop, or another --template".to_owned()
+            })),
         }
     }
 
-    fn not_atomic(&self, recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
-        let pieces: Vec<String> = self
-            .ids
-            .iter()
-            .map(|id| format!("{:?} ({id})", tokenizer.id_to_text(*id)))
-            .collect();
+    /// Only the last turn of a conversation ends in a stop token, after this one.
+    fn ends_earlier(&self, id: u32) -> Error {
+        self.wrong_terminator(
+            id,
+            format!(
+                "the template ends earlier turns with {} alone, on which the serving side does not \
+                 stop, so they would not be trained; it stops on {}",
+                self.named(id),
+                self.stops()
+            ),
+        )
+    }
+
+    /// No turn ends in a stop token.
+    fn never_stops(&self) -> Error {
+        match self.terminator() {
+            Some(id) => self.wrong_terminator(
+                id,
+                format!(
+                    "the template ends turns with {}, on which the serving side does not stop; it \
+                     stops on {}",
+                    self.named(id),
+                    self.stops()
+                ),
+            ),
+            None => self.not_atomic(),
+        }
+    }
+
+    fn wrong_terminator(&self, id: u32, what: String) -> Error {
+        let mut ids = self.stop.ids().to_vec();
+        ids.push(id);
+        let quoted = |id: &u32| format!("--stop '{}'", self.tokenizer.id_to_text(*id));
+        let flags: Vec<String> = ids.iter().map(quoted).collect();
+        Error::new(ErrorKind::Recipe, "wrong-terminator", what).hint(either(
+            Some(format!(
+                "if the model is served with it, say so: {}; and serve with eos_token_id {ids:?} in \
+                 generation_config.json (prepare writes it to serving/); {TRAIN_TOO}",
+                flags.join(" ")
+            )),
+            self.other_template().as_deref().unwrap_or_default(),
+        ))
+    }
+
+    fn not_atomic(&self) -> Error {
+        let piece = |id: &u32| format!("{:?} ({id})", self.tokenizer.id_to_text(*id));
+        let pieces: Vec<String> = self.last.ids.iter().map(piece).collect();
         Error::new(
             ErrorKind::Template,
             "terminator-not-atomic",
             format!(
                 "the template ends turns with {:?}, which this tokenizer has no token for: {}",
-                self.text.trim(),
+                self.last.text.trim(),
                 pieces.join(", ")
             ),
         )
         .hint(either(
-            other_template(recipe, tokenizer, stop),
+            self.other_template(),
             "add the token to the tokenizer and train its embedding",
         ))
+    }
+
+    /// The token on which serving should stop.
+    fn terminator(&self) -> Option<u32> {
+        let others = OTHER_TURNS.iter().filter_map(|messages| {
+            let rendered = probe::render(self.template, messages)?;
+            Ending::of_turns(&rendered, self.tokenizer).ok()
+        });
+        let others: Vec<Ending> = others.flatten().collect();
+        let all = self.earlier.iter().chain(&others);
+        ending::terminator(self.last, all, self.tokenizer)
+    }
+
+    fn other_template(&self) -> Option<String> {
+        other_template(self.recipe, self.tokenizer, self.stop)
+    }
+
+    fn stops(&self) -> String {
+        let named = self.stop.ids().iter().map(|id| self.named(*id));
+        named.collect::<Vec<_>>().join(", ")
+    }
+
+    fn named(&self, id: u32) -> String {
+        format!("{:?} (id {id})", self.tokenizer.id_to_text(id))
     }
 }
 
@@ -194,43 +256,19 @@ fn stops_turns(source: &str, tokenizer: &Tokenizer, stop: &StopSet) -> bool {
     let last = || {
         let template = templates::compile(tokenizer, source).ok()?;
         let rendered = probe::render(&template, ONE_TURN)?;
-        let span = rendered.spans.last()?;
-        Segment::of(&rendered.text, span.content_end, span.end, tokenizer).ok()
+        Ending::of_turns(&rendered, tokenizer).ok()?.pop()
     };
-    last()
-        .is_some_and(|segment| segment.stops(stop) && segment.overshoots(tokenizer, stop).is_none())
+    last().is_some_and(|ending| {
+        let first = ending.controls(tokenizer).next();
+        ending.stops(stop)
+            && ending.stops_inside(stop).is_none()
+            && first.is_none_or(|id| stop.contains(id))
+    })
 }
 
 /// What fine-tuning must train if the model never learned its terminator.
 pub(crate) const TRAIN_TOO: &str = "a base model that never learned it has to train embeddings and \
      head too (full fine-tuning, or LoRA with modules_to_save = [\"embed_tokens\", \"lm_head\"])";
-
-fn wrong_terminator(id: u32, recipe: &Recipe, tokenizer: &Tokenizer, stop: &StopSet) -> Error {
-    let mut ids = stop.ids().to_vec();
-    ids.push(id);
-    let quoted = |id: &u32| format!("--stop '{}'", tokenizer.id_to_text(*id));
-    let flags: Vec<String> = ids.iter().map(quoted).collect();
-    let name = tokenizer.id_to_text(id);
-    Error::new(
-        ErrorKind::Recipe,
-        "wrong-terminator",
-        format!(
-            "the template ends turns with {name:?} (id {id}), on which the serving side does not \
-             stop; it stops on {}",
-            listed(stop, tokenizer)
-        ),
-    )
-    .hint(either(
-        Some(format!(
-            "if the model is served with it, say so: {}; and serve with eos_token_id {ids:?} in \
-             generation_config.json (prepare writes it to serving/); {TRAIN_TOO}",
-            flags.join(" ")
-        )),
-        other_template(recipe, tokenizer, stop)
-            .as_deref()
-            .unwrap_or_default(),
-    ))
-}
 
 /// A hint of two alternatives, of which one may be missing.
 fn either(first: Option<String>, second: &str) -> String {
@@ -239,11 +277,6 @@ fn either(first: Option<String>, second: &str) -> String {
         Some(first) => first,
         None => second.to_owned(),
     }
-}
-
-fn listed(stop: &StopSet, tokenizer: &Tokenizer) -> String {
-    let shown = |id: &u32| format!("{:?} (id {id})", tokenizer.id_to_text(*id));
-    stop.ids().iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// The stop ids among the role markers that end a turn.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value as Json;
+
 use super::builtin;
 use crate::suggest::nearest;
 use crate::tokenizer::{SpecialTokens, Templates, read_templates};
@@ -35,6 +37,10 @@ impl Source {
         let text = chosen.ok_or_else(|| no_template(path, templates, name))?;
         let tools = templates.choose(true).filter(|tools| *tools != text);
         let owned = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
+        let path = match templates.processor_file() {
+            Some(file) => path.join(file),
+            None => path.to_owned(),
+        };
         Ok(Self {
             name: path.display().to_string(),
             text: text.to_owned(),
@@ -45,8 +51,12 @@ impl Source {
 }
 
 /// Finds the template that `given` stands for: Jinja source (it holds `{{` or `{%`), a tokenizer
-/// directory, a file, or the name of a built-in. `name` chooses among the templates of a directory.
+/// directory, a file, or the name of a built-in. JSON, in a file or not, is a configuration that
+/// holds the template. `name` chooses among the templates of a directory or a configuration.
 pub fn find_source(given: &str, name: Option<&str>) -> Result<Source> {
+    if let Some(json) = read_json(given).filter(Json::is_object) {
+        return in_json(Path::new("inline"), &json, name);
+    }
     if given.contains("{{") || given.contains("{%") {
         return Ok(named("inline", given.to_owned()));
     }
@@ -56,7 +66,7 @@ pub fn find_source(given: &str, name: Option<&str>) -> Result<Source> {
         return Source::of_tokenizer(path, &templates, &special_tokens, name);
     }
     if path.is_file() {
-        return read_file(path);
+        return read_file(path, name);
     }
     match builtin::find(given) {
         Some(builtin) => Ok(named(builtin.name, builtin.source.to_owned())),
@@ -72,16 +82,49 @@ fn named(name: &str, text: String) -> Source {
     }
 }
 
-/// Newlines are read as Python's text files read them.
-fn read_file(path: &Path) -> Result<Source> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::new(
-            ErrorKind::Template,
-            "unreadable-template",
-            format!("cannot read the chat template: {error}"),
-        )
-        .at_path(path)
+/// JSON that may hold a template: no template is JSON itself.
+fn read_json(text: &str) -> Option<Json> {
+    let starts = text.trim_start().starts_with(['{', '[', '"']);
+    serde_json::from_str(text).ok().filter(|_| starts)
+}
+
+/// The template inside JSON, such as `tokenizer_config.json` or `chat_template.json`.
+fn in_json(path: &Path, json: &Json, name: Option<&str>) -> Result<Source> {
+    let templates = Templates::in_json(json);
+    if templates.is_empty() {
+        let what = "it is JSON, and holds no chat template";
+        let error = Error::new(ErrorKind::Template, "no-chat-template", what);
+        return Err(error.at_path(path).hint(
+            "name a .jinja file, the tokenizer's directory, or JSON with the key `chat_template`",
+        ));
+    }
+    Source::of_tokenizer(path, &templates, &SpecialTokens::in_json(json), name)
+}
+
+fn read_file(path: &Path, name: Option<&str>) -> Result<Source> {
+    let unreadable = |what: String, hint: &str| {
+        let error = Error::new(ErrorKind::Template, "unreadable-template", what);
+        error.at_path(path).hint(hint)
+    };
+    let bytes = std::fs::read(path).map_err(|error| {
+        let what = format!("cannot read the chat template: {error}");
+        unreadable(what, "name a .jinja file that you may read")
     })?;
+    if bytes.starts_with(b"GGUF") {
+        let what = "it is a model for llama.cpp (GGUF), not a chat template".to_owned();
+        return Err(unreadable(
+            what,
+            "name the directory of the model that it was made from",
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let what = format!("the chat template is not UTF-8: {}", error.utf8_error());
+        unreadable(what, "save it as UTF-8, or name a .jinja file")
+    })?;
+    if let Some(json) = read_json(&text) {
+        return in_json(path, &json, name);
+    }
+    // Newlines are read as Python's text files read them.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     Ok(named(&path.display().to_string(), text))
 }
@@ -135,6 +178,23 @@ mod tests {
         let inline = find_source("{{ messages }}", None).unwrap();
         assert_eq!((&*inline.name, &*inline.text), ("inline", "{{ messages }}"));
         assert_eq!(find_source("chatml", None).unwrap().name, "chatml");
+    }
+
+    #[test]
+    fn json_is_taken_apart() {
+        let several = r#"{"chat_template": {"default": "{{ 1 }}", "tool_use": "{{ 2 }}"},
+            "eos_token": "</s>"}"#;
+        let found = find_source(several, None).unwrap();
+        assert_eq!(found.text, "{{ 1 }}");
+        assert_eq!(found.with_tools.as_deref(), Some("{{ 2 }}"));
+        assert_eq!(
+            found.special_tokens,
+            [("eos_token".to_owned(), "</s>".to_owned())]
+        );
+        let named = find_source(several, Some("tool_use")).unwrap();
+        assert_eq!((&*named.text, named.with_tools), ("{{ 2 }}", None));
+        let none = find_source(r#"{"model_type": "x"}"#, None).unwrap_err();
+        assert_eq!(none.code(), "no-chat-template");
     }
 
     #[test]

@@ -247,7 +247,8 @@ fn cut_at_tag(provenance: &mut Provenance<'_>, continued: &str, out: &mut Render
             ErrorKind::Template,
             "template-error",
             "continue_final_message is set but the final message does not appear in the render",
-        ));
+        )
+        .hint("this template cannot continue a message: leave continue_final_message out"));
     };
     let keeps_space = out.text[at..].starts_with(tag);
     out.text.truncate(at);
@@ -262,12 +263,21 @@ fn cut_at_tag(provenance: &mut Provenance<'_>, continued: &str, out: &mut Render
 impl From<turnmill_jinja::Error> for Error {
     /// Adds the code of what failed, the template's line, and the message at which it failed.
     fn from(error: turnmill_jinja::Error) -> Self {
-        let code = match error.kind() {
-            turnmill_jinja::ErrorKind::Syntax => "template-syntax",
-            turnmill_jinja::ErrorKind::Raised => "template-error",
-            turnmill_jinja::ErrorKind::Budget => "template-budget",
+        let (code, hint) = match error.kind() {
+            turnmill_jinja::ErrorKind::Syntax => (
+                "template-syntax",
+                "transformers refuses it too: get the template again, or name another",
+            ),
+            turnmill_jinja::ErrorKind::Raised => (
+                "template-error",
+                "transformers raises here too: change the messages, or name another template",
+            ),
+            turnmill_jinja::ErrorKind::Budget => (
+                "template-budget",
+                "shorten the messages, or name a template that needs fewer steps",
+            ),
         };
-        let mut converted = Self::new(ErrorKind::Template, code, error.message());
+        let mut converted = Self::new(ErrorKind::Template, code, error.message()).hint(hint);
         if let Some(line) = error.line() {
             converted = converted.at_line(u64::from(line));
         }

@@ -58,7 +58,11 @@ impl From<turnmill_bpe::Error> for Error {
             turnmill_bpe::Error::Split(_) => (ErrorKind::Tokenizer, "bad-split"),
             turnmill_bpe::Error::Cut => (ErrorKind::Internal, "bad-cut"),
         };
-        Self::new(kind, code, error.to_string())
+        let converted = Self::new(kind, code, error.to_string());
+        if kind == ErrorKind::Internal {
+            return converted;
+        }
+        converted.hint("the pre-tokenizer of tokenizer.json fails on this text: get the file again")
     }
 }
 

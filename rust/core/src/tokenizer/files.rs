@@ -1,11 +1,14 @@
 //! The shape of the files beside a tokenizer, as far as they are read.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map as JsonMap, Value as Json};
 use turnmill_bpe::AddedToken;
+
+use crate::{Error, ErrorKind, Result};
 
 /// `tokenizer.json`; what only the backends need stays JSON or is skipped.
 #[derive(Debug, Deserialize)]
@@ -67,31 +70,31 @@ impl<'de> Visitor<'de> for VocabularyVisitor {
     }
 }
 
-/// `tokenizer_config.json`, as a plain object.
+/// `tokenizer_config.json` or another file beside it, as a plain object.
 pub(super) type Config = JsonMap<String, Json>;
 
-/// The text of a token given as a string or as an object with `content`.
-pub(super) fn token_text(value: &Json) -> Option<&str> {
-    value
-        .as_str()
-        .or_else(|| value.get("content").and_then(Json::as_str))
+/// The object in a JSON file; `None` if there is no such file.
+pub(super) fn read_object(directory: &Path, name: &str) -> Result<Option<Config>> {
+    let path = directory.join(name);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read(&path).map_err(|cause| unreadable(&path, &cause))?;
+    let object = serde_json::from_slice(&text).map_err(|cause| {
+        let what = format!("{name} is not a JSON object: {cause}");
+        Error::new(ErrorKind::Tokenizer, "invalid-config", what)
+            .at_path(&path)
+            .hint("repair the file or get it again; without it, turnmill does without what it says")
+    })?;
+    Ok(Some(object))
 }
 
-/// `added_tokens_decoder` of the configuration, by id.
-pub(super) fn declared_tokens(config: &Config) -> Vec<AddedToken> {
-    let Some(Json::Object(declared)) = config.get("added_tokens_decoder") else {
-        return Vec::new();
-    };
-    let mut tokens: Vec<AddedToken> = declared
-        .iter()
-        .filter_map(|(id, value)| {
-            let mut token = AddedToken::deserialize(value).ok()?;
-            token.id = id.parse().ok()?;
-            Some(token)
-        })
-        .collect();
-    tokens.sort_by_key(|token| token.id);
-    tokens
+/// The error for a file that the system does not give.
+pub(super) fn unreadable(path: &Path, cause: &std::io::Error) -> Error {
+    let what = format!("cannot read the file: {cause}");
+    Error::new(ErrorKind::Tokenizer, "unreadable-file", what)
+        .at_path(path)
+        .hint("see who may read it, and whether the disk is there")
 }
 
 #[cfg(test)]
@@ -104,16 +107,5 @@ mod tests {
         assert_eq!(map.0, [("b".to_owned(), 1), ("a".to_owned(), 0)]);
         let list: Vocabulary = serde_json::from_str(r#"[["<unk>",0.0],["a",-3.5]]"#).unwrap();
         assert_eq!(list.0[1], ("a".to_owned(), 1));
-    }
-
-    #[test]
-    fn declared_tokens_come_by_id() {
-        let config: Config = serde_json::from_str(
-            r#"{"added_tokens_decoder":{"10":{"content":"b","special":true},"9":{"content":"a"}}}"#,
-        )
-        .unwrap();
-        let tokens = declared_tokens(&config);
-        assert_eq!(tokens[0].content, "a");
-        assert_eq!((tokens[1].id, tokens[1].special), (10, true));
     }
 }

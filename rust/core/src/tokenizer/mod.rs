@@ -1,12 +1,15 @@
 //! Tokenizers: text → ids, with the token positions of marked places.
 
+mod added;
 mod backend;
 mod batch;
 mod bytes;
 mod files;
+mod kinds;
 mod load;
 mod reference;
 mod special;
+mod templates;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +20,8 @@ pub use backend::Backend;
 pub use batch::{BatchEncoder, FlatIds};
 pub use load::read_templates;
 pub use reference::Reference;
-pub use special::{SpecialTokens, Templates};
+pub use special::SpecialTokens;
+pub use templates::Templates;
 pub use turnmill_bpe::{AddedToken, Affixes, Encoding, Input, MAX_TEXT_BYTES, Mark, Rows};
 
 /// A tokenizer with the files of its directory. Shared between threads.
@@ -39,6 +43,7 @@ pub struct Tokenizer {
     backend_name: &'static str,
     backend_reason: String,
     added: Vec<AddedToken>,
+    beyond: Vec<AddedToken>,
     ids: rustc_hash::FxHashMap<String, u32>,
     token_bytes: bytes::TokenBytes,
     special: SpecialTokens,
@@ -50,8 +55,9 @@ pub struct Tokenizer {
 impl Tokenizer {
     /// Loads a directory with `tokenizer.json`, or that file. Truncation and padding settings of
     /// the file are ignored. Other files that transformers reads are read too:
-    /// `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`,
-    /// `chat_template.jinja` and `additional_chat_templates/`.
+    /// `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`,
+    /// `generation_config.json`, `chat_template.jinja`, `additional_chat_templates/`, and the chat
+    /// template of `processor_config.json` or `chat_template.json`.
     pub fn load(path: &Path) -> Result<Self> {
         load::load(path)
     }
@@ -66,6 +72,14 @@ impl Tokenizer {
     /// Where it was loaded from, as given.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The directory of its files.
+    pub fn directory(&self) -> &Path {
+        if self.path.is_dir() {
+            return &self.path;
+        }
+        self.path.parent().unwrap_or(&self.path)
     }
 
     /// Hash (xxh3) of every file that decides an id or a template.
@@ -91,6 +105,11 @@ impl Tokenizer {
     /// Added tokens, special or not, by id.
     pub fn added_tokens(&self) -> &[AddedToken] {
         &self.added
+    }
+
+    /// Tokens that no vocabulary has: the configuration only names them, and transformers adds them.
+    pub fn beyond_vocabulary(&self) -> &[AddedToken] {
+        &self.beyond
     }
 
     /// The added token of that id.

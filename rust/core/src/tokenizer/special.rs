@@ -1,12 +1,10 @@
-//! Named special tokens and chat templates of a tokenizer directory, found as transformers 5.23
-//! finds them.
+//! Named special tokens of a tokenizer directory, found as transformers 5.23 finds them.
 
-use std::path::Path;
-
+use serde::Deserialize;
 use serde_json::Value as Json;
+use turnmill_bpe::AddedToken;
 
-use super::files::{Config, token_text};
-use crate::{Error, ErrorKind, Result};
+use super::files::Config;
 
 /// Names that transformers knows by itself.
 const STANDARD: &[&str] = &[
@@ -21,18 +19,30 @@ const STANDARD: &[&str] = &[
 
 /// Named special tokens with their texts, in the order in which templates get them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SpecialTokens(Vec<(String, String)>);
+pub struct SpecialTokens(Vec<(String, AddedToken)>);
 
 impl SpecialTokens {
     /// The text of a named token, such as `eos_token`; `None` if it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         let entry = self.0.iter().find(|(known, _)| known == name)?;
-        Some(&entry.1)
+        Some(&entry.1.content)
     }
 
     /// Names with their texts.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, text)| (&name[..], &text[..]))
+        let tokens = self.0.iter();
+        tokens.map(|(name, token)| (&name[..], &token.content[..]))
+    }
+
+    /// The tokens, with their properties and without ids.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &AddedToken> {
+        self.0.iter().map(|(_, token)| token)
+    }
+
+    /// The texts of the tokens whose names transformers knows by itself.
+    pub(super) fn standard(&self) -> impl Iterator<Item = &str> {
+        let known = self.iter().filter(|(name, _)| STANDARD.contains(name));
+        known.map(|(_, text)| text)
     }
 
     /// Reads the configuration. `map` is `special_tokens_map.json`. It counts only if the
@@ -61,100 +71,44 @@ impl SpecialTokens {
         found
     }
 
+    /// The tokens that a configuration names.
+    pub(crate) fn in_json(value: &Json) -> Self {
+        let config = value.as_object();
+        config.map_or_else(Self::default, |config| Self::read(config, None))
+    }
+
     fn set(&mut self, name: &str, value: Option<&Json>) {
-        let Some(text) = value.and_then(token_text) else {
+        let Some(token) = value.and_then(token) else {
             return;
         };
         match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some(entry) => text.clone_into(&mut entry.1),
-            None => self.0.push((name.to_owned(), text.to_owned())),
+            Some(entry) => entry.1 = token,
+            None => self.0.push((name.to_owned(), token)),
         }
     }
 }
 
-/// Chat templates by name; the only one of a tokenizer is called `default`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Templates(Vec<(String, String)>);
-
-impl Templates {
-    /// The source of a named template.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let entry = self.0.iter().find(|(known, _)| known == name)?;
-        Some(&entry.1)
-    }
-
-    /// Names with their sources.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, source)| (&name[..], &source[..]))
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The template that transformers uses if none is named: `tool_use` for rows with tools, if
-    /// there is one, else `default`.
-    pub fn choose(&self, with_tools: bool) -> Option<&str> {
-        if with_tools && let Some(source) = self.get("tool_use") {
-            return Some(source);
-        }
-        self.get("default")
-    }
-
-    /// Templates in files win over those in the configuration, all or nothing.
-    pub(super) fn read(directory: &Path, config: &Config) -> Result<Self> {
-        let mut found = Self::default();
-        let default = directory.join("chat_template.jinja");
-        if default.is_file() {
-            found.0.push(("default".to_owned(), text(&default)?));
-        }
-        let additional = directory.join("additional_chat_templates");
-        let mut files: Vec<_> = std::fs::read_dir(&additional)
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        files.retain(|path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "jinja"));
-        files.sort();
-        for file in files {
-            let name = file.file_stem().unwrap_or_default().to_string_lossy();
-            found.0.push((name.into_owned(), text(&file)?));
-        }
-        if found.is_empty() {
-            found.0 = from_config(config);
-        }
-        Ok(found)
-    }
+/// A special token given as its text or with its properties.
+pub(super) fn token(value: &Json) -> Option<AddedToken> {
+    let mut token = match value {
+        Json::String(text) => special_token(text),
+        _ => AddedToken::deserialize(value).ok()?,
+    };
+    token.special = true;
+    Some(token)
 }
 
-fn from_config(config: &Config) -> Vec<(String, String)> {
-    match config.get("chat_template") {
-        Some(Json::String(source)) => vec![("default".to_owned(), source.clone())],
-        Some(Json::Array(named)) => named
-            .iter()
-            .filter_map(|entry| {
-                let name = entry.get("name")?.as_str()?;
-                let source = entry.get("template")?.as_str()?;
-                Some((name.to_owned(), source.to_owned()))
-            })
-            .collect(),
-        _ => Vec::new(),
+/// A special token that is only a text; its id is not known.
+pub(super) fn special_token(text: &str) -> AddedToken {
+    AddedToken {
+        id: 0,
+        content: text.to_owned(),
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
     }
-}
-
-/// A text file with universal newlines, as Python opens it.
-fn text(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::new(
-            ErrorKind::Tokenizer,
-            "unreadable-template",
-            format!("cannot read the chat template: {error}"),
-        )
-        .at_path(path)
-    })?;
-    if !text.contains('\r') {
-        return Ok(text);
-    }
-    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 #[cfg(test)]
@@ -188,15 +142,5 @@ mod tests {
         let new = config(r#"{"eos_token":"<old>","added_tokens_decoder":{}}"#);
         let new = SpecialTokens::read(&new, Some(&map));
         assert_eq!(new.get("eos_token"), Some("<old>"));
-    }
-
-    #[test]
-    fn a_list_of_templates_is_chosen_from_by_tools() {
-        let named = config(
-            r#"{"chat_template":[{"name":"default","template":"D"},{"name":"tool_use","template":"T"}]}"#,
-        );
-        let templates = Templates(from_config(&named));
-        assert_eq!(templates.choose(false), Some("D"));
-        assert_eq!(templates.choose(true), Some("T"));
     }
 }
