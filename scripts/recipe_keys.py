@@ -34,6 +34,7 @@ HEADINGS = {
     "model": "## Model",
     "data": "## Data",
     "training": "## What is trained",
+    "set": "## The set",
     "output": "## Output",
 }
 

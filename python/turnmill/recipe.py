@@ -78,7 +78,8 @@ class Key:
     ``count``, ``number``, ``share``, ``object``, ``names``, ``word-or-names``, ``word-or-tokens``
     or ``words``."""
     group: str
-    """``model``, ``data``, ``training``, ``output``; ``later``: refused in this version."""
+    """``model``, ``data``, ``training``, ``set`` or ``output``; ``later``: refused in this
+    version."""
     default: Any
     """As JSON has it."""
     takes: str | None
@@ -266,6 +267,18 @@ class Recipe:
     reject: The row is rejected as `overlong-sample`.
     error: The run stops.
     """
+    validation: float = 0.0
+    """The share of conversations that is set apart. The hash of a conversation decides: it keeps
+    its side when data is added, and equal ones are on one side. With a share, the output holds
+    two data sets, `train` and `validation`."""
+    dedup: Literal["keep", "exact"] = "keep"
+    """What becomes of repeated conversations.
+
+    keep: It is written as often as it stands there.
+    exact: Of equal conversations, in all inputs, the first is written; the others are left out
+        and counted (`duplicate-conversation`). What else stands in the row, such as an id,
+        makes no difference.
+    """
     columns: Sequence[str] = ("input_ids", "labels", "attention_mask", "length")
     """Columns of the output; without `labels` only where `schema = "text"`.
 
@@ -298,10 +311,6 @@ class Recipe:
     shuffle: bool | None = None
     """Not in this version."""
     seed: int | None = None
-    """Not in this version."""
-    validation: float | None = None
-    """Not in this version."""
-    dedup: bool | None = None
     """Not in this version."""
     # End of the keys.
 

@@ -301,6 +301,10 @@ CASES["boundary-merge"] = lambda _: (
     raw({"prompt": "I sit", "completion": " there."}),
 )
 CASES["turns-left-out"] = lambda _: (raw(GOOD, max_length=16), raw(GOOD, max_length=100))
+CASES["duplicate-conversation"] = lambda _: (
+    raw(GOOD, {**GOOD, "id": 2}),
+    raw(GOOD, talk("Hi", "Hello!", "Bye", "Bye!")),
+)
 CASES["overlong-sample"] = lambda _: (raw(GOOD, max_length=3), raw(GOOD, max_length=100))
 
 

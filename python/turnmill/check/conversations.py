@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from turnmill.check.findings import Findings
+from turnmill.check.repeated import RULE, Repeated
 from turnmill.check.serving import Served, served_by
 from turnmill.check.settings import Settings
 from turnmill.check.setup import with_serving
@@ -27,13 +28,16 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
     session, inputs = ready(_recipe(settings, served), data)
     schemas = [(found, inspect_input(found, session).schema) for found in inputs]
     check = session.open_check(settings.evidence)
+    repeated = Repeated(settings.evidence)
     for found, schema in schemas:
         options = ShardOptions.of(found, schema, found.whole, threads=settings.threads)
         shard = session.open_shard(options, check)
-        for _ in outputs(shard, found, found.whole):
-            pass
+        for output in outputs(shard, found, found.whole):
+            repeated.see(found.name, output.index)
         check.add(shard)
     findings = Findings.of_report(json.loads(check.finish()))
+    if repeated.count:
+        findings = findings.with_places(RULE, repeated.count, repeated.places)
     facts = session.facts()
     notes = [*facts["notes"], *findings.facts["notes"]]
     findings = findings.with_facts(stop=facts["stop"], notes=notes)

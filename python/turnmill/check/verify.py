@@ -12,7 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from turnmill.check.finding import Finding
 from turnmill.check.findings import Findings
@@ -23,6 +26,7 @@ from turnmill.inputs.find import find_inputs
 from turnmill.output.formats import format_of
 from turnmill.output.reader import Output, recorded_recipe
 from turnmill.prepare.plan import ShardSpec, make_plan
+from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
 
 _COMPARED = ("input_ids", "labels")
@@ -68,17 +72,66 @@ def verify(
         plan = make_plan(find_inputs(inputs), session, threads=threads)
     except (TurnmillError, OSError) as error:
         return str(error)
-    written = {_shard_name(shard): shard for shard in record["shards"]}
-    if [spec.name for spec in plan.shards] != list(written):
+    if [planned.key for planned in plan.inputs] != [item["key"] for item in record["inputs"]]:
         return "the sources have changed since"
     second = _SecondRun(session, threads, keep)
+    entries = _entries(record)
+    rejects = read_table(directory / "rejects.parquet", ["source", "row"])
     for spec in plan.shards:
-        second.add(spec, directory / written[spec.name]["data"])
+        files = [_File(directory, entry, first) for entry, first in entries.get(spec.name, [])]
+        left_out = rejects.filter(pc.field("source") == spec.input.name)["row"]
+        second.add(spec, files, _numbers(left_out))
     return second.verified()
 
 
-def _shard_name(shard: dict[str, Any]) -> str:
-    return str(shard["data"]).removeprefix("data-").rsplit(".", 1)[0]
+class _File:
+    """A data file with rows of one shard, in their order; perhaps not all of them."""
+
+    def __init__(self, directory: AnyPath, entry: dict[str, Any], first: int) -> None:
+        self.path = directory / entry["data"]
+        self.first = first
+        """The number of its first sample in the whole output."""
+        self._rows = _numbers(read_table(directory / entry["index"], ["row"])["row"])
+        self._written = _compared(format_of(self.path).read(self.path))
+        self._at = 0
+        self._differs: int | None = None
+
+    def holds(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of the rows it has."""
+        if not len(self._rows):
+            return np.zeros(len(rows), bool)
+        places = np.minimum(np.searchsorted(self._rows, rows), len(self._rows) - 1)
+        held: npt.NDArray[np.bool_] = self._rows[places] == rows
+        return held
+
+    def numbers(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The number in the whole output of the first sample of each of these rows."""
+        return self.first + np.searchsorted(self._rows, rows)
+
+    def compare(self, made: pa.Table) -> None:
+        """Compares the next samples with what the source gives."""
+        written = self._written.slice(self._at, len(made))
+        if self._differs is None and not made.equals(written):
+            self._differs = self.first + self._at + _first_difference(made, written)
+        self._at += len(made)
+
+    def change(self, source: str) -> str | None:
+        """What is wrong, if anything is."""
+        if self._differs is None and self._at == len(self._written):
+            return None
+        where = "" if self._differs is None else f", from sample {self._differs} on"
+        return f"{self.path.name} is not what {source} gives with the recorded recipe{where}"
+
+
+def _entries(record: dict[str, Any]) -> dict[str, list[tuple[dict[str, Any], int]]]:
+    """For each shard its data files in the run record, each with the number of its first sample."""
+    entries: dict[str, list[tuple[dict[str, Any], int]]] = {}
+    first = 0
+    for entry in record["shards"]:
+        name = Path(entry["data"]).stem.removeprefix("data-")
+        entries.setdefault(name, []).append((entry, first))
+        first += entry["samples"]
+    return entries
 
 
 class _SecondRun:
@@ -91,37 +144,39 @@ class _SecondRun:
         self._changed: list[str] = []
         self._samples: dict[tuple[str, int], int] = {}
         """The first sample of each row of an input."""
-        self._written = 0
-        """Samples of the shards so far."""
 
-    def add(self, spec: ShardSpec, path: AnyPath) -> None:
-        """Makes a shard again and compares it with the written file."""
+    def add(self, spec: ShardSpec, files: list[_File], left_out: npt.NDArray[np.int64]) -> None:
+        """Makes a shard again and compares it with the files that hold its samples.
+
+        Args:
+            spec: The shard.
+            files: The files.
+            left_out: Rows that are in none.
+        """
         options = ShardOptions.of(
             spec.input, spec.schema, spec.part, threads=self._threads, mixed=spec.mixed
         )
         shard = self._session.open_shard(options, self._check)
-        written = _compared(format_of(path).read(path))
-        at = indexed = 0
-        differs: int | None = None
+        lost = 0
         for output in outputs(shard, spec.input, spec.part):
-            for batch in map(pa.record_batch, output.index):
-                rows = batch["row"].to_pylist()
-                for number, row in enumerate(rows, self._written + indexed):
-                    self._samples.setdefault((spec.input.name, row), number)
-                indexed += len(batch)
-            for batch in map(pa.record_batch, output.samples):
-                made = _compared(pa.Table.from_batches([batch]))
-                same = written.slice(at, len(made))
-                if differs is None and not made.equals(same):
-                    differs = self._written + at + _first_difference(made, same)
-                at += len(made)
-        if differs is not None or at != len(written):
-            where = "" if differs is None else f", from sample {differs} on"
-            self._changed.append(
-                f"{path.name} is not what {spec.input.name} gives with the recorded recipe{where}"
-            )
+            for index, samples in zip(output.index, output.samples, strict=True):
+                rows = _numbers(pa.chunked_array([pa.record_batch(index)["row"]]))
+                made = _compared(pa.Table.from_batches([pa.record_batch(samples)]))
+                seen = np.isin(rows, left_out)
+                for file in files:
+                    held = file.holds(rows)
+                    seen |= held
+                    file.compare(made.filter(pa.array(held)))
+                    self._number(spec.input.name, rows[held], file)
+                lost += int((~seen).sum())
+        self._changed += [change for file in files if (change := file.change(spec.input.name))]
+        if lost:
+            self._changed.append(f"{lost} samples of {spec.input.name} are in no file")
         self._check.add(shard)
-        self._written += at
+
+    def _number(self, source: str, rows: npt.NDArray[np.int64], file: _File) -> None:
+        for row, number in zip(rows.tolist(), file.numbers(rows).tolist(), strict=True):
+            self._samples.setdefault((source, row), number)
 
     def verified(self) -> Verified:
         """The result."""
@@ -139,6 +194,11 @@ class _SecondRun:
         where = f"row {row}" if line is None else f"line {line}"
         note = f"{place['note']}; made from {where} of {file}"
         return {**place, "row": self._samples.get((file, row)), "note": note}
+
+
+def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    chunks = [np.from_dlpack(chunk) for chunk in column.chunks]
+    return np.concatenate([np.zeros(0, np.int64), *chunks])
 
 
 def _first_difference(made: pa.Table, written: pa.Table) -> int:

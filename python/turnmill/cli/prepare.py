@@ -10,13 +10,14 @@ from turnmill.cli.recipe_flags import (
     LATER,
     MODEL,
     OUTPUT,
+    SET,
     TRAINING,
     look_further,
     recipe_from,
 )
 from turnmill.cli.standard_output import print_json
 
-_RECIPE_GROUPS = (MODEL, DATA, TRAINING, OUTPUT)
+_RECIPE_GROUPS = (MODEL, DATA, TRAINING, SET, OUTPUT)
 _ALL_KEYS = (*_RECIPE_GROUPS, LATER)
 
 

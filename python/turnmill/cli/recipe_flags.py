@@ -93,6 +93,7 @@ def _flags(group: str) -> tuple[Flag, ...]:
 MODEL = Group("Model", _flags("model"))
 DATA = Group("Data", _flags("data"))
 TRAINING = Group("Training", _flags("training"))
+SET = Group("Set", _flags("set"))
 OUTPUT = Group(
     "Output", (Flag("--output", "directory to write", "DIR", short="-o"), *_flags("output"))
 )

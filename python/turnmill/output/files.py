@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from turnmill.output.formats import Format
 from turnmill.storage import STAGING
 
+TRAIN, VALIDATION = "train", "validation"
+"""The two data sets of an output that sets conversations apart, each a directory."""
+
 
 @dataclass(frozen=True)
 class ShardFiles:
@@ -19,10 +22,43 @@ class ShardFiles:
 
 
 def shard_files(name: str, format_: Format) -> ShardFiles:
-    """The file names of the shard called ``name``."""
+    """The file names of the shard called ``name``, every sample of which is written."""
     return ShardFiles(
         data=f"data-{name}.{format_.name}",
         index=f"index-{name}.parquet",
-        rejects=f"{STAGING}/rejects-{name}.parquet",
+        rejects=_rejects(name),
         receipt=f"{STAGING}/receipt-{name}.json",
+    )
+
+
+def stored_files(name: str, format_: Format) -> ShardFiles:
+    """The file names of a shard whose samples wait until it is known which are written."""
+    return ShardFiles(
+        data=f"{STAGING}/stored-{name}.{format_.name}",
+        index=f"{STAGING}/stored-{name}.parquet",
+        rejects=_rejects(name),
+        receipt=f"{STAGING}/receipt-{name}.json",
+    )
+
+
+def _rejects(name: str) -> str:
+    return f"{STAGING}/rejects-{name}.parquet"
+
+
+@dataclass(frozen=True)
+class ChosenFiles:
+    """The paths of the chosen samples of a shard, relative to the output directory."""
+
+    data: str
+    index: str
+    receipt: str
+
+
+def chosen_files(name: str, split: str | None, format_: Format) -> ChosenFiles:
+    """The file names for the samples of the shard called ``name`` that are in ``split``."""
+    place, mark = (f"{split}/", f"{split}-") if split else ("", "")
+    return ChosenFiles(
+        data=f"{place}data-{name}.{format_.name}",
+        index=f"{place}index-{name}.parquet",
+        receipt=f"{STAGING}/chosen-{mark}{name}.json",
     )

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnmill.errors import DataError
+from turnmill.output.files import TRAIN
 from turnmill.output.formats import format_of
 from turnmill.recipe import Input, Recipe
 from turnmill.storage import STAGING
@@ -121,6 +122,11 @@ class Output:
         place = self.path.absolute()
         roots = [*([Path(started)] if started else []), place, *place.parents]
         return next((str(root / path) for root in roots if (root / path).exists()), path)
+
+    @property
+    def training(self) -> list[dict[str, Any]]:
+        """The data files to train on: all, unless some conversations are set apart."""
+        return [shard for shard in self.record["shards"] if shard.get("split", TRAIN) == TRAIN]
 
     def first_rows(self, count: int) -> Iterator[WrittenRow]:
         """The first written rows."""

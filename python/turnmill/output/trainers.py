@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from turnmill.output.files import TRAIN, VALIDATION
 from turnmill.output.formats import Format, Loading
 
 _NEEDED = ("input_ids", "labels", "attention_mask")
@@ -41,7 +42,9 @@ def usable_length(lengths: Mapping[int, int]) -> int:
     return min(longest, 1 << (max(lengths[99], _ROOM // 2) - 1).bit_length())
 
 
-def next_steps(output: str, format_: Format, length: int, columns: Sequence[str]) -> list[NextStep]:
+def next_steps(
+    output: str, format_: Format, length: int, columns: Sequence[str], *, apart: bool = False
+) -> list[NextStep]:
     """Settings for TRL, Axolotl and LLaMA-Factory.
 
     Args:
@@ -49,13 +52,19 @@ def next_steps(output: str, format_: Format, length: int, columns: Sequence[str]
         format_: The format of its data files.
         length: Tokens of the longest sample that the trainer takes.
         columns: The columns of the data files.
+        apart: Whether some conversations are set apart for validation.
     """
-    loading = format_.loading(output)
+    loading = format_.loading(f"{output}/{TRAIN}" if apart else output)
+    validation = format_.loading(f"{output}/{VALIDATION}") if apart else None
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         others = [_lacking(trainer, missing) for trainer in ("Axolotl", "LLaMA-Factory")]
-        return [_trl(loading), *others]
-    return [_trl(loading), _axolotl(loading, length), _llama_factory(loading, format_)]
+        return [_trl(loading, validation), *others]
+    return [
+        _trl(loading, validation),
+        _axolotl(loading, validation, length),
+        _llama_factory(format_.loading(output), format_),
+    ]
 
 
 def _lacking(trainer: str, missing: list[str]) -> NextStep:
@@ -64,30 +73,43 @@ def _lacking(trainer: str, missing: list[str]) -> NextStep:
     return NextStep(trainer, (line,), reason, line)
 
 
-def _trl(loading: Loading) -> NextStep:
+def _trl(loading: Loading, validation: Loading | None) -> NextStep:
+    short = f"eval_dataset={validation.trl}, " if validation else ""
+    evaluated = [f"           {short.rstrip()}"] if validation else []
     return NextStep(
         "TRL",
         (
             f"SFTTrainer(train_dataset={loading.trl},",
+            *evaluated,
             "           args=SFTConfig(max_length=None, packing=False), ...)",
         ),
         "max_length is 1024 by default: longer samples would lose their terminator",
-        f"SFTTrainer(train_dataset={loading.trl}, "
+        f"SFTTrainer(train_dataset={loading.trl}, {short}"
         "args=SFTConfig(max_length=None, packing=False), ...)",
     )
 
 
-def _axolotl(loading: Loading, length: int) -> NextStep:
-    first, *others = loading.axolotl
-    entry = ", ".join(line.removeprefix("  - ").strip() for line in loading.axolotl)
-    if "://" in first:
-        first += "  # a local copy of it"
+def _axolotl(loading: Loading, validation: Loading | None, length: int) -> NextStep:
+    tested = ("test_datasets:", *_entry(validation)) if validation else ()
+    short = f", test_datasets: [{_flow(validation)}]" if validation else ""
     return NextStep(
         "Axolotl",
-        ("datasets:", first, *others, f"sequence_len: {length}"),
+        ("datasets:", *_entry(loading), *tested, f"sequence_len: {length}"),
         "give no `type:`, or it tokenizes again; samples over sequence_len are dropped",
-        f"datasets: [{{{entry}}}], sequence_len: {length}, and no `type:`",
+        f"datasets: [{_flow(loading)}]{short}, sequence_len: {length}, and no `type:`",
     )
+
+
+def _flow(loading: Loading) -> str:
+    entry = ", ".join(line.removeprefix("  - ").strip() for line in loading.axolotl)
+    return f"{{{entry}}}"
+
+
+def _entry(loading: Loading) -> tuple[str, ...]:
+    first, *others = loading.axolotl
+    if "://" in first:
+        first += "  # a local copy of it"
+    return (first, *others)
 
 
 def _llama_factory(loading: Loading, format_: Format) -> NextStep:

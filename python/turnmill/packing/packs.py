@@ -39,6 +39,8 @@ def pack(
 ) -> Pack:
     """Packs the samples of a written output into rows of at most ``length`` tokens.
 
+    Of an output with two data sets, ``train`` is packed.
+
     Writes ``pack-<length>-<seed>`` inside the output: an index that says which documents share a
     row, and with ``write`` the rows themselves, which ``datasets.load_from_disk`` opens. Nothing is
     tokenized again, and no document is cut except by ``split``. An existing pack that was made
@@ -112,13 +114,8 @@ def output_hash(output: Output) -> str:
     import hashlib
     import json
 
-    hashes = [[shard["sha256"]["data"], shard["sha256"]["index"]] for shard in _shards(output)]
+    hashes = [[shard["sha256"]["data"], shard["sha256"]["index"]] for shard in output.training]
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
-
-
-def _shards(output: Output) -> list[dict[str, Any]]:
-    shards: list[dict[str, Any]] = output.record["shards"]
-    return shards
 
 
 def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | None:
@@ -182,9 +179,14 @@ def _samples(output: Output) -> dict[str, Any]:
     """The format of the output that was packed."""
     from turnmill.output.formats import format_of
 
-    data = output.path / _shards(output)[0]["data"]
+    first = output.training[0]
+    data = output.path / first["data"]
     format_ = format_of(data)
-    return {"format": format_.name, "columns": format_.column_names(data)}
+    return {
+        "format": format_.name,
+        "columns": format_.column_names(data),
+        "apart": "split" in first,
+    }
 
 
 def _index(output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any]) -> PackIndex:

@@ -55,6 +55,7 @@ class Pack:
             rows=self.rows is not None,
             format_=FORMATS[self.record["samples"]["format"]],
             columns=self.record["samples"]["columns"],
+            apart=self.record["samples"]["apart"],
         )
 
     def __str__(self) -> str:

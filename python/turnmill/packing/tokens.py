@@ -31,10 +31,9 @@ class TokenStore:
     """The samples of an output: mapped into memory, or decoded by row group from Parquet."""
 
     def __init__(self, output: Output) -> None:
-        shards = output.record["shards"]
         self._path = output.path
         self._blocks: list[_Block] = [
-            block for shard in shards for block in _blocks(output.path / shard["data"])
+            block for shard in output.training for block in _blocks(output.path / shard["data"])
         ]
         rows = [0, *(block.rows for block in self._blocks)]
         self._first = np.cumsum(rows, dtype=np.int64)
@@ -143,11 +142,11 @@ def sample_lengths(output: Output) -> npt.NDArray[np.int32]:
     """
     chunks = [
         np.from_dlpack(chunk)
-        for shard in output.record["shards"]
+        for shard in output.training
         for chunk in read_table(output.path / shard["index"], ["length"])["length"].chunks
     ]
     lengths = np.concatenate([np.zeros(0, np.int32), *chunks])
-    told = output.record["totals"]["samples"]
+    told = sum(shard["samples"] for shard in output.training)
     if len(lengths) != told:
         message = f"the index has {len(lengths):,} samples, the run record says {told:,}"
         hint = "run the same `turnmill prepare` again: it repairs what is damaged"

@@ -11,7 +11,14 @@ from turnmill.output.trainers import NextStep
 
 
 def next_steps(
-    output: str, pack: str, length: int, *, rows: bool, format_: Format, columns: Sequence[str]
+    output: str,
+    pack: str,
+    length: int,
+    *,
+    rows: bool,
+    format_: Format,
+    columns: Sequence[str],
+    apart: bool,
 ) -> list[NextStep]:
     """Settings for trainers.
 
@@ -22,9 +29,10 @@ def next_steps(
         rows: Whether packed rows are written.
         format_: The format of the output.
         columns: The columns of its data files.
+        apart: Whether the output has conversations that are set apart, which are not packed.
     """
     loaded = [_trl(pack), _transformers(pack)] if rows else [_unwritten(pack)]
-    _, axolotl, llama_factory = trainers.next_steps(output, format_, length, columns)
+    _, axolotl, llama_factory = trainers.next_steps(output, format_, length, columns, apart=apart)
     if "labels" in columns and "attention_mask" in columns:
         axolotl = _axolotl(axolotl)
         llama_factory = replace(llama_factory, reason=_ITS_OWN_FORM)

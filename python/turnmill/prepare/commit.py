@@ -1,28 +1,30 @@
 """The commit: once every shard has its receipt, the output becomes a data set.
 
 The order matters: rejects and serving files, then ``turnmill.json``, then the files by which
-loaders recognize the data. A directory with a ``state.json`` (Arrow) or a ``turnmill.json``
-(Parquet) is complete.
+loaders recognize the data. A directory with a ``state.json`` or ``dataset_dict.json`` (Arrow) or a
+``turnmill.json`` (Parquet) is complete.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.output.files import ShardFiles, shard_files
+from turnmill.output.files import TRAIN, VALIDATION, ShardFiles
 from turnmill.output.formats import FORMATS, Format
 from turnmill.output.serving import write_serving
 from turnmill.output.tables import TableWriter
-from turnmill.prepare.plan import Plan, ShardSpec
-from turnmill.prepare.record import run_record
-from turnmill.prepare.shard import Receipt, Tally
+from turnmill.prepare.chosen import Written
+from turnmill.prepare.plan import ShardSpec
+from turnmill.prepare.shard import Receipt, ShardSettings, Tally
 from turnmill.storage import STAGING
 from turnmill.storage.local import file_sha256, read_json, read_table, whole_file, write_json
 from turnmill.storage.remote import AnyPath
@@ -41,6 +43,8 @@ class Totals:
     """Length of the samples in tokens, by percentile."""
     histogram: Any = field(default=(), repr=False, compare=False)
     """How many samples have each length, from 0."""
+    splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Rows, samples and tokens of each data set, if the output holds two."""
 
     def longer_than(self, length: int) -> int:
         """How many samples have more tokens than that."""
@@ -60,16 +64,64 @@ class Totals:
             "lost_tokens": self.tally.lost_tokens,
             "length_percentiles": {str(key): value for key, value in self.lengths.items()},
             "rules": self.rules,
+            **({"splits": self.splits} if self.splits else {}),
         }
 
+    def of(
+        self, output: AnyPath, written: Sequence[Written], left_out: Mapping[str, int]
+    ) -> Totals:
+        """The counts where not every sample of the shards is written.
 
-def finished(spec: ShardSpec, output: AnyPath, format_: Format) -> Receipt | None:
-    """The receipt of a shard that an earlier run finished, if its files exist and are intact."""
-    files = shard_files(spec.name, format_)
-    receipt = read_receipt(output / files.receipt)
+        Args:
+            output: The output directory.
+            written: The files.
+            left_out: Rows that were left out for them, by rule.
+        """
+        rejected, rules = dict(self.rejected), dict(self.rules)
+        for counts in (rejected, rules):
+            merge_counts(counts, {rule: count for rule, count in left_out.items() if count})
+        tally = replace(
+            self.tally,
+            rejected=self.tally.rejected + sum(left_out.values()),
+            samples=sum(file.samples for file in written),
+            tokens=sum(file.tokens for file in written),
+            trained=sum(file.trained for file in written),
+        )
+        histogram = _histogram([output / file.index for file in written])
+        splits = {
+            split: _counts(file for file in written if file.split == split)
+            for split in (TRAIN, VALIDATION)
+            if any(file.split for file in written)
+        }
+        return Totals(
+            tally,
+            _by_count(rejected),
+            _by_count(rules),
+            _percentiles(histogram),
+            histogram,
+            splits,
+        )
+
+
+def _counts(files: Iterable[Written]) -> dict[str, int]:
+    total = {"rows": 0, "samples": 0, "tokens": 0, "trained_tokens": 0}
+    for file in files:
+        counts = (file.rows, file.samples, file.tokens, file.trained)
+        merge_counts(total, dict(zip(total, counts, strict=True)))
+    return total
+
+
+def finished(spec: ShardSpec, settings: ShardSettings) -> Receipt | None:
+    """The receipt of a shard that an earlier run finished, if its files exist and are intact.
+
+    Samples that only wait to be chosen are gone once they were; nobody may need them any more.
+    """
+    files = settings.files(spec.name)
+    receipt = read_receipt(settings.output / files.receipt)
     if receipt is None or receipt.identity != json.loads(json.dumps(spec.identity())):
         return None
-    return receipt if _is_whole(output, files, receipt) else None
+    needed = ("index", "rejects") if settings.chooses else ("data", "index", "rejects")
+    return receipt if is_whole(settings.output, files, receipt, needed) else None
 
 
 def read_receipt(path: AnyPath) -> Receipt | None:
@@ -81,15 +133,15 @@ def read_receipt(path: AnyPath) -> Receipt | None:
         return None
 
 
-def _is_whole(output: AnyPath, files: ShardFiles, receipt: Receipt) -> bool:
-    named = {"data": files.data, "index": files.index, "rejects": files.rejects}
+def is_whole(output: AnyPath, files: ShardFiles, receipt: Receipt, kinds: Sequence[str]) -> bool:
+    """Whether files of a shard exist and are what the receipt says."""
+    paths = {kind: output / str(getattr(files, kind)) for kind in kinds}
     return all(
-        (output / path).exists() and file_sha256(output / path) == receipt.sha256[kind]
-        for kind, path in named.items()
+        path.exists() and file_sha256(path) == receipt.sha256[kind] for kind, path in paths.items()
     )
 
 
-def add_up(output: AnyPath, format_: Format, plan: Plan, receipts: Iterable[Receipt]) -> Totals:
+def add_up(output: AnyPath, files: Sequence[ShardFiles], receipts: Iterable[Receipt]) -> Totals:
     """Adds the receipts up, and takes the length percentiles from the index files."""
     tally = Tally()
     rejected: dict[str, int] = {}
@@ -98,8 +150,7 @@ def add_up(output: AnyPath, format_: Format, plan: Plan, receipts: Iterable[Rece
         tally.add(receipt.tally)
         merge_counts(rejected, receipt.rejected)
         merge_counts(rules, receipt.rules)
-    indexes = [output / shard_files(spec.name, format_).index for spec in plan.shards]
-    histogram = _histogram(indexes)
+    histogram = _histogram([output / shard.index for shard in files])
     lengths = _percentiles(histogram)
     return Totals(tally, _by_count(rejected), _by_count(rules), lengths, histogram)
 
@@ -139,44 +190,50 @@ def _percentiles(histogram: Any) -> dict[int, int]:
 
 
 def commit(
-    output: AnyPath,
-    format_: Format,
-    plan: Plan,
-    receipts: list[Receipt],
-    totals: Totals,
-    identity: dict[str, Any],
+    output: AnyPath, format_: Format, written: list[Written], record: dict[str, Any]
 ) -> None:
-    """Makes the shards one data set, in an order that never leaves it half-written.
+    """Makes the files one data set, or two, in an order that never leaves it half-written.
 
     The rejects must be merged before.
 
     Args:
         output: The output directory.
         format_: The format of the data files.
-        plan: The plan.
-        receipts: One for each shard of the plan, in its order.
-        totals: What :func:`add_up` gave.
-        identity: The recipe and the encoder's facts, from :mod:`turnmill.prepare.record`.
+        written: The data files.
+        record: What :func:`turnmill.prepare.record.run_record` gave.
     """
-    files = [shard_files(spec.name, format_) for spec in plan.shards]
-    write_serving(output / "serving", identity["facts"])
-    record = run_record(plan, files, receipts, totals.to_dict(), identity)
+    write_serving(output / "serving", record["facts"])
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     write_json(output / "turnmill.json", record)
-    for name, value in format_.descriptions([file.data for file in files], digest).items():
-        write_json(output / name, value)
-    _remove_orphans(output, files)
+    splits = list(dict.fromkeys(file.split for file in written))
+    described = {}
+    for split in splits:
+        data = [file.data.rpartition("/")[2] for file in written if file.split == split]
+        described = format_.descriptions(data, digest)
+        for name, value in described.items():
+            write_json((output / split if split else output) / name, value)
+    if described and splits != [None]:
+        write_json(output / "dataset_dict.json", {"splits": splits})
 
 
-def merge_rejects(output: AnyPath, format_: Format, plan: Plan) -> None:
-    """Merges the rejects of all shards that ran, also for runs that write nothing else."""
-    files = [output / shard_files(spec.name, format_).rejects for spec in plan.shards]
+def merge_rejects(
+    output: AnyPath, files: Sequence[ShardFiles], more: Iterable[pa.Table] | None = None
+) -> None:
+    """Merges the rejects of all shards that ran, also for runs that write nothing else.
+
+    Args:
+        output: The output directory.
+        files: The files of all shards.
+        more: For each shard rows that were left out later.
+    """
     with whole_file(output / "rejects.parquet") as target:
         writer = None
-        for path in files:
-            if not path.exists():
+        for shard, later in zip(files, more or itertools.repeat(None), strict=False):
+            if not (output / shard.rejects).exists():
                 continue
-            table = read_table(path)
+            table = read_table(output / shard.rejects)
+            if later is not None and later.num_rows:
+                table = pa.concat_tables([table, later.cast(table.schema)]).sort_by("row")
             if writer is None:
                 writer = TableWriter(target, table.schema)
             if table.num_rows:
@@ -185,18 +242,18 @@ def merge_rejects(output: AnyPath, format_: Format, plan: Plan) -> None:
             writer.close()
 
 
-def _remove_orphans(output: AnyPath, files: list[ShardFiles]) -> None:
-    """Removes shards of inputs that the run no longer has; nothing refers to them any more."""
-    wanted = {
-        output / name
-        for shard in files
-        for name in (shard.data, shard.index, shard.rejects, shard.receipt)
-    }
-    found = [
-        *(path for name in FORMATS for path in output.glob(f"data-*.{name}")),
-        *output.glob("index-*.parquet"),
-        *(output / STAGING).glob("re*-*.*"),
-    ]
-    for path in found:
-        if path not in wanted:
-            path.unlink()
+def remove_others(output: AnyPath, wanted: set[str]) -> None:
+    """Removes files of shards to which nothing refers any more.
+
+    Args:
+        output: The output directory.
+        wanted: What stays, relative to the output.
+    """
+    for place in ("", TRAIN, VALIDATION, STAGING):
+        directory = output / place if place else output
+        patterns = [*(f"data-*.{name}" for name in FORMATS), "index-*.parquet"]
+        if place == STAGING:
+            patterns = ["receipt-*", "rejects-*", "stored-*", "chosen-*"]
+        for path in [path for pattern in patterns for path in directory.glob(pattern)]:
+            if (f"{place}/{path.name}" if place else path.name) not in wanted:
+                path.unlink()

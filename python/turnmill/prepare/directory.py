@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from turnmill.errors import DataError
+from turnmill.output.files import TRAIN, VALIDATION
 from turnmill.prepare.commit import read_receipt
 from turnmill.prepare.record import plan_path, refuse_other_recipe, same_recipe
 from turnmill.storage import STAGING
 from turnmill.storage.local import lock, remove_temporary_files, write_json
 from turnmill.storage.remote import AnyPath
+
+_DIRECTORIES = (STAGING, "serving", TRAIN, VALIDATION)
 
 
 @contextlib.contextmanager
@@ -33,7 +37,7 @@ def locked_output(
     """
     _make_directory(output)
     with lock(output / STAGING / "lock"):
-        for directory in (output, output / STAGING, output / "serving"):
+        for directory in (output, *(output / name for name in _DIRECTORIES)):
             remove_temporary_files(directory)
         if (overwrite or _holds_nothing(output)) and not same_recipe(output, identity):
             _clear(output)
@@ -79,13 +83,19 @@ def _make_directory(output: AnyPath) -> None:
 
 def _clear(output: AnyPath) -> None:
     """Removes only what turnmill wrote, starting with the files that mark it as finished."""
-    for name in ("state.json", "turnmill.json", "dataset_info.json", "run.json", "rejects.parquet"):
+    sets = [output, output / TRAIN, output / VALIDATION]
+    for name in ("dataset_dict.json", "state.json", "turnmill.json", "dataset_info.json"):
+        for place in sets:
+            (place / name).unlink(missing_ok=True)
+    for name in ("run.json", "rejects.parquet"):
         (output / name).unlink(missing_ok=True)
     written = [
-        *output.glob("data-*"),
-        *output.glob("index-*"),
+        *(path for place in sets for path in (*place.glob("data-*"), *place.glob("index-*"))),
         *(output / "serving").glob("*"),
         *(output / STAGING).glob("*.*"),
     ]
     for path in written:
         path.unlink()
+    for place in (output / TRAIN, output / VALIDATION):
+        if isinstance(place, Path) and place.is_dir() and not any(place.iterdir()):
+            place.rmdir()

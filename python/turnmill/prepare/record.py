@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from turnmill.errors import DataError, RecipeError
-from turnmill.output.files import ShardFiles
-from turnmill.prepare.plan import Plan
+from turnmill.prepare.chosen import Written
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
 from turnmill.storage import STAGING
 from turnmill.storage.local import read_json
@@ -126,35 +125,24 @@ def _short(value: Any) -> str:
 
 
 def run_record(
-    plan: Plan,
-    files: list[ShardFiles],
-    receipts: list[Receipt],
+    inputs: list[dict[str, Any]],
+    written: list[Written],
     totals: dict[str, Any],
+    evidence: dict[str, list[dict[str, Any]]],
     identity: dict[str, Any],
 ) -> dict[str, Any]:
     """The contents of ``turnmill.json``. Holds no time, host or thread count."""
     return {
         "version": RECORD_VERSION,
         **identity,
-        "inputs": [planned.to_dict() for planned in plan.inputs],
+        "inputs": inputs,
         "totals": totals,
-        "evidence": _evidence(receipts),
-        "shards": [
-            {
-                "data": shard.data,
-                "index": shard.index,
-                "source": receipt.identity["source"],
-                "rows": receipt.tally.rows,
-                "samples": receipt.tally.samples,
-                "tokens": receipt.tally.tokens,
-                "sha256": {kind: receipt.sha256[kind] for kind in ("data", "index")},
-            }
-            for shard, receipt in zip(files, receipts, strict=True)
-        ],
+        "evidence": evidence,
+        "shards": [file.to_dict() for file in written],
     }
 
 
-def _evidence(receipts: list[Receipt]) -> dict[str, list[dict[str, Any]]]:
+def evidence_of(receipts: list[Receipt]) -> dict[str, list[dict[str, Any]]]:
     """The first rows of each rule over all shards, each with its source."""
     found: dict[str, list[dict[str, Any]]] = {}
     for receipt in receipts:

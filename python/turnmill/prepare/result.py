@@ -68,7 +68,8 @@ class Run:
     def next_steps(self) -> list[NextStep]:
         """Settings for trainers."""
         length = usable_length(self.totals.lengths)
-        return next_steps(str(self.output), FORMATS[self.format], length, self.columns)
+        format_, apart = FORMATS[self.format], bool(self.totals.splits)
+        return next_steps(str(self.output), format_, length, self.columns, apart=apart)
 
     def __str__(self) -> str:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))
@@ -149,7 +150,7 @@ def _samples(run: Run, console: Terminal) -> list[str]:
     speed = run.bytes_read / 1e6 / run.seconds if run.seconds else 0.0
     cells = [
         *_schemas(run.inputs),
-        ("samples", f"{count(tally.samples)} in {count(run.shards)} {_shards(run)}{reused}"),
+        ("samples", f"{_sides(run)} in {count(run.shards)} {_shards(run)}{reused}"),
         (
             "tokens",
             f"{count(tally.tokens)}, {share(tally.trained, tally.tokens)} trained "
@@ -165,6 +166,13 @@ def _samples(run: Run, console: Terminal) -> list[str]:
         ("output", console.style(visible(str(run.output)), "cyan")),
     ]
     return table(cells)
+
+
+def _sides(run: Run) -> str:
+    """The samples, or those of each data set."""
+    splits = run.totals.splits.items()
+    sides = [f"{count(counts['samples'])} {split}" for split, counts in splits]
+    return " and ".join(sides) or count(run.totals.tally.samples)
 
 
 def _schemas(inputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -214,9 +222,14 @@ def _rules(run: Run, console: Terminal) -> list[str]:
 
 def _notes(run: Run, console: Terminal) -> list[str]:
     history = [] if run.history is None else [in_words(run.history)]
+    empty = [
+        f"no conversation falls into {split}: its hash decides, and there are few of them"
+        for split, counts in run.totals.splits.items()
+        if not counts["rows"]
+    ]
     return [
         line
-        for note in [*run.facts.get("notes", []), *history, *_too_long(run)]
+        for note in [*run.facts.get("notes", []), *history, *_too_long(run), *empty]
         for line in _labelled("note", "yellow", visible(note), console)
     ]
 

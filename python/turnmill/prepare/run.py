@@ -9,15 +9,23 @@ from turnmill._environment import chunk_rows
 from turnmill._version import VERSION
 from turnmill.encoder.session import Session
 from turnmill.inputs.find import Input
-from turnmill.output.files import shard_files
 from turnmill.output.formats import FORMATS, default_format
 from turnmill.output.sinks import TooManyRejectsError
 from turnmill.prepare import history_cost
-from turnmill.prepare.commit import add_up, commit, finished, merge_counts, merge_rejects
+from turnmill.prepare.assembly import Assembled, assemble
+from turnmill.prepare.choice import chooses
+from turnmill.prepare.commit import (
+    add_up,
+    commit,
+    finished,
+    merge_counts,
+    merge_rejects,
+    remove_others,
+)
 from turnmill.prepare.directory import locked_output
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
-from turnmill.prepare.record import circumstances, run_identity
+from turnmill.prepare.record import circumstances, evidence_of, run_identity, run_record
 from turnmill.prepare.rejects import RejectLimit, refuse_nothing
 from turnmill.prepare.result import Run
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
@@ -57,17 +65,27 @@ def run(
             count.advance(tally, amount)
             limit.look(count.tally, rejected)
 
-        settings = ShardSettings(output, format_, threads, chunk_rows(), watch)
+        settings = ShardSettings(output, format_, threads, chunk_rows(), watch, chooses(recipe))
+        files = [settings.files(spec.name) for spec in plan.shards]
         try:
             receipts, reused = _run_shards(plan, session, settings, count, limit)
         except TooManyRejectsError:
-            merge_rejects(output, format_, plan)
+            merge_rejects(output, files)
             raise
-        totals = add_up(output, format_, plan, receipts)
-        merge_rejects(output, format_, plan)
+        totals = add_up(output, files, receipts)
+        merge_rejects(output, files)
         refuse_nothing(totals, [planned.input.name for planned in plan.inputs], output)
         limit.check(totals.tally, totals.rejected)
-        commit(output, format_, plan, receipts, totals, identity)
+        made = assemble(plan, receipts, session, settings)
+        inputs = [planned.to_dict() for planned in plan.inputs]
+        if settings.chooses:
+            totals = totals.of(output, made.written, made.left_out)
+            merge_rejects(output, files, made.rejects())
+            inputs = _with_duplicates(inputs, plan, made)
+        evidence = {**evidence_of(receipts), **made.evidence()}
+        record = run_record(inputs, made.written, totals.to_dict(), evidence, identity)
+        commit(output, format_, made.written, record)
+        remove_others(output, made.files)
         seconds = time.monotonic() - clock
         size = count.now().bytes_read
         write_json(
@@ -78,9 +96,9 @@ def run(
         output=output,
         totals=totals,
         facts=identity["facts"],
-        inputs=[planned.to_dict() for planned in plan.inputs],
+        inputs=inputs,
         format=format_.name,
-        columns=format_.column_names(output / shard_files(plan.shards[0].name, format_).data),
+        columns=format_.column_names(output / made.written[0].data),
         seconds=seconds,
         bytes_read=size,
         shards=len(plan.shards),
@@ -98,7 +116,7 @@ def _run_shards(
 ) -> tuple[list[Receipt], int]:
     receipts, reused = [], 0
     for spec in plan.shards:
-        receipt = finished(spec, settings.output, settings.format)
+        receipt = finished(spec, settings)
         if receipt is not None:
             count.reused(receipt.tally)
             reused += 1
@@ -108,3 +126,14 @@ def _run_shards(
         merge_counts(limit.finished, receipt.rejected)
         receipts.append(receipt)
     return receipts, reused
+
+
+def _with_duplicates(
+    inputs: list[dict[str, Any]], plan: Plan, made: Assembled
+) -> list[dict[str, Any]]:
+    """The inputs, each with the number of its rows that stood before."""
+    found = iter(made.duplicates)
+    return [
+        {**told, "duplicates": sum(len(next(found)) for _ in planned.shards)}
+        for told, planned in zip(inputs, plan.inputs, strict=True)
+    ]

@@ -12,8 +12,8 @@ from turnmill import _core
 from turnmill.encoder.feed import feed
 from turnmill.encoder.session import Session, ShardOptions
 from turnmill.inputs.files import readable_arrow
-from turnmill.output.files import shard_files
-from turnmill.output.formats import Format
+from turnmill.output.files import ShardFiles, shard_files, stored_files
+from turnmill.output.formats import FORMATS, Format
 from turnmill.output.sinks import Sinks, TooManyRejectsError, open_sinks
 from turnmill.prepare.plan import ShardSpec
 from turnmill.storage.local import write_json
@@ -77,7 +77,7 @@ Watch = Callable[[Tally, int, dict[str, int]], None]
 """Takes the counts of a block, how much of the part it used, and the shard's rejects by rule."""
 
 
-def _unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
+def unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
     """Does nothing."""
 
 
@@ -90,8 +90,21 @@ class ShardSettings:
     threads: int | None
     chunk_rows: int | None = None
     """Rows of one work item; the bytes written do not depend on it."""
-    watch: Watch = field(default=_unwatched)
+    watch: Watch = field(default=unwatched)
     """Called after each block."""
+    chooses: bool = False
+    """Whether samples wait until all shards are there and it is known which are written."""
+
+    @property
+    def stored_format(self) -> Format:
+        """The format of the data files of shards: the fastest one if they only wait there."""
+        return FORMATS["arrow"] if self.chooses else self.format
+
+    def files(self, shard: str) -> ShardFiles:
+        """Where the files of a shard go."""
+        if self.chooses:
+            return stored_files(shard, self.stored_format)
+        return shard_files(shard, self.format)
 
 
 def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Receipt:
@@ -110,7 +123,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
     Raises:
         TooManyRejectsError: The watch raised it. Of the files, only the rejects so far are written.
     """
-    files = shard_files(spec.name, settings.format)
+    files = settings.files(spec.name)
     options = ShardOptions.of(
         spec.input,
         spec.schema,
@@ -122,7 +135,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
     shard = session.open_shard(options)
     total = Tally()
     with open_sinks(
-        settings.output, files, source=spec.input.name, format_=settings.format
+        settings.output, files, source=spec.input.name, format_=settings.stored_format
     ) as sinks:
         with _WriteBehind[_core.Output](lambda output: _write(sinks, output)) as writing:
             stopped = None

@@ -105,6 +105,11 @@ def whole_file(path: AnyPath) -> Iterator[HashingFile]:
         raise
 
 
+def move(path: AnyPath, target: AnyPath) -> None:
+    """Gives a finished file another place, durably."""
+    _reveal(path, target)
+
+
 def _reveal(temporary: AnyPath, path: AnyPath) -> None:
     """Gives a finished file its final name, durably."""
     if isinstance(path, RemotePath) and isinstance(temporary, RemotePath):
@@ -150,6 +155,12 @@ def read_table(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     with path.open("rb") as file:
         # Not `pq.read_table`, which imports pyarrow.dataset.
         return pq.ParquetFile(file).read(columns=columns)
+
+
+def row_count(path: AnyPath) -> int:
+    """Number of rows of a Parquet file."""
+    with path.open("rb") as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)
 
 
 def file_sha256(path: AnyPath) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ class Arrow:
         file = pa.memory_map(str(path)) if isinstance(path, Path) else path.open("rb")
         with file:
             return pa.ipc.open_stream(file).read_all()
+
+    def batches(self, path: AnyPath) -> Iterator[pa.RecordBatch]:
+        """The record batches, read and not mapped: what was mapped counts as memory in use."""
+        with path.open("rb") as file, pa.ipc.open_stream(file) as reader:
+            yield from reader
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns of the stream."""

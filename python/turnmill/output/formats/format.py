@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,6 +50,9 @@ class Format(Protocol):
 
     def read(self, path: AnyPath) -> pa.Table:
         """The samples of a data file."""
+
+    def batches(self, path: AnyPath) -> Iterator[pa.RecordBatch]:
+        """The samples of a data file, a batch at a time; in memory is only the last one."""
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns of a data file."""

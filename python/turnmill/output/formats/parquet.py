@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ from turnmill.output.formats.format import Loading, Writer
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
 from turnmill.storage.local import HashingFile, read_table
 from turnmill.storage.remote import AnyPath
+
+_BATCH_ROWS = 1000
 
 
 class Parquet:
@@ -26,6 +29,11 @@ class Parquet:
     def read(self, path: AnyPath) -> pa.Table:
         """The samples."""
         return read_table(path)
+
+    def batches(self, path: AnyPath) -> Iterator[pa.RecordBatch]:
+        """The rows of each row group, as record batches of 1,000."""
+        with path.open("rb") as file:
+            yield from pq.ParquetFile(file).iter_batches(_BATCH_ROWS)
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns, from the end of the file."""

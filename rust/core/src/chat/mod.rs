@@ -12,6 +12,7 @@ mod fields;
 mod flags;
 #[cfg(test)]
 mod fuzz;
+mod identity;
 mod options;
 mod reader;
 mod roles;
@@ -25,6 +26,7 @@ mod wire;
 
 pub use conversation::{Conversation, Message, Record};
 pub use detect::detect;
+pub use identity::identity;
 pub use options::{RoleOrder, SchemaOptions, TextParts};
 pub use reader::Reader;
 pub use roles::KNOWN_ROLES;

@@ -102,6 +102,11 @@ choices! {
         Joint "joint" "Together, as rendered.",
         Apart "apart" "Apart, as inference sees them.",
     }
+    /// What becomes of a conversation that stands in the data before.
+    Dedup {
+        Keep "keep" "It is written as often as it stands there.",
+        Exact "exact" "Of equal conversations, in all inputs, the first is written; the others are left out and counted (`duplicate-conversation`). What else stands in the row, such as an id, makes no difference.",
+    }
     /// The format of the output files.
     Format {
         Arrow "arrow" "A `datasets` directory of Arrow streams.",

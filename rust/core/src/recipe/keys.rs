@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::choice::{
-    Boundary, Compat, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
+    Boundary, Compat, Dedup, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
     SpecialInContent, Wire,
 };
 use super::values::{Column, RecipeValue, Stop, TrainOn};
@@ -61,6 +61,8 @@ enum Group {
     Data,
     /// What is trained.
     Training,
+    /// Which conversations are written.
+    Set,
     /// What is written.
     Output,
     /// Known by name, and refused.
@@ -286,6 +288,17 @@ available {
         means "What is done with longer samples. Never a cut inside a turn: turns leave whole, \
                counted with their tokens, and the rest is rendered again."
         flag "" "what is done with longer samples";
+    validation: f64,
+        Share in Set
+        takes "`0`, a share from 0 to 1"
+        means "The share of conversations that is set apart. The hash of a conversation decides: it \
+               keeps its side when data is added, and equal ones are on one side. With a share, the \
+               output holds two data sets, `train` and `validation`."
+        flag "SHARE" "share of the conversations that is set apart (default: none)";
+    dedup: Dedup,
+        Word in Set
+        means "What becomes of repeated conversations."
+        flag "" "what becomes of repeated conversations";
     columns: Vec<Column> = Column::DEFAULT.to_vec(),
         Words in Output
         takes "`input_ids`, `labels`, `attention_mask`, `length`"
@@ -315,8 +328,6 @@ planned {
     pack: Count flag "N" "pack samples into rows of this many tokens";
     shuffle: Switch flag "" "shuffle the samples";
     seed: Number flag "N" "seed of everything random";
-    validation: Share flag "SHARE" "share of the rows that is set apart";
-    dedup: Switch flag "" "leave repeated rows out";
 }
 }
 

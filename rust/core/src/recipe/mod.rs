@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::Result;
 
 pub use choice::{
-    Boundary, Choice, Compat, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
+    Boundary, Choice, Compat, Dedup, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
     SpecialInContent, Wire, Word,
 };
 pub use keys::{Recipe, table_json};

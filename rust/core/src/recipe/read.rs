@@ -114,6 +114,11 @@ fn check_key(key: &str, value: &Json) -> Result<()> {
 /// What cannot be judged key by key.
 fn check_together(recipe: &Recipe) -> Result<()> {
     check_template_kwargs(&recipe.template_kwargs)?;
+    if recipe.validation >= 1.0 {
+        let what = "`validation` sets every conversation apart, and nothing is left to train on";
+        return Err(Error::new(ErrorKind::Recipe, "bad-value", what)
+            .hint("`validation` takes a share below 1, such as 0.01"));
+    }
     if recipe.compat != Compat::None {
         return Err(not_available(&format!(
             "compat = \"{}\"",

@@ -94,6 +94,11 @@ rules! {
         means "An object names a key twice; the last value counts, as in json.loads"
         cause "An object was written by concatenation and names a key twice."
         cure "Nothing, if the last value is the right one; else repair the source.";
+    DuplicateConversation "duplicate-conversation" Info
+        means "The same conversation stands in the data before"
+        cause "A conversation was collected twice, often from two sources. The model sees it twice \
+               as often, and a copy in the validation data makes its loss look better than it is."
+        cure "Leave repeated conversations out: dedup = \"exact\".";
     SchemaMismatch "schema-mismatch" Error
         means "The record does not have the shape of its schema"
         cause "The record lacks the keys of its schema, or they have other types."

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::check::Checks;
 use crate::audit;
 use crate::cancel::Cancel;
-use crate::chat::{Reader, Record};
+use crate::chat::{self, Reader, Record};
 use crate::row::findings::{InputPosition, Lost};
 use crate::row::position::RowPositions;
 use crate::row::replay::Player;
@@ -15,7 +15,7 @@ use crate::setup::plan::Plan;
 use crate::sink::{IndexRow, IndexRows, RejectRows, Sample, Samples};
 use crate::source::arrow::Rows as ArrowRows;
 use crate::source::json;
-use crate::value::{Arena, Value};
+use crate::value::{Arena, Map, Value};
 use crate::{Error, Result};
 
 /// A row as it arrives.
@@ -74,8 +74,7 @@ impl ChunkOutput {
     }
 
     /// Adds the samples of a row, each with its entry in the index.
-    fn push(&mut self, samples: &row::Samples, input: InputPosition, hash: u64, value: Value<'_>) {
-        let columns = value.as_map().unwrap_or_default();
+    fn push(&mut self, samples: &row::Samples, input: InputPosition, row: &RowFacts<'_>) {
         for (number, sample) in (0..).zip(samples.iter()) {
             let entry = IndexRow {
                 row: input.row,
@@ -84,12 +83,13 @@ impl ChunkOutput {
                 turns: sample.turns.len() as u32,
                 length: sample.ids.len() as u32,
                 trained: sample.trained,
-                hash,
+                hash: row.hash,
+                conversation: row.conversation,
             };
             self.count += 1;
             self.tokens += u64::from(entry.length);
             self.trained += u64::from(entry.trained);
-            self.index.push(entry, columns);
+            self.index.push(entry, row.columns);
             self.samples.push(Sample {
                 ids: sample.ids,
                 labels: sample.labels,
@@ -97,6 +97,13 @@ impl ChunkOutput {
             });
         }
     }
+}
+
+/// What the index says of a row.
+struct RowFacts<'a> {
+    columns: Map<'a>,
+    hash: u64,
+    conversation: u128,
 }
 
 /// A thread's memory.
@@ -182,12 +189,11 @@ impl<'w> RowTask<'w, '_> {
         let record = read.as_ref().ok().map(|(_, record)| *record);
         let encoded = read.map_err(Refusal::Row).and_then(|(value, record)| {
             self.encode(&record)?;
-            Ok(value)
+            Ok(self.facts(value, &record))
         });
         match encoded {
-            Ok(value) => {
-                let hash = self.hash(value);
-                chunk.push(&self.output.samples, self.input, hash, value);
+            Ok(facts) => {
+                chunk.push(&self.output.samples, self.input, &facts);
                 self.report(record.as_ref(), chunk);
                 Ok(())
             }
@@ -271,10 +277,14 @@ impl<'w> RowTask<'w, '_> {
         }
     }
 
-    fn hash(&mut self, value: Value<'_>) -> u64 {
-        match self.row {
-            Row::Json(row) => xxh3_64(row.bytes),
-            _ => json::hash_of(value, self.text),
+    fn facts(&mut self, value: Value<'w>, record: &Record<'_>) -> RowFacts<'w> {
+        RowFacts {
+            columns: value.as_map().unwrap_or_default(),
+            hash: match self.row {
+                Row::Json(row) => xxh3_64(row.bytes),
+                _ => json::hash_of(value, self.text),
+            },
+            conversation: chat::identity(record, self.arena),
         }
     }
 }

@@ -4,13 +4,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::types::{Int32Type, Int64Type, UInt64Type};
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow_buffer::Buffer;
 
 use super::cut::Part;
 use super::list::{batch, primitive};
 use crate::error::Result;
 use crate::source::json::write_json;
 use crate::value::{Map, Value};
+
+/// The size of the hash of a conversation.
+const CONVERSATION_BYTES: i32 = 16;
 
 /// What the index holds about one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct IndexRow {
     pub trained: u32,
     /// Hash (xxh3, 64 bits) of the row: of its JSON text, or of its values for columnar input.
     pub hash: u64,
+    /// What the row says; the same for equal conversations of any schema.
+    pub conversation: u128,
 }
 
 /// Rows of the index in flat vectors.
@@ -70,6 +76,13 @@ impl IndexRows {
 
     fn int32(&self, value: fn(&IndexRow) -> u32) -> ArrayRef {
         primitive::<Int32Type>(&mut self.rows.iter().map(|row| value(row) as i32).collect())
+    }
+
+    /// The most significant byte comes first.
+    fn conversations(&self) -> ArrayRef {
+        let bytes = self.rows.iter().flat_map(|row| row.conversation.to_be_bytes());
+        let bytes = Buffer::from_vec(bytes.collect::<Vec<u8>>());
+        Arc::new(FixedSizeBinaryArray::new(CONVERSATION_BYTES, bytes, None))
     }
 
     fn carried_column(&self, index: usize) -> ArrayRef {
@@ -114,6 +127,7 @@ impl Part for IndexRows {
             ("length", self.int32(|row| row.length)),
             ("trained", self.int32(|row| row.trained)),
             ("hash", hashes),
+            ("conversation", self.conversations()),
         ];
         for (index, name) in self.carried.iter().enumerate() {
             columns.push((name, self.carried_column(index)));

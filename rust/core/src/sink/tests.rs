@@ -191,6 +191,7 @@ fn the_index_carries_columns_as_text() {
         length: 30,
         trained: 10,
         hash: u64::MAX,
+        conversation: 1,
     };
     let mut part = IndexRows::new(&["id".to_owned(), "tags".to_owned()]);
     let tags = [Value::Str("a\"\u{1}"), Value::Float(0.5), Value::Null];
@@ -220,6 +221,8 @@ fn the_index_carries_columns_as_text() {
             .value(0),
         u64::MAX
     );
+    let conversations = out[0]["conversation"].as_fixed_size_binary();
+    assert_eq!(conversations.value(0), 1_u128.to_be_bytes());
 }
 
 #[test]

@@ -1,0 +1,168 @@
+"""The set: from the samples of all shards to the files of the output.
+
+Where every sample is written, the files of the shards are those of the output. Else the samples
+wait in the staging directory until all shards are there; then it is chosen which are written, and
+they are moved.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from turnmill.encoder.session import Session
+from turnmill.prepare.choice import RULE, Choice, Duplicates, choose
+from turnmill.prepare.chosen import Chosen, Written, finished_choice, write_choice
+from turnmill.prepare.commit import is_whole
+from turnmill.prepare.plan import Plan
+from turnmill.prepare.shard import (
+    EVIDENCE_ROWS,
+    Receipt,
+    ShardSettings,
+    run_shard,
+    unwatched,
+)
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """The files of the output, and what was left out for them."""
+
+    written: list[Written]
+    files: set[str]
+    """Every file that the output or a later run needs, relative to the output."""
+    sources: list[str] = field(default_factory=list)
+    """The input of each shard."""
+    duplicates: list[Duplicates] = field(default_factory=list)
+    """For each shard the rows that were left out."""
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Rows that were left out, by rule."""
+        return {RULE: sum(len(found) for found in self.duplicates)}
+
+    def rejects(self) -> Iterator[pa.Table]:
+        """For each shard the rows that were left out, as the table of rejects lists them."""
+        for found, source in zip(self.duplicates, self.sources, strict=True):
+            yield found.rejects(source, self.sources)
+
+    def evidence(self) -> dict[str, list[dict[str, Any]]]:
+        """The first rows that were left out, by rule, as the run record lists them."""
+        places: list[dict[str, Any]] = []
+        for found, source in zip(self.duplicates, self.sources, strict=True):
+            places += found.evidence(source, EVIDENCE_ROWS - len(places))
+        return {RULE: places} if places else {}
+
+
+def assemble(
+    plan: Plan, receipts: Sequence[Receipt], session: Session, settings: ShardSettings
+) -> Assembled:
+    """Makes the files of the output from the shards.
+
+    Args:
+        plan: The plan.
+        receipts: One for each shard, in its order.
+        session: For shards that have to be made again, because their samples are gone.
+        settings: Where the files are, and with how many threads.
+    """
+    if not settings.chooses:
+        return _as_they_are(plan, receipts, settings)
+    names = [spec.name for spec in plan.shards]
+    stored = [settings.output / settings.files(name).index for name in names]
+    choices = list(choose(session.recipe, stored))
+    parts = _parts(names, receipts, choices)
+    written = _write(parts, plan, session, settings)
+    return Assembled(
+        written,
+        _files(plan, settings) | {name for part in parts for name in _files_of(part, settings)},
+        [spec.input.name for spec in plan.shards],
+        [choice.duplicates for choice in choices],
+    )
+
+
+def _as_they_are(plan: Plan, receipts: Sequence[Receipt], settings: ShardSettings) -> Assembled:
+    written = []
+    for spec, receipt in zip(plan.shards, receipts, strict=True):
+        files, tally = settings.files(spec.name), receipt.tally
+        written.append(
+            Written(
+                data=files.data,
+                index=files.index,
+                source=receipt.identity["source"],
+                rows=tally.rows,
+                samples=tally.samples,
+                tokens=tally.tokens,
+                trained=tally.trained,
+                sha256={kind: receipt.sha256[kind] for kind in ("data", "index")},
+            )
+        )
+    data = {file.data for file in written}
+    return Assembled(written, _files(plan, settings) | data)
+
+
+def _files(plan: Plan, settings: ShardSettings) -> set[str]:
+    """What a later run needs of the shards."""
+    files = [settings.files(spec.name) for spec in plan.shards]
+    return {name for shard in files for name in (shard.index, shard.rejects, shard.receipt)}
+
+
+def _files_of(part: Chosen, settings: ShardSettings) -> tuple[str, str, str]:
+    files = part.files(settings.format)
+    return files.data, files.index, files.receipt
+
+
+def _parts(
+    names: Sequence[str], receipts: Sequence[Receipt], choices: Sequence[Choice]
+) -> list[Chosen]:
+    """The files to write: one for each data set and shard that has samples for it."""
+    parts = []
+    for split in choices[0].splits:
+        every = [
+            Chosen(name, receipt, choice.mask(split), split)
+            for name, receipt, choice in zip(names, receipts, choices, strict=True)
+        ]
+        # A data set without samples has one file, which has its columns.
+        parts += [part for part in every if part.mask.any()] or every[:1]
+    count = Counter(part.shard for part in parts)
+    return [replace(part, alone=count[part.shard] == 1) for part in parts]
+
+
+def _write(
+    parts: Sequence[Chosen], plan: Plan, session: Session, settings: ShardSettings
+) -> list[Written]:
+    """Writes the files that an earlier run did not, several at a time."""
+    for split in {part.split for part in parts if part.split}:
+        (settings.output / split).mkdir(exist_ok=True)
+    done = [finished_choice(part, settings.output, settings.format) for part in parts]
+    missing = {part.shard for part, found in zip(parts, done, strict=True) if found is None}
+    _restore(missing, parts, plan, session, settings)
+
+    def written(part: Chosen, found: Written | None) -> Written:
+        return found or write_choice(part, settings.files(part.shard), settings)
+
+    with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:
+        return list(pool.map(written, parts, done))
+
+
+def _restore(
+    shards: set[str],
+    parts: Sequence[Chosen],
+    plan: Plan,
+    session: Session,
+    settings: ShardSettings,
+) -> None:
+    """Makes shards again whose samples an earlier run removed once they were written."""
+    receipts = {part.shard: part.receipt for part in parts}
+    unseen = replace(settings, watch=unwatched)
+    for spec in plan.shards:
+        if spec.name not in shards:
+            continue
+        receipt = receipts[spec.name]
+        if not is_whole(settings.output, settings.files(spec.name), receipt, ["data"]):
+            run_shard(spec, session, unseen)

@@ -1,0 +1,180 @@
+"""The chosen samples of a shard go from where they waited into the files of the output."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from turnmill.errors import DataError
+from turnmill.output.files import ChosenFiles, ShardFiles, chosen_files
+from turnmill.output.formats import Format
+from turnmill.output.sinks import Sink
+from turnmill.output.tables import GROUP_BATCHES, TableWriter
+from turnmill.prepare.shard import Receipt, ShardSettings
+from turnmill.storage.local import (
+    file_sha256,
+    move,
+    read_json,
+    read_table,
+    whole_file,
+    write_json,
+)
+from turnmill.storage.remote import AnyPath
+
+BATCH_ROWS = 1000
+"""Samples of a record batch, as the core cuts them."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A data file of the output with its index. Paths are relative to the output."""
+
+    data: str
+    index: str
+    source: str
+    """The input that the samples come from."""
+    rows: int
+    samples: int
+    tokens: int
+    trained: int
+    sha256: dict[str, str]
+    split: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the run record."""
+        left_out = ("trained",) if self.split else ("trained", "split")
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The samples of one shard that go to one data set."""
+
+    shard: str
+    receipt: Receipt
+    """That of the shard."""
+    mask: npt.NDArray[np.bool_]
+    split: str | None
+    alone: bool = True
+    """Whether nothing else is made from the samples of the shard."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file of the shard is what is to be written."""
+        return self.alone and bool(self.mask.all())
+
+    def files(self, format_: Format) -> ChosenFiles:
+        """Where they go."""
+        return chosen_files(self.shard, self.split, format_)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the bytes of the files."""
+        samples = hashlib.sha256(np.packbits(self.mask).tobytes()).hexdigest()
+        return {"of": self.receipt.sha256, "number": len(self.mask), "samples": samples}
+
+
+def finished_choice(chosen: Chosen, output: AnyPath, format_: Format) -> Written | None:
+    """What an earlier run wrote of this, if its files are there and intact."""
+    files = chosen.files(format_)
+    try:
+        receipt = read_json(output / files.receipt) or {}
+        if receipt.get("identity") != chosen.identity():
+            return None
+        written = Written(**receipt["written"])
+    except (DataError, TypeError, KeyError, AttributeError):
+        return None
+    for kind, name in (("data", files.data), ("index", files.index)):
+        path = output / name
+        if not path.exists() or file_sha256(path) != written.sha256[kind]:
+            return None
+    return written
+
+
+def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) -> Written:
+    """Writes the files of the chosen samples, then their receipt.
+
+    Args:
+        chosen: Which samples.
+        stored: Where the samples of the shard wait.
+        settings: Where the files go, and in which format.
+    """
+    output, format_ = settings.output, settings.format
+    files = chosen.files(format_)
+    index = read_table(output / stored.index).filter(pa.array(chosen.mask))
+    sha256 = {
+        "data": _write_data(chosen, output / stored.data, output / files.data, settings),
+        "index": _write_index(index, output / files.index),
+    }
+    written = Written(
+        data=files.data,
+        index=files.index,
+        source=chosen.receipt.identity["source"],
+        rows=len(index["row"].unique()),
+        samples=len(index),
+        tokens=_sum(index["length"]),
+        trained=_sum(index["trained"]),
+        sha256=sha256,
+        split=chosen.split,
+    )
+    receipt = {"identity": chosen.identity(), "written": asdict(written)}
+    write_json(output / files.receipt, receipt)
+    return written
+
+
+def _write_data(chosen: Chosen, source: AnyPath, target: AnyPath, settings: ShardSettings) -> str:
+    if chosen.is_whole and settings.format is settings.stored_format:
+        move(source, target)
+        return chosen.receipt.sha256["data"]
+    format_ = settings.format
+    with whole_file(target) as file:
+        sink = Sink(file, format_.writer, format_.batches_written)
+        for batch in recut(_filtered(settings.stored_format.batches(source), chosen.mask)):
+            sink.write([batch])
+        sink.close()
+        return file.sha256
+
+
+def _filtered(
+    batches: Iterable[pa.RecordBatch], mask: npt.NDArray[np.bool_]
+) -> Iterator[pa.RecordBatch]:
+    first = 0
+    for batch in batches:
+        here = mask[first : first + len(batch)]
+        first += len(batch)
+        yield batch if here.all() else batch.filter(pa.array(here))
+
+
+def recut(batches: Iterable[pa.RecordBatch], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of one size; no rows give one empty batch, for its schema."""
+    waiting: list[pa.RecordBatch] = []
+    held, cut_any = 0, False
+    for batch in batches:
+        while held + len(batch) >= rows:
+            part = batch.slice(0, rows - held)
+            yield pa.concat_batches([*waiting, part]) if waiting else part
+            batch, waiting, held, cut_any = batch.slice(len(part)), [], 0, True  # noqa: PLW2901
+        if len(batch) or not waiting:
+            waiting = [kept for kept in waiting if len(kept)] + [batch]
+            held += len(batch)
+    if held or not cut_any:
+        yield pa.concat_batches(waiting)
+
+
+def _write_index(index: pa.Table, path: AnyPath) -> str:
+    group = GROUP_BATCHES * BATCH_ROWS
+    with whole_file(path) as file:
+        writer = TableWriter(file, index.schema)
+        for start in range(0, len(index), group) or [0]:
+            writer.write_table(index.slice(start, group))
+        writer.close()
+        return file.sha256
+
+
+def _sum(column: pa.ChunkedArray) -> int:
+    return int(np.sum([np.from_dlpack(chunk).sum(dtype=np.int64) for chunk in column.chunks]))

@@ -1,0 +1,387 @@
+"""Which conversations are written and where: a function of the recipe and the data alone."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tokenizers
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fixtures
+import turnmill
+from turnmill.inputs import files
+from turnmill.prepare.chosen import recut
+
+TOKENIZER = fixtures.ROOT / "python" / "turnmill" / "demo" / "tokenizer"
+RULE = "duplicate-conversation"
+
+Row = dict[str, Any]
+
+
+def recipe(**keys: Any) -> turnmill.Recipe:
+    return turnmill.Recipe(tokenizer=TOKENIZER, now="2026-01-02T03:04:05", **keys)
+
+
+def talk(question: str, answer: str, **more: Any) -> Row:
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return {"messages": messages, **more}
+
+
+def numbered(count: int, first: int = 0) -> list[Row]:
+    return [talk(f"What is {n}?", f"It is {n}.", id=n) for n in range(first, first + count)]
+
+
+def write(path: Path, rows: list[Row]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+def record(output: Path) -> dict[str, Any]:
+    return json.loads((output / "turnmill.json").read_text("utf-8"))
+
+
+def written(output: Path, split: str | None = None) -> list[tuple[str, int]]:
+    """Source and row of every sample, in order."""
+    return [
+        (entry["source"], entry["row"])
+        for shard in record(output)["shards"]
+        if split in (None, shard.get("split"))
+        for entry in pq.read_table(output / shard["index"]).to_pylist()
+    ]
+
+
+def texts(output: Path, split: str) -> list[str]:
+    tokenizer = tokenizers.Tokenizer.from_file(str(TOKENIZER / "tokenizer.json"))
+    data = datasets.load_from_disk(str(output))[split]
+    return [tokenizer.decode(ids) for ids in data["input_ids"]]
+
+
+def files_of(folder: Path) -> list[str]:
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path) for path in paths if path.name not in {"run.json", "lock"})
+
+
+def assert_same_bytes(first: Path, second: Path) -> None:
+    assert files_of(first) == files_of(second)
+    assert not [n for n in files_of(first) if not filecmp.cmp(first / n, second / n, False)]
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of a few rows."""
+    monkeypatch.setattr(files, "PART_BYTES", 2000)
+
+
+CONTENT = st.sampled_from(["Hi", "Hi ", "hi", "你好", "One\nline", "12"])
+MESSAGES = st.lists(st.tuples(CONTENT, CONTENT), min_size=1, max_size=2)
+TOOLS = st.sampled_from([None, [{"type": "function", "function": {"name": "add"}}]])
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Row:
+    """A row of few possible conversations, with columns and an order of keys that do not count."""
+    messages = []
+    for question, answer in draw(MESSAGES):
+        messages += [
+            {"role": "user", "content": question},
+            {"content": answer, "role": "assistant"},
+        ]
+    row: Row = {"id": draw(st.integers(0, 9)), "messages": messages}
+    tools = draw(TOOLS)
+    return {**row, "tools": tools} if tools else row
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(inputs=st.lists(st.lists(conversations(), min_size=1, max_size=30), min_size=1, max_size=3))
+def test_dedup_agrees_with_a_set_of_whole_conversations(
+    tmp_path_factory: pytest.TempPathFactory, inputs: list[list[Row]]
+) -> None:
+    folder = tmp_path_factory.mktemp("dedup")
+    paths = [write(folder / f"{n}.jsonl", rows) for n, rows in enumerate(inputs)]
+    seen: set[str] = set()
+    first: list[tuple[str, int]] = []
+    repeated = [0] * len(inputs)
+    for number, rows in enumerate(inputs):
+        for place, row in enumerate(rows):
+            whole = json.dumps([row["messages"], row.get("tools")], sort_keys=True)
+            if whole in seen:
+                repeated[number] += 1
+            else:
+                first.append((paths[number], place))
+            seen.add(whole)
+    run = turnmill.prepare(paths, folder / "out", recipe(dedup="exact"), threads=2)
+    assert written(folder / "out") == first
+    assert [told["duplicates"] for told in run.inputs] == repeated
+    assert run.rejected.get(RULE, 0) == sum(repeated)
+    assert run.samples == len(first) == len(datasets.load_from_disk(str(folder / "out")))
+    totals = record(folder / "out")["totals"]
+    assert totals["rows"] == totals["rows_written"] + totals["rows_rejected"]
+
+
+def test_the_same_conversation_is_found_in_every_form(tmp_path: Path) -> None:
+    sharegpt = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    plain = write(tmp_path / "a.jsonl", [talk("Hi", "Hello", source="a")])
+    other = write(tmp_path / "b.jsonl", [{"conversations": sharegpt, "id": 7}])
+    table = pa.Table.from_pylist([talk("Hi", "Hello"), talk("Hi", "Hello!")])
+    run = turnmill.prepare([plain, other, table], tmp_path / "out", recipe(dedup="exact"))
+    assert [told["duplicates"] for told in run.inputs] == [0, 1, 1]
+    rejects = pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()
+    assert {reject["reason"] for reject in rejects} == {f"the same conversation as {plain}:1"}
+    assert [reject["line"] for reject in rejects] == [1, None]
+
+
+def test_a_row_that_is_left_out_still_tells_what_became_of_it(tmp_path: Path) -> None:
+    rows = numbered(30)
+    source = write(tmp_path / "a.jsonl", [*rows, rows[4]])
+    turnmill.prepare(source, tmp_path / "out", recipe(dedup="exact", validation=0.3))
+    shown = str(turnmill.show(tmp_path / "out", source=f"{source}:31"))
+    assert f"rejected: {RULE}" in shown
+    assert f"the same conversation as {source}:5" in shown
+    for line in range(1, 31):
+        shown = str(turnmill.show(tmp_path / "out", source=f"{source}:{line}"))
+        assert f"It is {line - 1}." in shown
+    order = written(tmp_path / "out")
+    for number, (_, row) in enumerate(order):
+        assert f"It is {row}." in str(turnmill.show(tmp_path / "out", sample=number))
+
+
+def test_a_conversation_keeps_its_side_when_data_is_added(tmp_path: Path) -> None:
+    rows = numbered(400)
+    random.Random(1).shuffle(rows)
+    half = write(tmp_path / "half.jsonl", rows[:200])
+    whole = write(tmp_path / "whole.jsonl", numbered(400))
+    turnmill.prepare(half, tmp_path / "one", recipe(validation=0.2))
+    turnmill.prepare([whole, half], tmp_path / "two", recipe(validation=0.2))
+    for split in ("train", "validation"):
+        before, after = texts(tmp_path / "one", split), texts(tmp_path / "two", split)
+        assert before
+        assert set(before) <= set(after)
+    # The rows of the half stand in the other twice, both times on one side.
+    sides = [set(texts(tmp_path / "two", split)) for split in ("train", "validation")]
+    assert not sides[0] & sides[1]
+    assert len(sides[0] | sides[1]) == 400
+    share = len(sides[1]) / 400
+    assert 0.12 < share < 0.28
+
+
+def test_a_larger_share_keeps_what_was_set_apart(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.jsonl", numbered(300))
+    for share in (0.1, 0.3):
+        turnmill.prepare(source, tmp_path / str(share), recipe(validation=share))
+    small, large = (set(texts(tmp_path / str(share), "validation")) for share in (0.1, 0.3))
+    assert small < large
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+@pytest.mark.usefixtures("small_parts")
+def test_any_number_of_threads_makes_the_same_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    sources = [
+        write(tmp_path / "a.jsonl", [*numbered(80), *numbered(20)]),
+        write(tmp_path / "b.jsonl", numbered(60, first=50)),
+    ]
+    for threads, rows in ((1, 3), (7, 3), (7, 10_000)):
+        monkeypatch.setenv("TURNMILL_CHUNK_ROWS", str(rows))
+        output = tmp_path / f"{threads}-{rows}"
+        made = recipe(dedup="exact", validation=0.2, format=form)
+        run = turnmill.prepare(sources, output, made, threads=threads)
+        assert run.shards >= 4
+        assert run.rejected == {RULE: 50}
+        assert_same_bytes(tmp_path / "1-3", output)
+    assert not list((tmp_path / "1-3" / ".turnmill").glob("stored-*.arrow"))
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_parquet_files_hold_what_the_datasets_directory_holds(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.jsonl", [*numbered(50), *numbered(10)])
+    for form in ("arrow", "parquet"):
+        made = recipe(dedup="exact", validation=0.2, format=form)
+        turnmill.prepare(source, tmp_path / form, made)
+    arrow = datasets.load_from_disk(str(tmp_path / "arrow"))
+    for split in ("train", "validation"):
+        paths = sorted(map(str, (tmp_path / "parquet" / split).glob("data-*.parquet")))
+        tables = pa.concat_tables([pq.read_table(path) for path in paths])
+        by_ids = sorted(arrow[split]["input_ids"])
+        assert sorted(tables["input_ids"].to_pylist()) == by_ids
+        assert len(by_ids) > 3
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_finished_set_is_kept_and_new_inputs_add_to_it(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.jsonl", numbered(60))
+    second = write(tmp_path / "b.jsonl", numbered(60, first=30))
+    made = recipe(dedup="exact", validation=0.2)
+    turnmill.prepare(first, tmp_path / "out", made)
+    data = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/data-*")}
+    again = turnmill.prepare(first, tmp_path / "out", made)
+    assert again.shards_reused == again.shards
+    turnmill.prepare([first, second], tmp_path / "out", made)
+    assert {path: path.stat().st_mtime_ns for path in data} == data
+    turnmill.prepare([first, second], tmp_path / "fresh", made)
+    assert_same_bytes(tmp_path / "out", tmp_path / "fresh")
+    # In the other order the rows of the second file are the first ones.
+    turnmill.prepare([second, first], tmp_path / "out", made)
+    turnmill.prepare([second, first], tmp_path / "other", made)
+    assert_same_bytes(tmp_path / "out", tmp_path / "other")
+    assert written(tmp_path / "out") != written(tmp_path / "fresh")
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_shards_without_duplicates_are_those_of_a_plain_run(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.jsonl", numbered(60))
+    turnmill.prepare(source, tmp_path / "plain", recipe())
+    turnmill.prepare(source, tmp_path / "dedup", recipe(dedup="exact"))
+    for path in (tmp_path / "plain").glob("data-*"):
+        assert filecmp.cmp(path, tmp_path / "dedup" / path.name, False)
+    plain, dedup = (record(tmp_path / name)["shards"] for name in ("plain", "dedup"))
+    assert [shard["sha256"]["data"] for shard in plain] == [s["sha256"]["data"] for s in dedup]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_check_makes_a_set_again_and_sees_what_is_missing(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.jsonl", [*numbered(60), *numbered(20)])
+    output = tmp_path / "out"
+    turnmill.prepare(source, output, recipe(dedup="exact", validation=0.2))
+    findings = turnmill.check(output)
+    assert findings.ok
+    assert findings.rows == 60
+    assert findings.facts["replay"]["by"] == "rendered"
+    assert "stale-cache" not in findings.rules
+    # Without the rejects nobody left the duplicates out.
+    rejects = pq.read_table(output / "rejects.parquet")
+    pq.write_table(rejects.slice(0, 0), output / "rejects.parquet")
+    note = turnmill.check(output).rules["stale-cache"].evidence[0]["note"]
+    assert "are in no file" in note
+
+
+def test_another_layout_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.jsonl", numbered(30))
+    output = tmp_path / "out"
+    turnmill.prepare(source, output, recipe(validation=0.2))
+    with pytest.raises(turnmill.RecipeError, match=r"recipe\.validation: 0\.2, now 0"):
+        turnmill.prepare(source, output, recipe())
+    turnmill.prepare(source, output, recipe(overwrite=True))
+    assert not (output / "train").exists()
+    assert len(datasets.load_from_disk(str(output))) == 30
+    turnmill.prepare(source, output, recipe(validation=0.2, overwrite=True))
+    assert not (output / "state.json").exists()
+    assert list(datasets.load_from_disk(str(output))) == ["train", "validation"]
+
+
+def test_a_validation_set_without_conversations_is_said(tmp_path: Path) -> None:
+    run = turnmill.prepare(numbered(3), tmp_path / "out", recipe(validation=1e-9))
+    assert "3 train and 0 validation" in str(run)
+    assert "no conversation falls into validation" in str(run)
+    data = datasets.load_from_disk(str(tmp_path / "out"))
+    assert (len(data["train"]), len(data["validation"])) == (3, 0)
+    assert data["validation"].column_names == data["train"].column_names
+
+
+def test_next_lines_name_both_data_sets(tmp_path: Path) -> None:
+    run = turnmill.prepare(numbered(30), tmp_path / "out", recipe(validation=0.2))
+    trl, axolotl, llama_factory = ("\n".join(step.lines) for step in run.next_steps)
+    assert f'eval_dataset=load_from_disk("{tmp_path}/out/validation")' in trl
+    assert f"test_datasets:\n  - path: {tmp_path}/out/validation" in axolotl
+    assert llama_factory == f"tokenized_path: {tmp_path}/out"
+    assert (
+        len(datasets.load_from_disk(f"{tmp_path}/out/train"))
+        == run.totals.splits["train"]["samples"]
+    )
+
+
+def test_train_is_packed(tmp_path: Path) -> None:
+    turnmill.prepare(numbered(50), tmp_path / "out", recipe(validation=0.3))
+    train = datasets.load_from_disk(str(tmp_path / "out"))["train"]
+    pack = turnmill.pack(tmp_path / "out", 128)
+    rows = turnmill.PackedDataset(pack.path)
+    ids = [int(token) for row in rows for token in row["input_ids"]]
+    assert sorted(ids) == sorted(token for sample in train["input_ids"] for token in sample)
+    for number in range(len(rows)):
+        documents = rows.documents(number).tolist()
+        assert [len(train[document]["input_ids"]) for document in documents] == rows[number][
+            "seq_lengths"
+        ].tolist()
+
+
+@pytest.mark.parametrize("keys", [{"validation": 1.0}, {"validation": 1.5}, {"dedup": "fuzzy"}])
+def test_values_that_make_no_set_are_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(turnmill.RecipeError) as raised:
+        recipe(**keys)
+    assert raised.value.code == "bad-value"
+
+
+@given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 5))
+def test_batches_are_cut_anew_without_loss(sizes: list[int], rows: int) -> None:
+    numbers = iter(range(1000))
+    batches = [pa.record_batch({"n": [next(numbers) for _ in range(size)]}) for size in sizes]
+    empty = pa.record_batch({"n": pa.array([], pa.int64())})
+    cut = list(recut([empty, *(b.cast(empty.schema) for b in batches)], rows))
+    assert [n for batch in cut for n in batch["n"].to_pylist()] == list(range(sum(sizes)))
+    assert [len(batch) for batch in cut[:-1]] == [rows] * (len(cut) - 1)
+    assert len(cut) == max(1, -(-sum(sizes) // rows))
+
+
+SCRIPT = """
+import sys, os
+sys.path[:0] = [{python!r}]
+import warnings; warnings.simplefilter("ignore")
+import turnmill
+from turnmill.inputs import files
+files.PART_BYTES = 2000
+point, left = sys.argv[1], int(sys.argv[2])
+real = getattr(os, point)
+def die(*args, **keys):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), 9)
+    return real(*args, **keys)
+setattr(os, point, die)
+recipe = turnmill.Recipe(tokenizer={tokenizer!r}, dedup="exact", validation=0.2)
+turnmill.prepare("a.jsonl", sys.argv[3], recipe, threads=1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["fsync", "replace"])
+def test_a_run_killed_anywhere_ends_with_the_same_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("a.jsonl"), [*numbered(60), *numbered(10)])
+    script = SCRIPT.format(python=str(Path(turnmill.__file__).parents[1]), tokenizer=str(TOKENIZER))
+
+    def go(left: int, output: str) -> int:
+        command = [sys.executable, "-c", script, point, str(left), output]
+        return subprocess.run(command, check=False, timeout=60, env=os.environ).returncode
+
+    assert go(10**9, "whole") == 0
+    for left in steps():
+        code = go(left, "out")
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        if Path("out/dataset_dict.json").exists():
+            assert set(files_of(Path("out"))) >= set(files_of(Path("whole")))
+    assert left > 10
+    assert_same_bytes(Path("out"), Path("whole"))
+
+
+def steps() -> Iterator[int]:
+    """How far each run gets before it is killed."""
+    yield from range(2, 200, 3)
