@@ -49,13 +49,14 @@ class RecipeKeys(EncodingKeys, total=False):
     """Every key of the recipe but `inputs` and `tokenizer`, which are arguments of their own."""
 
     # RecipeKeys, written by scripts/recipe_keys.py.
+    validation: float
+    dedup: Literal["keep", "exact"]
     columns: Sequence[str]
     format: Literal["arrow", "parquet"] | None
+    pack: int | None
+    pack_strategy: Literal["best-fit", "global", "in-order", "split", "none"]
     overwrite: bool
     compat: str
-    pack: int | None
     shuffle: bool | None
     seed: int | None
-    validation: float | None
-    dedup: bool | None
     # End of the keys.

@@ -298,6 +298,18 @@ class Recipe:
     arrow: A `datasets` directory of Arrow streams.
     parquet: Parquet files, a third of the size.
     """
+    pack: int | None = None
+    """Tokens of a packed row. When the output is finished, `turnmill pack` makes an index over it.
+    Needs a `max_length` that is not longer, so that every sample fits."""
+    pack_strategy: Literal["best-fit", "global", "in-order", "split", "none"] = "best-fit"
+    """Which samples share a packed row.
+
+    best-fit: First-fit-decreasing among every 65,536 samples.
+    global: The same among all samples.
+    in-order: Samples keep their order.
+    split: Documents (`text`) are joined, and cut where a row is full.
+    none: One row for each sample.
+    """
     overwrite: bool = False
     """Whether an existing output is replaced."""
     compat: str = "none"
@@ -306,8 +318,6 @@ class Recipe:
     none: No other project.
     chinese-llama-alpaca-3: The corrected script of that project.
     """
-    pack: int | None = None
-    """Not in this version."""
     shuffle: bool | None = None
     """Not in this version."""
     seed: int | None = None

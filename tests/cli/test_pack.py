@@ -64,7 +64,7 @@ def test_the_command_ends_with_the_report(out: Path, capsys: pytest.CaptureFixtu
 
 def test_an_index_alone_has_no_rows(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, talk = said(capsys, "out", "--length", "2048", "--seed", "7", code=0)
-    assert "--write" in talk
+    assert "    turnmill pack out --length 2048 --seed 7 --write\n" in talk
     names = sorted(path.name for path in (out / "pack-2048-7").iterdir())
     assert names == ["pack.json", "packs.parquet"]
 
@@ -262,3 +262,73 @@ def test_the_report_of_nothing() -> None:
     index = PackIndex(np.zeros(1, np.int64), nothing, nothing, nothing)
     report = report_of(index, nothing, 100)
     assert (report.packs, report.fill, report.mixed_attention) == (0, 0.0, 0.0)
+
+
+DATA = DEMO / "data" / "messages.jsonl"
+
+
+def packing(**keys: Any) -> turnmill.Recipe:
+    return turnmill.Recipe(tokenizer=DEMO / "tokenizer", max_length=512, **keys)
+
+
+def test_prepare_packs_what_it_has_written(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["prepare", str(DATA), "-o", "new", "--tokenizer", str(DEMO / "tokenizer")]
+    assert main([*words, "--max-length", "512", "--pack", "1024", "--json"]) == 0
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)["pack"]
+    assert told["path"] == "new/pack-1024-0"
+    assert told["report"]["documents"] == json.loads(captured.out)["samples"]
+    assert f"packs      {told['report']['packs']} of 1,024 tokens" in captured.err
+    # The same as in two steps.
+    turnmill.prepare(DATA, out, packing(overwrite=True))
+    assert pack(out, 1024).record == json.loads(Path("new/pack-1024-0/pack.json").read_text())
+
+
+def test_another_length_or_strategy_prepares_nothing_again(out: Path) -> None:
+    turnmill.prepare(DATA, out, packing(overwrite=True, pack=512))
+    again = turnmill.prepare(DATA, out, packing(pack=1024, pack_strategy="in-order"))
+    assert again.shards_reused == again.shards
+    assert again.pack is not None
+    assert again.pack.record["made_of"]["strategy"] == "in-order"
+    assert sorted(path.name for path in out.glob("pack-*")) == ["pack-1024-0", "pack-512-0"]
+    with pytest.raises(DataError, match="strategy"):
+        turnmill.prepare(DATA, out, packing(pack=1024))
+
+
+def test_packs_follow_an_output_that_grows(out: Path) -> None:
+    turnmill.prepare(DATA, out, packing(overwrite=True, pack=512))
+    more = [DATA, DEMO / "data" / "alpaca.jsonl"]
+    grown = turnmill.prepare(more, out, packing(pack=512))
+    assert grown.pack is not None
+    assert grown.pack.report.documents == grown.samples
+
+
+def test_overwrite_leaves_no_packs(out: Path) -> None:
+    pack(out, 512, write=True)
+    pack(out, 1024, seed=3)
+    (out / "pack-512-0" / "mine.txt").write_text("kept")
+    (out / "packs-of-mine").mkdir()
+    turnmill.prepare(DATA, out, packing(overwrite=True, pack=2048))
+    left = sorted(str(path.relative_to(out)) for path in out.glob("pack*/*"))
+    assert left == ["pack-2048-0/pack.json", "pack-2048-0/packs.parquet", "pack-512-0/mine.txt"]
+
+
+@pytest.mark.usefixtures("out")
+def test_packs_at_a_uri_go_too() -> None:
+    uri = "fsspec+memory://bucket/out"
+    turnmill.prepare(DATA, uri, packing(pack=512))
+    turnmill.prepare(DATA, uri, packing(pack=1024, overwrite=True))
+    packs = {name for name in MemoryFileSystem.store if "/pack-" in name}
+    assert packs == {
+        "/bucket/out/pack-1024-0/pack.json",
+        "/bucket/out/pack-1024-0/packs.parquet",
+    }
+
+
+@pytest.mark.parametrize("keys", [{}, {"max_length": 2048}])
+def test_a_sample_that_may_not_fit_is_said_before_the_first_row(keys: dict[str, Any]) -> None:
+    with pytest.raises(turnmill.RecipeError) as raised:
+        turnmill.Recipe(pack=1024, **keys)
+    assert raised.value.code == "pack-too-short"
+    assert "--max-length 1024" in str(raised.value.hint)
+    assert turnmill.Recipe(pack=1024, pack_strategy="split").pack == 1024

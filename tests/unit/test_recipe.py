@@ -13,7 +13,7 @@ import pytest
 import turnmill
 from turnmill import _core
 
-NOT_THERE_YET = {"pack", "shuffle", "seed", "validation", "dedup"}
+NOT_THERE_YET = {"shuffle", "seed"}
 
 
 def test_the_defaults_here_are_the_defaults_of_the_core() -> None:
@@ -58,7 +58,7 @@ def test_the_fingerprint_leaves_out_what_decides_no_byte() -> None:
         ({"max_length": 0}, "bad-value", "positive"),
         ({"stop": []}, "bad-value", "list of tokens or ids"),
         ({"columns": ["attention_mask"]}, "bare-mask", "labels"),
-        ({"pack": True}, "not-available", "leave it out"),
+        ({"shuffle": True}, "not-available", "leave it out"),
         ({"columns": []}, "bare-mask", "labels"),
         ({"template_kwargs": {"messages": []}}, "bad-value", "the rows"),
     ],

@@ -77,10 +77,11 @@ def verify(
     second = _SecondRun(session, threads, keep)
     entries = _entries(record)
     rejects = read_table(directory / "rejects.parquet", ["source", "row"])
-    for spec in plan.shards:
-        files = [_File(directory, entry, first) for entry, first in entries.get(spec.name, [])]
-        left_out = rejects.filter(pc.field("source") == spec.input.name)["row"]
-        second.add(spec, files, _numbers(left_out))
+    for planned, source in zip(plan.inputs, output.sources, strict=True):
+        left_out = _numbers(rejects.filter(pc.field("source") == source)["row"])
+        for spec in planned.shards:
+            files = [_File(directory, entry, first) for entry, first in entries.get(spec.name, [])]
+            second.add(spec, files, left_out)
     return second.verified()
 
 

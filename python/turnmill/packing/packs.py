@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnmill._arguments import whole_number
@@ -23,6 +26,7 @@ RECORD = "pack.json"
 INDEX = "packs.parquet"
 STRATEGIES = ("best-fit", "global", "in-order", "split", "none")
 OVER_LENGTH = ("error", "alone", "reject")
+_NAME = re.compile(r"pack-\d+-\d+")
 _RECORD_VERSION = 1
 
 
@@ -81,6 +85,21 @@ def pack(
         return found or _make(source, directory, how, made, write=write)
 
 
+def remove_packs(output: AnyPath) -> None:
+    """Removes every pack of an output, beginning with the files that mark it as finished."""
+    from turnmill.storage import local
+
+    for directory in [path for path in output.glob("pack-*") if _NAME.fullmatch(path.name)]:
+        local.remove_temporary_files(directory)
+        for name in (RECORD, "state.json", "dataset_info.json", INDEX):
+            (directory / name).unlink(missing_ok=True)
+        for path in directory.glob("data-*"):
+            path.unlink()
+        if isinstance(directory, Path):
+            with contextlib.suppress(OSError):  # somebody else's file is in it
+                directory.rmdir()
+
+
 def open_output(path: str | os.PathLike[str]) -> Output:
     """A finished output directory.
 
@@ -124,7 +143,7 @@ def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | N
     Raises:
         DataError: It was made with other settings.
     """
-    from turnmill.prepare.record import differences
+    from turnmill.output.differences import differences
     from turnmill.storage import local
 
     record = local.read_json(directory / RECORD)

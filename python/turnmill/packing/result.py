@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from turnmill._terminal import Terminal, count, share, table, terminal, visible
+from turnmill.packing.lengths import WINDOW
 
 if TYPE_CHECKING:
     from turnmill.output.trainers import NextStep
     from turnmill.packing.report import Report
     from turnmill.storage.remote import AnyPath
+
+
+_DEFAULTS = {"strategy": "best-fit", "window": WINDOW, "seed": 0, "over_length": "error"}
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,21 @@ class Pack:
             output,
             str(self.path),
             self.length,
-            rows=self.rows is not None,
+            unwritten=None if self.rows else self._writing(output),
             format_=FORMATS[self.record["samples"]["format"]],
             columns=self.record["samples"]["columns"],
             apart=self.record["samples"]["apart"],
         )
+
+    def _writing(self, output: str) -> str:
+        """The command that also writes the rows."""
+        made = self.record["made_of"]
+        others = [
+            f"--{key.replace('_', '-')} {made[key]}"
+            for key, default in _DEFAULTS.items()
+            if made[key] != default
+        ]
+        return " ".join(["turnmill pack", output, f"--length {self.length}", *others, "--write"])
 
     def __str__(self) -> str:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))

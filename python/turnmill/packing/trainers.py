@@ -15,7 +15,7 @@ def next_steps(
     pack: str,
     length: int,
     *,
-    rows: bool,
+    unwritten: str | None,
     format_: Format,
     columns: Sequence[str],
     apart: bool,
@@ -26,12 +26,12 @@ def next_steps(
         output: The output directory.
         pack: The directory of the pack inside it.
         length: Tokens of a packed row.
-        rows: Whether packed rows are written.
+        unwritten: The command that writes the packed rows, if they are not written.
         format_: The format of the output.
         columns: The columns of its data files.
         apart: Whether the output has conversations that are set apart, which are not packed.
     """
-    loaded = [_trl(pack), _transformers(pack)] if rows else [_unwritten(pack)]
+    loaded = [_unwritten(unwritten)] if unwritten else [_trl(pack), _transformers(pack)]
     _, axolotl, llama_factory = trainers.next_steps(output, format_, length, columns, apart=apart)
     if "labels" in columns and "attention_mask" in columns:
         axolotl = _axolotl(axolotl)
@@ -67,10 +67,10 @@ def _transformers(pack: str) -> NextStep:
     )
 
 
-def _unwritten(pack: str) -> NextStep:
+def _unwritten(command: str) -> NextStep:
     return NextStep(
         "TRL and transformers",
-        (f"# add --write: packed rows appear in {pack}",),
+        (command,),
         "they load rows, and this pack is only an index",
     )
 

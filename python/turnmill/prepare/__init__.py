@@ -9,6 +9,7 @@ Modules that import pyarrow are imported in the function, so that `turnmill --he
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from turnmill._arguments import thread_count
@@ -55,7 +56,7 @@ def prepare(
         **keys: Recipe keys, such as ``max_length=4096``; they win over the recipe.
 
     Returns:
-        The run: what was written and what was not.
+        The run: what was written and what was not, and the packs if the recipe asks for them.
 
     Raises:
         DataError: No rows, none that could be used, or more rejects than ``max_rejects`` allows.
@@ -63,6 +64,7 @@ def prepare(
         OSError: A file cannot be read or written.
     """
     from turnmill.encoder.ready import ready
+    from turnmill.packing import pack
     from turnmill.prepare.record import settled_now
     from turnmill.prepare.run import run
     from turnmill.storage.remote import output_path
@@ -72,7 +74,7 @@ def prepare(
     place = output_path(output)
     data = chosen.inputs if inputs is None else inputs
     session, found = ready(chosen, data, now=None if chosen.now else settled_now(place))
-    return run(
+    made = run(
         session,
         found,
         place,
@@ -80,3 +82,7 @@ def prepare(
         resume=resume,
         progress=progress,
     )
+    if chosen.pack is None:
+        return made
+    packs = pack(str(place), chosen.pack, strategy=chosen.pack_strategy, overwrite=chosen.overwrite)
+    return replace(made, pack=packs)

@@ -9,6 +9,7 @@ from typing import Any
 
 from turnmill.errors import DataError
 from turnmill.output.files import TRAIN, VALIDATION
+from turnmill.packing.packs import remove_packs
 from turnmill.prepare.commit import read_receipt
 from turnmill.prepare.record import plan_path, refuse_other_recipe, same_recipe
 from turnmill.storage import STAGING
@@ -28,7 +29,7 @@ def locked_output(
         output: The output directory.
         identity: What the run is made from.
         resume: Whether to continue an output that was started before.
-        overwrite: Whether to replace one that was made from something else.
+        overwrite: Whether to replace one that was made from something else. Its packs go, too.
 
     Raises:
         RecipeError: It was made from something else.
@@ -39,6 +40,8 @@ def locked_output(
     with lock(output / STAGING / "lock"):
         for directory in (output, *(output / name for name in _DIRECTORIES)):
             remove_temporary_files(directory)
+        if overwrite:
+            remove_packs(output)
         if (overwrite or _holds_nothing(output)) and not same_recipe(output, identity):
             _clear(output)
         refuse_other_recipe(output, identity)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from turnmill.errors import DataError, RecipeError
+from turnmill.output.differences import differences
 from turnmill.prepare.chosen import Written
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
 from turnmill.storage import STAGING
@@ -16,8 +17,9 @@ from turnmill.storage.local import read_json
 from turnmill.storage.remote import AnyPath
 
 RECORD_VERSION = 1
-_OUTSIDE_THE_BYTES = {"inputs", "overwrite"}
-"""Recipe keys that may change between runs on the same output: inputs only add or remove shards."""
+_OUTSIDE_THE_BYTES = {"inputs", "overwrite", "pack", "pack_strategy"}
+"""Recipe keys that may change between runs on the same output: inputs only add or remove shards,
+and packs are an index over them."""
 
 
 def run_identity(recipe: dict[str, Any], facts: dict[str, Any], version: str) -> dict[str, Any]:
@@ -101,27 +103,6 @@ def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
         path=str(output),
         hint="give another directory with -o, or add --overwrite to start this one over",
     )
-
-
-def differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """The values in which two objects differ, one line each: ``recipe.eos: "ensure", now …``."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = dict.fromkeys([*before, *now])
-        return [
-            line
-            for key in keys
-            for line in differences(
-                before.get(key), now.get(key), f"{path}.{key}" if path else str(key)
-            )
-        ]
-    if before == now:
-        return []
-    return [f"{path}: {_short(before)}, now {_short(now)}"]
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def run_record(

@@ -19,6 +19,7 @@ from turnmill._terminal import (
 )
 from turnmill.output.formats import FORMATS
 from turnmill.output.trainers import NextStep, next_steps, usable_length
+from turnmill.packing import Pack
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.history_cost import HistoryCost, in_words
 from turnmill.storage.remote import AnyPath
@@ -46,6 +47,8 @@ class Run:
     shards: int
     shards_reused: int
     """Shards that an earlier run had finished."""
+    pack: Pack | None = None
+    """The packs over the output, if the recipe asks for them."""
     history: HistoryCost | None = None
     """What each choice of ``history`` costs on the first rows, if the choices differ."""
 
@@ -85,7 +88,7 @@ class Run:
             *_rules(self, console),
             *_notes(self, console),
             "",
-            *_next(self, console),
+            *(self.pack.summary(console) if self.pack else _next(self, console)),
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,6 +104,7 @@ class Run:
             "bytes_read": self.bytes_read,
             "shards": self.shards,
             "shards_reused": self.shards_reused,
+            **({"pack": self.pack.to_dict()} if self.pack else {}),
         }
 
 

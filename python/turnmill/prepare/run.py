@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from turnmill._environment import chunk_rows
 from turnmill._version import VERSION
@@ -77,13 +78,13 @@ def run(
         refuse_nothing(totals, [planned.input.name for planned in plan.inputs], output)
         limit.check(totals.tally, totals.rejected)
         made = assemble(plan, receipts, session, settings)
-        inputs = [planned.to_dict() for planned in plan.inputs]
+        told = [planned.to_dict() for planned in plan.inputs]
         if settings.chooses:
             totals = totals.of(output, made.written, made.left_out)
             merge_rejects(output, files, made.rejects())
-            inputs = _with_duplicates(inputs, plan, made)
+            told = _with_duplicates(told, plan, made)
         evidence = {**evidence_of(receipts), **made.evidence()}
-        record = run_record(inputs, made.written, totals.to_dict(), evidence, identity)
+        record = run_record(told, made.written, totals.to_dict(), evidence, identity)
         commit(output, format_, made.written, record)
         remove_others(output, made.files)
         seconds = time.monotonic() - clock
@@ -96,7 +97,7 @@ def run(
         output=output,
         totals=totals,
         facts=identity["facts"],
-        inputs=inputs,
+        inputs=told,
         format=format_.name,
         columns=format_.column_names(output / made.written[0].data),
         seconds=seconds,
@@ -129,11 +130,11 @@ def _run_shards(
 
 
 def _with_duplicates(
-    inputs: list[dict[str, Any]], plan: Plan, made: Assembled
+    told: list[dict[str, Any]], plan: Plan, made: Assembled
 ) -> list[dict[str, Any]]:
     """The inputs, each with the number of its rows that stood before."""
     found = iter(made.duplicates)
     return [
-        {**told, "duplicates": sum(len(next(found)) for _ in planned.shards)}
-        for told, planned in zip(inputs, plan.inputs, strict=True)
+        {**one, "duplicates": sum(len(next(found)) for _ in planned.shards)}
+        for one, planned in zip(told, plan.inputs, strict=True)
     ]

@@ -112,6 +112,14 @@ choices! {
         Arrow "arrow" "A `datasets` directory of Arrow streams.",
         Parquet "parquet" "Parquet files, a third of the size.",
     }
+    /// Which samples share a packed row.
+    PackStrategy {
+        BestFit "best-fit" "First-fit-decreasing among every 65,536 samples.",
+        Global "global" "The same among all samples.",
+        InOrder "in-order" "Samples keep their order.",
+        Split "split" "Documents (`text`) are joined, and cut where a row is full.",
+        None "none" "One row for each sample.",
+    }
     /// Other projects' data builders to be equal to.
     Compat {
         None "none" "No other project.",

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::choice::{
-    Boundary, Compat, Dedup, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
-    SpecialInContent, Wire,
+    Boundary, Compat, Dedup, Eos, Format, History, OverLength, PackStrategy, Reasoning, RoleOrder,
+    Spans, SpecialInContent, Wire,
 };
 use super::values::{Column, RecipeValue, Stop, TrainOn};
 use crate::Result;
@@ -313,6 +313,16 @@ available {
         Word in Output
         means "Form of the output files; Parquet by default where the output is a URI."
         flag "" "form of the data files";
+    pack: Option<u32>,
+        Count in Output
+        takes "none; a number of tokens"
+        means "Tokens of a packed row. When the output is finished, `turnmill pack` makes an index \
+               over it. Needs a `max_length` that is not longer, so that every sample fits."
+        flag "N" "pack samples into rows of this many tokens (default: no packs)";
+    pack_strategy: PackStrategy,
+        Word in Output
+        means "Which samples share a packed row."
+        flag "" "which samples share a packed row";
     overwrite: bool,
         Switch in Output
         takes "`false`, `true`"
@@ -325,7 +335,6 @@ available {
 }
 
 planned {
-    pack: Count flag "N" "pack samples into rows of this many tokens";
     shuffle: Switch flag "" "shuffle the samples";
     seed: Number flag "N" "seed of everything random";
 }

@@ -14,8 +14,8 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::Result;
 
 pub use choice::{
-    Boundary, Choice, Compat, Dedup, Eos, Format, History, OverLength, Reasoning, RoleOrder, Spans,
-    SpecialInContent, Wire, Word,
+    Boundary, Choice, Compat, Dedup, Eos, Format, History, OverLength, PackStrategy, Reasoning,
+    RoleOrder, Spans, SpecialInContent, Wire, Word,
 };
 pub use keys::{Recipe, table_json};
 pub use values::{Column, Stop, StopToken, TrainOn};

@@ -4,7 +4,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::keys::{NAMES, PLANNED};
 use super::values::not_available;
-use super::{Column, Compat, History, Recipe, TrainOn};
+use super::{Column, Compat, History, PackStrategy, Recipe, TrainOn};
 use crate::chat::{self, KNOWN_ROLES, Schema};
 use crate::suggest::nearest;
 use crate::{Error, ErrorKind, Result};
@@ -114,6 +114,7 @@ fn check_key(key: &str, value: &Json) -> Result<()> {
 /// What cannot be judged key by key.
 fn check_together(recipe: &Recipe) -> Result<()> {
     check_template_kwargs(&recipe.template_kwargs)?;
+    check_pack(recipe)?;
     if recipe.validation >= 1.0 {
         let what = "`validation` sets every conversation apart, and nothing is left to train on";
         return Err(Error::new(ErrorKind::Recipe, "bad-value", what)
@@ -146,6 +147,23 @@ fn check_together(recipe: &Recipe) -> Result<()> {
         .hint("add \"labels\"; documents (schema = \"text\") do without them"));
     }
     Ok(())
+}
+
+/// Refuses a run at whose end there could be samples that fit into no packed row.
+fn check_pack(recipe: &Recipe) -> Result<()> {
+    let Some(pack) = recipe.pack else {
+        return Ok(());
+    };
+    let fits = recipe.max_length.is_some_and(|most| most <= pack);
+    if fits || recipe.pack_strategy == PackStrategy::Split {
+        return Ok(());
+    }
+    let what = format!("samples may be longer than a packed row, {pack} tokens");
+    Err(
+        Error::new(ErrorKind::Recipe, "pack-too-short", what).hint(format!(
+            "--max-length {pack}: `over_length` says what is done with longer samples"
+        )),
+    )
 }
 
 /// Refuses variables that the rows or turnmill itself give.

@@ -80,7 +80,10 @@ impl IndexRows {
 
     /// The most significant byte comes first.
     fn conversations(&self) -> ArrayRef {
-        let bytes = self.rows.iter().flat_map(|row| row.conversation.to_be_bytes());
+        let bytes = self
+            .rows
+            .iter()
+            .flat_map(|row| row.conversation.to_be_bytes());
         let bytes = Buffer::from_vec(bytes.collect::<Vec<u8>>());
         Arc::new(FixedSizeBinaryArray::new(CONVERSATION_BYTES, bytes, None))
     }
