@@ -13,7 +13,8 @@ nothing of caches and of AVX-512, which valgrind hides; they do find the change 
 slower.
 
 ``--share`` counts inside the whole path alone, as a run takes it, on a file of one's own, and
-prints what the contract takes of the instructions that are not the tokenizer's.
+prints what the contract, the accounting of content and the reading of wire formats take of the
+instructions that are not the tokenizer's.
 """
 
 from __future__ import annotations
@@ -43,7 +44,14 @@ STAGES = {
 }
 WHOLE = STAGES["whole path"]
 ENCODE = "turnmill_bpe::encoder::Encoder::encode"
-CONTRACT = "turnmill_core::row::contract::check"
+GUARDS = {
+    "contract": ("turnmill_core::row::contract::check",),
+    "accounting": ("turnmill_core::row::account::account",),
+    "wire": (
+        "turnmill_core::chat::wire::normaliser::Normaliser::messages",
+        "turnmill_core::chat::wire::normaliser::Normaliser::conversation",
+    ),
+}
 ROWS = 1000
 MORE_ALLOWED = 1.03
 WORDS = (
@@ -91,13 +99,16 @@ def count(stages: Path) -> dict[str, float]:
     return {stage: instructions(table, name) / size for stage, name in STAGES.items()}
 
 
-def contract_share(stages: Path, data: str, tokenizer: str, schema: str) -> float:
-    """The contract's part of the whole path's instructions, the tokenizer's apart."""
+def guard_shares(stages: Path, data: str, tokenizer: str, schema: str) -> dict[str, float]:
+    """What each guard takes of the whole path's instructions, the tokenizer's apart."""
     command = [str(stages), data, tokenizer, schema, "-", "1"]
     with tempfile.TemporaryDirectory() as folder:
         table = profiled(command, Path(folder, "profile"), f"--toggle-collect={WHOLE}")
     others = instructions(table, WHOLE) - instructions(table, ENCODE)
-    return instructions(table, CONTRACT) / others
+    return {
+        guard: sum(instructions(table, function) for function in functions) / others
+        for guard, functions in GUARDS.items()
+    }
 
 
 def profiled(command: list[str], profile: Path, *options: str) -> str:
@@ -131,7 +142,8 @@ def main() -> None:
     parser.add_argument("--share", nargs=3, metavar=("FILE", "TOKENIZER_DIR", "SCHEMA"))
     options = parser.parse_args()
     if options.share:
-        print(f"contract {contract_share(options.stages, *options.share):.2%}")
+        for guard, share in guard_shares(options.stages, *options.share).items():
+            print(f"{guard:<12} {share:.2%}")
         return
     counted = count(options.stages)
     known = json.loads(options.against.read_text("utf-8")) if options.against else {}
