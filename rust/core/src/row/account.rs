@@ -62,13 +62,27 @@ pub(crate) enum LostPart {
     Key,
 }
 
-/// Bytes of the render that came from each part of one message.
+/// What of a render came from one message.
 #[derive(Clone, Copy, Debug, Default)]
-struct Printed([u32; Field::COUNT]);
+struct Printed {
+    /// Bytes from each part of the message.
+    bytes: [u32; Field::COUNT],
+    /// The first run of the render that came from the message, and the run after its last.
+    first: usize,
+    after: usize,
+}
 
 impl Printed {
     fn of(&self, field: Field) -> usize {
-        self.0[field as usize] as usize
+        self.bytes[field as usize] as usize
+    }
+
+    fn add(&mut self, field: Field, index: usize, bytes: u32) {
+        if self.after == 0 {
+            self.first = index;
+        }
+        self.after = index + 1;
+        self.bytes[field as usize] += bytes;
     }
 }
 
@@ -109,12 +123,12 @@ impl Ledger {
     fn count(&mut self, messages: usize, rendered: &Rendered) {
         self.printed.clear();
         self.printed.resize(messages, Printed::default());
-        for run in rendered.runs() {
+        for (place, run) in rendered.runs().enumerate() {
             let Origin::Message { index, field } = run.origin else {
                 continue;
             };
             if let Some(printed) = self.printed.get_mut(index as usize) {
-                printed.0[field as usize] += run.end - run.start;
+                printed.add(field, place, run.end - run.start);
             }
         }
     }
@@ -233,7 +247,11 @@ impl Ledger {
             index: message,
             field: wanted,
         };
-        for run in rendered.runs().filter(|run| run.origin == origin) {
+        let Printed { first, after, .. } = self.printed[message as usize];
+        for run in rendered
+            .runs_of(first..after)
+            .filter(|run| run.origin == origin)
+        {
             self.text
                 .push_str(&rendered.text[run.start as usize..run.end as usize]);
         }
@@ -337,13 +355,24 @@ fn first_lost_leaf(value: Value<'_>, text: &str, whole: &str) -> Option<String> 
 /// letters and digits between escapes are unchanged, and other letters may be `\u` escapes.
 fn holds(text: &str, leaf: &str) -> bool {
     let leaf = leaf.trim();
-    let has = |part: &str| memmem::find(text.as_bytes(), part.as_bytes()).is_some();
+    let has = |part: &str| contains(text.as_bytes(), part.as_bytes());
     if has(leaf) {
         return true;
     }
     let mut runs = leaf.split(|sign: char| !sign.is_ascii_alphanumeric());
     let may_be_escaped = leaf.contains(|sign: char| !sign.is_ascii_alphanumeric());
     may_be_escaped && runs.all(has) && (leaf.is_ascii() || has("\\u"))
+}
+
+/// Whether `text` contains `part`. Leaves are short and stand near the start of a short text, so the
+/// first places where `part` may begin are tried before a search is set up, which costs more.
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    const TRIED: usize = 16;
+    let Some(&first) = part.first() else {
+        return true;
+    };
+    let mut starts = memchr::memchr_iter(first, text).take(TRIED);
+    starts.any(|at| text[at..].starts_with(part)) || memmem::find(text, part).is_some()
 }
 
 /// The start of a text, for a message.

@@ -1,5 +1,7 @@
 //! The result of a render: the text, the origin of every byte, and the spans of the turns.
 
+use std::ops::Range;
+
 use turnmill_jinja::{OriginKind, Part};
 
 /// The part of a message that a piece of text came from.
@@ -182,8 +184,14 @@ impl Rendered {
 
     /// The text in runs of one origin, in order.
     pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
-        let mut start = 0;
-        self.pieces.iter().map(move |piece| {
+        self.runs_of(0..self.pieces.len())
+    }
+
+    /// Some of the runs, by their index.
+    pub(crate) fn runs_of(&self, wanted: Range<usize>) -> impl Iterator<Item = Run> + '_ {
+        let before = wanted.start.checked_sub(1);
+        let mut start = before.map_or(0, |before| self.pieces[before].end);
+        self.pieces[wanted].iter().map(move |piece| {
             let run = Run {
                 start,
                 end: piece.end,
