@@ -45,6 +45,8 @@ class Input:
     """Its field names to the schema's, laid over the recipe's."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """Its role names to ours, laid over the recipe's."""
+    ignore: Sequence[str] = ()
+    """Its columns that are left unread, besides the recipe's."""
 
     def __post_init__(self) -> None:
         _core.check_input(json.dumps(self.own_keys()))
@@ -64,7 +66,12 @@ class Input:
 
     def own_keys(self) -> dict[str, Any]:
         """The settings of the input itself, without those that it leaves to the recipe."""
-        keys = {"schema": self.schema, "fields": self.fields, "roles": self.roles}
+        keys = {
+            "schema": self.schema,
+            "fields": self.fields,
+            "roles": self.roles,
+            "ignore": self.ignore,
+        }
         return {key: _jsonable(value) for key, value in keys.items() if value}
 
 
@@ -143,8 +150,8 @@ class Recipe:
     # Written by scripts/recipe_keys.py from the core's table of keys.
     inputs: Any = None
     """What is read. An input may say of itself what differs: in Python an `Input`, in TOML a table
-    with `path` and its own `schema`, `fields` and `roles`, laid over the recipe's.
-    `turnmill.prepare` takes them as its first argument."""
+    with `path` and its own `schema`, `fields`, `roles` and `ignore`, laid over the
+    recipe's. `turnmill.prepare` takes them as its first argument."""
     tokenizer: str | os.PathLike[str] | None = None
     """Directory with `tokenizer.json`, that file, or a model id, which is looked for in the local
     Hugging Face and ModelScope caches and never downloaded."""
@@ -184,6 +191,10 @@ class Recipe:
     """The data's field names to the schema's, such as `dialog = "messages"`."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """The data's role names to ours, such as `client = "user"`."""
+    ignore: Sequence[str] = ()
+    """Columns of the rows that are read as if they were not there. Columns that judge an answer
+    (`label`, `chosen` and `rejected`, `rating`, `score`) must be named here before such rows
+    are trained."""
     role_order: Literal["keep", "trim"] = "keep"
     """What becomes of a leading assistant message.
 

@@ -127,12 +127,25 @@ def test_an_answer_that_is_only_begun_trains_nothing(key: str) -> None:
     assert trained(untrained) == [f"5{END}"]
 
 
-def test_the_weight_of_a_row_counts_for_documents_or_is_refused() -> None:
-    texts = encoder(schema="text")
-    rows = [{"text": "a b", "weight": weight} for weight in (1, 0, 0.5, True)]
+@pytest.mark.parametrize("schema", ["text", "prompt-completion"])
+def test_the_weight_of_a_row_counts_for_texts_too(schema: str) -> None:
+    texts = encoder(schema=schema, columns=("input_ids", "labels", "weights"))
+    said = {"text": "a b"} if schema == "text" else {"prompt": "a", "completion": " b"}
+    rows = [{**said, "weight": weight} for weight in (1, 0, 0.5, True, "much")]
     encoded = texts.encode(rows)
-    assert encoded.table["row"].to_pylist() == [0, 3]
+    assert encoded.table["row"].to_pylist() == [0, 2, 3]
+    assert [max(weights) for weights in encoded.table["weights"].to_pylist()] == [1.0, 0.5, 1.0]
     assert encoded.rejects["code"].to_pylist() == ["all-labels-masked", "schema-mismatch"]
+
+
+def test_a_weight_that_has_no_column_is_named() -> None:
+    for key in ("weight", "loss_weight"):
+        row = {"messages": [shapes.user(), shapes.assistant(**{key: 0.5})]}
+        assert encoder().encode([row]).counts["weight-unwritten"] == 1
+    whole = {"messages": [shapes.user(), shapes.assistant(weight=0), shapes.assistant(weight=1)]}
+    assert "weight-unwritten" not in encoder().encode([whole]).counts
+    columns = ("input_ids", "labels", "weights")
+    assert "weight-unwritten" not in encoder(columns=columns).encode([row]).counts
 
 
 JSON = st.recursive(
@@ -168,6 +181,8 @@ def test_the_calls_of_a_log_without_contents_are_read() -> None:
     """tau-bench keeps the messages of OpenAI's API, whose calls have no content and text inside."""
     qwen = fixtures.tokenizer_dir("qwen3")
     rows = fixtures.rows("tau_bench_airline_gpt4o_dev.jsonl.zst")
-    encoded = encoder(tokenizer=qwen, template=None, schema="messages").encode(rows)
+    encoded = encoder(tokenizer=qwen, template=None, schema="messages", ignore=("reward",)).encode(
+        rows
+    )
     assert Counter(encoded.rejects["code"].to_pylist()) == {}
     assert encoded.counts["arguments-parsed"] > len(rows)

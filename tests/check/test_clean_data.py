@@ -36,7 +36,7 @@ SETS = OWN | {
         "smilechat_zh_dev.jsonl.zst",
         {"roles": {"client": "user", "counselor": "assistant"}},
     ),
-    "tau-bench": ("tau_bench_airline_gpt4o_dev.jsonl.zst", {}),
+    "tau-bench": ("tau_bench_airline_gpt4o_dev.jsonl.zst", {"ignore": ["reward"]}),
     "toolrl": ("toolrl_think_sft_dev.json", {}),
     "glaive": ("llamafactory/glaive_toolcall_en_demo.json", {}),
     "reason-tool-use": ("llamafactory/reason_tool_use_demo_50.jsonl", {"history": "last-turn"}),

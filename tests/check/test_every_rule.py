@@ -171,6 +171,14 @@ def led_by(role: str) -> dict[str, Any]:
 
 # What the rows say.
 CASES["schema-mismatch"] = pair(broken={"messages": "Hi"}, schema="messages")
+CASES["judged-row"] = lambda _: (
+    raw(*[GOOD] * 200, {**GOOD, "label": False}),
+    raw(*[GOOD] * 200, {**GOOD, "label": "greeting"}),
+)
+CASES["column-unread"] = pair(broken={**GOOD, "images": ["a.png"]}, good={**GOOD, "id": "a"})
+CASES["weight-unwritten"] = pair(
+    broken=talk("Hi", "Hello!", weight=0.5), good=talk("Hi", "Hello!", weight=1)
+)
 CASES["unknown-role"] = pair(broken={"messages": [{"role": "wizard", "content": "Hi"}]})
 CASES["role-order"] = pair(broken={"messages": [GOOD["messages"][0], *GOOD["messages"]]})
 CASES["null-content"] = pair(broken=talk("Hi", None), good=talk("Hi", "None"))

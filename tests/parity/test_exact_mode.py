@@ -57,7 +57,12 @@ PUBLISHED = {
         oracle.smilechat,
         {"roles": {"client": "user", "counselor": "assistant"}},
     ),
-    "tau-bench": DataSet("tau_bench_airline_gpt4o_dev.jsonl.zst", "messages", oracle.messages),
+    "tau-bench": DataSet(
+        "tau_bench_airline_gpt4o_dev.jsonl.zst",
+        "messages",
+        oracle.messages,
+        {"ignore": ["reward"]},
+    ),
     "glaive": DataSet("llamafactory/glaive_toolcall_en_demo.json", "sharegpt", oracle.sharegpt),
     "reason-tool-use": DataSet(
         "llamafactory/reason_tool_use_demo_50.jsonl", "messages", oracle.messages

@@ -104,6 +104,7 @@ fn read(batches: &[RecordBatch], reader: &Reader) -> Duration {
             columns: &reader.columns(),
             text_fields: &reader.text_fields(),
             carried: &[],
+            noticed: &[],
         };
         let rows = Rows::new(batch, &wanted);
         for index in 0..rows.len() {

@@ -28,18 +28,22 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
     session, inputs = ready(_recipe(settings, served), data)
     schemas = [(found, inspect_input(found, session).schema) for found in inputs]
     check = session.open_check(settings.evidence)
+    named: dict[str, dict[str, int]] = {}
     repeated = Repeated(settings.evidence)
     for found, schema in schemas:
         options = ShardOptions.of(found, schema, found.whole, threads=settings.threads)
         shard = session.open_shard(options, check)
         for output in outputs(shard, found, found.whole):
             repeated.see(found.name, output.index)
+        for rule, name, count in shard.named():
+            counts = named.setdefault(rule, {})
+            counts[name] = counts.get(name, 0) + count
         check.add(shard)
     findings = Findings.of_report(json.loads(check.finish()))
     if repeated.count:
         findings = findings.with_places(RULE, repeated.count, repeated.places)
     facts = session.facts()
-    notes = [*facts["notes"], *findings.facts["notes"]]
+    notes = [*facts["notes"], *findings.facts["notes"], *_names(named)]
     findings = findings.with_facts(stop=facts["stop"], notes=notes)
     if served is None:
         return findings
@@ -55,3 +59,12 @@ def _recipe(settings: Settings, served: Served | None) -> Recipe:
         recipe = replace(recipe, template=settings.template)
     # Rejects are what a check is for: they must not stop it.
     return replace(recipe, max_rejects=1.0)
+
+
+def _names(named: dict[str, dict[str, int]]) -> list[str]:
+    """What rules were counted for, such as columns; the replay knows nothing of it."""
+    return [
+        f"{rule}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}; "
+        "the server's prompts are rendered without them"
+        for rule, counts in named.items()
+    ]

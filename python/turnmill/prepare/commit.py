@@ -45,6 +45,8 @@ class Totals:
     """How many samples have each length, from 0."""
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
     """Rows, samples and tokens of each data set, if the output holds two."""
+    named: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What some rules were counted for, such as columns, by rule and name."""
 
     def longer_than(self, length: int) -> int:
         """How many samples have more tokens than that."""
@@ -65,6 +67,7 @@ class Totals:
             "length_percentiles": {str(key): value for key, value in self.lengths.items()},
             "rules": self.rules,
             **({"splits": self.splits} if self.splits else {}),
+            "named": self.named,
         }
 
     def of(
@@ -100,6 +103,7 @@ class Totals:
             _percentiles(histogram),
             histogram,
             splits,
+            self.named,
         )
 
 
@@ -146,13 +150,19 @@ def add_up(output: AnyPath, files: Sequence[ShardFiles], receipts: Iterable[Rece
     tally = Tally()
     rejected: dict[str, int] = {}
     rules: dict[str, int] = {}
+    named: dict[str, dict[str, int]] = {}
     for receipt in receipts:
         tally.add(receipt.tally)
         merge_counts(rejected, receipt.rejected)
         merge_counts(rules, receipt.rules)
+        for rule, counts in receipt.named.items():
+            merge_counts(named.setdefault(rule, {}), counts)
     histogram = _histogram([output / shard.index for shard in files])
     lengths = _percentiles(histogram)
-    return Totals(tally, _by_count(rejected), _by_count(rules), lengths, histogram)
+    named = {rule: _by_count(counts) for rule, counts in sorted(named.items())}
+    return Totals(
+        tally, _by_count(rejected), _by_count(rules), lengths, histogram, named=named
+    )
 
 
 def merge_counts(into: dict[str, int], counts: dict[str, int]) -> None:

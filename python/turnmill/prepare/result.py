@@ -220,8 +220,18 @@ def _rules(run: Run, console: Terminal) -> list[str]:
     counted = {rule: n for rule, n in run.totals.rules.items() if rule not in run.rejected}
     if not counted:
         return []
-    lines = table([(f"  {rule}", count(number)) for rule, number in counted.items()], numbers=(1,))
+    named = run.totals.named
+    cells = [
+        (f"  {rule}", count(number), _names(named.get(rule, {})))
+        for rule, number in counted.items()
+    ]
+    lines = [line.rstrip() for line in table(cells, numbers=(1,))]
     return ["", console.style("counted, and written", "bold"), *lines]
+
+
+def _names(counts: dict[str, int]) -> str:
+    """What a rule was counted for: ``tools 12, system 3``."""
+    return ", ".join(f"{name} {count(number)}" for name, number in counts.items())
 
 
 def _notes(run: Run, console: Terminal) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -62,6 +62,8 @@ class Receipt:
     evidence: dict[str, list[dict[str, int | None]]]
     """The first rows of each rule, each with row, line and message."""
     sha256: dict[str, str]
+    named: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What some rules were counted for, such as columns, by rule and name."""
 
     def to_dict(self) -> dict[str, Any]:
         """As written to disk."""
@@ -159,9 +161,18 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         rules=dict(sorted(shard.counts().items())),
         evidence=_evidence(shard),
         sha256=sinks.hashes(),
+        named=by_rule(shard.named()),
     )
     write_json(settings.output / files.receipt, receipt.to_dict())
     return receipt
+
+
+def by_rule(named: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
+    """Counts by rule and name."""
+    found: dict[str, dict[str, int]] = {}
+    for rule, name, count in named:
+        found.setdefault(rule, {})[name] = count
+    return found
 
 
 def _evidence(shard: _core.Shard) -> dict[str, list[dict[str, int | None]]]:

@@ -28,9 +28,11 @@ pub(crate) enum Foreign<'w> {
     /// out. For a first look at rows that will be read again.
     Glance,
     /// An error of the row. Only these columns are read, and these fields of a message are text.
+    /// Of other columns, only whether they hold something.
     Refuse {
         columns: &'w [String],
         text_fields: &'w [String],
+        noticed: &'w [&'static str],
     },
 }
 
@@ -248,8 +250,12 @@ impl<'a> Converter<'a, '_> {
         if let Foreign::Refuse {
             columns,
             text_fields,
+            noticed,
         } = self.foreign
         {
+            if at.place == Place::Row && noticed.contains(&key) {
+                return Ok(Some((key, self.presence(item)?)));
+            }
             inside.place = match at.place {
                 Place::Row if !columns.iter().any(|column| column == key) => return Ok(None),
                 Place::Row => Place::Column,
@@ -260,6 +266,24 @@ impl<'a> Converter<'a, '_> {
             };
         }
         Ok(Some((key, self.value(item, inside)?)))
+    }
+
+    /// Text, numbers and truth values as they are; `true` for anything else that is not empty.
+    fn presence(&self, item: &Bound<'_, PyAny>) -> Result<Value<'a>, Problem> {
+        if let Ok(text) = item.cast::<PyString>() {
+            return Ok(self.text(text).map_or(Value::Bool(true), Value::Str));
+        }
+        let is_plain =
+            item.is_none() || item.is_instance_of::<PyInt>() || item.is_instance_of::<PyFloat>();
+        if is_plain {
+            return self.value(item, At::TOP);
+        }
+        let holds = item.len().map_or(true, |length| length > 0);
+        Ok(if holds {
+            Value::Bool(true)
+        } else {
+            Value::Null
+        })
     }
 
     fn key(&self, key: &Bound<'_, PyAny>) -> Result<&'a str, Problem> {

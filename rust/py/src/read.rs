@@ -33,6 +33,7 @@ pub(crate) fn read_batch<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
         columns: &names,
         text_fields: &["role", "content"],
         carried: &[],
+        noticed: &[],
     };
     let rows = Rows::new(&batch, &wanted);
     let list = PyList::empty(py);

@@ -21,6 +21,7 @@ pub(crate) struct Shard {
     inner: Mutex<run::Shard>,
     columns: Vec<String>,
     text_fields: Vec<String>,
+    noticed: Vec<&'static str>,
     written: SpareBuffers,
 }
 
@@ -30,6 +31,7 @@ impl Shard {
         let (columns, text_fields) = shard.reads();
         let (columns, text_fields) = (owned(columns), owned(text_fields));
         Self {
+            noticed: shard.notices().to_vec(),
             written: shard.written(),
             inner: Mutex::new(shard),
             columns,
@@ -74,6 +76,7 @@ impl Shard {
         let foreign = Foreign::Refuse {
             columns: &self.columns,
             text_fields: &self.text_fields,
+            noticed: &self.noticed,
         };
         let values = convert::rows(rows, foreign, &arena)?;
         self.work(rows.py(), |shard, cancel| {
@@ -91,6 +94,11 @@ impl Shard {
         let shard = self.lock();
         let found = shard.findings().iter();
         by_name(py, found.map(|(rule, finding)| (rule, finding.count)))
+    }
+
+    /// What was counted by name: the rule, the name of a column or key, how often.
+    fn named(&self) -> Vec<(&'static str, &'static str, u64)> {
+        self.lock().named().iter().collect()
     }
 
     /// Rows that were rejected so far, by the rule's name.

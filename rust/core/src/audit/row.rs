@@ -46,7 +46,7 @@ impl Sample<'_> {
     pub(super) fn turn_of(&self, message: u32) -> Option<u32> {
         match self.record {
             Record::Conversation(conversation) => conversation.turn_of(message),
-            Record::Completion { .. } | Record::Text(_) => None,
+            Record::Completion { .. } | Record::Text { .. } => None,
         }
     }
 }
@@ -193,7 +193,7 @@ impl<'a> Row<'a> {
     /// The trained turns, if they are known. A text has none.
     pub(super) fn turns(&self) -> Option<&'a [TrainedTurn]> {
         let sample = self.sample?;
-        (!matches!(sample.record, Record::Text(_))).then_some(sample.turns)
+        (!matches!(sample.record, Record::Text { .. })).then_some(sample.turns)
     }
 
     /// Whether the rule was counted when the row was encoded.

@@ -77,7 +77,29 @@ pub enum Record<'a> {
         prompt: &'a str,
         /// Trained text.
         completion: &'a str,
+        /// The row's own weight.
+        weight: f32,
     },
     /// A document, all trained. The post-processor's BOS applies.
-    Text(&'a str),
+    Text {
+        /// The document.
+        text: &'a str,
+        /// The row's own weight.
+        weight: f32,
+    },
+}
+
+impl Record<'_> {
+    /// Whether something in it has a weight that is neither 0 nor 1.
+    pub fn has_fraction(&self) -> bool {
+        let is_fraction = |weight: f32| weight != 0.0 && (weight - 1.0).abs() > f32::EPSILON;
+        match self {
+            Self::Conversation(conversation) => {
+                let mut messages = conversation.messages.iter();
+                is_fraction(conversation.weight)
+                    || messages.any(|message| message.weight.is_some_and(is_fraction))
+            }
+            Self::Completion { weight, .. } | Self::Text { weight, .. } => is_fraction(*weight),
+        }
+    }
 }

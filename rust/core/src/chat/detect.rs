@@ -2,7 +2,7 @@
 
 use super::fields::keys;
 use super::flags;
-use super::schemas::{PLANNED, Schema, not_available};
+use super::schemas::{SEGMENTS, Schema, is_segments, not_available};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Map, Value};
 
@@ -39,12 +39,12 @@ fn fitting(rows: &[Value<'_>]) -> Vec<Shape> {
         schema: Some(*schema),
         fitting: count(&|row| schema.fits(row)),
     });
-    let planned = PLANNED.iter().map(|(name, fits)| Shape {
-        name,
+    let segments = Shape {
+        name: SEGMENTS,
         schema: None,
-        fitting: count(fits),
-    });
-    read.chain(planned)
+        fitting: count(&is_segments),
+    };
+    read.chain([segments])
         .filter(|shape| shape.fitting > 0)
         .collect()
 }

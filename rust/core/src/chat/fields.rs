@@ -30,6 +30,16 @@ macro_rules! fields {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// The names under which rows keep fields, of whatever schema.
+            pub(super) fn of_rows() -> impl Iterator<Item = &'static str> {
+                let fields = Self::ALL.iter();
+                let of_rows = fields.filter(|field| field.level() == Level::Row);
+                of_rows.flat_map(|field| {
+                    let aliases = field.aliases().iter().copied();
+                    std::iter::once(field.name()).chain(aliases)
+                })
+            }
+
             fn level(self) -> Level {
                 match self { $(Self::$variant => Level::$level,)* }
             }

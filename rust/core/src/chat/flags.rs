@@ -59,10 +59,16 @@ fn of_messages(row: Map<'_>) -> Option<String> {
     })
 }
 
+/// The name of the prompt in `row`, if it has one that is text.
+pub(super) fn prompt_in(row: Map<'_>) -> Option<&'static str> {
+    let is_text = |name: &&&str| row.get(name).and_then(Value::as_str).is_some();
+    PROMPTS.iter().find(is_text).copied()
+}
+
 /// For a prompt and an answer.
 fn of_texts(row: Map<'_>) -> Option<String> {
     let is_text = |name: &&&str| row.get(name).and_then(Value::as_str).is_some();
-    let prompt = PROMPTS.iter().find(is_text)?;
+    let prompt = prompt_in(row)?;
     let answer = ANSWERS.iter().find(is_text)?;
     let fields = fields_flag(&[(prompt, "instruction"), (answer, "output")]);
     Some(format!("--schema alpaca{fields}"))

@@ -19,11 +19,13 @@ pub fn identity(record: &Record<'_>, arena: &Arena) -> u128 {
     };
     match record {
         Record::Conversation(conversation) => hasher.conversation(conversation),
-        Record::Completion { prompt, completion } => {
+        Record::Completion {
+            prompt, completion, ..
+        } => {
             hasher.text(b'p', prompt);
             hasher.text(b'c', completion);
         }
-        Record::Text(text) => hasher.text(b't', text),
+        Record::Text { text, .. } => hasher.text(b't', text),
     }
     hasher.state.digest128()
 }

@@ -13,6 +13,7 @@ mod flags;
 #[cfg(test)]
 mod fuzz;
 mod identity;
+mod judgement;
 mod options;
 mod reader;
 mod roles;
@@ -20,6 +21,7 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod unread;
 mod variables;
 mod weight;
 mod wire;
@@ -27,8 +29,9 @@ mod wire;
 pub use conversation::{Conversation, Message, Record};
 pub use detect::detect;
 pub use identity::identity;
+pub use judgement::refuse_judged;
 pub use options::{RoleOrder, SchemaOptions, TextParts};
-pub use reader::Reader;
+pub use reader::{Reader, without};
 pub use roles::KNOWN_ROLES;
 pub use schemas::Schema;
 pub use variables::{GIVEN, is_given};

@@ -36,6 +36,8 @@ pub struct SchemaOptions {
     /// Roles that differ in this input: (the input's role, the schema's), such as
     /// (`client`, `user`).
     pub roles: Vec<(String, String)>,
+    /// Columns of a row that are read as if they were not there.
+    pub ignore: Vec<String>,
     /// What to do with a leading assistant message.
     pub role_order: RoleOrder,
     /// What to do with a content of parts; the encoder asks the template.
@@ -57,6 +59,7 @@ impl SchemaOptions {
             schema,
             fields: Vec::new(),
             roles: Vec::new(),
+            ignore: Vec::new(),
             role_order: RoleOrder::default(),
             text_parts: TextParts::default(),
             system: None,

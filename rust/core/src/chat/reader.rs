@@ -5,8 +5,9 @@ use super::fields::{Field, Names, keys};
 use super::options::{RoleOrder, SchemaOptions, TextParts};
 use super::roles::{KNOWN_ROLES, unknown_role};
 use super::schemas::Schema;
+use super::unread::Unread;
 use super::wire::Normaliser;
-use super::{already_rendered, turns, variables};
+use super::{already_rendered, judgement, turns, variables};
 use crate::error::Result;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -16,7 +17,10 @@ use crate::value::{Arena, Map, Value};
 pub struct Reader {
     schema: Schema,
     pub(super) names: Names,
+    fields: Vec<(String, String)>,
     roles: Vec<(String, String)>,
+    ignore: Vec<String>,
+    unread: Unread,
     role_order: RoleOrder,
     system: Option<String>,
     pub(super) text_parts: TextParts,
@@ -32,10 +36,14 @@ pub(super) struct Messages<'a> {
 impl Reader {
     /// A reader; an error if the options name a field that the schema does not have.
     pub fn new(options: &SchemaOptions) -> Result<Self> {
+        let names = Names::new(options)?;
         Ok(Self {
             schema: options.schema,
-            names: Names::new(options)?,
+            unread: Unread::new(options, &names),
+            names,
+            fields: options.fields.clone(),
             roles: options.roles.clone(),
+            ignore: options.ignore.clone(),
             role_order: options.role_order,
             system: options.system.clone(),
             text_parts: options.text_parts,
@@ -50,7 +58,24 @@ impl Reader {
 
     /// The top-level columns that it reads, for sources that can leave out the others.
     pub fn columns(&self) -> Vec<&str> {
-        self.names.columns()
+        let mut columns = self.names.columns();
+        columns.retain(|column| !self.ignores(column));
+        columns
+    }
+
+    /// The top-level columns that it looks at besides: they judge the row.
+    pub fn judging_columns(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let columns = judgement::COLUMNS.into_iter();
+        columns.filter(|column| !self.ignores(column))
+    }
+
+    /// The top-level columns of which it only counts that they say something.
+    pub fn unread_columns(&self) -> &[&'static str] {
+        self.unread.columns()
+    }
+
+    fn ignores(&self, column: &str) -> bool {
+        self.ignore.iter().any(|ignored| ignored == column)
     }
 
     /// The fields of a message that are text under this schema.
@@ -69,6 +94,12 @@ impl Reader {
         let row = row
             .as_map()
             .ok_or_else(|| variables::mismatch("row", "an object", row))?;
+        let row = without(row, &self.ignore, arena);
+        let judging = judgement::columns_in(row, &self.fields);
+        if !judging.is_empty() {
+            return Err(judgement::reject(&judging));
+        }
+        self.unread.count(row, counts);
         self.schema.read(self, row, arena, counts)
     }
 
@@ -205,4 +236,15 @@ pub(super) fn led<'a>(
     all.push(Message::plain("system", system, arena));
     all.extend_from_slice(messages);
     all.into_bump_slice_mut()
+}
+
+/// The row without the columns that are ignored; the row itself if it has none of them.
+pub fn without<'a>(row: Map<'a>, ignored: &[String], arena: &'a Arena) -> Map<'a> {
+    let is_ignored = |name: &str| ignored.iter().any(|column| column == name);
+    if !row.iter().any(|(name, _)| is_ignored(name)) {
+        return row;
+    }
+    let mut kept = bumpalo::collections::Vec::with_capacity_in(row.entries.len(), arena);
+    kept.extend(row.iter().filter(|(name, _)| !is_ignored(name)));
+    Map::new(kept.into_bump_slice())
 }

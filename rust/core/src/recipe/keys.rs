@@ -187,8 +187,8 @@ available {
         Any in Data
         takes "paths, directories, globs, URIs, rows in memory"
         means "What is read. An input may say of itself what differs: in Python an `Input`, in TOML \
-               a table with `path` and its own `schema`, `fields` and `roles`, laid over the \
-               recipe's. `turnmill.prepare` takes them as its first argument.";
+               a table with `path` and its own `schema`, `fields`, `roles` and `ignore`, laid over \
+               the recipe's. `turnmill.prepare` takes them as its first argument.";
     tokenizer: String,
         Path in Model
         takes "a directory, a `tokenizer.json`, a model id"
@@ -228,6 +228,13 @@ available {
         takes "`{}`, theirs = ours"
         means "The data's role names to ours, such as `client = \"user\"`."
         flag "A=B,…" "the data's role names to ours: client=user";
+    ignore: Vec<String>,
+        Words in Data
+        takes "`[]`, names of columns"
+        means "Columns of the rows that are read as if they were not there. Columns that judge an \
+               answer (`label`, `chosen` and `rejected`, `rating`, `score`) must be named here before \
+               such rows are trained."
+        flag "NAMES" "columns to leave unread, separated by commas: label,score";
     role_order: RoleOrder,
         Word in Data
         means "What becomes of a leading assistant message."

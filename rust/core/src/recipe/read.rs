@@ -10,7 +10,7 @@ use crate::suggest::nearest;
 use crate::{Error, ErrorKind, Result};
 
 /// Keys that one input may set for itself.
-const INPUT_KEYS: &[&str] = &["schema", "fields", "roles"];
+const INPUT_KEYS: &[&str] = &["schema", "fields", "roles", "ignore"];
 
 /// Keys of an input that are refused in this version.
 const PLANNED_INPUT_KEYS: &[&str] = &["weight", "cap", "carry"];
@@ -68,6 +68,11 @@ fn lay_over(own: &mut Recipe, key: &str, value: &Json) -> Result<()> {
             own.fields.entry(theirs).or_insert(ours);
         }
     }
+    for column in for_all.ignore {
+        if !own.ignore.contains(&column) {
+            own.ignore.push(column);
+        }
+    }
     for (theirs, ours) in for_all.roles {
         own.roles.entry(theirs).or_insert(ours);
     }
@@ -119,6 +124,14 @@ fn check_together(recipe: &Recipe) -> Result<()> {
         let what = "`validation` sets every conversation apart, and nothing is left to train on";
         return Err(Error::new(ErrorKind::Recipe, "bad-value", what)
             .hint("`validation` takes a share below 1, such as 0.01"));
+    }
+    if let Some(column) = recipe
+        .ignore
+        .iter()
+        .find(|name| recipe.fields.contains_key(*name))
+    {
+        let what = format!("`fields` reads the column `{column}`, and `ignore` leaves it unread");
+        return Err(Error::new(ErrorKind::Recipe, "bad-value", what).hint("name it in one of them"));
     }
     if recipe.compat != Compat::None {
         return Err(not_available(&format!(

@@ -148,6 +148,23 @@ impl RecipeValue for BTreeMap<String, String> {
     }
 }
 
+/// Names; one may stand without a list.
+impl RecipeValue for Vec<String> {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        let items = match value {
+            Json::Array(items) => items.iter(),
+            one => std::slice::from_ref(one).iter(),
+        };
+        let name = |item: &Json| item.as_str().map(str::to_owned);
+        let names: Option<Self> = items.map(name).collect();
+        names.ok_or_else(|| bad(key, value, "a list of names"))
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
 fn object<'j>(key: &str, value: &'j Json) -> Result<&'j JsonMap<String, Json>> {
     value
         .as_object()

@@ -31,9 +31,14 @@ pub(super) fn account(
         if rule.severity() == Severity::Error && !exact {
             return Err(loss.reject(rule));
         }
-        findings
-            .counts
-            .add_at(rule, loss.message.unwrap_or(0), || loss.what);
+        let message = loss.message.unwrap_or(0);
+        match loss.key {
+            Some(key) => {
+                findings.counts.add_named(rule, key);
+                findings.counts.note(rule, message, || loss.what);
+            }
+            None => findings.counts.add_at(rule, message, || loss.what),
+        }
     }
     Ok(())
 }
@@ -47,6 +52,8 @@ pub(crate) struct Loss {
     pub(crate) part: LostPart,
     /// A description for the reason or the evidence.
     pub(crate) what: String,
+    /// The key, where it is a whole one of a message.
+    pub(crate) key: Option<&'static str>,
 }
 
 /// The part of a row that was lost.
@@ -61,6 +68,20 @@ pub(crate) enum LostPart {
     /// A key of a message that carries meaning, such as `name`.
     Key,
 }
+
+/// Keys of messages that say something, besides content, calls and reasoning.
+const TELLING: [&str; 10] = [
+    "name",
+    "tool_call_id",
+    "refusal",
+    "function_call",
+    "reasoning_details",
+    "tools",
+    "functions",
+    "tool_plan",
+    "images",
+    "audio",
+];
 
 /// What of a render came from one message.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,7 +134,10 @@ impl Ledger {
                 losses.push(Loss::of(index, LostPart::ToolCall, what));
             }
             let keys = lost_keys(conversation, index, printed);
-            losses.extend(keys.map(|key| Loss::of(index, LostPart::Key, key.to_owned())));
+            losses.extend(keys.map(|key| Loss {
+                key: Some(key),
+                ..Loss::of(index, LostPart::Key, key.to_owned())
+            }));
         }
         losses.extend(self.lost_tool(conversation.tools, rendered));
         losses
@@ -237,6 +261,7 @@ impl Ledger {
             message: None,
             part: LostPart::Tool,
             what: format!("the tool {lost:?}"),
+            key: None,
         })
     }
 
@@ -285,26 +310,27 @@ impl Loss {
             message: Some(message),
             part,
             what,
+            key: None,
         }
     }
 }
 
 /// The keys of a message that say something of which nothing is in the render. Content and calls are
 /// looked for by their text, lost reasoning has its own rules, and other keys are technical (`id`).
-fn lost_keys<'c>(
-    conversation: &'c Conversation<'_>,
+fn lost_keys(
+    conversation: &Conversation<'_>,
     index: u32,
     printed: Printed,
-) -> impl Iterator<Item = &'c str> {
+) -> impl Iterator<Item = &'static str> {
     let message = &conversation.messages[index as usize];
     message.fields.iter().filter_map(move |(key, value)| {
         let field = Field::of_key(key);
+        let key = TELLING.into_iter().find(|telling| *telling == key)?;
         let says = match field {
             // The name in a tool's result tells which call it answers, as its place does.
             Field::Name => message.role != "tool",
             Field::CallId => answers_out_of_order(conversation, index, value),
-            Field::Refusal | Field::FunctionCall | Field::ReasoningDetails => true,
-            _ => false,
+            _ => true,
         };
         let empty = matches!(value, Value::Null | Value::Str("") | Value::List([]));
         (says && !empty && printed.of(field) == 0).then_some(key)

@@ -15,8 +15,8 @@ use crate::setup::plan::Plan;
 /// Makes the sample of a completion.
 pub(super) fn sample(
     plan: &Plan,
-    prompt: &str,
-    completion: &str,
+    (prompt, completion): (&str, &str),
+    weight: f32,
     scratch: &mut Scratch,
     draft: &mut Draft,
     output: &mut Output,
@@ -42,7 +42,7 @@ pub(super) fn sample(
     let start = mark.token + frame(plan, ids, findings);
     require_stop(plan, ids)?;
     labelled.start(ids.len());
-    labelled.train(ids, start as usize, ids.len(), 1.0);
+    labelled.train(ids, start as usize, ids.len(), weight);
     labelled.turns.push(TrainedTurn {
         message: 0,
         start,

@@ -86,13 +86,17 @@ impl ContentRules {
                     self.count_message(message, &mut MessageCounts { counts, index });
                 }
             }
-            Record::Completion { prompt, completion } => {
+            Record::Completion {
+                prompt, completion, ..
+            } => {
                 self.count_text(prompt, &mut MessageCounts { counts, index: 0 });
                 let answer = &mut MessageCounts { counts, index: 1 };
                 self.count_text(completion, answer);
                 self.count_answer(completion, answer);
             }
-            Record::Text(text) => self.count_text(text, &mut MessageCounts { counts, index: 0 }),
+            Record::Text { text, .. } => {
+                self.count_text(text, &mut MessageCounts { counts, index: 0 });
+            }
         }
     }
 

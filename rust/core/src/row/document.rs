@@ -14,6 +14,7 @@ use crate::setup::plan::Plan;
 pub(super) fn samples(
     plan: &Plan,
     text: &str,
+    weight: f32,
     scratch: &mut Scratch,
     draft: &mut Draft,
     output: &mut Output,
@@ -32,7 +33,7 @@ pub(super) fn samples(
     let ids = &mut encoding.ids;
     frame(plan, ids, findings);
     labelled.start(ids.len());
-    labelled.train(ids, 0, ids.len(), 1.0);
+    labelled.train(ids, 0, ids.len(), weight);
     labelled.require_trained()?;
     let most = plan
         .recipe

@@ -49,7 +49,9 @@ pub(crate) use samples::Samples;
 pub(crate) use scratch::Scratch;
 
 use crate::chat::Record;
+use crate::recipe::Column;
 use crate::recipe::History;
+use crate::rules::Rule;
 use crate::setup::plan::Plan;
 use crate::value::Arena;
 
@@ -64,6 +66,9 @@ pub(crate) fn encode<'a>(
     output: &mut Output,
 ) -> Result<(), Refusal> {
     draft.clear();
+    if !plan.recipe.columns.contains(&Column::Weights) && record.has_fraction() {
+        output.findings.counts.add(Rule::WeightUnwritten, 1);
+    }
     match record {
         Record::Conversation(conversation) => {
             let conversation = render::with_variables(plan, conversation, arena)?;
@@ -73,9 +78,13 @@ pub(crate) fn encode<'a>(
                 over_length::sample(plan, &conversation, arena, scratch, draft, output)
             }
         }
-        Record::Completion { prompt, completion } => {
-            completion::sample(plan, prompt, completion, scratch, draft, output)
+        Record::Completion {
+            prompt,
+            completion,
+            weight,
+        } => completion::sample(plan, (prompt, completion), *weight, scratch, draft, output),
+        Record::Text { text, weight } => {
+            document::samples(plan, text, *weight, scratch, draft, output)
         }
-        Record::Text(text) => document::samples(plan, text, scratch, draft, output),
     }
 }

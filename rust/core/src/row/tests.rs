@@ -250,9 +250,10 @@ fn a_row_that_is_too_long_loses_whole_turns() {
 #[test]
 fn a_document_is_cut_and_only_its_last_part_ends() {
     let text = "one two three four five six seven eight nine ten";
-    let (whole, _, _) = trained(&plan(""), &Record::Text(text));
+    let record = Record::Text { text, weight: 1.0 };
+    let (whole, _, _) = trained(&plan(""), &record);
     assert_eq!(whole, [format!("{text}<|im_end|>")]);
-    let (parts, output, _) = trained(&plan(r#", "max_length": 5"#), &Record::Text(text));
+    let (parts, output, _) = trained(&plan(r#", "max_length": 5"#), &record);
     assert!(parts.len() > 1);
     assert_eq!(parts.concat(), whole[0]);
     assert!(output.samples.iter().all(|sample| sample.turns.is_empty()));
@@ -263,6 +264,7 @@ fn a_completion_is_trained_and_its_prompt_is_not() {
     let record = Record::Completion {
         prompt: "Say it:",
         completion: " it",
+        weight: 1.0,
     };
     let (texts, output, draft) = trained(&plan(""), &record);
     assert_eq!(texts, [" it<|im_end|>"]);

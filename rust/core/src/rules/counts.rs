@@ -1,5 +1,7 @@
 //! Counts by rule.
 
+use std::collections::BTreeMap;
+
 use super::Rule;
 
 /// Where a rule fired first in a row.
@@ -19,6 +21,7 @@ pub struct RuleCounts {
     counts: [u64; Rule::ALL.len()],
     /// First places in the current row; merging leaves them out.
     noted: Vec<Noted>,
+    named: Named,
 }
 
 impl Default for RuleCounts {
@@ -26,6 +29,7 @@ impl Default for RuleCounts {
         Self {
             counts: [0; Rule::ALL.len()],
             noted: Vec::new(),
+            named: Named::default(),
         }
     }
 }
@@ -34,6 +38,17 @@ impl RuleCounts {
     /// Adds `n` to `rule`.
     pub fn add(&mut self, rule: Rule, n: u64) {
         self.counts[rule as usize] += n;
+    }
+
+    /// Counts `rule` once, for the thing of that name.
+    pub fn add_named(&mut self, rule: Rule, name: &'static str) {
+        self.add(rule, 1);
+        *self.named.0.entry((rule.name(), name)).or_default() += 1;
+    }
+
+    /// What was counted by name.
+    pub fn named(&self) -> &Named {
+        &self.named
     }
 
     /// Counts `rule` once, at a message; the first place in a row is kept with its note.
@@ -69,6 +84,7 @@ impl RuleCounts {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
             *mine += theirs;
         }
+        self.named.append(&other.named);
     }
 
     /// Rules with a count, in the order of the rule list.
@@ -77,5 +93,24 @@ impl RuleCounts {
             .iter()
             .map(|rule| (*rule, self.get(*rule)))
             .filter(|(_, count)| *count > 0)
+    }
+}
+
+/// Counts by name, of rules that are about something with a name, such as a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named(BTreeMap<(&'static str, &'static str), u64>);
+
+impl Named {
+    /// The rule's name, the name of the thing, how often; in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        let named = self.0.iter();
+        named.map(|((rule, name), count)| (*rule, *name, *count))
+    }
+
+    /// Adds every count of `other`.
+    pub(crate) fn append(&mut self, other: &Self) {
+        for (key, count) in &other.0 {
+            *self.0.entry(*key).or_default() += count;
+        }
     }
 }

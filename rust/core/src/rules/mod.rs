@@ -12,7 +12,7 @@ mod replay;
 mod rule;
 mod token;
 
-pub use counts::{Noted, RuleCounts};
+pub use counts::{Named, Noted, RuleCounts};
 pub use finding::{Evidence, Finding, Findings};
 pub use label::{IGNORED, is_masked, is_trained};
 pub use reject::Reject;

@@ -104,6 +104,24 @@ rules! {
         cause "The record lacks the keys of its schema, or they have other types."
         cure "Name the schema with --schema, or map odd names with fields and roles."
         hint "name the shape with --schema, or odd field names with --fields theirs=ours";
+    JudgedRow "judged-row" Error
+        means "The row judges its answer (`label`, `chosen` and `rejected`, `rating`, `score`)"
+        cause "The data set says which answers are good and which are bad, for training on \
+               preferences. This version would train all of them as good ones."
+        cure "Leave the bad ones out, then name the columns that judge with ignore; schemas for \
+              preferences are not in this version."
+        hint "leave the bad answers out, then name the columns that judge with --ignore";
+    ColumnUnread "column-unread" Info
+        means "A column that says something elsewhere (`tools`, `system`, `images`) is not read by \
+               this schema"
+        cause "The schema of the rows does not know the column, or wire = keep leaves it unread."
+        cure "Name it in fields if it holds a field of the schema, or in ignore if it says nothing; \
+              else the data loses it.";
+    WeightUnwritten "weight-unwritten" Warning
+        means "The data gives a weight that is neither 0 nor 1, and the output has no column for it"
+        cause "A row or message has a weight, such as 0.5, and the recipe's columns lack `weights`: \
+               it is trained with the weight 1."
+        cure "Add weights to columns, and use a trainer that reads the column.";
     UnknownRole "unknown-role" Error
         means "A message has a role that no mapping names"
         cause "A role is spelt in a way that no schema knows, such as `client`."

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::chat::{self, Conversation, Record, Schema};
 use crate::recipe::History;
 use crate::rules::RuleCounts;
+use crate::setup::plan::pairs;
 use crate::setup::templates;
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
 use crate::value::{Arena, Value};
@@ -73,12 +74,14 @@ pub fn look_at_batch<T>(
 pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection> {
     let plan = &encoder.plan;
     let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
+    let arena = Arena::new();
+    let rows = &read_columns(rows, &plan.recipe.ignore, &arena)[..];
+    chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
     let schema = match plan.recipe.schema {
         Some(schema) => schema,
         None => chat::detect(rows)?,
     };
     let reader = plan.reader(schema)?;
-    let arena = Arena::new();
     let mut counts = RuleCounts::default();
     let conversations: Vec<Conversation<'_>> = rows
         .iter()
@@ -104,4 +107,13 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
         Some(costs) if costs.losing > 0 => Err(costs.error()),
         costs => Ok(Inspection { schema, costs }),
     }
+}
+
+/// The rows without the columns that the recipe ignores.
+fn read_columns<'a>(rows: &[Value<'a>], ignored: &[String], arena: &'a Arena) -> Vec<Value<'a>> {
+    let read = |row: &Value<'a>| match row.as_map() {
+        Some(map) => Value::Map(chat::without(map, ignored, arena)),
+        None => *row,
+    };
+    rows.iter().map(read).collect()
 }

@@ -10,7 +10,7 @@ use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
 use crate::recipe::Column;
-use crate::rules::{Findings, Reject, RuleCounts};
+use crate::rules::{Findings, Named, Reject, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
 use crate::source::json::{Rows, Splitter};
@@ -91,6 +91,7 @@ pub struct Shard {
     index: Batches<IndexRows>,
     rejects: Batches<RejectRows>,
     findings: Findings,
+    named: Named,
     rejected: RuleCounts,
     read: u64,
     refused: u64,
@@ -125,6 +126,7 @@ impl Shard {
             index: Batches::new(index.clone(), BATCH_ROWS),
             rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
             findings: Findings::keeping(options.evidence()),
+            named: Named::default(),
             rejected: RuleCounts::default(),
             read: 0,
             refused: 0,
@@ -139,7 +141,15 @@ impl Shard {
 
     /// The top-level columns of a row that are read, and the fields of a message that are text.
     pub fn reads(&self) -> (Vec<&str>, Vec<&str>) {
-        (self.reader.columns(), self.reader.text_fields())
+        let judging = self.reader.judging_columns();
+        let mut columns = self.reader.columns();
+        columns.extend(judging.map(|column| -> &str { column }));
+        (columns, self.reader.text_fields())
+    }
+
+    /// The top-level columns of which only counts whether they say something.
+    pub fn notices(&self) -> &[&'static str] {
+        self.reader.unread_columns()
     }
 
     /// Takes the next bytes of the input; rows may straddle blocks.
@@ -156,7 +166,8 @@ impl Shard {
         let wanted = Wanted {
             columns: &self.reader.columns(),
             text_fields: &self.reader.text_fields(),
-            carried: &self.options.carry,
+            carried: &self.carried(),
+            noticed: self.reader.unread_columns(),
         };
         let rows = ArrowRows::new(batch, &wanted);
         let first = self.next_row;
@@ -165,6 +176,12 @@ impl Shard {
         let jobs = even(rows.len(), size);
         let row = |index: usize| Row::Arrow(&rows, index, first + index as u64);
         self.work(&jobs, row, cancel)
+    }
+
+    /// Columns that are looked at besides those that are read.
+    fn carried(&self) -> Vec<String> {
+        let judging = self.reader.judging_columns().map(str::to_owned);
+        self.options.carry.iter().cloned().chain(judging).collect()
     }
 
     /// Takes the next rows of an input in memory. A row that could not be read comes as a reject.
@@ -200,6 +217,11 @@ impl Shard {
     /// What was found in the rows so far.
     pub fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    /// What was counted by name in the rows so far.
+    pub fn named(&self) -> &Named {
+        &self.named
     }
 
     /// Rejected rows so far, by rule.
@@ -294,6 +316,7 @@ impl Shard {
             self.rejected.add(reject.rule, 1);
         }
         self.findings.append(part.findings.take());
+        self.named.append(&part.named);
         if let (Some(mine), Some(theirs)) = (&mut self.audited, part.audited.take()) {
             mine.append(theirs);
         }

@@ -10,7 +10,7 @@ use crate::row::findings::{InputPosition, Lost};
 use crate::row::position::RowPositions;
 use crate::row::replay::Player;
 use crate::row::{self, Draft, Refusal, Scratch};
-use crate::rules::{Findings, Reject, Rule, RuleCounts};
+use crate::rules::{Findings, Named, Reject, Rule, RuleCounts};
 use crate::setup::plan::Plan;
 use crate::sink::{IndexRow, IndexRows, RejectRows, Sample, Samples};
 use crate::source::arrow::Rows as ArrowRows;
@@ -52,6 +52,7 @@ pub(crate) struct ChunkOutput {
     pub(crate) trained: u64,
     pub(crate) lost: Lost,
     pub(crate) findings: Findings,
+    pub(crate) named: Named,
     /// What a check finds in the samples.
     pub(crate) audited: Option<audit::Part>,
 }
@@ -69,6 +70,7 @@ impl ChunkOutput {
             trained: 0,
             lost: Lost::default(),
             findings: Findings::keeping(context.evidence),
+            named: Named::default(),
             audited: context.checks.map(|checks| checks.auditor.part()),
         }
     }
@@ -229,6 +231,7 @@ impl<'w> RowTask<'w, '_> {
             let place = || positions.of_counted(rule);
             chunk.findings.add_many(rule, self.input.row, count, place);
         }
+        chunk.named.append(findings.counts.named());
         chunk.lost.add(findings.lost);
         if let (Some(checks), Some(record)) = (self.context.checks, record) {
             self.check(checks, record, chunk);

@@ -1,5 +1,6 @@
 //! What is decided before the first row.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -101,14 +102,9 @@ impl Plan {
     /// A reader of rows of that schema.
     pub(crate) fn reader(&self, schema: Schema) -> Result<Reader> {
         let mut options = SchemaOptions::new(schema);
-        let pairs = |names: &std::collections::BTreeMap<String, String>| {
-            let pairs = names.iter();
-            pairs
-                .map(|(theirs, ours)| (theirs.clone(), ours.clone()))
-                .collect()
-        };
         options.fields = pairs(&self.recipe.fields);
         options.roles = pairs(&self.recipe.roles);
+        options.ignore.clone_from(&self.recipe.ignore);
         options.role_order = match self.recipe.role_order {
             recipe::RoleOrder::Keep => RoleOrder::Keep,
             recipe::RoleOrder::Trim => RoleOrder::Trim,
@@ -168,6 +164,14 @@ impl Plan {
             now.year, now.month, now.day, now.hour, now.minute, now.second
         )
     }
+}
+
+/// Names of the input with those of the schema.
+pub(crate) fn pairs(names: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let pairs = names.iter();
+    pairs
+        .map(|(theirs, ours)| (theirs.clone(), ours.clone()))
+        .collect()
 }
 
 /// An error if the recipe names no tokenizer.

@@ -262,6 +262,7 @@ fn read(array: ArrayRef, row: usize) -> Result<(String, u64), Reject> {
         columns: &["c"],
         text_fields: &["role", "content"],
         carried: &[],
+        noticed: &[],
     };
     let rows = Rows::new(&batch, &wanted);
     let (arena, mut counts) = (Arena::new(), RuleCounts::default());
@@ -466,6 +467,7 @@ fn a_date_beside_the_text_becomes_text() {
         columns: &[],
         text_fields: &[],
         carried: &["at".to_owned()],
+        noticed: &[],
     };
     let rows = Rows::new(&batch, &wanted);
     let arena = Arena::new();

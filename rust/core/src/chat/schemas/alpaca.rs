@@ -1,6 +1,5 @@
 //! The schema `alpaca`: instruction, input, output, history, system.
 
-use super::planned::preference;
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::{Field, Names};
 use crate::chat::reader::{Messages, Reader};
@@ -18,13 +17,11 @@ const PAIRS: [(&str, &str); 5] = [
     ("human", "assistant"),
 ];
 
-/// Whether the row has a prompt and an answer, and does not judge them.
+/// Whether the row has a prompt and an answer.
 pub(super) fn fits(row: Map<'_>) -> bool {
-    let has_pair = PAIRS
+    PAIRS
         .iter()
-        .any(|(prompt, answer)| row.get_some(prompt).is_some() && row.get(answer).is_some());
-    let is_judged = matches!(row.get("label"), Some(Value::Bool(_)));
-    has_pair && !is_judged && !preference(row)
+        .any(|(prompt, answer)| row.get_some(prompt).is_some() && row.get(answer).is_some())
 }
 
 /// Reads one row.

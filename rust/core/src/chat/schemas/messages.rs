@@ -1,6 +1,5 @@
 //! The schema `messages`: objects with `role` and `content`, passed to the template as they are.
 
-use super::planned::{kto, preference};
 use crate::chat::content::{Parts, check, read_parts};
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::Field;
@@ -10,9 +9,9 @@ use crate::chat::weight::weight_of;
 use crate::rules::{Reject, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
-/// Whether the messages have a `role`, of a row that judges no answer.
+/// Whether the messages have a `role`.
 pub(super) fn fits(row: Map<'_>) -> bool {
-    any_message(row, |message| message.get_some("role").is_some()) && !preference(row) && !kto(row)
+    any_message(row, |message| message.get_some("role").is_some())
 }
 
 /// Whether one of the first messages is such, under either name of the list.

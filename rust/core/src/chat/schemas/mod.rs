@@ -24,7 +24,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::rules::{Reject, RuleCounts};
 use crate::value::{Arena, Map};
 
-pub(super) use planned::{PLANNED, not_available};
+use planned::PLANNED;
+pub(super) use planned::{SEGMENTS, is_segments, not_available};
 
 macro_rules! schemas {
     ($($variant:ident $name:literal $meaning:literal $file:ident [$($field:ident)+];)*) => {
@@ -118,7 +119,7 @@ impl Schema {
 
     /// Whether that is the name of a shape that is recognised but not read in this version.
     pub fn is_planned(name: &str) -> bool {
-        PLANNED.iter().any(|(planned, _)| *planned == name)
+        PLANNED.contains(&name)
     }
 
     /// The names of all, for messages.

@@ -1,18 +1,15 @@
-//! Shapes that are recognised but not read in this version, so that none is read as another.
+//! Shapes that are known by name but not read in this version.
 
 use super::Schema;
 use crate::error::{Error, ErrorKind};
 use crate::value::{Map, Value};
 
-/// Tells whether a row has some shape.
-type Fits = fn(Map<'_>) -> bool;
+/// Their names.
+pub(in crate::chat) const PLANNED: [&str; 3] = ["preference", "kto", SEGMENTS];
 
-/// Each with its name.
-pub(in crate::chat) const PLANNED: &[(&str, Fits)] = &[
-    ("preference", preference),
-    ("kto", kto),
-    ("segments", segments),
-];
+/// The one whose rows can be told from all others; rows of the other two are refused because they
+/// judge their answers.
+pub(in crate::chat) const SEGMENTS: &str = "segments";
 
 /// The error of such a shape.
 pub(in crate::chat) fn not_available(name: &str) -> Error {
@@ -21,18 +18,7 @@ pub(in crate::chat) fn not_available(name: &str) -> Error {
         .hint(format!("available: {}", Schema::names()))
 }
 
-/// A better and a worse answer.
-pub(super) fn preference(row: Map<'_>) -> bool {
-    row.get_some("chosen").is_some() && row.get_some("rejected").is_some()
-}
-
-/// An answer and whether it is a good one.
-pub(super) fn kto(row: Map<'_>) -> bool {
-    matches!(row.get("label"), Some(Value::Bool(_)))
-        && (row.get_some("messages").is_some() || row.get_some("completion").is_some())
-}
-
-/// Stretches of text, each trained or not.
-fn segments(row: Map<'_>) -> bool {
+/// Whether the row has stretches of text, each trained or not.
+pub(in crate::chat) fn is_segments(row: Map<'_>) -> bool {
     row.get("segments").and_then(Value::as_list).is_some()
 }

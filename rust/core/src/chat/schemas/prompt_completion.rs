@@ -1,7 +1,6 @@
 //! The schema `prompt-completion`: two strings, or two lists of messages.
 
 use super::messages::read_list;
-use super::planned::kto;
 use crate::chat::already_rendered::check_text;
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::Field;
@@ -10,9 +9,9 @@ use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
-/// Whether the row has both halves, and does not judge them.
+/// Whether the row has both halves.
 pub(super) fn fits(row: Map<'_>) -> bool {
-    row.get_some("prompt").is_some() && row.get_some("completion").is_some() && !kto(row)
+    row.get_some("prompt").is_some() && row.get_some("completion").is_some()
 }
 
 /// Reads one row.
@@ -38,14 +37,18 @@ fn read_strings<'a>(
     let names = &reader.names;
     let prompt = names.text(row, Field::Prompt)?;
     let completion = names.text(row, Field::Completion)?;
-    reader.wire.plain(row, names, counts)?;
+    let weight = reader.wire.plain(row, names, counts)?;
     counts.add(Rule::WithoutTemplate, 1);
     check_text(prompt, names.of(Field::Prompt))?;
     check_text(completion, names.of(Field::Completion))?;
     if prompt.trim().is_empty() {
         counts.add(Rule::WhitespaceOnlyInput, 1);
     }
-    Ok(Record::Completion { prompt, completion })
+    Ok(Record::Completion {
+        prompt,
+        completion,
+        weight,
+    })
 }
 
 /// Whether prompt and completion of `row` are lists of messages; an error if they differ in kind.

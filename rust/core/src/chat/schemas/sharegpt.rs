@@ -1,7 +1,6 @@
 //! The schema `sharegpt`: objects with `from` and `value`.
 
 use super::messages::any_message;
-use super::planned::{kto, preference};
 use crate::chat::content::{Parts, check, read_parts, tool_calls};
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::{Field, keys};
@@ -12,11 +11,11 @@ use crate::chat::weight::weight_of;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
-/// Whether the messages have `from` and `value`, of a row that judges no answer.
+/// Whether the messages have `from` and `value`.
 pub(super) fn fits(row: Map<'_>) -> bool {
     let speaks =
         |message: Map<'_>| message.get_some("from").is_some() && message.get("value").is_some();
-    any_message(row, speaks) && !preference(row) && !kto(row)
+    any_message(row, speaks)
 }
 
 /// Reads one row.

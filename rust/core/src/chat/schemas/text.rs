@@ -20,10 +20,13 @@ pub(super) fn read<'a>(
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
     let document = reader.names.text(row, Field::Text)?;
-    reader.wire.plain(row, &reader.names, counts)?;
+    let weight = reader.wire.plain(row, &reader.names, counts)?;
     check_text(document, reader.names.of(Field::Text))?;
     if document.trim().is_empty() {
         counts.add(Rule::WhitespaceOnlyInput, 1);
     }
-    Ok(Record::Text(document))
+    Ok(Record::Text {
+        text: document,
+        weight,
+    })
 }

@@ -110,26 +110,21 @@ impl Normaliser {
         Ok(())
     }
 
-    /// What a row without messages says beside its text.
+    /// What a row without messages says beside its text; the result is its weight.
     pub(in crate::chat) fn plain(
         &self,
         row: Map<'_>,
         names: &Names,
         counts: &mut RuleCounts,
-    ) -> Result<(), Reject> {
+    ) -> Result<f32, Reject> {
         if self.wire == Wire::Keep {
-            return Ok(());
+            return Ok(1.0);
         }
         let system = names.optional_text(row, Field::System);
         if system.is_ok_and(|text| text.is_some()) {
             counts.add(Rule::SystemLeftOut, 1);
         }
-        let weight = row::weight(names.get(row, Field::Weight))?;
-        if (weight - 1.0).abs() > f32::EPSILON {
-            let reason = "a `weight` other than 0 or 1 counts only for conversations";
-            return Err(Reject::new(Rule::SchemaMismatch, reason));
-        }
-        Ok(())
+        row::weight(names.get(row, Field::Weight))
     }
 }
 

@@ -20,6 +20,8 @@ const JSON: &str = "arrow.json";
 #[derive(Debug)]
 pub(super) enum Column {
     Scalar(Scalar),
+    /// Whether there is something.
+    Presence(ArrayRef),
     /// Text that stands for a value: the Arrow type `arrow.json`.
     Json {
         text: Box<Self>,
@@ -123,6 +125,18 @@ impl Column {
     /// A column that is carried over into the index.
     pub(super) fn carried(array: &ArrayRef, field: &Field) -> Self {
         Self::of(array, field, field.name(), Place::Carried)
+    }
+
+    /// A column of which only counts whether it holds something.
+    pub(super) fn noticed(array: &ArrayRef, field: &Field) -> Self {
+        let data_type = array.data_type();
+        let is_plain = data_type.is_numeric()
+            || matches!(data_type, DataType::Boolean)
+            || data_type.is_string();
+        if is_plain {
+            return Self::carried(array, field);
+        }
+        Self::Presence(array.clone())
     }
 
     /// The column of a field, which may give its text a meaning; `name` is for messages.
@@ -234,6 +248,8 @@ impl Column {
     ) -> Result<Value<'a>, Reject> {
         match self {
             Self::Scalar(scalar) => scalar.value(index, reading.arena),
+            Self::Presence(array) if holds_something(array, index) => Ok(Value::Bool(true)),
+            Self::Presence(_) => Ok(Value::Null),
             Self::Json { text, name, strict } => match text.value(index, reading)? {
                 Value::Str(text) => json(text, name, *strict, reading.arena),
                 other => Ok(other),
@@ -263,6 +279,22 @@ impl Column {
                 _ => Ok(Value::Null),
             },
         }
+    }
+}
+
+/// Whether a list has items, a struct has a field that is not null, anything else is not null.
+fn holds_something(array: &ArrayRef, index: usize) -> bool {
+    if !is_valid(array, index) {
+        return false;
+    }
+    match array.data_type() {
+        DataType::List(_) => !array.as_list::<i32>().value(index).is_empty(),
+        DataType::LargeList(_) => !array.as_list::<i64>().value(index).is_empty(),
+        DataType::Struct(_) => {
+            let mut fields = array.as_struct().columns().iter();
+            fields.any(|field| holds_something(field, index))
+        }
+        _ => true,
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Wanted<'a> {
     pub text_fields: &'a [&'a str],
     /// Columns carried over into the index, of any type.
     pub carried: &'a [String],
+    /// Columns of which it counts only whether they hold something. Text, numbers and truth values
+    /// are themselves; anything else is `true`, or null where it is empty.
+    pub noticed: &'a [&'a str],
 }
 
 /// The rows of one batch. Strings are borrowed from it.
@@ -51,6 +54,8 @@ impl Rows {
                 columns.push((name.clone(), column));
             } else if wanted.carried.contains(name) {
                 columns.push((name.clone(), Column::carried(array, field)));
+            } else if wanted.noticed.contains(&name.as_str()) {
+                columns.push((name.clone(), Column::noticed(array, field)));
             }
         }
         Self {

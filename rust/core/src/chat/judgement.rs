@@ -1,0 +1,163 @@
+//! Columns that judge the answers of a row: good or bad, better or worse, or by a score.
+//!
+//! No schema reads them. Trained as if they were not there, bad answers would count as good ones,
+//! so such rows are refused under any schema unless the recipe ignores the columns.
+
+use super::flags;
+use super::options::SchemaOptions;
+use super::reader::Reader;
+use super::schemas::Schema;
+use crate::error::{Error, ErrorKind, Result};
+use crate::rules::{Reject, Rule, RuleCounts};
+use crate::value::{Arena, Map, Value};
+
+/// Every such column, pairs before labels before scores.
+pub(super) const COLUMNS: [&str; 12] = [
+    "chosen",
+    "rejected",
+    "label",
+    "labels",
+    "kto_tag",
+    "score",
+    "scores",
+    "rating",
+    "ratings",
+    "reward",
+    "rewards",
+    "helpfulness",
+];
+
+/// The columns of `row` that judge it, in the order of the table, without those that `read` names.
+pub(super) fn columns_in(row: Map<'_>, read: &[(String, String)]) -> Vec<&'static str> {
+    // Most rows have no such column: one look at each key is enough.
+    if !row.iter().any(|(key, _)| COLUMNS.contains(&key)) {
+        return Vec::new();
+    }
+    let is_read = |column: &str| read.iter().any(|(theirs, _)| theirs == column);
+    let judging = COLUMNS.iter().filter(|column| judges(row, column));
+    judging.filter(|column| !is_read(column)).copied().collect()
+}
+
+fn judges(row: Map<'_>, column: &str) -> bool {
+    let Some(value) = row.get_some(column) else {
+        return false;
+    };
+    match column {
+        "chosen" | "rejected" => ["chosen", "rejected"]
+            .iter()
+            .all(|half| row.get_some(half).is_some()),
+        "label" | "kto_tag" => matches!(value, Value::Bool(_)),
+        "labels" => has(value, &|item| matches!(item, Value::Bool(_))),
+        _ => has(value, &|item| {
+            matches!(item, Value::Int(_) | Value::Float(_))
+        }),
+    }
+}
+
+/// Whether the value, or one inside it, is such.
+fn has(value: Value<'_>, is_such: &dyn Fn(Value<'_>) -> bool) -> bool {
+    match value {
+        Value::List(items) => items.iter().any(|item| has(*item, is_such)),
+        Value::Map(map) => map.iter().any(|(_, item)| has(item, is_such)),
+        other => is_such(other),
+    }
+}
+
+/// The reject of a row with these columns.
+pub(super) fn reject(judging: &[&str]) -> Reject {
+    let reason = format!(
+        "{} the row's answer; --ignore {} trains it all the same",
+        spoken(judging),
+        judging.join(",")
+    );
+    Reject::new(Rule::JudgedRow, reason)
+}
+
+/// Refuses the first rows of an input if one of them is judged.
+///
+/// `read`: the fields that the recipe maps, names of the input first.
+pub fn refuse_judged(rows: &[Value<'_>], read: &[(String, String)]) -> Result<()> {
+    let maps = rows.iter().filter_map(|row| row.as_map());
+    let judged: Vec<Map<'_>> = maps
+        .filter(|row| !columns_in(*row, read).is_empty())
+        .collect();
+    let Some(first) = judged.first() else {
+        return Ok(());
+    };
+    let columns = columns_in(*first, read);
+    let what = format!(
+        "{} the answers ({} of the first {} rows): this version would train good and bad ones alike",
+        spoken(&columns),
+        judged.len(),
+        rows.len()
+    );
+    let error = Error::new(ErrorKind::Data, "judged-rows", what);
+    Err(error.hint(hint(&judged, &columns)))
+}
+
+fn spoken(columns: &[&str]) -> String {
+    let named: Vec<String> = columns.iter().map(|name| format!("`{name}`")).collect();
+    match &named[..] {
+        [one] => format!("{one} judges"),
+        many => format!("{} judge", many.join(", ")),
+    }
+}
+
+fn hint(rows: &[Map<'_>], columns: &[&str]) -> String {
+    let ignored = format!("--ignore {}", columns.join(","));
+    match columns.first() {
+        Some(&"chosen") => match flags_for_chosen(rows, columns) {
+            Some(flags) => format!("to train the chosen answers alone: {flags}"),
+            None => "no flags read the chosen answers of such rows: put each at the end of its \
+                     conversation, and leave these columns out"
+                .to_owned(),
+        },
+        Some(name @ (&"label" | &"labels" | &"kto_tag")) => format!(
+            "leave out the rows whose `{name}` is false, then add {ignored}; the flag alone trains \
+             the bad answers too"
+        ),
+        _ => format!("leave out the rows that are not good enough, then add {ignored}"),
+    }
+}
+
+/// Flags under which every row is read, and its chosen answer is the one that is trained.
+fn flags_for_chosen(rows: &[Map<'_>], columns: &[&str]) -> Option<String> {
+    let first = *rows.first()?;
+    let ignore = columns.iter().filter(|name| **name != "chosen");
+    let ignore: Vec<String> = ignore.map(|name| (*name).to_owned()).collect();
+    let mut ways = vec![
+        (Schema::Messages, vec![("chosen", "messages")]),
+        (Schema::Sharegpt, vec![("chosen", "conversations")]),
+        (Schema::PromptCompletion, vec![("chosen", "completion")]),
+    ];
+    if let Some(prompt) = flags::prompt_in(first) {
+        let fields = vec![(prompt, "instruction"), ("chosen", "output")];
+        ways.insert(0, (Schema::Alpaca, fields));
+    }
+    let (schema, fields) = ways
+        .into_iter()
+        .find(|(schema, fields)| all_read(rows, *schema, fields, &ignore))?;
+    let fields = super::fields::fields_flag(&fields);
+    let ignore = ignore.join(",");
+    Some(format!("--schema {schema}{fields} --ignore {ignore}"))
+}
+
+fn all_read(rows: &[Map<'_>], schema: Schema, fields: &[(&str, &str)], ignore: &[String]) -> bool {
+    let owned = |(theirs, ours): &(&str, &str)| ((*theirs).to_owned(), (*ours).to_owned());
+    let options = SchemaOptions {
+        fields: fields.iter().map(owned).collect(),
+        ignore: ignore.to_vec(),
+        ..SchemaOptions::new(schema)
+    };
+    let Ok(reader) = Reader::new(&options) else {
+        return false;
+    };
+    let arena = Arena::new();
+    let mut counts = RuleCounts::default();
+    let mut rows = rows.iter();
+    rows.all(|row| {
+        let read = reader.read(Value::Map(*row), &arena, &mut counts);
+        // Text without a template around it is no way to train a chat model.
+        read.is_ok() && counts.get(Rule::WithoutTemplate) == 0
+    })
+}

@@ -1,0 +1,97 @@
+//! Columns that say something elsewhere, and that the schema of the rows does not read.
+
+use super::fields::{Field, Names};
+use super::options::SchemaOptions;
+use super::schemas::Schema;
+use super::wire::Wire;
+use crate::rules::{Rule, RuleCounts};
+use crate::value::{Map, Value};
+
+/// Columns that say something to other tools, besides the fields of the schemas.
+const TELLING: [&str; 21] = [
+    "chosen",
+    "rejected",
+    "function_call",
+    "tool_calls",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "thinking",
+    "prefix",
+    "suffix",
+    "loss",
+    "loss_weight",
+    "sample_weight",
+    "weights",
+    "train",
+    "image",
+    "images",
+    "video",
+    "videos",
+    "audio",
+    "audios",
+];
+
+/// The columns that a reader does not read although they say something. Metadata is not among
+/// them.
+#[derive(Clone, Debug)]
+pub(super) struct Unread(Vec<&'static str>);
+
+impl Unread {
+    pub(super) fn new(options: &SchemaOptions, names: &Names) -> Self {
+        let read = names.columns();
+        let left = left_by_keep(options);
+        let is_unread = |column: &&'static str| {
+            let is_mapped = options.fields.iter().any(|(theirs, _)| theirs == column);
+            let is_ignored = options.ignore.iter().any(|ignored| ignored == column);
+            !is_ignored && !is_mapped && (!read.contains(column) || left.contains(column))
+        };
+        let mut columns: Vec<&str> = Field::of_rows().chain(TELLING).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.retain(is_unread);
+        Self(columns)
+    }
+
+    pub(super) fn columns(&self) -> &[&'static str] {
+        &self.0
+    }
+
+    /// Counts each of the columns in which `row` says something.
+    pub(super) fn count(&self, row: Map<'_>, counts: &mut RuleCounts) {
+        for (key, value) in row.iter() {
+            if let Ok(index) = self.0.binary_search(&key)
+                && says_something(key, value)
+            {
+                counts.add_named(Rule::ColumnUnread, self.0[index]);
+            }
+        }
+    }
+}
+
+/// Columns that the wire formats have in rows of messages, and that `wire = keep` leaves.
+fn left_by_keep(options: &SchemaOptions) -> &'static [&'static str] {
+    match (options.wire, options.schema) {
+        (Wire::Normalise, _) => &[],
+        (Wire::Keep, Schema::Messages | Schema::PromptCompletion) => {
+            &["system", "system_prompt", "functions", "weight"]
+        }
+        (Wire::Keep, _) => &["functions", "weight"],
+    }
+}
+
+fn says_something(key: &str, value: Value<'_>) -> bool {
+    match value {
+        Value::Null | Value::List([]) => false,
+        Value::Str(text) => !text.trim().is_empty(),
+        Value::Map(map) => map.iter().any(|(_, inner)| inner != Value::Null),
+        Value::Bool(false) => key != "prefix",
+        Value::Bool(true) => !WEIGHTS.contains(&key),
+        Value::Int(weight) => weight != 1 || !WEIGHTS.contains(&key),
+        Value::Float(weight) => (weight - 1.0).abs() > f64::EPSILON || !WEIGHTS.contains(&key),
+        _ => true,
+    }
+}
+
+/// Columns in which 1 says nothing.
+const WEIGHTS: [&str; 5] = ["weight", "loss", "loss_weight", "sample_weight", "train"];

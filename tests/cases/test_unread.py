@@ -1,0 +1,85 @@
+"""Columns and keys that say something and are not read are counted by name; metadata is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import turnmill
+from cases import shapes
+
+DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
+RECIPE: dict[str, Any] = {"tokenizer": DEMO, "template": "qwen3", "stop": ["<|im_end|>"]}
+TALK = {"messages": [shapes.user(), shapes.assistant()]}
+ROWS = [
+    {**TALK, "id": 1, "source": "web", "lang": "en", "images": ["a.png"], "prefix": "So"},
+    {**TALK, "id": 2, "source": "web", "lang": "en", "images": [], "prefix": ""},
+    {**TALK, "id": 3, "source": None, "lang": "en", "images": ["b", "c"], "prefix": None},
+]
+
+
+@pytest.mark.parametrize("form", ["rows", "jsonl", "parquet", "table"])
+def test_each_column_is_named_with_the_rows_that_have_it(form: str, tmp_path: Path) -> None:
+    data: Any = ROWS
+    if form == "jsonl":
+        data = tmp_path / "rows.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    elif form == "parquet":
+        data = tmp_path / "rows.parquet"
+        pq.write_table(pa.Table.from_pylist(ROWS), data)
+    elif form == "table":
+        data = pa.Table.from_pylist(ROWS)
+    run = turnmill.prepare(data, tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert run.totals.named == {"column-unread": {"images": 2, "prefix": 1}}
+    assert "  column-unread  3  images 2, prefix 1" in str(run).splitlines()
+    record = json.loads((tmp_path / "out" / "turnmill.json").read_text())
+    assert record["totals"]["named"] == run.totals.named
+
+
+def counted(row: dict[str, Any], **keys: Any) -> int:
+    recipe = turnmill.Recipe(**{**RECIPE, **keys})
+    return turnmill.Encoder(recipe).encode([row]).counts.get("column-unread", 0)
+
+
+def test_what_a_schema_reads_is_not_counted() -> None:
+    row = {**TALK, "system": "Be brief.", "tools": [shapes.TOOL], "weight": 1}
+    assert counted(row) == 0
+    document = {"text": "a b", "system": "Be brief.", "tools": [shapes.TOOL], "weight": 1}
+    assert counted(document, schema="text") == 2
+
+
+def test_what_keep_leaves_is_counted() -> None:
+    row = {**TALK, "system": "Be brief.", "functions": [shapes.FUNCTION], "weight": 0.5}
+    assert counted(row, wire="keep") == 3
+    assert counted(row) == 0
+
+
+def test_what_is_ignored_or_mapped_is_not_counted() -> None:
+    row = {**TALK, "images": ["a.png"], "prompt": "2+3"}
+    assert counted(row) == 2
+    assert counted(row, ignore=["images", "prompt"]) == 0
+    other = {"chat": TALK["messages"], "prompt": "Be brief."}
+    assert counted(other, schema="messages", fields={"chat": "messages", "prompt": "system"}) == 0
+
+
+def test_text_that_cannot_be_encoded_is_something_too() -> None:
+    assert counted({**TALK, "prefix": "\ud800"}) == 1
+
+
+def test_a_check_names_them_too() -> None:
+    found = turnmill.check(ROWS, tokenizer=DEMO, recipe=turnmill.Recipe(**RECIPE))
+    assert found.rules["column-unread"].count == 3
+    note = "column-unread: images 2, prefix 1; the server's prompts are rendered without them"
+    assert note in found.facts["notes"]
+
+
+def test_keys_of_messages_are_named(tmp_path: Path) -> None:
+    said = shapes.assistant(name="Ann", reasoning_details=[{"text": "I add."}])
+    row = {"messages": [shapes.user(name="Bob"), said]}
+    run = turnmill.prepare([row], tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert run.totals.named == {"field-lost": {"name": 2, "reasoning_details": 1}}
