@@ -15,6 +15,7 @@ class EncodingKeys(TypedDict, total=False):
     template: str | os.PathLike[str] | None
     template_kwargs: Mapping[str, Any]
     now: str | dt.date | None
+    split: str | None
     schema: Literal[
         "auto",
         "messages",
@@ -28,6 +29,7 @@ class EncodingKeys(TypedDict, total=False):
     ]
     fields: Mapping[str, str]
     roles: Mapping[str, str]
+    ignore: Sequence[str]
     role_order: Literal["keep", "trim"]
     system: str | None
     wire: Literal["normalise", "keep"]

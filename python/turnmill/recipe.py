@@ -47,6 +47,8 @@ class Input:
     """Its role names to ours, laid over the recipe's."""
     ignore: Sequence[str] = ()
     """Its columns that are left unread, besides the recipe's."""
+    split: str | None = None
+    """Which split of it is read; None: as in the recipe."""
 
     def __post_init__(self) -> None:
         _core.check_input(json.dumps(self.own_keys()))
@@ -71,6 +73,7 @@ class Input:
             "fields": self.fields,
             "roles": self.roles,
             "ignore": self.ignore,
+            "split": self.split,
         }
         return {key: _jsonable(value) for key, value in keys.items() if value}
 
@@ -150,7 +153,7 @@ class Recipe:
     # Written by scripts/recipe_keys.py from the core's table of keys.
     inputs: Any = None
     """What is read. An input may say of itself what differs: in Python an `Input`, in TOML a table
-    with `path` and its own `schema`, `fields`, `roles` and `ignore`, laid over the
+    with `path` and its own `split`, `schema`, `fields`, `roles` and `ignore`, laid over the
     recipe's. `turnmill.prepare` takes them as its first argument."""
     tokenizer: str | os.PathLike[str] | None = None
     """Directory with `tokenizer.json`, that file, or a model id, which is looked for in the local
@@ -162,6 +165,9 @@ class Recipe:
     `tools`, `documents`, `add_generation_prompt` or `continue_final_message`."""
     now: str | dt.date | None = None
     """The date that templates see; kept when a run is resumed."""
+    split: str | None = None
+    """Which split of a directory is read, by the rules of `datasets`: a directory with several
+    needs a choice. `all` is every file."""
     schema: Literal[
         "auto",
         "messages",

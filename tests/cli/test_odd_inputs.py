@@ -110,7 +110,7 @@ def test_ctrl_c_while_a_file_is_closed_is_not_swallowed(
         finally:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "_open", interrupted)
+    monkeypatch.setattr(files, "open_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         inspect_input(input_, session)
 

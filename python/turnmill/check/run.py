@@ -30,7 +30,7 @@ def run(data: Any, settings: Settings) -> Findings:
     """
     record = _run_record(data)
     if record is None:
-        return _check_sources(find_sources(data), data, settings)
+        return _check_sources(find_sources(data, settings.recipe.split), data, settings)
     return _check_output(data, record, _with_record(settings, output_path(data), record))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill.errors import DataError
+from turnmill.inputs import splits
 from turnmill.inputs.files import FileInput, Part
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.memory import MemoryInput
@@ -47,21 +48,22 @@ class Source:
     """Where its rows are numbered: in its file, or in the `datasets` directory that holds it."""
 
 
-def find_sources(data: Any) -> list[Source]:
-    """Every input that ``data`` names; the splits of a ``datasets`` directory one by one."""
+def find_sources(data: Any, split: str | None = None) -> list[Source]:
+    """Every input that ``data`` names; of tokenized data every split, unless one is wanted."""
     return [
         Source(found, any(column in _columns(found) for column in IDS), name or found.name)
-        for name, item in _data_sets(data)
-        for found in find_inputs(item)
+        for name, item in _data_sets(data, split)
+        for found in find_inputs(item, (split if name is None else None) or splits.ALL)
     ]
 
 
-def _data_sets(data: Any) -> list[tuple[str | None, Any]]:
+def _data_sets(data: Any, split: str | None) -> list[tuple[str | None, Any]]:
     """What is numbered as one, by its name; ``None`` if each input is numbered by itself."""
     if isinstance(data, str | os.PathLike):
         place = output_path(data)
         if names := read_json(place / "dataset_dict.json"):
-            return [(str(place / split), str(place / split)) for split in names["splits"]]
+            found = _chosen(names["splits"], split, str(place))
+            return [(str(place / name), str(place / name)) for name in found]
         if record := read_json(place / "turnmill.json"):
             paths = [place / shard["data"] for shard in record["shards"]]
             return [(str(place), str(path)) for path in paths if path.is_file()]
@@ -71,8 +73,13 @@ def _data_sets(data: Any) -> list[tuple[str | None, Any]]:
             if (place / "state.json").is_file():
                 return [(str(place), place)]
     if type(data).__name__ in {"DatasetDict", "IterableDatasetDict"}:
-        return list(data.items())
+        return [(name, data[name]) for name in _chosen(list(data), split, None)]
     return [(None, data)]
+
+
+def _chosen(names: list[str], split: str | None, place: str | None) -> list[str]:
+    wanted = None if split == splits.ALL else split
+    return splits.choose({name: [name] for name in names}, wanted, place) if wanted else names
 
 
 def _inner_data_sets(directory: Path) -> list[Path]:
@@ -134,7 +141,7 @@ def _batches(found: Input, wanted: list[str] | None) -> Iterator[pa.RecordBatch]
         yield from _memory_batches(found)
     elif found.format == "parquet":
         yield from _parquet_batches(found, wanted)
-    elif "://" in found.name:
+    elif "://" in found.place:
         yield from (batch for batch, _ in found.batches(Part()))
     else:
         yield from _mapped_batches(found)
@@ -143,12 +150,12 @@ def _batches(found: Input, wanted: list[str] | None) -> Iterator[pa.RecordBatch]
 def _parquet(found: FileInput) -> Any:
     import pyarrow.parquet as pq
 
-    if "://" in found.name:
+    if "://" in found.place:
         from pyarrow import fs
 
-        filesystem, path = fs.FileSystem.from_uri(found.name)
+        filesystem, path = fs.FileSystem.from_uri(found.place)
         return pq.ParquetFile(filesystem.open_input_file(path))
-    return pq.ParquetFile(found.name, memory_map=True)
+    return pq.ParquetFile(found.place, memory_map=True)
 
 
 def _parquet_batches(found: FileInput, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
@@ -159,7 +166,7 @@ def _parquet_batches(found: FileInput, wanted: list[str] | None) -> Iterator[pa.
 
 
 def _mapped_batches(found: FileInput) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(found.name) as file:
+    with pa.memory_map(found.place) as file:
         if found.format == "arrow-file":
             with pa.ipc.open_file(file) as reader:
                 for number in range(reader.num_record_batches):

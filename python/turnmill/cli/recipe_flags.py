@@ -166,7 +166,7 @@ def look_further(arguments: Arguments, data: Any, problems: Problems) -> None:
             locate_tokenizer(arguments.tokenizer)
     if data:
         with problems:
-            find_inputs(data)
+            find_inputs(data, arguments.split or "all")
     problems.tell()
 
 

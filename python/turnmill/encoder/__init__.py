@@ -88,7 +88,7 @@ class Encoder:
         """
         from turnmill.encoder.collect import encode
 
-        if isinstance(rows, Mapping) and type(rows).__module__.startswith("datasets."):
+        if isinstance(rows, Mapping) and "Lazy" in type(rows).__name__:
             message = "datasets.map gives one row or a dict of columns; Encoder.encode takes rows"
             raise ArgumentError(message, code="single-row", hint=_MAP)
         return encode(self._session, rows, threads=thread_count(threads))

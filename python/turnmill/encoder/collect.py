@@ -27,7 +27,7 @@ def encode(
         threads: Number of threads; all cores if not given.
         schema: The schema of the rows, if it is known.
     """
-    inputs = _inputs(repeatable(rows))
+    inputs = _inputs(repeatable(rows), session.recipe.split)
     schemas = [schema or _schema(input_, session) for input_ in inputs]
     mixed = len(set(schemas) - {"auto"}) > 1
     collected = _Collected()
@@ -48,11 +48,11 @@ def encode(
     return collected.encoded()
 
 
-def _inputs(rows: Any) -> Sequence[Input]:
+def _inputs(rows: Any, split: str | None) -> Sequence[Input]:
     """The inputs that hold the rows. A list of rows, even an empty one, is called ``memory``."""
     if isinstance(rows, list | tuple) and (not rows or is_in_memory(rows)):
         return [MemoryInput("memory", "dicts", list(rows))]
-    return find_inputs(rows)
+    return find_inputs(rows, split)
 
 
 def _schema(input_: Input, session: Session) -> str:

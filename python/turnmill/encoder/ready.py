@@ -31,7 +31,7 @@ def ready(recipe: Recipe, data: Any, *, now: str | None = None) -> tuple[Session
     with problems:
         session = Session(recipe, now=now)
     with problems:
-        inputs = find_inputs(data)
+        inputs = find_inputs(data, recipe.split)
     if session is None:
         _look_without(recipe, inputs, problems)
     problems.tell()

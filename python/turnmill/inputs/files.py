@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import gzip
 import hashlib
 import os
 import threading
-import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from turnmill import _core
 from turnmill.errors import DataError, TurnmillError
+from turnmill.inputs.shapes import Shape
+from turnmill.inputs.text import (
+    BLOCK_BYTES,
+    REPLACE,
+    Compression,
+    Sized,
+    decoded,
+    decompressed,
+    shaped,
+)
 from turnmill.storage.remote import open_uri
 
 Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"]
-Compression = Literal["gzip", "zstd"]
-T = TypeVar("T")
-
-BLOCK_BYTES = 4 << 20
-"""How much is read at a time."""
 HASHED_BYTES = 256 << 10
 """How much is hashed at a time: as much as a core's cache holds."""
 PART_BYTES = 64 << 20
 """How much input becomes one shard; part of the format of an output, never a setting."""
 BATCH_ROWS = 1000
 """Rows in a record batch read from Parquet."""
-
-_MAGIC: tuple[tuple[bytes, Format], ...] = (
-    (b"PAR1", "parquet"),
-    (b"ARROW1", "arrow-file"),
-    (b"\xff\xff\xff\xff", "arrow-stream"),
-)
-_COMPRESSED: tuple[tuple[bytes, Compression], ...] = (
-    (b"\x1f\x8b", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-)
-_REPLACE = "replace the file and run the same command again: finished shards are kept"
 
 
 @dataclass(frozen=True)
@@ -60,8 +51,6 @@ class Part:
     """Bytes to read, as ``blocks`` and ``batches`` count them. Only used for progress."""
 
 
-Sized = tuple[T, int]
-"""A piece of input, and how much of its part it covers."""
 Piece = tuple[Any, int, int]
 """A record batch, a list of dicts or a block of JSON; its bytes of text or Arrow data; how much of
 its part it covers."""
@@ -75,8 +64,25 @@ class FileInput:
     """The path or URI as the user gave it, and as the index records it."""
     format: Format
     compression: Compression | None = None
+    encoding: str | None = None
+    """The encoding of JSON that is not UTF-8."""
+    shape: Shape | None = None
+    """How rows lie in JSON that is neither lines nor an array; it is read as an array."""
     overrides: str = "{}"
     """Recipe keys for this input only, as JSON."""
+
+    spool: str = ""
+    """The file that holds what came from standard input."""
+
+    @property
+    def place(self) -> str:
+        """The path or URI that is opened."""
+        return self.spool or self.name
+
+    @property
+    def has_plain_lines(self) -> bool:
+        """Whether the bytes of the file are lines of JSON, so that parts can begin at any line."""
+        return self.format == "lines" and not self.compression and not self.encoding
 
     @property
     def columnar(self) -> bool:
@@ -99,11 +105,11 @@ class FileInput:
 
         Once ``stopped`` is set, the pass ends early, and its result must not be used.
         """
-        lines = self.format == "lines" and self.compression is None
-        with _naming(self.name), _open(self.name) as file:
+        with naming(self.name), open_file(self.place) as file:
             digest = hashlib.sha256()
             # With one part, which starts at the first line, nothing has to be counted.
-            cutter = _LineCutter() if lines and file.size() > PART_BYTES else None
+            is_cut = self.has_plain_lines and file.size() > PART_BYTES
+            cutter = _LineCutter() if is_cut else None
             buffer = memoryview(bytearray(HASHED_BYTES))
             while not stopped.is_set() and (length := file.readinto(buffer)):
                 digest.update(buffer[:length])
@@ -114,24 +120,35 @@ class FileInput:
         return digest.hexdigest(), parts
 
     def _whole_or_grouped(self, size: int) -> list[Part]:
-        with _naming(self.name):
+        with naming(self.name):
             if self.format == "parquet":
-                return _group(_parquet_groups(self.name))
+                return _group(_parquet_groups(self.place))
             if self.format == "arrow-file":
-                return _group(_arrow_batches(self.name))
-        if self.format == "lines" and self.compression is None:
+                return _group(_arrow_batches(self.place))
+        if self.has_plain_lines:
             return [Part(stop=size, size=size)]
         return [Part(size=size)]
 
     def blocks(self, part: Part) -> Generator[Sized[bytes]]:
-        """The bytes of a part of JSON, decompressed.
+        """The bytes of a part of JSON, decompressed, as UTF-8, and as lines or one array.
 
         Raises:
-            DataError: A compressed file ends too early or is damaged.
+            DataError: A compressed file ends too early or is damaged, or the text is not in its
+                encoding.
         """
-        with _naming(self.name), _open(self.name) as file:
+        # Closed here: exceptions of a generator, even Ctrl-C, are lost if it is collected.
+        with naming(self.name), contextlib.closing(self._bytes(part)) as found:
+            blocks: Iterator[Sized[bytes]] = found
+            if self.encoding:
+                blocks = decoded(blocks, self.encoding, self.name)
+            if self.shape:
+                blocks = shaped(blocks, self.shape, self.name)
+            yield from blocks
+
+    def _bytes(self, part: Part) -> Generator[Sized[bytes]]:
+        with open_file(self.place) as file:
             if self.compression:
-                yield from self._decompressed(file)
+                yield from decompressed(file, self.compression, self.name)
                 return
             file.seek(part.start)
             left = part.stop - part.start if part.stop >= 0 else None
@@ -142,51 +159,13 @@ class FileInput:
                 left = None if left is None else left - len(block)
                 yield block, len(block)
 
-    def _decompressed(self, file: Any) -> Iterator[Sized[bytes]]:
-        done = position = 0
-        try:
-            with pa.CompressedInputStream(file, self.compression) as stream:
-                while block := stream.read(BLOCK_BYTES):
-                    done += len(block)
-                    before, position = position, file.tell()
-                    yield block, position - before
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            if self.compression != "gzip" or not _ends_in_zero(self.name):
-                raise self._broken(error, done) from error
-            yield from self._unpadded(done, position)
-
-    def _unpadded(self, done: int, position: int) -> Iterator[Sized[bytes]]:
-        """The text after its first ``done`` bytes, from a file that was padded with zeros.
-
-        `gzip` skips such zeros; pyarrow refuses them.
-        """
-        try:
-            with _open(self.name) as file, gzip.GzipFile(fileobj=file) as stream:
-                stream.seek(done)
-                while block := stream.read(BLOCK_BYTES):
-                    done += len(block)
-                    before, position = position, max(position, file.tell())
-                    yield block, position - before
-        except (EOFError, OSError, zlib.error) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise self._broken(error, done) from error
-
-    def _broken(self, error: Exception, done: int) -> DataError:
-        cut = isinstance(error, EOFError) or "runcated" in str(error)
-        what = "ends too early" if cut else "is damaged"
-        message = f"the {self.compression} stream {what}, after {done:,} bytes of text"
-        return DataError(message, code="broken-input", path=self.name, hint=_REPLACE)
-
     def batches(self, part: Part) -> Generator[Sized[pa.RecordBatch]]:
         """The record batches of a part of a columnar file.
 
         Raises:
             DataError: The file is damaged.
         """
-        with _naming(self.name):
+        with naming(self.name):
             try:
                 # Closed here: exceptions of a generator, even Ctrl-C, are lost if it is collected.
                 with contextlib.closing(self._record_batches(part)) as found:
@@ -200,20 +179,20 @@ class FileInput:
                     message,
                     code="broken-input",
                     path=self.name,
-                    hint=_REPLACE,
+                    hint=REPLACE,
                 ) from error
 
     def _record_batches(self, part: Part) -> Generator[pa.RecordBatch]:
         if self.format == "parquet":
-            with _parquet(self.name) as file:
+            with _parquet(self.place) as file:
                 groups = range(part.start, _stop(part, file.num_row_groups))
                 yield from file.iter_batches(BATCH_ROWS, row_groups=list(groups))
         elif self.format == "arrow-file":
-            with pa.ipc.open_file(_open(self.name)) as reader:
+            with pa.ipc.open_file(open_file(self.place)) as reader:
                 for i in range(part.start, _stop(part, reader.num_record_batches)):
                     yield reader.get_batch(i)
         else:
-            with _open(self.name) as file:
+            with open_file(self.place) as file:
                 with pa.ipc.open_stream(file) as reader:
                     yield from reader
                 self._refuse_more(file)
@@ -234,48 +213,6 @@ _SPOKEN: dict[Format, str] = {
     "arrow-file": "Arrow",
     "arrow-stream": "Arrow",
 }
-
-
-def read_kind(path: str) -> FileInput:
-    """The input at a path or URI; its first bytes tell the format.
-
-    Raises:
-        DataError: turnmill does not read the format of the file.
-    """
-    with _naming(path):
-        with _open(path) as file:
-            head = file.read(8)
-        for magic, format_ in _MAGIC:
-            if head.startswith(magic):
-                return FileInput(path, format_)
-        compression = next((name for magic, name in _COMPRESSED if head.startswith(magic)), None)
-        text = FileInput(path, "lines", compression)
-        first = _first_character(text)
-    if first == b"[":
-        return FileInput(path, "array", compression)
-    if first in {b"{", b""}:
-        return text
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(
-            "the file is UTF-16", code="unknown-format", path=path, hint="save it as UTF-8"
-        )
-    start = first.decode("latin-1")
-    message = f"the file starts with {start!r}: turnmill does not read this format"
-    raise DataError(
-        message,
-        code="unknown-format",
-        path=path,
-        hint="turnmill reads JSON Lines, JSON arrays, gzip and zstd of both, Parquet and Arrow IPC",
-    )
-
-
-def _first_character(text: FileInput) -> bytes:
-    with contextlib.closing(text.blocks(Part())) as blocks:
-        for block, _ in blocks:
-            stripped = block.removeprefix(codecs.BOM_UTF8).lstrip()
-            if stripped:
-                return stripped[:1]
-    return b""
 
 
 class _LineCutter:
@@ -339,7 +276,7 @@ def _parquet_groups(path: str) -> Iterator[tuple[int, int]]:
 
 
 def _arrow_batches(path: str) -> Iterator[tuple[int, int]]:
-    with pa.ipc.open_file(_open(path)) as reader:
+    with pa.ipc.open_file(open_file(path)) as reader:
         for i in range(reader.num_record_batches):
             batch = reader.get_batch(i)
             yield batch.nbytes, batch.num_rows
@@ -348,20 +285,15 @@ def _arrow_batches(path: str) -> Iterator[tuple[int, int]]:
 def _parquet(path: str) -> Any:
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(_open(path))
+    return pq.ParquetFile(open_file(path))
 
 
-def _open(path: str) -> Any:
+def open_file(path: str) -> Any:
+    """The file at a path or URI, opened by pyarrow."""
     if "://" in path:
         filesystem, inner = open_uri(path)
         return filesystem.open_input_file(inner)
     return pa.OSFile(path, "rb")
-
-
-def _ends_in_zero(path: str) -> bool:
-    with _open(path) as file:
-        file.seek(max(0, file.size() - 1))
-        return bool(file.read(1) == b"\0")
 
 
 def _stop(part: Part, count: int) -> int:
@@ -381,7 +313,7 @@ def readable_arrow(path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _naming(path: str) -> Iterator[None]:
+def naming(path: str) -> Iterator[None]:
     """Turns pyarrow's errors for a file into errors that name it."""
     try:
         yield

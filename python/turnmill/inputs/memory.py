@@ -16,7 +16,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.inputs.files import BATCH_ROWS, Part, Piece, Sized
+from turnmill.inputs.files import BATCH_ROWS, Part, Piece
+from turnmill.inputs.text import Sized
 from turnmill.recipe import Input as GivenInput
 
 PART_ROWS = 100_000
@@ -131,15 +132,17 @@ def _is_dataset(rows: Any) -> bool:
     return type(rows).__module__.split(".")[0] == "datasets"
 
 
+def is_dataset_dict(rows: Any) -> bool:
+    """Whether the object holds splits by name."""
+    return _is_dataset(rows) and "Dict" in type(rows).__name__
+
+
 def _checked_dataset(rows: Any) -> Any:
     kind = type(rows).__name__
     if kind == "Dataset":
         return rows.with_format("arrow")
-    hint = "give one of them: data['train']" if "Dict" in kind else "give a datasets.Dataset"
     message = f"a datasets.{kind} cannot be read twice or has no fixed order of rows"
-    if "Dict" in kind:
-        message = f"a datasets.{kind} holds several splits"
-    raise DataError(message, code="no-input", hint=hint)
+    raise DataError(message, code="no-input", hint="give a datasets.Dataset")
 
 
 def _table(rows: Any) -> pa.Table:

@@ -51,7 +51,7 @@ def recorded_recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
 
 def recorded_input(item: dict[str, Any]) -> Input:
     """An input as the run read it, with its own keys."""
-    own = {key: item[key] for key in ("fields", "roles") if key in item}
+    own = {key: item[key] for key in ("fields", "roles", "ignore") if key in item}
     schema = {} if item["schema"] == "auto" else {"schema": item["schema"]}
     return Input(item["name"], **schema, **own)
 

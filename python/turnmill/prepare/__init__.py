@@ -64,6 +64,7 @@ def prepare(
         OSError: A file cannot be read or written.
     """
     from turnmill.encoder.ready import ready
+    from turnmill.inputs.find import files_left
     from turnmill.packing import pack
     from turnmill.prepare.record import settled_now
     from turnmill.prepare.run import run
@@ -78,6 +79,7 @@ def prepare(
         session,
         found,
         place,
+        left=files_left(data, chosen.split),
         threads=count,
         resume=resume,
         progress=progress,

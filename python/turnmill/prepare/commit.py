@@ -160,9 +160,7 @@ def add_up(output: AnyPath, files: Sequence[ShardFiles], receipts: Iterable[Rece
     histogram = _histogram([output / shard.index for shard in files])
     lengths = _percentiles(histogram)
     named = {rule: _by_count(counts) for rule, counts in sorted(named.items())}
-    return Totals(
-        tally, _by_count(rejected), _by_count(rules), lengths, histogram, named=named
-    )
+    return Totals(tally, _by_count(rejected), _by_count(rules), lengths, histogram, named=named)
 
 
 def merge_counts(into: dict[str, int], counts: dict[str, int]) -> None:

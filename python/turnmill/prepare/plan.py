@@ -78,9 +78,9 @@ class PlannedInput:
         }
 
     def _own_names(self) -> dict[str, Any]:
-        """Fields and roles of this input only, if it has any."""
+        """Fields, roles and ignored columns of this input only, if it has any."""
         own = json.loads(self.input.overrides)
-        return {key: own[key] for key in ("fields", "roles") if key in own}
+        return {key: own[key] for key in ("fields", "roles", "ignore") if key in own}
 
 
 @dataclass(frozen=True)

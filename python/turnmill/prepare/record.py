@@ -17,7 +17,7 @@ from turnmill.storage.local import read_json
 from turnmill.storage.remote import AnyPath
 
 RECORD_VERSION = 1
-_OUTSIDE_THE_BYTES = {"inputs", "overwrite", "pack", "pack_strategy"}
+_OUTSIDE_THE_BYTES = {"inputs", "split", "overwrite", "pack", "pack_strategy"}
 """Recipe keys that may change between runs on the same output: inputs only add or remove shards,
 and packs are an index over them."""
 

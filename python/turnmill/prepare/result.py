@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from turnmill._terminal import (
@@ -23,6 +23,9 @@ from turnmill.packing import Pack
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.history_cost import HistoryCost, in_words
 from turnmill.storage.remote import AnyPath
+
+_NAMED_FILES = 8
+"""How many files that were not read are named on the terminal; ``Run.left`` has all."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Run:
     """Shards that an earlier run had finished."""
     pack: Pack | None = None
     """The packs over the output, if the recipe asks for them."""
+    left: list[str] = field(default_factory=list)
+    """Files of the input directories that were not read."""
     history: HistoryCost | None = None
     """What each choice of ``history`` costs on the first rows, if the choices differ."""
 
@@ -99,6 +104,7 @@ class Run:
             **self.totals.to_dict(),
             "stop": self.facts["stop"],
             "notes": self.facts.get("notes", []),
+            "left": self.left,
             "history": self.history,
             "seconds": round(self.seconds, 3),
             "bytes_read": self.bytes_read,
@@ -154,6 +160,7 @@ def _samples(run: Run, console: Terminal) -> list[str]:
     speed = run.bytes_read / 1e6 / run.seconds if run.seconds else 0.0
     cells = [
         *_schemas(run.inputs),
+        *_left(run.left),
         ("samples", f"{_sides(run)} in {count(run.shards)} {_shards(run)}{reused}"),
         (
             "tokens",
@@ -190,6 +197,15 @@ def _schemas(inputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
         for schema, found in names.items()
     ]
     return [("" if i else "read as", line) for i, line in enumerate(lines)]
+
+
+def _left(files: list[str]) -> list[tuple[str, str]]:
+    """Files that were not read, the first of many."""
+    if not files:
+        return []
+    named = [visible(file) for file in files[:_NAMED_FILES]]
+    more = len(files) - len(named)
+    return [("not read", ", ".join(named) + (f" and {count(more)} more" if more else ""))]
 
 
 def _terminator(facts: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,6 +40,7 @@ def run(
     inputs: list[Input],
     output: AnyPath,
     *,
+    left: Sequence[str] = (),
     threads: int | None,
     resume: bool = True,
     progress: Watcher | None = None,
@@ -49,6 +51,7 @@ def run(
         session: Made from the recipe.
         inputs: What is read. The other arguments are as for :func:`turnmill.prepare`.
         output: The output directory.
+        left: Files of the input directories that are not read.
         threads: Threads to work with; ``None``: all.
         resume: Whether to continue an output that was started before.
         progress: Called after each block of input.
@@ -104,6 +107,7 @@ def run(
         bytes_read=size,
         shards=len(plan.shards),
         shards_reused=reused,
+        left=list(left),
         history=history_cost.add_up([planned.history for planned in plan.inputs]),
     )
 

@@ -72,7 +72,7 @@ def seen_rows(data: Any, selection: Selection, recipe: Recipe) -> tuple[list[Row
     if not is_tokenized(data):
         return raw_rows(data, selection, recipe)
     _refuse_sample(selection)
-    inputs = find_inputs(data)
+    inputs = find_inputs(data, recipe.split)
     return _some(tokenized_rows(_wanted(inputs, selection), recipe), inputs), None
 
 

@@ -12,6 +12,7 @@ from turnmill import _core
 from turnmill.errors import RecipeError, TurnmillError
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, rows_of
+from turnmill.inputs.splits import ALL
 from turnmill.recipe import Recipe
 from turnmill.show.view import IGNORED, RowView, sample_view
 from turnmill.tokenizer import Tokenizer
@@ -24,7 +25,8 @@ MASKS = ("loss_mask", "completion_mask", "assistant_masks", "assistant_mask")
 def is_tokenized(data: Any) -> bool:
     """Whether the first row holds ids; what cannot be read is for others to complain of."""
     try:
-        first = next((row for input_ in find_inputs(data) for row in rows_of(input_)), None)
+        inputs = find_inputs(data, ALL)
+        first = next((row for input_ in inputs for row in rows_of(input_)), None)
         return first is not None and _ids(row_of(first)) is not None
     except (TurnmillError, OSError, ValueError):
         return False

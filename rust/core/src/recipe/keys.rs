@@ -187,7 +187,7 @@ available {
         Any in Data
         takes "paths, directories, globs, URIs, rows in memory"
         means "What is read. An input may say of itself what differs: in Python an `Input`, in TOML \
-               a table with `path` and its own `schema`, `fields`, `roles` and `ignore`, laid over \
+               a table with `path` and its own `split`, `schema`, `fields`, `roles` and `ignore`, laid over \
                the recipe's. `turnmill.prepare` takes them as its first argument.";
     tokenizer: String,
         Path in Model
@@ -214,6 +214,12 @@ available {
         takes "the moment at which the run is planned; a date"
         means "The date that templates see; kept when a run is resumed."
         flag "DATE" "the date that templates see (default: today, kept on resume)";
+    split: Option<String>,
+        Text in Data
+        takes "none; `train`, `train+validation`, `all`"
+        means "Which split of a directory is read, by the rules of `datasets`: a directory with \
+               several needs a choice. `all` is every file."
+        flag "NAME" "split of a directory to read: train, train+validation, all";
     schema: Option<Schema>,
         Word in Data
         means "Shape of the rows."

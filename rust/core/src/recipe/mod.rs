@@ -38,13 +38,14 @@ impl Recipe {
         read::for_input(self, text)
     }
 
-    /// 32 hexadecimal digits that change with every key that can change a written byte. Inputs and
-    /// `overwrite` are left out: they choose what is made, not how.
+    /// 32 hexadecimal digits that change with every key that can change a written byte. Inputs,
+    /// `split` and `overwrite` are left out: they choose what is made, not how.
     pub fn fingerprint(&self) -> String {
         let mut canonical = self.to_json();
         if let Json::Object(keys) = &mut canonical {
             keys.remove("inputs");
             keys.remove("overwrite");
+            keys.remove("split");
             keys.sort_keys();
         }
         format!("{:032x}", xxh3_128(canonical.to_string().as_bytes()))

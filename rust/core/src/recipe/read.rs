@@ -10,7 +10,7 @@ use crate::suggest::nearest;
 use crate::{Error, ErrorKind, Result};
 
 /// Keys that one input may set for itself.
-const INPUT_KEYS: &[&str] = &["schema", "fields", "roles", "ignore"];
+const INPUT_KEYS: &[&str] = &["split", "schema", "fields", "roles", "ignore"];
 
 /// Keys of an input that are refused in this version.
 const PLANNED_INPUT_KEYS: &[&str] = &["weight", "cap", "carry"];
