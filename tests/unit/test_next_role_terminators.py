@@ -86,6 +86,13 @@ def test_earlier_turns_end_in_the_marker_that_follows(glm: Path) -> None:
     assert counts["eos-inserted"] == 1
 
 
+def test_the_marker_of_the_next_role_is_not_the_turns_own_text(glm: Path) -> None:
+    stop = ["<|user|>", "<|observation|>"]
+    recipe = turnmill.Recipe(tokenizer=glm, stop=stop, history="expand")
+    rows = [{"messages": [USER, ANSWER, USER, ANSWER, USER, ANSWER]}]
+    assert len(turnmill.Encoder(recipe).encode(rows).table) == 1
+
+
 def test_no_calls_is_not_a_call(glm: Path) -> None:
     _, answer, _ = trained(glm, [USER, {**ANSWER, "tool_calls": []}])
     assert answer.endswith("Done<|user|>")

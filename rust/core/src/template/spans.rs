@@ -204,7 +204,15 @@ fn content_end(out: &Rendered, start: u32, end: u32) -> u32 {
         if piece.end <= start {
             break;
         }
-        if !piece.origin.is_template() {
+        // The name of a role is part of a marker, such as that of the next message in GLM.
+        let is_role = matches!(
+            piece.origin,
+            Origin::Message {
+                field: Field::Role,
+                ..
+            }
+        );
+        if !is_role && !piece.origin.is_template() {
             return piece.end.min(end);
         }
     }
