@@ -104,9 +104,19 @@ class Audit:
         ignore_label: int | None,
         response_marker: list[int],
         replays: bool,
-    ) -> Audit: ...
+        asked: tuple[bool, bool],
+    ) -> Audit:
+        """`asked`: whether turns may be left untrained, and whether text outside of them is
+        trained."""
+
     @property
-    def note(self) -> str | None: ...
+    def note(self) -> str | None:
+        """Why turns are found only by their labels, if they are."""
+
+    @property
+    def ends(self) -> int | None:
+        """The token by which the template ends turns."""
+
     def add(self, rows: Any) -> None: ...
     def finish(self) -> str: ...
 

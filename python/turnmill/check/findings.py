@@ -14,6 +14,15 @@ from turnmill.check.finding import Finding
 from turnmill.check.report import draw
 from turnmill.check.rules import rule, rules
 
+_BY_STOP_SET = {
+    "missing-terminator",
+    "truncated-terminator",
+    "terminator-masked",
+    "wrong-terminator",
+    "duplicate-terminator",
+    "premature-terminator",
+}
+"""Rules that another stop set may answer otherwise."""
 _SHOWN_APART = {"rows", "ok", "rules"}
 """Keys of the core's report that are not facts."""
 
@@ -24,7 +33,10 @@ class Findings:
 
     Attributes:
         rows: Number of rows.
-        ok: No rule of severity error fired, or each stayed within its ``max_rates``.
+        ok: No rule of severity error fired, or each stayed within its ``max_rates``, and the
+            stop set is not in doubt.
+        undecided: The stop set is a guess that something speaks against (``facts["doubt"]`` says
+            what), and no other rule failed.
         rules: The findings of each rule, by its name, in the order of the rule list.
         facts: What is known about the data as a whole, without findings: ``documents``,
             ``turns``, ``tokens``, ``trained`` tokens, the ``columns`` that were read, the ``stop``
@@ -35,6 +47,7 @@ class Findings:
     rules: dict[str, Finding]
     facts: dict[str, Any] = field(default_factory=dict)
     ok: bool = True
+    undecided: bool = False
 
     @classmethod
     def of_report(cls, report: Mapping[str, Any]) -> Findings:
@@ -84,20 +97,26 @@ class Findings:
         return replace(self, rules={name: found[name] for name in rules() if name in found})
 
     def judged(self, max_rates: Mapping[str, float]) -> Findings:
-        """Decides ``ok``: errors fail unless their rate is allowed."""
+        """Decides ``ok`` and ``undecided``: errors fail unless their rate is allowed."""
         allowed = {rule(name).name: rate for name, rate in max_rates.items()}
 
         def passes(finding: Finding) -> bool:
             limit = allowed.get(finding.rule)
             return finding.severity != "error" if limit is None else finding.rate <= limit
 
-        return replace(self, ok=all(passes(finding) for finding in self.rules.values()))
+        failed = {name for name, finding in self.rules.items() if not passes(finding)}
+        doubt = bool(self.facts.get("doubt"))
+        return replace(
+            self, ok=not failed and not doubt, undecided=doubt and failed <= _BY_STOP_SET
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``turnmill check --json`` prints it: ``rows``, ``ok`` and ``rules``."""
+        """As ``turnmill check --json`` prints it: ``rows``, ``ok``, ``rules``; maybe ``doubt``."""
+        doubt = self.facts.get("doubt")
         return {
             "rows": self.rows,
             "ok": self.ok,
+            **({"doubt": doubt} if doubt else {}),
             "rules": {name: finding.to_dict() for name, finding in self.rules.items()},
         }
 

@@ -33,6 +33,10 @@ class Report(Protocol):
         """Whether the data passed."""
 
     @property
+    def undecided(self) -> bool:
+        """Whether the stop set is in doubt, and with it the verdict."""
+
+    @property
     def rules(self) -> dict[str, Finding]:
         """The findings of each rule."""
 
@@ -67,6 +71,8 @@ def _badness(finding: Finding) -> tuple[int, float]:
 
 
 def _verdict(findings: Report, console: Terminal) -> str:
+    if findings.undecided:
+        return f"{console.style('undecided', 'bold', 'yellow')}: {findings.facts['doubt']}"
     word = (
         console.style("ok", "bold", "green")
         if findings.ok

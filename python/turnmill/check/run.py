@@ -10,7 +10,7 @@ from turnmill.check.conversations import check_conversations
 from turnmill.check.findings import Findings
 from turnmill.check.settings import Settings
 from turnmill.check.sources import Source, find_sources
-from turnmill.check.tokenized import check_tokenized
+from turnmill.check.tokenized import Asked, check_tokenized
 from turnmill.check.verify import Verified, verify
 from turnmill.check.written import miscounted, written_notes
 from turnmill.errors import DataError
@@ -49,7 +49,8 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
         again = verify(directory, record, path, threads, keep)
     try:
         sources = _written_sources(data)
-        findings = check_tokenized(sources, settings, replays=not isinstance(again, Verified))
+        replays = not isinstance(again, Verified)
+        findings = check_tokenized(sources, settings, replays=replays, asked=_asked(record))
     except DataError as error:
         if error.code not in {"broken-input", "unknown-format"}:
             raise
@@ -63,6 +64,12 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
         return findings
     note = f"prompts are replayed from the ids, not rendered from the sources: {again}"
     return findings.with_facts(notes=[*findings.facts["notes"], note])
+
+
+def _asked(record: dict[str, Any]) -> Asked:
+    """What the run was asked for; `prepare` has counted what it left out."""
+    train_on = record.get("recipe", {}).get("train_on", "assistant")
+    return Asked(untrained=True, outside=train_on not in ("assistant", "last-turn"))
 
 
 def _written_sources(data: Any) -> list[Source]:

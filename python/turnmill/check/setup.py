@@ -86,6 +86,29 @@ def _ignored_flag(tokenizer: Tokenizer) -> str | None:
     return f"add_eos_token is set, but 'a' gives {with_} with special tokens, {without} without"
 
 
+def with_doubt(
+    findings: Findings, tokenizer: Tokenizer, stops: list[int], ends: int | None
+) -> Findings:
+    """Says so if the stop set is a guess and something speaks against it.
+
+    Args:
+        findings: What was found with the guess.
+        tokenizer: The tokenizer of the data.
+        stops: The guess.
+        ends: The token by which the template ends turns, if it has one.
+    """
+    if ends in stops or (ends is None and "wrong-terminator" not in findings.rules):
+        return findings
+    guess = ", ".join(_texts(tokenizer, stops)) or "nothing"
+    why = "turns end in another"
+    if ends is not None:
+        why = f"the template ends turns in {_texts(tokenizer, [ends])[0]}"
+    return findings.with_facts(
+        doubt=f"the stop set is a guess ({guess}, the tokenizer's eos), and {why}: name what the"
+        " server stops on with --stop or --serving"
+    )
+
+
 def with_untrained_stop(findings: Findings, tokenizer: Tokenizer, stops: list[int]) -> Findings:
     """Finds stop tokens that the model's own files lack: it may never have learned them."""
     own = set(_core.stop_set(tokenizer._core))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from turnmill import _core
@@ -17,8 +18,30 @@ from turnmill.check.sources import Source, Twins, batches, broken_rows, feeds
 from turnmill.tokenizer import Tokenizer
 
 
-def check_tokenized(sources: list[Source], settings: Settings, *, replays: bool = True) -> Findings:
-    """Checks tokenized inputs as one data set; turns are replayed from the ids if `replays`."""
+@dataclass(frozen=True)
+class Asked:
+    """What the makers of the data asked for: then it is no finding."""
+
+    untrained: bool = False
+    """Turns may be left untrained, and the rows were compared with inference."""
+    outside: bool = False
+    """Text outside the assistant's turns is trained."""
+
+
+NOT_KNOWN = Asked()
+
+
+def check_tokenized(
+    sources: list[Source], settings: Settings, *, replays: bool = True, asked: Asked = NOT_KNOWN
+) -> Findings:
+    """Checks tokenized inputs as one data set.
+
+    Args:
+        sources: The inputs.
+        settings: The arguments of the check.
+        replays: Whether turns are replayed from their ids.
+        asked: What the makers of the data asked for.
+    """
     tokenizer = settings.loaded_tokenizer()
     template = settings.template_source()
     served = None if settings.serving is None else served_by(settings.serving)
@@ -33,6 +56,7 @@ def check_tokenized(sources: list[Source], settings: Settings, *, replays: bool 
         settings.ignore_label,
         _ids(tokenizer, settings.response_marker),
         replays,
+        (asked.untrained, asked.outside),
     )
     twins = Twins()
     columns: dict[str, None] = {}
@@ -57,6 +81,8 @@ def check_tokenized(sources: list[Source], settings: Settings, *, replays: bool 
     for note in twins.notes:
         findings = findings.with_note("cache-key-collision", note)
     findings = findings_of(findings)
+    if _is_guess(tokenizer, settings):
+        findings = setup.with_doubt(findings, tokenizer, stops, audit.ends)
     if settings.stop is not None:
         findings = setup.with_untrained_stop(findings, tokenizer, stops)
     if served is not None:
@@ -94,12 +120,17 @@ def _notes(
         )
     if no_headers:
         notes.append(f"turns are found only by their labels: {no_headers}")
-    if settings.stop is None and settings.serving is None and not names_stops(tokenizer):
+    if _is_guess(tokenizer, settings):
         notes.append(
             "there is no generation_config.json: the stop set is the tokenizer's eos alone;"
             " --serving DIR or --stop names the server's"
         )
     return notes
+
+
+def _is_guess(tokenizer: Tokenizer, settings: Settings) -> bool:
+    """Whether nothing says what the server stops on."""
+    return settings.stop is None and settings.serving is None and not names_stops(tokenizer)
 
 
 def _ids(tokenizer: Tokenizer, text: str | None) -> list[int]:

@@ -94,13 +94,14 @@ def parser() -> Parser:
             *_RECIPE_GROUPS,
             GENERAL,
         ),
-        "Exit code 0: no rule of severity error, or each within --max-rate; 1: findings. "
+        "Exit code 0: no rule of severity error, or each within --max-rate; 1: findings; 2: the "
+        "stop set is a guess and the data speaks against it. "
         "docs/rules.md explains every rule.",
     )
 
 
 def run(arguments: Arguments, _console: Terminal) -> int:
-    """Prints the findings; returns 1 if one of them is an error."""
+    """Prints the findings; returns 1 if one of them is an error, 2 if a decision is needed."""
     if arguments.explain is not None:
         _explain(arguments.explain, as_json=bool(arguments.json))
         return 0
@@ -127,6 +128,8 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         print_json(findings.to_dict())
     elif not arguments.quiet:
         print(findings.draw(terminal(sys.stdout)))
+    if findings.undecided:
+        return 2
     return 0 if findings.ok else 1
 
 

@@ -49,6 +49,8 @@ class ShardOptions:
     """Rows of one work item. The output does not depend on it."""
     mixed: bool = False
     """Whether the output also holds rows of other schemas; documents then get every column."""
+    replayed: int = 0
+    """How many rows from the first are compared with the prompts that a server would send."""
     overrides: str = NO_OVERRIDES
     """Recipe keys for this input only, as JSON."""
 

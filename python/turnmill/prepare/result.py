@@ -105,6 +105,7 @@ class Run:
             "stop": self.facts["stop"],
             "notes": self.facts.get("notes", []),
             "left": self.left,
+            "findings": self.facts.get("findings", []),
             "history": self.history,
             "seconds": round(self.seconds, 3),
             "bytes_read": self.bytes_read,
@@ -251,6 +252,12 @@ def _names(counts: dict[str, int]) -> str:
 
 
 def _notes(run: Run, console: Terminal) -> list[str]:
+    notes = run.facts.get("notes", [])
+    found = [
+        f"{item['rule']}: {item['note']}"
+        for item in run.facts.get("findings", [])
+        if item["note"] not in notes
+    ]
     history = [] if run.history is None else [in_words(run.history)]
     empty = [
         f"no conversation falls into {split}: its hash decides, and there are few of them"
@@ -259,7 +266,7 @@ def _notes(run: Run, console: Terminal) -> list[str]:
     ]
     return [
         line
-        for note in [*run.facts.get("notes", []), *history, *_too_long(run), *empty]
+        for note in [*notes, *found, *history, *_too_long(run), *empty]
         for line in _labelled("note", "yellow", visible(note), console)
     ]
 

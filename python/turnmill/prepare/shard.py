@@ -21,6 +21,10 @@ from turnmill.storage.remote import AnyPath
 
 T = TypeVar("T")
 
+REPLAYED_ROWS = 32
+"""Rows at the start of a shard whose prompts are compared with the server's: more would cost time,
+and a template that differs does so in the first rows."""
+
 PREFETCHED_BLOCKS = 3
 UNWRITTEN_OUTPUTS = 3
 EVIDENCE_ROWS = 5
@@ -133,6 +137,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         threads=settings.threads,
         chunk_rows=settings.chunk_rows,
         mixed=spec.mixed,
+        replayed=REPLAYED_ROWS,
     )
     shard = session.open_shard(options)
     total = Tally()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use turnmill_core::audit::{self, AuditOptions, Vocabulary};
+use turnmill_core::audit::{self, Asked, AuditOptions, Vocabulary};
 use turnmill_core::rules::{PromptSource, Rule, Severity};
 use turnmill_core::{pool, run, setup, tokenizer};
 
@@ -22,12 +22,15 @@ pub(crate) struct Audit {
     /// Why turns are found only by their labels, if they are.
     #[pyo3(get)]
     note: Option<String>,
+    /// The token by which the template ends turns.
+    #[pyo3(get)]
+    ends: Option<u32>,
 }
 
 #[pymethods]
 impl Audit {
     /// `template`: source of the chat template; `None`: the tokenizer's own. `replays`: turns are
-    /// replayed from the ids.
+    /// replayed from the ids. `asked`: turns may be untrained, text outside of them is trained.
     #[new]
     #[expect(
         clippy::needless_pass_by_value,
@@ -45,6 +48,7 @@ impl Audit {
         ignore_label: Option<i32>,
         response_marker: Vec<i32>,
         replays: bool,
+        asked: (bool, bool),
     ) -> PyResult<Self> {
         let tokenizer = tokenizer.map(|tokenizer| Arc::clone(tokenizer.core()));
         let prepared = detach::run_short(py, || {
@@ -59,9 +63,13 @@ impl Audit {
             max_length,
             ignore_label,
             response_marker,
+            asked: Asked {
+                untrained: asked.0,
+                outside: asked.1,
+            },
             setup: prepared.setup,
         };
-        let note = prepared.note;
+        let (note, ends) = (prepared.note, prepared.ends);
         let mut audit = audit::Audit::new(prepared.vocabulary, options);
         if let Some(tokenizer) = tokenizer.as_ref().filter(|_| replays) {
             audit = audit.replaying(tokenizer);
@@ -70,6 +78,7 @@ impl Audit {
             inner: Mutex::new(Some(audit)),
             tokenizer,
             note,
+            ends,
         })
     }
 
@@ -151,6 +160,7 @@ struct Known {
     vocabulary: Vocabulary,
     setup: Vec<(Rule, String)>,
     note: Option<String>,
+    ends: Option<u32>,
 }
 
 impl Known {
@@ -159,6 +169,7 @@ impl Known {
             vocabulary: Vocabulary::new(stop),
             setup: Vec::new(),
             note: None,
+            ends: None,
         }
     }
 
@@ -177,6 +188,9 @@ impl Known {
             .and_then(|template| audit::learn(&mut vocabulary, tokenizer, template).err());
         Self {
             setup: audit::setup_findings(tokenizer, stop, template.as_ref()),
+            ends: template
+                .as_ref()
+                .and_then(|template| audit::ends_turns(tokenizer, template)),
             note: broken.or(learned).map(|error| error.what().to_owned()),
             vocabulary,
         }

@@ -26,6 +26,7 @@ struct Options {
     threads: Option<usize>,
     chunk_rows: Option<usize>,
     mixed: bool,
+    replayed: u64,
 }
 
 /// A recipe made ready; see `turnmill.Encoder`.
@@ -109,6 +110,7 @@ impl Encoder {
                 chunk_rows: options.chunk_rows,
                 mixed: options.mixed,
                 checks,
+                replayed: options.replayed,
                 ..default
             })
         })?;

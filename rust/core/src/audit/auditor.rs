@@ -100,7 +100,8 @@ impl Auditor {
             part.first_contradicted.get_or_insert(row.number);
         }
         for index in 0..row.documents.len() {
-            Turns::new(&self.vocabulary, row, index, part).check();
+            let known = (&self.vocabulary, self.options.asked);
+            Turns::new(known, row, index, part).check();
         }
         if row.documents.is_empty() {
             add_at(part, Rule::AllLabelsMasked, row, 0, "the row has no tokens");

@@ -1,10 +1,15 @@
 //! Learns from a chat template how messages open, and whether a sequence starts with BOS.
 
 use super::vocabulary::Vocabulary;
+use crate::setup::probe;
 use crate::template::{RenderInput, Rendered, Template};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
 use crate::value::{Arena, Map, Value};
 use crate::{Error, ErrorKind, Result};
+
+/// A conversation that ends in a call.
+const CALL: &str = r#"[{"role":"user","content":"one"},{"role":"assistant","content":"","tool_calls":
+    [{"type":"function","id":"abcdefgh1","function":{"name":"add","arguments":{"a":1}}}]}]"#;
 
 /// Teaches the vocabulary the role headers and the BOS habit of a template. An error of code
 /// `template-headers` if no header of the assistant can be found; then turns are found only by
@@ -15,8 +20,14 @@ pub fn learn(
     template: &Template,
 ) -> Result<()> {
     let first = render_exchange(template)?;
-    if spaces_answers(&first) || encodes_a_space(vocabulary, tokenizer, &first.text)? {
+    if spaces_answers(&first)
+        || spaces_calls(template)
+        || encodes_a_space(vocabulary, tokenizer, &first.text)?
+    {
         vocabulary.set_spaces_answers();
+    }
+    if ends_in_prompt(template, &first.text) {
+        vocabulary.set_ends_in_prompt();
     }
     vocabulary.mark_aliens(tokenizer, &printed(template, &first.text));
     let shown = tokenizer.encode(&first.text, false)?;
@@ -71,6 +82,26 @@ fn spaces_answers(rendered: &Rendered) -> bool {
         .text
         .rfind("four")
         .is_none_or(|at| rendered.text[..at].ends_with(' '))
+}
+
+/// Whether the template prints a space where a turn that calls a tool starts.
+fn spaces_calls(template: &Template) -> bool {
+    let rendered = probe::render(template, CALL);
+    rendered.is_some_and(|rendered| {
+        let first = rendered.spans.first();
+        first.is_some_and(|span| rendered.text[span.start as usize..].starts_with(' '))
+    })
+}
+
+/// Whether the header of an answer follows the last answer of a conversation, although nobody
+/// asked for it.
+fn ends_in_prompt(template: &Template, exchange: &str) -> bool {
+    let study = template.study();
+    let roles = study.roles.iter().filter(|role| role.role == "assistant");
+    let prompts = study.generation_prompts.iter().map(|(_, prompt)| prompt);
+    let mut headers = roles.map(|role| &role.header).chain(prompts);
+    let end = exchange.rfind("four").map_or("", |at| &exchange[at..]);
+    headers.any(|header| !header.trim().is_empty() && end.ends_with(&header[..]))
 }
 
 /// Whether the answer's first token starts with a space that the template does not print: the

@@ -39,11 +39,20 @@ pub use learn::learn;
 pub(crate) use part::Part;
 pub use report::Report;
 pub(crate) use row::{Sample, Scratch};
-pub use setup::setup_findings;
+pub use setup::{ends_turns, setup_findings};
 pub use vocabulary::{Header, Vocabulary};
 
 /// Rows that one thread takes at a time.
 const PIECE: usize = 4096;
+
+/// What the makers of the data asked for, if they are known: then it is no finding.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Turns may be left untrained, and the rows were compared with inference when they were made.
+    pub untrained: bool,
+    /// Text outside the assistant's turns is trained.
+    pub outside: bool,
+}
 
 /// The options of an audit.
 #[derive(Clone, Debug)]
@@ -59,6 +68,8 @@ pub struct AuditOptions {
     pub ignore_label: Option<i32>,
     /// Ids that mark where a response starts, if the trainer searches for them.
     pub response_marker: Vec<i32>,
+    /// What the makers of the data asked for.
+    pub asked: Asked,
     /// Findings on tokenizer and template, for the report.
     pub setup: Vec<(Rule, String)>,
 }
@@ -71,6 +82,7 @@ impl Default for AuditOptions {
             max_length: None,
             ignore_label: None,
             response_marker: Vec::new(),
+            asked: Asked::default(),
             setup: Vec::new(),
         }
     }

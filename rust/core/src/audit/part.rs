@@ -25,6 +25,8 @@ pub(crate) struct Part {
     pub(crate) documents: u64,
     /// Trained turns.
     pub(crate) turns: u64,
+    /// Whether a document has several answers.
+    pub(crate) several: bool,
     /// Tokens, padding included.
     pub(crate) tokens: u64,
     /// Trained tokens.
@@ -54,6 +56,7 @@ impl Part {
             rows: 0,
             documents: 0,
             turns: 0,
+            several: false,
             tokens: 0,
             trained: 0,
             terminators: Vec::new(),
@@ -123,6 +126,7 @@ impl Part {
         self.rows += later.rows;
         self.documents += later.documents;
         self.turns += later.turns;
+        self.several |= later.several;
         self.tokens += later.tokens;
         self.trained += later.trained;
         self.rows_untrained += later.rows_untrained;

@@ -58,7 +58,7 @@ impl Report {
             .interleave(truncated, keep);
         name_filled_windows(part.findings.get_mut(Rule::AllLabelsMasked), ends.limit);
         add_prompts(&mut part);
-        add_setup(&mut part, vocabulary, &options.setup);
+        add_setup(&mut part, vocabulary, options);
         if labelled {
             add_markers(&mut part, masked);
         }
@@ -132,13 +132,19 @@ fn add_prompts(part: &mut Part) {
 }
 
 /// Findings on the tokenizer and the stop set, not on a row.
-fn add_setup(part: &mut Part, vocabulary: &Vocabulary, setup: &[(Rule, String)]) {
+fn add_setup(part: &mut Part, vocabulary: &Vocabulary, options: &AuditOptions) {
     let pad = vocabulary
         .pad()
         .filter(|pad| may_end_turns(*pad, part, vocabulary));
+    let several = part.several;
     let mut add = |rule: Rule, note: String| part.findings.add_to_all(rule, note);
-    for (rule, note) in setup {
-        add(*rule, note.clone());
+    for (rule, note) in &options.setup {
+        // A rewritten history matters only to conversations that have one, and where the rows were
+        // compared with inference, `history-rewritten` counted them.
+        let is_history = *rule == Rule::NonPrefixTemplate;
+        if !is_history || (several && !options.asked.untrained) {
+            add(*rule, note.clone());
+        }
     }
     if vocabulary.stop().is_empty() {
         add(

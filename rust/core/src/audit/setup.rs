@@ -33,6 +33,14 @@ pub fn setup_findings(
     found
 }
 
+/// The added token by which a template ends the last turn of a conversation.
+pub fn ends_turns(tokenizer: &Tokenizer, template: &Template) -> Option<u32> {
+    let end = &template.study().final_terminator;
+    let added = tokenizer.added_tokens().iter();
+    let places = added.filter_map(|token| Some((end.find(&token.content)?, token.id)));
+    places.min().map(|(_, id)| id)
+}
+
 /// Control tokens that swallow whitespace beside them.
 fn stripping(tokens: &[AddedToken], stop: &[u32]) -> Option<String> {
     let strips = |token: &&AddedToken| token.lstrip || token.rstrip;

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::Asked;
 use super::part::Part;
 use super::row::Row;
 use super::scan;
@@ -54,6 +55,7 @@ impl Segment {
 /// The rules on one document of a row.
 pub(super) struct Turns<'a, 'b> {
     vocabulary: &'a Vocabulary,
+    asked: Asked,
     row: &'a Row<'a>,
     part: &'b mut Part,
     document: u32,
@@ -70,7 +72,7 @@ pub(super) struct Turns<'a, 'b> {
 impl<'a, 'b> Turns<'a, 'b> {
     /// The rules on document `index` of a row.
     pub(super) fn new(
-        vocabulary: &'a Vocabulary,
+        (vocabulary, asked): (&'a Vocabulary, Asked),
         row: &'a Row<'a>,
         index: usize,
         part: &'b mut Part,
@@ -80,6 +82,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             && !scan::any(&row.labels[range.clone()], |label| !is_trained(label));
         Self {
             vocabulary,
+            asked,
             row,
             part,
             document: index as u32,
@@ -103,7 +106,11 @@ impl<'a, 'b> Turns<'a, 'b> {
         self.check_inner_bos();
         self.check_aliens();
         let mut after_turn = false;
-        for segment in self.segments() {
+        let segments = self.segments();
+        let answers = segments.iter();
+        let answers = answers.filter(|segment| segment.assistant != Some(false));
+        self.part.several |= answers.count() > 1;
+        for segment in segments {
             self.message = segment.message;
             if segment.system && after_turn {
                 let note = "a system message after an answer: rows that were packed and lost their \
@@ -300,7 +307,9 @@ impl<'a, 'b> Turns<'a, 'b> {
     }
 
     fn check_runs(&mut self, segment: &Segment) {
-        for run in self.runs(&segment.range) {
+        let runs = self.runs(&segment.range);
+        self.part.several |= runs.len() > 1;
+        for run in runs {
             self.check_run(&run, &self.range.clone());
             self.turn += 1;
         }
@@ -319,7 +328,8 @@ impl<'a, 'b> Turns<'a, 'b> {
         let owned = self.vocabulary.stops(self.row.ids[start]) || self.shifted;
         let first = start + usize::from(owned);
         self.shifted = false;
-        if let Some(at) = (first..segment.range.end).find(|at| self.row.trains(*at)) {
+        let stray = (first..segment.range.end).find(|at| self.row.trains(*at));
+        if let Some(at) = stray.filter(|_| !self.asked.outside) {
             self.report_prompt(at);
         }
         for mark in self.row.marks_in(&(segment.content..segment.range.end)) {
@@ -360,9 +370,22 @@ impl<'a, 'b> Turns<'a, 'b> {
         {
             self.add(Rule::PrefixSpaceDrift, segment.content, "");
         }
-        let content = segment.content.max(first.start);
-        self.check_run(&(content..last.end), &reach);
-        self.turn += 1;
+        let mut start = segment.content.max(first.start);
+        for run in &runs {
+            // What follows a trained stop token without being trained is not the model's: the
+            // result of a tool, in templates that print it inside the turn that called it.
+            if run.end == last.end || self.ends_in_stop(run) {
+                self.check_run(&(start..run.end), &reach);
+                self.turn += 1;
+                start = run.end;
+            }
+        }
+    }
+
+    /// Whether the last token of a run that is not whitespace is a stop token.
+    fn ends_in_stop(&self, run: &Range<usize>) -> bool {
+        let texts = |at: &usize| !self.vocabulary.is_space(self.row.ids[*at]);
+        run.clone().rfind(texts).is_some_and(|at| self.stops(at))
     }
 
     /// Checks that the whitespace after a header is what the template prints, as the server does.
@@ -393,8 +416,10 @@ impl<'a, 'b> Turns<'a, 'b> {
     fn check_untrained(&mut self, segment: &Segment) {
         let empty = self.next_text(segment.content, segment.range.end).is_none();
         if empty && segment.range.end == self.range.end {
-            self.add(Rule::GenerationPromptInSample, self.range.end - 1, "");
-        } else {
+            if !self.vocabulary.ends_in_prompt() {
+                self.add(Rule::GenerationPromptInSample, self.range.end - 1, "");
+            }
+        } else if !self.asked.untrained {
             self.add(Rule::UntrainedAssistantTurn, segment.content, "");
         }
     }

@@ -2,7 +2,7 @@
 //! message.
 
 use crate::Result;
-use crate::template::Study;
+use crate::template::{RoleStudy, Study};
 use crate::tokenizer::Tokenizer;
 
 /// The id is in the stop set.
@@ -52,6 +52,7 @@ const SPECIAL: [&str; 5] = [
 
 /// The ids of one tokenizer and serving side, as the audit sees them.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "habits of a template")]
 pub struct Vocabulary {
     classes: Vec<u8>,
     /// One bit for each id: whether it is of one of [`MARKS`].
@@ -63,6 +64,7 @@ pub struct Vocabulary {
     expects_bos: bool,
     repeats_bos: bool,
     spaces_answers: bool,
+    ends_in_prompt: bool,
     headers: Vec<Header>,
 }
 
@@ -156,7 +158,12 @@ impl Vocabulary {
         for (_, prompt) in &study.generation_prompts {
             self.learn_header(tokenizer, prompt, "assistant")?;
         }
-        for role in study.roles.iter().filter(|role| role.accepted) {
+        // A result is inside the turn that called the tool if the model goes on without a prompt.
+        let is_silent = |(role, prompt): &(String, String)| role == "tool" && prompt.is_empty();
+        let prompts = &study.generation_prompts;
+        let inside = prompts.iter().any(is_silent) && prompts.iter().any(|(_, p)| !p.is_empty());
+        let opens = |role: &&RoleStudy| role.accepted && !(inside && role.role == "tool");
+        for role in study.roles.iter().filter(opens) {
             self.learn_header(tokenizer, &role.header, &role.role)?;
         }
         if !self.knows_headers() {
@@ -235,6 +242,16 @@ impl Vocabulary {
     /// Notes that the template prints a space before every answer.
     pub fn set_spaces_answers(&mut self) {
         self.spaces_answers = true;
+    }
+
+    /// Notes that the template prints the header of an answer after every conversation.
+    pub fn set_ends_in_prompt(&mut self) {
+        self.ends_in_prompt = true;
+    }
+
+    /// Whether the template prints the header of an answer after every conversation.
+    pub fn ends_in_prompt(&self) -> bool {
+        self.ends_in_prompt
     }
 
     /// Marks an id as text that starts with a space.

@@ -45,6 +45,12 @@ pub(crate) struct RowReplay {
 }
 
 impl RowReplay {
+    /// The first turn that differs, and why, unless one of the rules that fired explains it.
+    pub(crate) fn unexplained(&self, counts: &RuleCounts) -> Option<&(u32, String)> {
+        let explained = EXPLAINED.iter().any(|rule| counts.get(*rule) > 0);
+        self.difference.as_ref().filter(|_| !explained)
+    }
+
     /// Adds the row to the others. `counts` are the rules that fired in it.
     pub(crate) fn add_to(
         &self,
@@ -58,8 +64,7 @@ impl RowReplay {
         for setting in &self.switched {
             *replay.switched.entry(setting.clone()).or_default() += 1;
         }
-        let explained = EXPLAINED.iter().any(|rule| counts.get(*rule) > 0);
-        if let Some((message, note)) = self.difference.as_ref().filter(|_| !explained) {
+        if let Some((message, note)) = self.unexplained(counts) {
             let place = || positions.of(Rule::PromptParity, Some(*message), note.clone());
             replay.add_difference(positions.input.row, keep, place);
         }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Encoder, Shard};
 use crate::Result;
-use crate::audit::{self, AuditOptions, Auditor, Vocabulary};
+use crate::audit::{self, Asked, AuditOptions, Auditor, Vocabulary};
 use crate::row::content_rules::ContentRules;
 use crate::rules::PromptSource;
 use crate::setup::templates::ChatTemplates;
@@ -41,6 +41,10 @@ fn auditor(encoder: &Encoder, evidence: usize) -> Auditor {
     let options = AuditOptions {
         evidence,
         max_length: plan.recipe.max_length,
+        asked: Asked {
+            untrained: true,
+            outside: true,
+        },
         setup: audit::setup_findings(tokenizer, stop, template),
         ..AuditOptions::default()
     };

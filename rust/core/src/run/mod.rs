@@ -21,12 +21,15 @@ use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
 
 use crate::Result;
+use crate::audit;
 use crate::chat::{Conversation, Record, Schema};
 use crate::recipe::Recipe;
 use crate::row::content_rules::ContentRules;
 use crate::row::{Refusal, render};
-use crate::rules::{Reject, RuleCounts};
+use crate::rules::{Reject, Rule, RuleCounts};
+use crate::setup::notes;
 use crate::setup::plan::{self, Plan};
+use crate::setup::templates::ChatTemplates;
 use crate::template::Rendered;
 use crate::tokenizer::Tokenizer;
 use crate::value::{Arena, Value};
@@ -215,7 +218,23 @@ impl Encoder {
             "core_version": env!("CARGO_PKG_VERSION"),
             "now": plan.now_text(),
             "notes": plan.notes,
+            "findings": self.findings(),
         })
+    }
+
+    /// Rules that hold for every row: what is wrong with tokenizer, template or stop set.
+    fn findings(&self) -> Vec<Json> {
+        let plan = &self.plan;
+        let template = plan.templates().ok().map(ChatTemplates::plain);
+        let setup = audit::setup_findings(&plan.tokenizer, plan.stop.ids(), template);
+        // Whether the template rewrites earlier turns is found in each row.
+        let setup = setup
+            .iter()
+            .filter(|(rule, _)| *rule != Rule::NonPrefixTemplate);
+        let noted = notes::findings(plan);
+        let found = noted.iter().chain(setup);
+        let finding = |(rule, note): &(Rule, String)| json!({"rule": rule.name(), "note": note});
+        found.map(finding).collect()
     }
 
     /// An idle worker, or a new one. Never waits: if the process was forked while another thread

@@ -53,6 +53,9 @@ pub struct ShardOptions {
     pub carry: Vec<String>,
     /// What is done for a check.
     pub checks: Option<Checks>,
+    /// How many rows from the first are replayed against the inference prompt, if this is no check:
+    /// it costs more than making samples of them.
+    pub replayed: u64,
 }
 
 impl ShardOptions {
@@ -69,6 +72,7 @@ impl ShardOptions {
             mixed: false,
             carry: Vec::new(),
             checks: None,
+            replayed: 0,
         }
     }
 
@@ -267,6 +271,7 @@ impl Shard {
             plan: &self.encoder.plan,
             reader: &self.reader,
             checks: self.options.checks.as_ref(),
+            replayed: self.options.first_row + self.options.replayed,
             evidence: self.options.evidence(),
             cancel,
         };

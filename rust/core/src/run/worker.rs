@@ -35,6 +35,8 @@ pub(crate) struct RunContext<'s> {
     pub(crate) reader: &'s Reader,
     /// What is done only for a check.
     pub(crate) checks: Option<&'s Checks>,
+    /// Rows before this one are replayed against the inference prompt; for a check, all are.
+    pub(crate) replayed: u64,
     /// Rows kept as evidence for each rule.
     pub(crate) evidence: usize,
     pub(crate) cancel: &'s Cancel,
@@ -141,9 +143,15 @@ impl Worker {
         rows: impl Iterator<Item = Row<'i>>,
         chunk: &mut ChunkOutput,
     ) -> Result<()> {
-        self.scratch.player = context.checks.map(|_| Player::new(context.plan));
+        self.scratch.player = None;
         for row in rows {
             context.cancel.check()?;
+            let input = input_position(&row);
+            if context.checks.is_none() && input.row >= context.replayed {
+                self.scratch.player = None;
+            } else if self.scratch.player.is_none() {
+                self.scratch.player = Some(Player::new(context.plan));
+            }
             if self.arena.allocated_bytes() > KEPT_ARENA {
                 self.arena = Arena::new();
             } else {
@@ -152,7 +160,7 @@ impl Worker {
             let task = RowTask {
                 context,
                 row,
-                input: input_position(&row),
+                input,
                 arena: &self.arena,
                 scratch: &mut self.scratch,
                 draft: &mut self.draft,
@@ -225,6 +233,9 @@ impl<'w> RowTask<'w, '_> {
 
     /// Adds the findings of the row.
     fn report(&mut self, record: Option<&Record<'_>>, chunk: &mut ChunkOutput) {
+        if self.context.checks.is_none() {
+            self.count_prompts();
+        }
         let findings = &self.output.findings;
         let positions = self.positions(record);
         for (rule, count) in findings.counts.iter() {
@@ -235,6 +246,17 @@ impl<'w> RowTask<'w, '_> {
         chunk.lost.add(findings.lost);
         if let (Some(checks), Some(record)) = (self.context.checks, record) {
             self.check(checks, record, chunk);
+        }
+    }
+
+    /// Counts a row in which the prompt of a turn is not the server's, if it was replayed.
+    fn count_prompts(&mut self) {
+        let row::Output {
+            findings, replay, ..
+        } = &mut *self.output;
+        if let Some((message, note)) = replay.unexplained(&findings.counts) {
+            let note = || note.clone();
+            findings.counts.add_at(Rule::PromptParity, *message, note);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Before the first row: what a recipe and a tokenizer decide once.
 
 mod ending;
-mod notes;
+pub(crate) mod notes;
 pub(crate) mod plan;
-mod probe;
+pub(crate) mod probe;
 pub(crate) mod prompt_probe;
 mod stop_set;
 pub(crate) mod structural;

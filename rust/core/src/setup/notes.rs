@@ -5,6 +5,7 @@ use super::turn_end_probe::{TRAIN_TOO, TurnEnd};
 use super::{prompt_probe, served_stop_ids};
 use crate::chat::KNOWN_ROLES;
 use crate::recipe::{History, Stop};
+use crate::rules::Rule;
 use crate::suggest;
 
 /// All notes on a plan.
@@ -20,6 +21,18 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     ];
     let notes = single.into_iter().flatten();
     notes.chain(prompts(plan)).chain(odd_roles(plan)).collect()
+}
+
+/// The notes that a check has a rule for.
+pub(crate) fn findings(plan: &Plan) -> Vec<(Rule, String)> {
+    let known = [
+        (Rule::PadEqualsTerminator, pad_ends_turns(plan)),
+        (Rule::UntrainedTerminatorEmbedding, unknown_end(plan)),
+    ];
+    let found = known.into_iter();
+    found
+        .filter_map(|(rule, note)| Some((rule, note?)))
+        .collect()
 }
 
 fn named(plan: &Plan, id: u32) -> String {
