@@ -522,6 +522,7 @@ def test_too_many_rejects_stop_a_run_early() -> None:
     import pyarrow.parquet as pq
 
     rejects = pq.read_table("out/rejects.parquet")
+    assert set(rejects["code"].to_pylist()) == {"no-assistant-turn"}, "none that the stop cut"
     assert rejects["line"].to_pylist()[:3] == [6, 7, 8]
     assert f"{len(rejects):,} of {len(rejects) + 5:,} rows were rejected" in said
     assert not list(Path("out").glob("data-*"))

@@ -77,9 +77,9 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         "full": bool(arguments.full),
     }
     from turnmill import Recipe, show
-    from turnmill.output.reader import is_output
+    from turnmill.show.select import is_output, is_refused
 
-    if is_output(arguments.data):
+    if is_refused(arguments.data) or is_output(arguments.data):
         recipe = None if arguments.recipe is None else Recipe.from_toml(arguments.recipe)
         shown = show(arguments.data, recipe, **given_keys(arguments, _RECIPE_GROUPS), **place)
     else:

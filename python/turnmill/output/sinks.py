@@ -92,7 +92,11 @@ class Sinks:
 
 
 class TooManyRejectsError(DataError):
-    """More rows are rejected than ``max_rejects`` allows."""
+    """More rows are rejected than ``max_rejects`` allows, or all are."""
+
+    rejected: int
+    """How many were rejected up to then. The last row of a block may have been cut by the stop, so
+    what was rejected after them is not told."""
 
 
 @contextlib.contextmanager

@@ -225,7 +225,11 @@ def commit(
 
 
 def merge_rejects(
-    output: AnyPath, files: Sequence[ShardFiles], more: Iterable[pa.Table] | None = None
+    output: AnyPath,
+    files: Sequence[ShardFiles],
+    more: Iterable[pa.Table] | None = None,
+    *,
+    most: int | None = None,
 ) -> None:
     """Merges the rejects of all shards that ran, also for runs that write nothing else.
 
@@ -233,6 +237,7 @@ def merge_rejects(
         output: The output directory.
         files: The files of all shards.
         more: For each shard rows that were left out later.
+        most: How many are merged; all if not given.
     """
     with whole_file(output / "rejects.parquet") as target:
         writer = None
@@ -242,6 +247,9 @@ def merge_rejects(
             table = read_table(output / shard.rejects)
             if later is not None and later.num_rows:
                 table = pa.concat_tables([table, later.cast(table.schema)]).sort_by("row")
+            if most is not None:
+                table = table.slice(0, most)
+                most -= table.num_rows
             if writer is None:
                 writer = TableWriter(target, table.schema)
             if table.num_rows:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
 
 from turnmill import _core
+from turnmill.encoder.session import Session
 from turnmill.errors import DataError
+from turnmill.inputs.find import Input
 from turnmill.output.sinks import TooManyRejectsError
 from turnmill.prepare.commit import Totals
+from turnmill.prepare.cures import TRIED, cure
 from turnmill.prepare.shard import Tally
+from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
 
 REJECTS_LOOKED_AT_AFTER = 10_000
@@ -20,24 +26,15 @@ class RejectLimit:
     """Stops a run in which too many rows are rejected."""
 
     limit: float | None
-    output: AnyPath
     looked: bool = False
-    finished: dict[str, int] = field(default_factory=dict)
-    """Rejects of the shards that are done, by rule."""
 
-    def look(self, tally: Tally, rejected: dict[str, int]) -> None:
+    def look(self, tally: Tally) -> None:
         """Checks once, after the first 10,000 rows."""
         if not self.looked and tally.rows >= REJECTS_LOOKED_AT_AFTER:
             self.looked = True
-            rules = dict.fromkeys([*self.finished, *rejected])
-            so_far = {r: self.finished.get(r, 0) + rejected.get(r, 0) for r in rules}
-            self._judge(tally, so_far)
+            self.check(tally)
 
-    def check(self, tally: Tally, rejected: dict[str, int]) -> None:
-        """Checks at the end."""
-        self._judge(tally, rejected)
-
-    def _judge(self, tally: Tally, rejected: dict[str, int]) -> None:
+    def check(self, tally: Tally) -> None:
         """Raises an error when the share of rejects is above the limit."""
         if self.limit is None or tally.rejected <= self.limit * tally.rows:
             return
@@ -46,11 +43,10 @@ class RejectLimit:
             f"{tally.rejected:,} of {tally.rows:,} rows were rejected ({percent:.3g} %), "
             f"more than max_rejects allows ({100 * self.limit:.3g} %)"
         )
-        hint = _hints(rejected, self.output)
-        raise TooManyRejectsError(message, code="too-many-rejects", hint=hint)
+        raise _too_many(message, "too-many-rejects", tally)
 
 
-def refuse_nothing(totals: Totals, inputs: list[str], output: AnyPath) -> None:
+def refuse_nothing(totals: Totals, inputs: list[str]) -> None:
     """Raises an error if the run wrote nothing.
 
     Raises:
@@ -69,16 +65,38 @@ def refuse_nothing(totals: Totals, inputs: list[str], output: AnyPath) -> None:
     if not tally.samples:
         every = f"all {tally.rows:,} rows were" if tally.rows > 1 else "the only row was"
         message = f"{every} rejected, so nothing was written"
-        hint = _hints(totals.rejected, output)
-        raise DataError(message, code="all-rejected", hint=hint)
+        raise _too_many(message, "all-rejected", tally)
 
 
-def _hints(rejected: dict[str, int], output: AnyPath) -> str:
-    """The most frequent reasons, and the flags that would help, one line each."""
-    commonest = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))[:3]
+def _too_many(message: str, code: str, tally: Tally) -> TooManyRejectsError:
+    error = TooManyRejectsError(message, code=code)
+    error.rejected = tally.rejected
+    return error
+
+
+def explain(error: DataError, output: AnyPath, session: Session, inputs: list[Input]) -> None:
+    """Says of a run that stopped for its rejects why rows were rejected, and what helps."""
+    rejects = read_table(output / "rejects.parquet")
+    codes = rejects["code"].to_pylist() if rejects.num_rows else []
+    commonest = sorted(Counter(codes).items(), key=lambda item: (-item[1], item[0]))[:3]
     reasons = ", ".join(f"{rule} ({number:,})" for rule, number in commonest)
+    lines = [f"the most frequent reasons: {reasons}"]
     hints = {name: hint for name, *_, hint in _core.rules()}
-    help_ = [f"{rule}: {hints[rule]}" for rule, _ in commonest if hints.get(rule)]
-    look = "`turnmill show INPUT --source FILE:LINE` shows what becomes of a row"
-    listed = f"every rejected row with its reason: {output / 'rejects.parquet'}"
-    return "\n".join([f"the most frequent reasons: {reasons}", *help_, look, listed])
+    for rule, _ in commonest:
+        places = [place for place, code in enumerate(codes) if code == rule][:TRIED]
+        some = [rejects.slice(place, 1).to_pylist()[0] for place in places]
+        lines.append(f"{rule}: {some[0]['reason']} ({_place(some[0])})")
+        helps = cure(rule, some, session, inputs) or hints.get(rule)
+        lines += [f"{rule}: {helps}"] if helps else []
+    lines += [
+        f"`turnmill show {output}` shows rejected rows",
+        f"every rejected row with its reason: {output / 'rejects.parquet'}",
+    ]
+    error.hint = "\n".join(lines)
+    error.add_note(f"hint: {error.hint}")
+
+
+def _place(row: dict[str, Any]) -> str:
+    if row["line"] is None:
+        return f"row {row['row']} of {row['source']}"
+    return f"{row['source']}:{row['line']}"

@@ -20,7 +20,6 @@ from turnmill.prepare.commit import (
     add_up,
     commit,
     finished,
-    merge_counts,
     merge_rejects,
     remove_others,
 )
@@ -28,7 +27,7 @@ from turnmill.prepare.directory import locked_output
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.record import circumstances, evidence_of, run_identity, run_record
-from turnmill.prepare.rejects import RejectLimit, refuse_nothing
+from turnmill.prepare.rejects import RejectLimit, explain, refuse_nothing
 from turnmill.prepare.result import Run
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
 from turnmill.storage.local import write_json
@@ -63,23 +62,24 @@ def run(
     format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
     with locked_output(output, identity, resume=resume, overwrite=recipe.overwrite):
         count = ProgressCount([spec.part.size for spec in plan.shards], progress)
-        limit = RejectLimit(recipe.max_rejects, output)
+        limit = RejectLimit(recipe.max_rejects)
 
-        def watch(tally: Tally, amount: int, rejected: dict[str, int]) -> None:
+        def watch(tally: Tally, amount: int) -> None:
             count.advance(tally, amount)
-            limit.look(count.tally, rejected)
+            limit.look(count.tally)
 
         settings = ShardSettings(output, format_, threads, chunk_rows(), watch, chooses(recipe))
         files = [settings.files(spec.name) for spec in plan.shards]
         try:
-            receipts, reused = _run_shards(plan, session, settings, count, limit)
-        except TooManyRejectsError:
+            receipts, reused = _run_shards(plan, session, settings, count)
+            totals = add_up(output, files, receipts)
             merge_rejects(output, files)
+            refuse_nothing(totals, [planned.input.name for planned in plan.inputs])
+            limit.check(totals.tally)
+        except TooManyRejectsError as error:
+            merge_rejects(output, files, most=error.rejected)
+            explain(error, output, session, inputs)
             raise
-        totals = add_up(output, files, receipts)
-        merge_rejects(output, files)
-        refuse_nothing(totals, [planned.input.name for planned in plan.inputs], output)
-        limit.check(totals.tally, totals.rejected)
         made = assemble(plan, receipts, session, settings)
         told = [planned.to_dict() for planned in plan.inputs]
         if settings.chooses:
@@ -117,7 +117,6 @@ def _run_shards(
     session: Session,
     settings: ShardSettings,
     count: ProgressCount,
-    limit: RejectLimit,
 ) -> tuple[list[Receipt], int]:
     receipts, reused = [], 0
     for spec in plan.shards:
@@ -128,7 +127,6 @@ def _run_shards(
         else:
             receipt = run_shard(spec, session, settings)
             count.shard_done()
-        merge_counts(limit.finished, receipt.rejected)
         receipts.append(receipt)
     return receipts, reused
 

@@ -79,11 +79,11 @@ class Receipt:
         return cls(**{**value, "tally": Tally(**value["tally"])})
 
 
-Watch = Callable[[Tally, int, dict[str, int]], None]
-"""Takes the counts of a block, how much of the part it used, and the shard's rejects by rule."""
+Watch = Callable[[Tally, int], None]
+"""Takes the counts of a block, and how much of the part it used."""
 
 
-def unwatched(_tally: Tally, _amount: int, _rejected: dict[str, int]) -> None:
+def unwatched(_tally: Tally, _amount: int) -> None:
     """Does nothing."""
 
 
@@ -151,7 +151,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
                 total.add(tally)
                 writing.put(output)
                 try:
-                    settings.watch(tally, amount, shard.rejected())
+                    settings.watch(tally, amount)
                 except TooManyRejectsError as error:
                     stopped = error
                     writing.put(shard.finish())

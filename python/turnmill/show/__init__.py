@@ -113,6 +113,9 @@ def show(
         random=None if random is None else whole_number(random, "random", 1, 1_000_000),
         seed=whole_number(seed, "seed", 0, 2**63),
     )
+    if isinstance(data, str | os.PathLike) and select.is_refused(data):
+        rows, note = select.refused_rows(data, selection)
+        return Shown(rows, note=note, full=full)
     if isinstance(data, str | os.PathLike) and select.is_output(data):
         refuse_keys(keys, "the rows of an output are shown as they were written", _RAW)
         named = tokenizer or recipe_of(recipe, None, {}).tokenizer

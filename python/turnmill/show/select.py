@@ -23,14 +23,23 @@ from turnmill.show.origin import counts_of
 from turnmill.show.tokenized import is_tokenized, tokenized_rows
 from turnmill.show.unresolved import ready_to_look
 from turnmill.show.view import RowView, TokenBytes, sample_view
-from turnmill.storage.local import file_sha256
+from turnmill.storage.local import file_sha256, read_table
+from turnmill.storage.remote import output_path
 from turnmill.tokenizer import Tokenizer
 
-__all__ = ["Selection", "is_output", "seen_rows", "written_rows"]
+__all__ = [
+    "Selection",
+    "is_output",
+    "is_refused",
+    "refused_rows",
+    "seen_rows",
+    "written_rows",
+]
 
 _Item = TypeVar("_Item")
 
 _RAW_SHOWN = 1000
+REJECTS = "rejects.parquet"
 
 
 @dataclass(frozen=True)
@@ -179,6 +188,41 @@ def _raw_text(picked: PickedRow) -> str:
     if isinstance(picked.data, pa.RecordBatch):
         return str(pa.Table.from_batches([picked.data]).to_pylist()[0])[:_RAW_SHOWN]
     return str(picked.data)[:_RAW_SHOWN]
+
+
+def is_refused(path: str | os.PathLike[str]) -> bool:
+    """Whether a run left nothing in a directory but the rows that it rejected."""
+    place = output_path(path)
+    return not (place / "turnmill.json").is_file() and (place / REJECTS).is_file()
+
+
+def refused_rows(
+    path: str | os.PathLike[str], selection: Selection
+) -> tuple[list[RowView], str | None]:
+    """The rejects of a run that wrote nothing else, and a note that says so."""
+    _refuse_sample(selection)
+    place = output_path(path)
+    every = read_table(place / REJECTS).to_pylist()
+    if selection.source is not None:
+        file, number = selection.split_source()
+        source = _matching([row["source"] for row in every], file)
+        every = [row for row in every if row["source"] == source and number == _number(row)]
+    elif selection.row is not None:
+        every = [row for row in every if row["row"] == selection.row]
+    elif selection.random is not None:
+        every = _drawn(every, selection.random, selection.seed)
+    else:
+        every = every[: selection.n]
+    if not every:
+        message = "the run rejected no such row"
+        raise DataError(message, code="no-such-row", path=str(place / REJECTS))
+    note = f"the run wrote nothing; {place / REJECTS} holds every row that it rejected"
+    return [RowView(r["source"], r["row"], r["line"], (), _reject_of(r)) for r in every], note
+
+
+def _number(row: Mapping[str, Any]) -> int:
+    """The number of a row in its file: its line, or its row where there are no lines."""
+    return int(row["row"] if row["line"] is None else row["line"])
 
 
 def written_rows(

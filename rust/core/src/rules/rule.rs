@@ -257,7 +257,7 @@ rules! {
         means "The template refuses this conversation, as transformers does"
         cause "The template raises on this conversation, exactly as transformers does."
         cure "Read the reason; role_order = trim helps where a template refuses a leading answer."
-        hint "try --role-order trim, or another --template";
+        hint "the template refuses such rows: change them, or choose another --template";
     TurnLost "turn-lost" Error
         means "The template does not print an assistant turn, or a part of what it says"
         cause "The template leaves assistant messages, or their tool calls, out without saying so."
