@@ -202,19 +202,18 @@ class Recipe:
     (`label`, `chosen` and `rejected`, `rating`, `score`) must be named here before such rows
     are trained."""
     role_order: Literal["keep", "trim"] = "keep"
-    """What becomes of a leading assistant message.
+    """What to do with assistant messages at the start.
 
     keep: Messages stay as they are.
-    trim: A leading assistant message leaves, for templates that refuse it.
+    trim: They are removed, for templates that refuse them.
     """
     system: str | None = None
     """System text that becomes the first message of conversations that have none."""
     wire: Literal["normalise", "keep"] = "normalise"
-    """What becomes of the wire formats of chat APIs: JSON text for calls, old names, turns in two
+    """How the wire formats of chat APIs are read: JSON text for calls, old names, turns in two
     messages.
 
-    normalise: They are read as the engines that serve models read them, each change counted by
-        a rule.
+    normalise: As the engines that serve models read them; a rule counts each change.
     keep: Rows stay as they are, as in transformers.
     """
     train_on: Literal["assistant", "last-turn", "everything"] | Sequence[str] = "assistant"
@@ -232,21 +231,23 @@ class Recipe:
     inferred: From the template's own structure, tags or not.
     """
     reasoning: Literal["train", "train-empty", "mask"] = "train"
-    """What is trained of reasoning.
+    """How reasoning is trained.
 
     train: Reasoning is trained; an empty think block that the template adds is not.
     train-empty: Reasoning is trained, empty think blocks too.
     mask: The text between the markers is not trained, the markers are.
     """
     history: Literal["auto", "as-rendered", "last-turn", "expand", "error"] = "auto"
-    """What is done where the template shows earlier turns otherwise than inference did.
+    """What to do when the template prints earlier turns differently from how the model saw them at
+    inference.
 
-    auto: As rendered where only the template's text differs; a decision is needed where the
-        row's own text would be lost.
-    as-rendered: Every turn is trained as the whole conversation renders it.
-    last-turn: On rows that are rewritten only the last turn is trained.
-    expand: The fewest samples in which every trained turn stands as inference sees it.
-    error: A template that rewrites history ends the run.
+    auto: Trains turns as rendered if only the template's own text differs; stops and asks if
+        the row's own text would be lost.
+    as-rendered: Trains every turn as it stands in the whole conversation.
+    last-turn: Trains only the last turn of rows that are rewritten.
+    expand: Makes as few samples as possible in which every trained turn looks as it did at
+        inference.
+    error: Stops the run if the template rewrites earlier turns.
     """
     stop: Literal["auto"] | Sequence[str | int] = "auto"
     """What the serving side stops on; never learned from the template.
@@ -254,17 +255,17 @@ class Recipe:
     auto: The eos ids of generation_config.json, else the tokenizer's eos.
     """
     eos: Literal["ensure", "template"] = "ensure"
-    """Who ends a turn that the template never ends.
+    """What ends a turn if the template never does.
 
-    ensure: The eos id is inserted where a probe shows that the template never ends a turn, and
+    ensure: The eos id is inserted if a probe shows that the template never ends a turn, and
         after `text` and string completions.
-    template: Only the template.
+    template: Nothing but the template.
     """
     special_in_content: Literal["text", "parse", "reject"] = "text"
-    """What the text of a control token inside a message becomes.
+    """How the text of a control token inside a message is encoded.
 
-    text: Ordinary text.
-    parse: The token, as in transformers.
+    text: As ordinary text.
+    parse: As the token, as transformers does.
     reject: The row is rejected.
     """
     boundary: Literal["joint", "apart"] = "joint"
@@ -274,13 +275,13 @@ class Recipe:
     apart: Apart, as inference sees them.
     """
     max_length: int | None = None
-    """Most tokens of a sample."""
+    """The most tokens that a sample may have."""
     over_length: Literal["whole-turns", "oldest-turns", "reject", "error"] = "whole-turns"
-    """What is done with longer samples. Never a cut inside a turn: turns leave whole, counted with
+    """What to do with longer samples. A turn is never cut: whole turns are left out, counted with
     their tokens, and the rest is rendered again.
 
     whole-turns: The longest run of complete turns from the start that fits.
-    oldest-turns: Whole exchanges leave from the front; the system message stays.
+    oldest-turns: Whole exchanges are left out from the front; the system message stays.
     reject: The row is rejected as `overlong-sample`.
     error: The run stops.
     """

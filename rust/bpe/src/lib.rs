@@ -1,5 +1,5 @@
-//! An exact, fast encoder of text by what a `tokenizer.json` says: the same ids as Hugging Face's
-//! `tokenizers`, and the tokens at which marked bytes of the text lie.
+//! An exact and fast encoder for `tokenizer.json` files: it gives the same ids as Hugging Face's
+//! `tokenizers`, and the tokens that contain marked bytes of the text.
 //!
 //! The modules have the names that the parts have there, in the order in which a text passes them:
 //!

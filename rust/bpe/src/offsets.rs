@@ -1,4 +1,4 @@
-//! Finds marked bytes of the input again among the tokens.
+//! Finds the tokens that contain marked bytes of the input.
 
 use crate::Mark;
 use crate::normalizer::Origins;

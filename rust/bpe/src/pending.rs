@@ -1,5 +1,5 @@
-//! Places among the ids where those of a piece are missing, until enough pieces wait to be merged
-//! side by side.
+//! Places in the output where the ids of a piece are still missing, until enough pieces have
+//! collected to be merged side by side.
 
 use crate::cache::medium::MediumPiece;
 use crate::cache::short::{self, Key};

@@ -1,4 +1,4 @@
-//! From a text without added tokens to ids: pieces, their parts, the cache, and merging.
+//! Turns a text without added tokens into ids: pieces, their parts, the cache, and merging.
 
 use rustc_hash::FxHashMap;
 

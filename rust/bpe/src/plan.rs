@@ -1,5 +1,5 @@
-//! Which of the known shapes a tokenizer has. Whatever is not recognised exactly is refused with
-//! its reason, and goes to the reference backend.
+//! Finds out which of the known shapes a tokenizer has. What is not recognised exactly is refused
+//! with a reason, and the reference backend takes it.
 
 use std::str::FromStr;
 

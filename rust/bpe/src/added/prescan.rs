@@ -1,5 +1,5 @@
-//! One look over a text, before anything else is done: most texts hold no added token and nothing
-//! that would be rewritten, and then there is nothing to search for a second time.
+//! Scans a text once before anything else. Most texts have no added token and nothing that would be
+//! rewritten, and then no second search is needed.
 
 use crate::added::Splitter;
 use crate::simd::{Task, Vectors};

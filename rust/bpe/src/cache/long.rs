@@ -1,5 +1,5 @@
-//! What long pieces merge into, and short ones of many ids: a table of one thread, which starts
-//! afresh when it is full.
+//! Remembers what long pieces merge into, and short ones with many ids, in a table for each thread
+//! that is emptied when it is full.
 
 /// Pieces longer than this are merged anew each time: they hardly ever come again.
 pub(crate) const MAX_BYTES: usize = 80;

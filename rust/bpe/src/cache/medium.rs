@@ -1,5 +1,5 @@
-//! What pieces of 16 to 31 bytes merge into: a table of one thread. A piece and its ids are one
-//! line of the processor's cache, and the newer pushes out the older.
+//! Remembers what pieces of 16 to 31 bytes merge into, in a table for each thread. A piece and its
+//! ids fill one cache line, and a newer entry replaces an older one.
 
 use crate::simd::{large, prefetch};
 

@@ -1,5 +1,5 @@
-//! Pieces met before and their ids, by length: most words have at most 15 bytes, and what is found
-//! there decides the speed of all.
+//! Pieces seen before and their ids, by length. Most words have at most 15 bytes, so the table of
+//! short pieces decides the speed of the whole.
 
 pub(crate) mod long;
 pub(crate) mod medium;

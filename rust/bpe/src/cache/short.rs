@@ -1,5 +1,5 @@
-//! What pieces of text merge into, remembered: a shared image of the vocabulary that never
-//! changes, and a table for each thread, which starts with the same. Hits are compared exactly.
+//! Remembers what short pieces merge into: a shared, fixed table made from the vocabulary, and a
+//! table for each thread that starts as a copy of it. Hits are compared exactly.
 
 use crate::simd::{Vectors, large, large_copy, prefetch};
 

@@ -1,8 +1,8 @@
-//! The way of a text through all parts of a tokenizer.
+//! Takes a text through all parts of a tokenizer.
 //!
 //! text → added tokens (`added`) → rewritten text (`normalizer`) → pieces (`pre_tokenizer`)
-//! → ids (`cache`, else `model`). A whole text of which one look (`added::prescan`) says that it has
-//! no added token and is not rewritten goes to the pieces at once.
+//! → ids (`cache`, else `model`). If one scan (`added::prescan`) shows that a text has no added token
+//! and is not rewritten, it is split into pieces at once.
 
 #[cfg(test)]
 mod tests;

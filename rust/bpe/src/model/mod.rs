@@ -1,7 +1,7 @@
-//! What makes ids of a piece.
+//! Turns a piece of text into tokens.
 //!
-//! A model is one variant of [`Model`]: it tells the tokens of a piece, each with the byte range of
-//! the piece that it stands for.
+//! Each kind of model is a variant of [`Model`]. It gives the tokens of a piece, each with the byte
+//! range that it covers.
 
 pub(crate) mod bpe;
 mod trie;

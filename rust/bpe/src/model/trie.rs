@@ -1,4 +1,4 @@
-//! A set of byte strings with a number for each, walked byte by byte: a double array.
+//! A map from byte strings to numbers, walked byte by byte: a double-array trie.
 //!
 //! The child of a node for a byte lies at `base ^ byte`, if that slot names the node as its parent.
 //! All children of a node lie in one block of 256 slots.

@@ -1,4 +1,4 @@
-//! Unigram: of all ways to cut a piece into tokens the one whose scores have the greatest sum.
+//! Unigram: cuts a piece into the tokens whose scores have the greatest sum.
 
 use std::ops::Range;
 

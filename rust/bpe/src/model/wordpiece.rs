@@ -1,5 +1,5 @@
-//! `WordPiece`: the longest token that a word starts with, then the longest that goes on, and so
-//! forth; the unknown token for a word of which this leaves something.
+//! `WordPiece`: takes the longest token that a word starts with, then the longest that continues it,
+//! and so on. A word that cannot be covered this way becomes the unknown token.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! What is done to a text before it is split: NFC, a space in front, one sign for spaces.
 //!
-//! Tokenizers of the SentencePiece kind write spaces as `▁` (U+2581). Here it is the other way
-//! round: the vocabulary is read with a space for each `▁`, and so is the text.
+//! SentencePiece tokenizers write spaces as `▁` (U+2581). Here it is the reverse: each `▁` is read as
+//! a space, in the vocabulary and in the text.
 
 mod nfc;
 mod steps;

@@ -1,4 +1,4 @@
-//! Whether a text is its own NFC: most texts are, and a quick look says so.
+//! Checks quickly whether a text is in NFC already, as most texts are.
 
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;

@@ -1,5 +1,5 @@
-//! Normalizers of other kinds. ASCII goes a quick way of ours, byte for byte; where that does not
-//! tell, the reference's own normalizers do it: correct and slow.
+//! Other normalizers. ASCII is handled byte by byte with code of our own; for everything else the
+//! reference's normalizers are called, which are correct but slow.
 
 use serde_json::Value;
 use tokenizers::normalizers::NormalizerWrapper;

@@ -1,6 +1,6 @@
-//! Splits ASCII text 64 bytes at a time: classes of bytes as bits of words, and the rules of a
-//! pattern as shifts of those words. Wherever a block does not tell, the scanner of the pattern
-//! goes one piece on.
+//! Splits ASCII text 64 bytes at a time: the classes of bytes are bits of words, and the rules of a
+//! pattern are shifts of those words. Where that cannot decide, the pattern's scanner takes the next
+//! piece.
 //!
 //! A block starts where a piece starts, so nothing has to be carried over from the block before.
 

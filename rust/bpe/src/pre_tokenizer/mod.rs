@@ -1,4 +1,4 @@
-//! Where a text falls into pieces.
+//! Splits a text into pieces.
 
 pub(crate) mod blocks;
 pub(crate) mod grammar;

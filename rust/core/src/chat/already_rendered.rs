@@ -1,4 +1,4 @@
-//! Text that was rendered by a chat template before.
+//! Detects text that a chat template has rendered already.
 
 use super::conversation::Message;
 use crate::rules::{Reject, Rule};

@@ -1,4 +1,4 @@
-//! The content of a message: text, parts, or what is neither.
+//! The content of a message: text, a list of parts, or something that is neither.
 
 use super::options::TextParts;
 use super::variables::json;

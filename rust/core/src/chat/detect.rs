@@ -1,4 +1,4 @@
-//! Which schema a file has, from its first rows.
+//! Finds the schema of a file from its first rows.
 
 use super::fields::keys;
 use super::flags;

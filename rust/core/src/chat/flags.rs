@@ -1,4 +1,4 @@
-//! The flags that read rows of names that no schema knows.
+//! Suggests the flags with which rows of unknown field names can be read.
 
 use super::fields::fields_flag;
 use crate::value::{Map, Value};

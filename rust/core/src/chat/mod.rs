@@ -1,8 +1,8 @@
-//! Schemas: an input record → a conversation.
+//! Reads input records as conversations.
 //!
-//! [`detect`] names the schema of a file from its first rows; a [`Reader`] made for that schema
-//! turns each row into a [`Record`] or a [`Reject`](crate::rules::Reject). What the reader refuses
-//! is what no template could render sensibly; an odd order of roles is left to the template.
+//! [`detect`] finds the schema of a file from its first rows. A [`Reader`] for that schema turns
+//! each row into a [`Record`] or a [`Reject`](crate::rules::Reject). It rejects only what no
+//! template could render sensibly; an odd order of roles is the template's business.
 
 mod already_rendered;
 mod content;

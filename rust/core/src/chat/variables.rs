@@ -1,4 +1,4 @@
-//! What a row gives to the template besides its messages: tools, documents, keyword arguments.
+//! What a row passes to the template besides its messages: tools, documents, keyword arguments.
 
 use super::conversation::{Conversation, Message};
 use super::fields::{Field, Names};

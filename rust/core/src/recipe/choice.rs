@@ -49,14 +49,14 @@ macro_rules! choices {
 }
 
 choices! {
-    /// What is done with an order of roles that a template refuses.
+    /// What to do with an order of roles that a template refuses.
     RoleOrder {
         Keep "keep" "Messages stay as they are.",
-        Trim "trim" "A leading assistant message leaves, for templates that refuse it.",
+        Trim "trim" "They are removed, for templates that refuse them.",
     }
-    /// What becomes of the wire formats of chat APIs.
+    /// How the wire formats of chat APIs are read.
     Wire {
-        Normalise "normalise" "They are read as the engines that serve models read them, each change counted by a rule.",
+        Normalise "normalise" "As the engines that serve models read them; a rule counts each change.",
         Keep "keep" "Rows stay as they are, as in transformers.",
     }
     /// How the turns of a render are found.
@@ -65,36 +65,36 @@ choices! {
         Tags "tags" "By the tags; a template without them is an error.",
         Inferred "inferred" "From the template's own structure, tags or not.",
     }
-    /// What is trained of reasoning.
+    /// How reasoning is trained.
     Reasoning {
         Train "train" "Reasoning is trained; an empty think block that the template adds is not.",
         TrainEmpty "train-empty" "Reasoning is trained, empty think blocks too.",
         Mask "mask" "The text between the markers is not trained, the markers are.",
     }
-    /// What is done where a template renders earlier turns otherwise than at inference.
+    /// What to do when a template prints earlier turns differently from how the model saw them.
     History {
-        Auto "auto" "As rendered where only the template's text differs; a decision is needed where the row's own text would be lost.",
-        AsRendered "as-rendered" "Every turn is trained as the whole conversation renders it.",
-        LastTurn "last-turn" "On rows that are rewritten only the last turn is trained.",
-        Expand "expand" "The fewest samples in which every trained turn stands as inference sees it.",
-        Error "error" "A template that rewrites history ends the run." was "stop",
+        Auto "auto" "Trains turns as rendered if only the template's own text differs; stops and asks if the row's own text would be lost.",
+        AsRendered "as-rendered" "Trains every turn as it stands in the whole conversation.",
+        LastTurn "last-turn" "Trains only the last turn of rows that are rewritten.",
+        Expand "expand" "Makes as few samples as possible in which every trained turn looks as it did at inference.",
+        Error "error" "Stops the run if the template rewrites earlier turns." was "stop",
     }
-    /// What becomes of a sample that is longer than `max_length`.
+    /// What to do with a sample that is longer than `max_length`.
     OverLength {
         WholeTurns "whole-turns" "The longest run of complete turns from the start that fits.",
-        OldestTurns "oldest-turns" "Whole exchanges leave from the front; the system message stays.",
+        OldestTurns "oldest-turns" "Whole exchanges are left out from the front; the system message stays.",
         Reject "reject" "The row is rejected as `overlong-sample`.",
         Error "error" "The run stops.",
     }
-    /// Who ends a turn whose template never does.
+    /// What ends a turn if the template never does.
     Eos {
-        Ensure "ensure" "The eos id is inserted where a probe shows that the template never ends a turn, and after `text` and string completions.",
-        Template "template" "Only the template.",
+        Ensure "ensure" "The eos id is inserted if a probe shows that the template never ends a turn, and after `text` and string completions.",
+        Template "template" "Nothing but the template.",
     }
-    /// What the text of a structural token inside content becomes.
+    /// How the text of a structural token inside content is encoded.
     SpecialInContent {
-        Text "text" "Ordinary text.",
-        Parse "parse" "The token, as in transformers.",
+        Text "text" "As ordinary text.",
+        Parse "parse" "As the token, as transformers does.",
         Reject "reject" "The row is rejected.",
     }
     /// Whether prompt and answer are tokenized together.

@@ -243,8 +243,8 @@ available {
         flag "NAMES" "columns to leave unread, separated by commas: label,score";
     role_order: RoleOrder,
         Word in Data
-        means "What becomes of a leading assistant message."
-        flag "" "what becomes of a leading assistant message";
+        means "What to do with assistant messages at the start."
+        flag "" "what to do with assistant messages at the start";
     system: Option<String>,
         Text in Data
         takes "none; a text"
@@ -252,8 +252,8 @@ available {
         flag "TEXT" "system text for conversations that have none";
     wire: Wire,
         Word in Data
-        means "What becomes of the wire formats of chat APIs: JSON text for calls, old names, turns \
-               in two messages."
+        means "How the wire formats of chat APIs are read: JSON text for calls, old names, turns in \
+               two messages."
         flag "" "wire formats of chat APIs: read as engines read them, or kept";
     train_on: TrainOn,
         WordOrNames in Training
@@ -267,12 +267,13 @@ available {
         flag "" "how turns are found";
     reasoning: Reasoning,
         Word in Training
-        means "What is trained of reasoning."
+        means "How reasoning is trained."
         flag "" "training on reasoning";
     history: History,
         Word in Training
-        means "What is done where the template shows earlier turns otherwise than inference did."
-        flag "" "what is done where the template rewrites earlier turns";
+        means "What to do when the template prints earlier turns differently from how the model saw \
+               them at inference."
+        flag "" "what to do when the template rewrites earlier turns";
     stop: Stop,
         WordOrTokens in Model
         takes "a list of tokens or ids"
@@ -281,12 +282,12 @@ available {
                       generation_config's)";
     eos: Eos,
         Word in Model
-        means "Who ends a turn that the template never ends."
-        flag "" "who ends a turn that the template never ends";
+        means "What ends a turn if the template never does."
+        flag "" "what ends a turn if the template never does";
     special_in_content: SpecialInContent,
         Word in Training
-        means "What the text of a control token inside a message becomes."
-        flag "" "what control-token text inside messages becomes";
+        means "How the text of a control token inside a message is encoded."
+        flag "" "how control-token text inside messages is encoded";
     boundary: Boundary,
         Word in Training
         means "Whether prompt and answer are tokenized together."
@@ -294,13 +295,13 @@ available {
     max_length: Option<u32>,
         Count in Training
         takes "none; a number of tokens"
-        means "Most tokens of a sample."
-        flag "N" "most tokens of a sample (default: no limit)";
+        means "The most tokens that a sample may have."
+        flag "N" "the most tokens that a sample may have (default: no limit)";
     over_length: OverLength,
         Word in Training
-        means "What is done with longer samples. Never a cut inside a turn: turns leave whole, \
+        means "What to do with longer samples. A turn is never cut: whole turns are left out, \
                counted with their tokens, and the rest is rendered again."
-        flag "" "what is done with longer samples";
+        flag "" "what to do with longer samples";
     validation: f64,
         Share in Set
         takes "`0`, a share from 0 to 1"

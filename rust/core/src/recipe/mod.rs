@@ -1,7 +1,7 @@
 //! The recipe: the one configuration object.
 //!
-//! The keys stand in one table. Unknown keys are errors that name the nearest key, bad values list
-//! the allowed ones, and a key whose feature is not in this version is an error, never ignored.
+//! All keys are in one table. An unknown key is an error that names the nearest key, a bad value one
+//! that lists the allowed values, and a key of a feature that does not exist yet is never ignored.
 
 mod choice;
 mod keys;

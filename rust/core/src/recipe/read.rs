@@ -1,4 +1,4 @@
-//! JSON → recipe, with errors that say what is allowed.
+//! Reads a recipe from JSON; errors say what is allowed.
 
 use serde_json::{Map as JsonMap, Value as Json};
 

@@ -1,5 +1,5 @@
-//! Characters of several bytes that a piece may be merged from as they are, instead of from their
-//! bytes: for Chinese this leaves one step of five.
+//! Characters of several bytes from which merging can start directly, instead of from their bytes.
+//! For Chinese this saves four of five steps.
 //!
 //! A character is an *atom* if its bytes alone merge into one token, and every rule that has this
 //! token as its left or right half comes after all the rules that make it. A piece may start as

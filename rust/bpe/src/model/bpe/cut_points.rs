@@ -1,5 +1,5 @@
-//! Between which characters no token lies: there a piece can be cut, and its parts be merged
-//! apart.
+//! Finds pairs of characters that no token spans. A piece can be cut between them, and its parts
+//! merged separately.
 //!
 //! Every symbol that arises while a piece is merged is a token of the vocabulary and part of the
 //! piece. So if no token contains the last bytes of one character followed by the first bytes of

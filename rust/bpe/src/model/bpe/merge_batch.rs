@@ -1,8 +1,8 @@
 //! Merges several short pieces side by side.
 //!
-//! Each step of a merge waits for a table of rules that lies far from the processor. So the steps
-//! of many pieces take turns: each asks for what it will read next, and when its turn comes again
-//! it is there.
+//! Every merge step waits for memory, because the table of rules is too large for the fast caches.
+//! So the steps of many pieces are interleaved: each prefetches what it reads next, and by its next
+//! turn the data has arrived.
 
 use crate::model::bpe::merges::{Merges, NONE};
 

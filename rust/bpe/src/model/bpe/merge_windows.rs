@@ -1,4 +1,4 @@
-//! Long pieces, merged in windows that overlap: time grows with the length and no faster.
+//! Merges long pieces in overlapping windows, so that time grows linearly with their length.
 //!
 //! Call a list of tokens *settled* if merging the text of each two neighbours gives these two.
 //!

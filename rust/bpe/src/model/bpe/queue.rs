@@ -1,4 +1,4 @@
-//! Which pair of a piece merges next: a tree of minima, eight to one.
+//! Finds the pair of a piece that merges next: a tree of minima with eight children a node.
 //!
 //! Keys are read and written one at a time, so that a read never waits for several writes; that
 //! is why it is faster here than vector instructions, and unlike a heap it holds no pair twice.

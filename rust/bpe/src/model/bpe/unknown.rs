@@ -1,5 +1,5 @@
-//! Vocabularies that cannot write every text: what has no token is left out, or is the unknown
-//! token, as Hugging Face does it to the letter.
+//! Vocabularies that cannot encode every text: what has no token is left out or becomes the unknown
+//! token, exactly as in Hugging Face's `tokenizers`.
 
 use std::iter::repeat_n;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The model's tokens as the bytes that the text has for them.
+//! The model's tokens, as the bytes of text that they stand for.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;

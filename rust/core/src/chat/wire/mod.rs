@@ -1,8 +1,8 @@
 //! The wire formats of chat APIs, read as their authors meant them, before a template sees them.
 //!
-//! Logs of APIs hold JSON inside text, old names and empty fields; the engines that serve a model
-//! put them right before they render a prompt, and training has to see what they render. Every
-//! change is counted by a rule. A message that needs none is not copied.
+//! API logs contain JSON inside text, old names and empty fields. The engines that serve a model
+//! correct these before they render a prompt, and training must see what they render. A rule counts
+//! every change. Messages that need no change are not copied.
 
 mod blocks;
 mod calls;
@@ -24,7 +24,7 @@ pub(crate) use parts::in_parts;
 use crate::rules::{Rule, RuleCounts};
 use crate::value::{Arena, Value};
 
-/// The message that is put right, and where its changes are counted.
+/// The message being corrected, and where its changes are counted.
 struct Place<'c, 'a> {
     index: u32,
     arena: &'a Arena,
