@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import fixtures
 import turnmill
 from turnmill.inputs import files
-from turnmill.prepare.chosen import recut
+from turnmill.output.recut import Recut
 
 TOKENIZER = fixtures.ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 RULE = "duplicate-conversation"
@@ -330,7 +330,9 @@ def test_batches_are_cut_anew_without_loss(sizes: list[int], rows: int) -> None:
     numbers = iter(range(1000))
     batches = [pa.record_batch({"n": [next(numbers) for _ in range(size)]}) for size in sizes]
     empty = pa.record_batch({"n": pa.array([], pa.int64())})
-    cut = list(recut([empty, *(b.cast(empty.schema) for b in batches)], rows))
+    recut = Recut(rows)
+    cut = [cut for batch in [empty, *batches] for cut in recut.add(batch.cast(empty.schema))]
+    cut += recut.rest()
     assert [n for batch in cut for n in batch["n"].to_pylist()] == list(range(sum(sizes)))
     assert [len(batch) for batch in cut[:-1]] == [rows] * (len(cut) - 1)
     assert len(cut) == max(1, -(-sum(sizes) // rows))

@@ -51,6 +51,8 @@ class ShardOptions:
     """Whether the output also holds rows of other schemas; documents then get every column."""
     replayed: int = 0
     """How many rows from the first are compared with the prompts that a server would send."""
+    validation: float = 0.0
+    """The share of conversations whose samples are set apart."""
     overrides: str = NO_OVERRIDES
     """Recipe keys for this input only, as JSON."""
 

@@ -19,6 +19,12 @@ class ShardFiles:
     index: str
     rejects: str
     receipt: str
+    apart: str | None = None
+    """The samples that are set apart, where they have a file of their own."""
+
+    def data_of(self, split: str | None) -> str:
+        """The file with the samples of a data set."""
+        return self.apart if self.apart and split == VALIDATION else self.data
 
 
 def shard_files(name: str, format_: Format) -> ShardFiles:
@@ -31,13 +37,20 @@ def shard_files(name: str, format_: Format) -> ShardFiles:
     )
 
 
-def stored_files(name: str, format_: Format) -> ShardFiles:
-    """The file names of a shard whose samples wait until it is known which are written."""
+def stored_files(name: str, format_: Format, *, divided: bool) -> ShardFiles:
+    """The file names of a shard whose samples wait until it is known which are written.
+
+    Args:
+        name: The shard.
+        format_: The format of the data.
+        divided: Whether the samples that are set apart have a file of their own.
+    """
     return ShardFiles(
         data=f"{STAGING}/stored-{name}.{format_.name}",
-        index=f"{STAGING}/stored-{name}.parquet",
+        index=f"{STAGING}/stored-index-{name}.parquet",
         rejects=_rejects(name),
         receipt=f"{STAGING}/receipt-{name}.json",
+        apart=f"{STAGING}/stored-apart-{name}.{format_.name}" if divided else None,
     )
 
 

@@ -81,14 +81,22 @@ class Sinks:
     samples: Sink
     index: Sink
     rejects: Sink
+    apart: Sink | None = None
+    """For samples that are set apart, if they go to a file of their own."""
+
+    @property
+    def rows(self) -> int:
+        """Samples written so far."""
+        return self.samples.rows + (self.apart.rows if self.apart else 0)
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file, once the sinks are closed."""
-        return {
+        hashes = {
             "data": self.samples.file.sha256,
             "index": self.index.file.sha256,
             "rejects": self.rejects.file.sha256,
         }
+        return {**hashes, "apart": self.apart.file.sha256} if self.apart else hashes
 
 
 class TooManyRejectsError(DataError):
@@ -101,28 +109,39 @@ class TooManyRejectsError(DataError):
 
 @contextlib.contextmanager
 def open_sinks(
-    directory: AnyPath, files: ShardFiles, *, source: str, format_: Format
+    directory: AnyPath, files: ShardFiles, *, source: str, format_: Format, durable: bool = True
 ) -> Iterator[Sinks]:
     """Opens the files of a shard. All appear when the block ends without an error.
 
     If it ends in `TooManyRejectsError`, only the rejects appear: they say why.
+
+    Args:
+        directory: The output directory.
+        files: Their names.
+        source: The input.
+        format_: The format of the samples.
+        durable: Whether the samples are to be there after a power cut.
     """
     stopped = None
     with whole_file(directory / files.rejects) as file:
         rejects = Sink(file, source=source)
         try:
-            with (
-                whole_file(directory / files.index) as index,
-                whole_file(directory / files.data) as data,
-            ):
-                sinks = Sinks(
-                    Sink(data, format_.writer, format_.batches_written),
-                    Sink(index, source=source),
-                    rejects,
+            with contextlib.ExitStack() as stack:
+                index = Sink(
+                    stack.enter_context(whole_file(directory / files.index)), source=source
                 )
-                yield sinks
-                sinks.samples.close()
-                sinks.index.close()
+                samples, *apart = [
+                    Sink(
+                        stack.enter_context(whole_file(directory / name, durable=durable)),
+                        format_.writer,
+                        format_.batches_written,
+                    )
+                    for name in (files.data, files.apart)
+                    if name is not None
+                ]
+                yield Sinks(samples, index, rejects, *apart)
+                for sink in (samples, *apart, index):
+                    sink.close()
         except TooManyRejectsError as error:
             stopped = error
         rejects.close()

@@ -8,7 +8,6 @@ they are moved.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill.encoder.session import Session
-from turnmill.prepare.choice import RULE, Choice, Duplicates, choose
+from turnmill.prepare.choice import RULE, Choice, Duplicates, choose, splits_of
 from turnmill.prepare.chosen import Chosen, Written, finished_choice, write_choice
 from turnmill.prepare.commit import is_whole
 from turnmill.prepare.plan import Plan
@@ -61,7 +60,11 @@ class Assembled:
 
 
 def assemble(
-    plan: Plan, receipts: Sequence[Receipt], session: Session, settings: ShardSettings
+    plan: Plan,
+    receipts: Sequence[Receipt],
+    session: Session,
+    settings: ShardSettings,
+    made: set[str],
 ) -> Assembled:
     """Makes the files of the output from the shards.
 
@@ -70,14 +73,15 @@ def assemble(
         receipts: One for each shard, in its order.
         session: For shards that have to be made again, because their samples are gone.
         settings: Where the files are, and with how many threads.
+        made: Shards that this run made, whose samples must be there.
     """
     if not settings.chooses:
         return _as_they_are(plan, receipts, settings)
     names = [spec.name for spec in plan.shards]
     stored = [settings.output / settings.files(name).index for name in names]
     choices = list(choose(session.recipe, stored))
-    parts = _parts(names, receipts, choices)
-    written = _write(parts, plan, session, settings)
+    parts = _parts(names, receipts, choices, splits_of(session.recipe))
+    written = _write(parts, plan, session, settings, made)
     return Assembled(
         written,
         _files(plan, settings) | {name for part in parts for name in _files_of(part, settings)},
@@ -118,30 +122,36 @@ def _files_of(part: Chosen, settings: ShardSettings) -> tuple[str, str, str]:
 
 
 def _parts(
-    names: Sequence[str], receipts: Sequence[Receipt], choices: Sequence[Choice]
+    names: Sequence[str],
+    receipts: Sequence[Receipt],
+    choices: Sequence[Choice],
+    splits: Sequence[str | None],
 ) -> list[Chosen]:
     """The files to write: one for each data set and shard that has samples for it."""
     parts = []
-    for split in choices[0].splits:
-        every = [
-            Chosen(name, receipt, choice.mask(split), split)
-            for name, receipt, choice in zip(names, receipts, choices, strict=True)
-        ]
+    for split in splits:
+        every = []
+        for name, receipt, choice in zip(names, receipts, choices, strict=True):
+            side, kept = choice.side(split), ~choice.left_out
+            every.append(Chosen(name, receipt, kept & side, kept[side], split))
         # A data set without samples has one file, which has its columns.
         parts += [part for part in every if part.mask.any()] or every[:1]
-    count = Counter(part.shard for part in parts)
-    return [replace(part, alone=count[part.shard] == 1) for part in parts]
+    return parts
 
 
 def _write(
-    parts: Sequence[Chosen], plan: Plan, session: Session, settings: ShardSettings
+    parts: Sequence[Chosen],
+    plan: Plan,
+    session: Session,
+    settings: ShardSettings,
+    made: set[str],
 ) -> list[Written]:
     """Writes the files that an earlier run did not, several at a time."""
     for split in {part.split for part in parts if part.split}:
         (settings.output / split).mkdir(exist_ok=True)
     done = [finished_choice(part, settings.output, settings.format) for part in parts]
-    missing = {part.shard for part, found in zip(parts, done, strict=True) if found is None}
-    _restore(missing, parts, plan, session, settings)
+    missing = [part for part, found in zip(parts, done, strict=True) if found is None]
+    _restore([part for part in missing if part.shard not in made], plan, session, settings)
 
     def written(part: Chosen, found: Written | None) -> Written:
         return found or write_choice(part, settings.files(part.shard), settings)
@@ -151,18 +161,16 @@ def _write(
 
 
 def _restore(
-    shards: set[str],
-    parts: Sequence[Chosen],
-    plan: Plan,
-    session: Session,
-    settings: ShardSettings,
+    parts: Sequence[Chosen], plan: Plan, session: Session, settings: ShardSettings
 ) -> None:
     """Makes shards again whose samples an earlier run removed once they were written."""
-    receipts = {part.shard: part.receipt for part in parts}
+
+    def is_gone(part: Chosen) -> bool:
+        files = settings.files(part.shard)
+        return not is_whole(settings.output, files, part.receipt, [part.kind])
+
+    gone = {part.shard for part in parts if is_gone(part)}
     unseen = replace(settings, watch=unwatched)
     for spec in plan.shards:
-        if spec.name not in shards:
-            continue
-        receipt = receipts[spec.name]
-        if not is_whole(settings.output, settings.files(spec.name), receipt, ["data"]):
+        if spec.name in gone:
             run_shard(spec, session, unseen)

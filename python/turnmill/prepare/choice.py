@@ -20,12 +20,11 @@ from turnmill.storage.local import read_table, row_count
 from turnmill.storage.remote import AnyPath
 
 RULE = "duplicate-conversation"
-_LEFT_OUT, _WRITTEN, _APART = 0, 1, 2
 _HASH_BITS = 64
 _PARTS = 16
 """Equal hashes are looked for in one of so many parts at a time, which saves memory."""
 
-_Hashes = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.uint64]
 """The upper and the lower half of the hash of each row."""
 
 
@@ -86,20 +85,15 @@ def _place(source: str, row: int, line: int) -> str:
 class Choice:
     """What is written of one shard."""
 
-    places: npt.NDArray[np.uint8]
-    """Where each sample goes."""
+    left_out: npt.NDArray[np.bool_]
+    """Which samples are not written."""
+    apart: npt.NDArray[np.bool_]
+    """Which samples are set apart."""
     duplicates: Duplicates
-    splits: tuple[str | None, ...]
 
-    def mask(self, split: str | None) -> npt.NDArray[np.bool_]:
-        """Which samples go to that split."""
-        mask: npt.NDArray[np.bool_] = self.places == _WRITTEN + self.splits.index(split)
-        return mask
-
-
-def chooses(recipe: Recipe) -> bool:
-    """Whether not simply every sample is written."""
-    return recipe.validation > 0 or recipe.dedup != "keep"
+    def side(self, split: str | None) -> npt.NDArray[np.bool_]:
+        """Which samples belong to a data set, written or not."""
+        return self.apart if split == VALIDATION else ~self.apart
 
 
 def splits_of(recipe: Recipe) -> tuple[str | None, ...]:
@@ -117,21 +111,19 @@ def choose(recipe: Recipe, indexes: Sequence[AnyPath]) -> Iterator[Choice]:
     rows = _Rows.read(indexes)
     each = np.arange(len(rows.hashes), dtype=np.int32)
     first = first_equal(rows.hashes) if recipe.dedup == "exact" else each
-    threshold = np.uint64(int(recipe.validation * (1 << _HASH_BITS)))
     for shard, counts in enumerate(rows.counts):
         begin, end = rows.begins[shard], rows.begins[shard + 1]
-        apart = rows.hashes[begin:end, 0] < threshold
+        apart = _are_apart(rows.hashes[begin:end], recipe.validation)
         again = first[begin:end] != each[begin:end]
-        places = np.where(again, _LEFT_OUT, np.where(apart, _APART, _WRITTEN)).astype(np.uint8)
         repeated = np.flatnonzero(again) + begin
         yield Choice(
-            np.repeat(places, counts),
+            np.repeat(again, counts),
+            np.repeat(apart, counts),
             rows.duplicates(repeated, first[repeated]),
-            splits_of(recipe),
         )
 
 
-def first_equal(hashes: _Hashes) -> npt.NDArray[np.int32]:
+def first_equal(hashes: Hashes) -> npt.NDArray[np.int32]:
     """For each hash the place of the first one that is equal to it: its own, if there is none."""
     first = np.arange(len(hashes), dtype=np.int32)
     parts = (hashes[:, 0] >> np.uint64(_HASH_BITS - 4)).astype(np.uint8)
@@ -150,7 +142,7 @@ def first_equal(hashes: _Hashes) -> npt.NDArray[np.int32]:
 class _Rows:
     """The written rows of all shards."""
 
-    hashes: _Hashes
+    hashes: Hashes
     rows: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
     counts: list[npt.NDArray[np.int32]]
@@ -169,7 +161,7 @@ class _Rows:
             index = read_table(path, ["conversation", "row", "line", "sample"])
             firsts = np.flatnonzero(_numbers(index["sample"]) == 0)
             here = slice(begins[-1], begins[-1] + len(firsts))
-            hashes[here] = _hashes(index["conversation"])[firsts]
+            hashes[here] = _hashes_of(index["conversation"])[firsts]
             rows[here] = _numbers(index["row"])[firsts]
             lines[here] = _numbers(index["line"].fill_null(-1))[firsts]
             counts.append(np.diff(firsts, append=index.num_rows).astype(np.int32))
@@ -193,10 +185,18 @@ def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.concatenate([np.zeros(0, np.int64), *chunks])
 
 
-def _hashes(column: pa.ChunkedArray) -> _Hashes:
-    chunks = [
+def _hashes_of(column: Any) -> Hashes:
+    """The hashes in a column of an index."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    read = [
         np.frombuffer(chunk.buffers()[1], ">u8").reshape(-1, 2)[chunk.offset :][: len(chunk)]
-        for chunk in column.chunks
+        for chunk in chunks
     ]
-    hashes: _Hashes = np.concatenate([np.zeros((0, 2), np.uint64), *chunks]).astype(np.uint64)
+    hashes: Hashes = np.concatenate([np.zeros((0, 2), np.uint64), *read]).astype(np.uint64)
     return hashes
+
+
+def _are_apart(hashes: Hashes, share: float) -> npt.NDArray[np.bool_]:
+    """Which conversations are set apart, as in the core, which has divided their samples."""
+    apart: npt.NDArray[np.bool_] = hashes[:, 0] < np.uint64(int(share * (1 << _HASH_BITS)))
+    return apart

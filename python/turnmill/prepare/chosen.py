@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.output.files import ChosenFiles, ShardFiles, chosen_files
+from turnmill.output.files import VALIDATION, ChosenFiles, ShardFiles, chosen_files
 from turnmill.output.formats import Format
+from turnmill.output.recut import BATCH_ROWS, Recut
 from turnmill.output.sinks import Sink
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
 from turnmill.prepare.shard import Receipt, ShardSettings
@@ -26,9 +26,6 @@ from turnmill.storage.local import (
     write_json,
 )
 from turnmill.storage.remote import AnyPath
-
-BATCH_ROWS = 1000
-"""Samples of a record batch, as the core cuts them."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +57,20 @@ class Chosen:
     receipt: Receipt
     """That of the shard."""
     mask: npt.NDArray[np.bool_]
+    """Which of the samples of the shard."""
+    within: npt.NDArray[np.bool_]
+    """Which of the samples in the file where they wait."""
     split: str | None
-    alone: bool = True
-    """Whether nothing else is made from the samples of the shard."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether the file of the shard is what is to be written."""
-        return self.alone and bool(self.mask.all())
+        """Whether that file is what is to be written."""
+        return bool(self.within.all())
+
+    @property
+    def kind(self) -> str:
+        """What the receipt of the shard calls that file."""
+        return "apart" if self.split == VALIDATION else "data"
 
     def files(self, format_: Format) -> ChosenFiles:
         """Where they go."""
@@ -108,7 +111,7 @@ def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) ->
     files = chosen.files(format_)
     index = read_table(output / stored.index).filter(pa.array(chosen.mask))
     sha256 = {
-        "data": _write_data(chosen, output / stored.data, output / files.data, settings),
+        "data": _write_data(chosen, output / stored.data_of(chosen.split), settings),
         "index": _write_index(index, output / files.index),
     }
     written = Written(
@@ -127,43 +130,21 @@ def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) ->
     return written
 
 
-def _write_data(chosen: Chosen, source: AnyPath, target: AnyPath, settings: ShardSettings) -> str:
+def _write_data(chosen: Chosen, source: AnyPath, settings: ShardSettings) -> str:
+    target = settings.output / chosen.files(settings.format).data
     if chosen.is_whole and settings.format is settings.stored_format:
         move(source, target)
-        return chosen.receipt.sha256["data"]
+        return chosen.receipt.sha256[chosen.kind]
     format_ = settings.format
     with whole_file(target) as file:
         sink = Sink(file, format_.writer, format_.batches_written)
-        for batch in recut(_filtered(settings.stored_format.batches(source), chosen.mask)):
-            sink.write([batch])
+        cut, first = Recut(), 0
+        for batch in settings.stored_format.batches(source):
+            sink.write(cut.add_some(batch, chosen.within[first : first + len(batch)]))
+            first += len(batch)
+        sink.write(cut.rest())
         sink.close()
         return file.sha256
-
-
-def _filtered(
-    batches: Iterable[pa.RecordBatch], mask: npt.NDArray[np.bool_]
-) -> Iterator[pa.RecordBatch]:
-    first = 0
-    for batch in batches:
-        here = mask[first : first + len(batch)]
-        first += len(batch)
-        yield batch if here.all() else batch.filter(pa.array(here))
-
-
-def recut(batches: Iterable[pa.RecordBatch], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of one size; no rows give one empty batch, for its schema."""
-    waiting: list[pa.RecordBatch] = []
-    held, cut_any = 0, False
-    for batch in batches:
-        while held + len(batch) >= rows:
-            part = batch.slice(0, rows - held)
-            yield pa.concat_batches([*waiting, part]) if waiting else part
-            batch, waiting, held, cut_any = batch.slice(len(part)), [], 0, True  # noqa: PLW2901
-        if len(batch) or not waiting:
-            waiting = [kept for kept in waiting if len(kept)] + [batch]
-            held += len(batch)
-    if held or not cut_any:
-        yield pa.concat_batches(waiting)
 
 
 def _write_index(index: pa.Table, path: AnyPath) -> str:

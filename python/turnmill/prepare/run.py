@@ -15,7 +15,6 @@ from turnmill.output.formats import FORMATS, default_format
 from turnmill.output.sinks import TooManyRejectsError
 from turnmill.prepare import history_cost
 from turnmill.prepare.assembly import Assembled, assemble
-from turnmill.prepare.choice import chooses
 from turnmill.prepare.commit import (
     add_up,
     commit,
@@ -68,10 +67,12 @@ def run(
             count.advance(tally, amount)
             limit.look(count.tally)
 
-        settings = ShardSettings(output, format_, threads, chunk_rows(), watch, chooses(recipe))
+        settings = ShardSettings(
+            output, format_, threads, chunk_rows(), watch, recipe.validation, recipe.dedup != "keep"
+        )
         files = [settings.files(spec.name) for spec in plan.shards]
         try:
-            receipts, reused = _run_shards(plan, session, settings, count)
+            receipts, fresh = _run_shards(plan, session, settings, count)
             totals = add_up(output, files, receipts)
             merge_rejects(output, files)
             refuse_nothing(totals, [planned.input.name for planned in plan.inputs])
@@ -80,7 +81,7 @@ def run(
             merge_rejects(output, files, most=error.rejected)
             explain(error, output, session, inputs)
             raise
-        made = assemble(plan, receipts, session, settings)
+        made = assemble(plan, receipts, session, settings, fresh)
         told = [planned.to_dict() for planned in plan.inputs]
         if settings.chooses:
             totals = totals.of(output, made.written, made.left_out)
@@ -106,7 +107,7 @@ def run(
         seconds=seconds,
         bytes_read=size,
         shards=len(plan.shards),
-        shards_reused=reused,
+        shards_reused=len(plan.shards) - len(fresh),
         left=list(left),
         history=history_cost.add_up([planned.history for planned in plan.inputs]),
     )
@@ -117,18 +118,19 @@ def _run_shards(
     session: Session,
     settings: ShardSettings,
     count: ProgressCount,
-) -> tuple[list[Receipt], int]:
-    receipts, reused = [], 0
+) -> tuple[list[Receipt], set[str]]:
+    """The receipt of every shard, and the names of those that had to be made."""
+    receipts, made = [], set()
     for spec in plan.shards:
         receipt = finished(spec, settings)
         if receipt is not None:
             count.reused(receipt.tally)
-            reused += 1
         else:
             receipt = run_shard(spec, session, settings)
             count.shard_done()
+            made.add(spec.name)
         receipts.append(receipt)
-    return receipts, reused
+    return receipts, made
 
 
 def _with_duplicates(

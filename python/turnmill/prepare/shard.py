@@ -98,18 +98,25 @@ class ShardSettings:
     """Rows of one work item; the bytes written do not depend on it."""
     watch: Watch = field(default=unwatched)
     """Called after each block."""
-    chooses: bool = False
-    """Whether samples wait until all shards are there and it is known which are written."""
+    validation: float = 0.0
+    """The share of conversations that is set apart."""
+    leaves_out: bool = False
+    """Whether some of the samples of a shard may not be written."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether samples wait until all shards are there and it is known which are written."""
+        return self.leaves_out or self.validation > 0
 
     @property
     def stored_format(self) -> Format:
-        """The format of the data files of shards: the fastest one if they only wait there."""
-        return FORMATS["arrow"] if self.chooses else self.format
+        """The format of the data files of shards: the fastest one if they are written again."""
+        return FORMATS["arrow"] if self.leaves_out else self.format
 
     def files(self, shard: str) -> ShardFiles:
         """Where the files of a shard go."""
         if self.chooses:
-            return stored_files(shard, self.stored_format)
+            return stored_files(shard, self.stored_format, divided=self.validation > 0)
         return shard_files(shard, self.format)
 
 
@@ -138,11 +145,16 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         chunk_rows=settings.chunk_rows,
         mixed=spec.mixed,
         replayed=REPLAYED_ROWS,
+        validation=settings.validation,
     )
     shard = session.open_shard(options)
     total = Tally()
     with open_sinks(
-        settings.output, files, source=spec.input.name, format_=settings.stored_format
+        settings.output,
+        files,
+        source=spec.input.name,
+        format_=settings.stored_format,
+        durable=not settings.chooses,
     ) as sinks:
         with _WriteBehind[_core.Output](lambda output: _write(sinks, output)) as writing:
             stopped = None
@@ -158,7 +170,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
                     break
         if stopped is not None:
             raise stopped
-    total.samples = sinks.samples.rows
+    total.samples = sinks.rows
     receipt = Receipt(
         identity=spec.identity(),
         tally=total,
@@ -212,6 +224,8 @@ def _tally(output: _core.Output, size: int) -> Tally:
 
 def _write(sinks: Sinks, output: _core.Output) -> None:
     sinks.samples.write(output.samples)
+    if sinks.apart is not None:
+        sinks.apart.write(output.apart)
     sinks.index.write(output.index)
     sinks.rejects.write(output.rejects)
 

@@ -80,8 +80,13 @@ class HashingFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def whole_file(path: AnyPath) -> Iterator[HashingFile]:
+def whole_file(path: AnyPath, *, durable: bool = True) -> Iterator[HashingFile]:
     """Opens ``path`` for writing. The file appears when the block ends without an error.
+
+    Args:
+        path: The file.
+        durable: Whether it has to be there after a power cut. Without, who reads it compares its
+            hash.
 
     Raises:
         OSError: The file cannot be written; the error names ``path``.
@@ -95,7 +100,7 @@ def whole_file(path: AnyPath) -> Iterator[HashingFile]:
             except BaseException:
                 file.abandon()
                 raise
-            if isinstance(path, Path):
+            if durable and isinstance(path, Path):
                 os.fsync(raw.fileno())
         _reveal(temporary, path)
     except BaseException as error:
@@ -107,6 +112,9 @@ def whole_file(path: AnyPath) -> Iterator[HashingFile]:
 
 def move(path: AnyPath, target: AnyPath) -> None:
     """Gives a finished file another place, durably."""
+    if isinstance(path, Path):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     _reveal(path, target)
 
 

@@ -145,6 +145,7 @@ fn bytes(data: &Bound<'_, PyAny>) -> PyResult<PyBackedBytes> {
 #[pyclass(frozen, get_all, module = "turnmill._core")]
 pub(crate) struct Output {
     samples: Vec<Py<Batch>>,
+    apart: Vec<Py<Batch>>,
     index: Vec<Py<Batch>>,
     rejects: Vec<Py<Batch>>,
     rows: u64,
@@ -165,6 +166,7 @@ impl Output {
         };
         Ok(Self {
             samples: wrap(output.samples)?,
+            apart: wrap(output.apart)?,
             index: wrap(output.index)?,
             rejects: wrap(output.rejects)?,
             rows: output.rows,

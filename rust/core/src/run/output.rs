@@ -7,7 +7,9 @@ use arrow_array::RecordBatch;
 pub struct Output {
     /// Samples with the recipe's columns, cut every 1,000 samples.
     pub samples: Vec<RecordBatch>,
-    /// One row for each sample, cut at the same places.
+    /// Samples of conversations that are set apart, cut in the same way; nothing if none can be.
+    pub apart: Vec<RecordBatch>,
+    /// One row for each sample, in the order of the input, cut every 1,000 samples.
     pub index: Vec<RecordBatch>,
     /// Rejected rows.
     pub rejects: Vec<RecordBatch>,

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::check::{Checked, Checks};
-use super::worker::{ChunkOutput, Row, RunContext};
+use super::worker::{ChunkOutput, Row, RunContext, Tables};
 use super::{Encoder, Output};
 use crate::audit;
 use crate::cancel::Cancel;
@@ -49,6 +49,8 @@ pub struct ShardOptions {
     pub chunk_rows: Option<usize>,
     /// Whether the output also holds rows of other schemas; documents then get every column.
     pub mixed: bool,
+    /// The share of conversations whose samples are set apart, from 0 to 1; their hash decides.
+    pub validation: f64,
     /// Columns of the rows that the index carries.
     pub carry: Vec<String>,
     /// What is done for a check.
@@ -70,6 +72,7 @@ impl ShardOptions {
             threads: 0,
             chunk_rows: None,
             mixed: false,
+            validation: 0.0,
             carry: Vec::new(),
             checks: None,
             replayed: 0,
@@ -92,6 +95,8 @@ pub struct Shard {
     rows: Rows,
     next_row: u64,
     samples: Batches<Samples>,
+    /// Samples of conversations that are set apart, if any can be.
+    apart: Option<Batches<Samples>>,
     index: Batches<IndexRows>,
     rejects: Batches<RejectRows>,
     findings: Findings,
@@ -101,10 +106,10 @@ pub struct Shard {
     refused: u64,
     /// What a check found in the samples.
     audited: Option<audit::Part>,
-    empty: (Samples, IndexRows),
+    empty: Tables,
     written: SpareBuffers,
     /// Parts of the previous block, whose memory is reused.
-    spare: Mutex<Vec<(Samples, IndexRows)>>,
+    spare: Mutex<Vec<Tables>>,
 }
 
 impl Shard {
@@ -127,6 +132,7 @@ impl Shard {
             next_row: options.first_row,
             written: samples.spare(),
             samples: Batches::new(samples.clone(), BATCH_ROWS),
+            apart: (options.validation > 0.0).then(|| Batches::new(samples.clone(), BATCH_ROWS)),
             index: Batches::new(index.clone(), BATCH_ROWS),
             rejects: Batches::new(RejectRows::new(), BATCH_ROWS),
             findings: Findings::keeping(options.evidence()),
@@ -135,7 +141,11 @@ impl Shard {
             read: 0,
             refused: 0,
             audited: options.checks.as_ref().map(|checks| checks.auditor.part()),
-            empty: (samples, index),
+            empty: Tables {
+                apart: samples.clone(),
+                samples,
+                index,
+            },
             spare: Mutex::default(),
             reader,
             encoder,
@@ -208,6 +218,9 @@ impl Shard {
         let split = self.splitter.finish(&mut rows);
         let mut output = self.split_rows(split, &rows, cancel)?;
         self.samples.finish(&mut output.samples)?;
+        if let Some(apart) = &mut self.apart {
+            apart.finish(&mut output.apart)?;
+        }
         self.index.finish(&mut output.index)?;
         self.rejects.finish(&mut output.rejects)?;
         Ok(output)
@@ -273,11 +286,11 @@ impl Shard {
             checks: self.options.checks.as_ref(),
             replayed: self.options.first_row + self.options.replayed,
             evidence: self.options.evidence(),
+            apart_below: apart_below(self.options.validation),
             cancel,
         };
         let parts = pool::map(self.options.threads, jobs, |job| {
-            let (samples, index) = self.spare_part();
-            let mut output = ChunkOutput::new(samples, index, &context);
+            let mut output = ChunkOutput::new(self.spare_part(), &context);
             let mut worker = self.encoder.worker();
             let result = worker.run(&context, job.clone().map(&row), &mut output);
             self.encoder.rest(worker);
@@ -293,29 +306,32 @@ impl Shard {
     }
 
     /// An empty part to fill.
-    fn spare_part(&self) -> (Samples, IndexRows) {
+    fn spare_part(&self) -> Tables {
         let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
         spare.unwrap_or_else(|| self.empty.clone())
     }
 
     /// Keeps the memory of a part, unless it is unusually much.
     fn recycle(&mut self, part: ChunkOutput) {
-        let (mut samples, mut index) = (part.samples, part.index);
-        let is_usual = samples.tokens() <= CHUNK_BYTES;
+        let mut tables = part.tables;
+        let is_usual = tables.samples.tokens() <= CHUNK_BYTES;
         let kept = self.spare.get_mut().map_or(0, |spare| spare.len());
         if !is_usual || kept >= SPARE_PARTS {
             return;
         }
-        samples.clear();
-        index.clear();
+        tables.clear();
         if let Ok(spare) = self.spare.get_mut() {
-            spare.push((samples, index));
+            spare.push(tables);
         }
     }
 
     fn join(&mut self, part: &mut ChunkOutput, output: &mut Output) -> Result<()> {
-        self.samples.append(&part.samples, &mut output.samples)?;
-        self.index.append(&part.index, &mut output.index)?;
+        let tables = &part.tables;
+        self.samples.append(&tables.samples, &mut output.samples)?;
+        if let Some(apart) = &mut self.apart {
+            apart.append(&tables.apart, &mut output.apart)?;
+        }
+        self.index.append(&tables.index, &mut output.index)?;
         self.rejects.append(&part.rejects, &mut output.rejects)?;
         for reject in part.rejects.iter() {
             self.rejected.add(reject.rule, 1);
@@ -354,6 +370,13 @@ fn columns(options: &ShardOptions, wanted: &[Column]) -> Vec<Column> {
         return vec![Column::InputIds];
     }
     wanted.to_vec()
+}
+
+/// The smallest hash of a conversation that is not set apart: what comes before it are the hashes
+/// whose upper half is below the share of all.
+fn apart_below(share: f64) -> u128 {
+    let upper = share * 2f64.powi(64);
+    u128::from(upper as u64) << 64
 }
 
 fn even(rows: usize, size: usize) -> Vec<Range<usize>> {

@@ -39,13 +39,34 @@ pub(crate) struct RunContext<'s> {
     pub(crate) replayed: u64,
     /// Rows kept as evidence for each rule.
     pub(crate) evidence: usize,
+    /// Conversations whose hash is smaller are set apart.
+    pub(crate) apart_below: u128,
     pub(crate) cancel: &'s Cancel,
+}
+
+/// The tables of samples and their index.
+#[derive(Clone)]
+pub(crate) struct Tables {
+    pub(crate) samples: Samples,
+    /// Samples of conversations that are set apart.
+    pub(crate) apart: Samples,
+    pub(crate) index: IndexRows,
+}
+
+impl Tables {
+    /// Clears the tables and keeps their memory.
+    pub(crate) fn clear(&mut self) {
+        self.samples.clear();
+        self.apart.clear();
+        self.index.clear();
+    }
 }
 
 /// The results of rows, in order.
 pub(crate) struct ChunkOutput {
-    pub(crate) samples: Samples,
-    pub(crate) index: IndexRows,
+    pub(crate) tables: Tables,
+    /// Conversations whose hash is smaller are set apart.
+    apart_below: u128,
     pub(crate) rejects: RejectRows,
     pub(crate) rows: u64,
     pub(crate) rejected: u64,
@@ -60,10 +81,10 @@ pub(crate) struct ChunkOutput {
 }
 
 impl ChunkOutput {
-    pub(crate) fn new(samples: Samples, index: IndexRows, context: &RunContext<'_>) -> Self {
+    pub(crate) fn new(tables: Tables, context: &RunContext<'_>) -> Self {
         Self {
-            samples,
-            index,
+            tables,
+            apart_below: context.apart_below,
             rejects: RejectRows::new(),
             rows: 0,
             rejected: 0,
@@ -79,6 +100,12 @@ impl ChunkOutput {
 
     /// Adds the samples of a row, each with its entry in the index.
     fn push(&mut self, samples: &row::Samples, input: InputPosition, row: &RowFacts<'_>) {
+        let tables = &mut self.tables;
+        let side = if row.conversation < self.apart_below {
+            &mut tables.apart
+        } else {
+            &mut tables.samples
+        };
         for (number, sample) in (0..).zip(samples.iter()) {
             let entry = IndexRow {
                 row: input.row,
@@ -93,8 +120,8 @@ impl ChunkOutput {
             self.count += 1;
             self.tokens += u64::from(entry.length);
             self.trained += u64::from(entry.trained);
-            self.index.push(entry, row.columns);
-            self.samples.push(Sample {
+            tables.index.push(entry, row.columns);
+            side.push(Sample {
                 ids: sample.ids,
                 labels: sample.labels,
                 weights: sample.weights,
