@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import transformers
 from transformers.processing_utils import ProcessorMixin
@@ -51,15 +52,63 @@ def several(**templates: str) -> list[dict[str, str]]:
     return [{"name": name, "template": source} for name, source in templates.items()]
 
 
+COHERE = [{"name": "add", "description": "d", "parameter_definitions": {"a": {"type": "int"}}}]
+
+
 def test_templates_that_no_row_uses_stop_nothing(tmp_path: Path) -> None:
     named = several(default=CHATML, tool_use=NEEDS_TOOLS, rag=NEEDS_DOCUMENTS)
     directory = model(tmp_path / "model", chat_template=named)
     encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=directory, max_rejects=1.0))
-    encoded = encoder.encode([ROW, {**ROW, "tools": TOOLS}])
-    assert encoded.table["row"].to_pylist() == [0]
+    rows = [ROW, {**ROW, "tools": TOOLS}, {**ROW, "tools": []}, {**ROW, "tools": COHERE}]
+    encoded = encoder.encode(rows)
+    theirs = transformers.AutoTokenizer.from_pretrained(directory)
+    read = encoded.table["row"].to_pylist()
+    assert read == [0, 2, 3]
+    assert text_of(encoded, directory) == [
+        theirs.apply_chat_template(
+            rows[row]["messages"], tools=rows[row].get("tools"), tokenize=False
+        )
+        for row in read
+    ]
     (reject,) = encoded.rejects.to_pylist()
     assert (reject["row"], reject["code"]) == (1, "template-error")
-    assert "--template default" in reject["reason"]
+    with pytest.raises(jinja2.UndefinedError):
+        theirs.apply_chat_template(ROW["messages"], tools=TOOLS, tokenize=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("{{ documents[0].title.strip() }}" + CHATML, "'list object' has no element 0"),
+        ("{{ question.strip() }}", "'question' is undefined"),
+    ],
+)
+def test_a_template_for_rows_of_another_kind_says_what_it_lacks(source: str, why: str) -> None:
+    recipe = turnmill.Recipe(tokenizer=DEMO, template=source, stop=["<|im_end|>"])
+    with pytest.raises(turnmill.TemplateError, match="none of the probe") as raised:
+        turnmill.Encoder(recipe)
+    assert why in str(raised.value)
+    assert "another --template" in (raised.value.hint or "")
+
+
+def test_the_template_for_tools_is_part_of_the_run(tmp_path: Path) -> None:
+    named = several(default=CHATML, tool_use="<tools>" + WITH_TOOLS)
+    directory = model(tmp_path / "model", chat_template=named)
+    rows, out = [{**ROW, "tools": TOOLS}], tmp_path / "out"
+    run = turnmill.prepare(rows, out, turnmill.Recipe(tokenizer=directory))
+    served = out / "serving" / "additional_chat_templates" / "tool_use.jinja"
+    assert served.read_text("utf-8") == "<tools>" + WITH_TOOLS
+    assert run.samples == 1
+    plain = turnmill.Recipe(tokenizer=directory, template="default", max_rejects=1.0)
+    with pytest.raises(turnmill.TurnmillError, match="other"):
+        turnmill.prepare(rows, out, plain)
+
+
+def test_parity_gives_the_template_of_the_processor(tmp_path: Path) -> None:
+    directory = model(tmp_path / "model")
+    write(directory, {"legacy"})
+    found = turnmill.parity([ROW], tokenizer=directory)
+    assert found.ok
 
 
 @pytest.mark.parametrize("broken", ["{% for", "{{ raise_exception('never') }}"])

@@ -18,11 +18,15 @@ def write_serving(directory: AnyPath, facts: dict[str, Any]) -> None:
     """
     directory.mkdir(exist_ok=True)
     write_json(directory / "generation_config.json", generation_config(facts))
-    source = (facts.get("template") or {}).get("source")
-    if source is not None:
-        write_text(directory / "chat_template.jinja", source)
+    template = facts.get("template") or {}
+    if template:
+        write_text(directory / "chat_template.jinja", template["source"])
+    if template.get("tools") is not None:
+        named = directory / "additional_chat_templates"
+        named.mkdir(exist_ok=True)
+        write_text(named / "tool_use.jinja", template["tools"])
     write_text(directory / "Modelfile", modelfile(facts))
-    write_text(directory / "README.md", _readme(facts, has_template=source is not None))
+    write_text(directory / "README.md", _readme(facts, template))
 
 
 def generation_config(facts: dict[str, Any]) -> dict[str, Any]:
@@ -53,23 +57,26 @@ def _tokens(facts: dict[str, Any]) -> list[str]:
     return [stop["token"] for stop in facts["stop"]]
 
 
-def _readme(facts: dict[str, Any], *, has_template: bool) -> str:
-    template = " --chat-template serving/chat_template.jinja" if has_template else ""
-    template_file = (
-        " --jinja --chat-template-file serving/chat_template.jinja" if has_template else ""
-    )
+def _readme(facts: dict[str, Any], template: dict[str, Any]) -> str:
+    files = ["chat_template.jinja"] if template else []
+    files += ["additional_chat_templates"] if template.get("tools") is not None else []
+    copied = "".join(f" and `{name}`" for name in files)
+    # A server that is given a template uses it with and without tools.
+    named = files == ["chat_template.jinja"]
+    template_flag = " --chat-template serving/chat_template.jinja" if named else ""
+    template_file = " --jinja --chat-template-file serving/chat_template.jinja" if template else ""
     stops = ", ".join(f"`{stop['token']}` ({stop['id']})" for stop in facts["stop"])
     first = (facts.get("terminator") or facts["stop"][0])["id"]
     return f"""# Serving a model trained on this data
 
 Every trained answer ends in one of: {stops}. The server has to stop on the same tokens.
 
-Copy `generation_config.json`{" and `chat_template.jinja`" if has_template else ""} into the model's
+Copy `generation_config.json`{copied} into the model's
 directory; transformers and vLLM read them there. Or name them:
 
 vLLM
 
-    vllm serve MODEL --generation-config serving{template}
+    vllm serve MODEL --generation-config serving{template_flag}
 
 llama.cpp (the stop token can also be set when the GGUF file is made)
 

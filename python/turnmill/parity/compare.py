@@ -44,7 +44,7 @@ def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
     session, inputs = ready(recipe, data)
     facts = session.facts()
     template = facts["template"] or {}
-    given = template.get("source") if recipe.template is not None else None
+    given = None if template.get("own") else template.get("source")
     reference = Reference(session.path, given)
     has_mask = "endgeneration" in (template.get("source") or "")
     versions = {"turnmill": VERSION, **reference.versions}

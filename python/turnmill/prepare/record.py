@@ -72,7 +72,7 @@ def _without_paths(identity: dict[str, Any]) -> dict[str, Any]:
     """Leaves out what does not affect the bytes: paths (contents count by hash) and the limit."""
     facts = identity["facts"]
     tokenizer = _without(facts["tokenizer"], "path")
-    template = facts["template"] and _without(facts["template"], "name")
+    template = facts["template"] and _without(facts["template"], "name", "own")
     return {
         **identity,
         "recipe": _without(identity["recipe"], "tokenizer", "template", "max_rejects"),

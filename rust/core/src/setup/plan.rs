@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::structural::Structural;
 use super::templates::{self, ChatTemplates};
@@ -145,16 +145,8 @@ impl Plan {
     }
 
     pub(crate) fn template_facts(&self) -> Json {
-        self.templates.as_ref().map_or(Json::Null, |templates| {
-            let template = templates.plain();
-            json!({
-                "name": templates.name,
-                "hash": format!("{:032x}", xxhash_rust::xxh3::xxh3_128(template.source().as_bytes())),
-                "source": template.source(),
-                "rewrites_history": template.rewrites_history(),
-                "reads_date": template.study().reads_date,
-            })
-        })
+        let templates = self.templates.as_ref();
+        templates.map_or(Json::Null, |templates| templates.facts())
     }
 
     pub(crate) fn now_text(&self) -> String {

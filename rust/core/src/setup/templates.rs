@@ -1,5 +1,7 @@
 //! The chat template of a run: the tokenizer's own, a built-in one, a file, or source.
 
+use serde_json::{Value as Json, json};
+
 use super::probe;
 use crate::recipe::{Recipe, Spans, SpecialInContent};
 use crate::template::{LocalTime, Options, Source, SpanSource, Template, find_source};
@@ -14,6 +16,9 @@ pub(crate) struct ChatTemplates {
     /// The template for rows with tools, if the tokenizer has a separate one, or why it cannot be
     /// used. That concerns only the rows that need it.
     tools: Option<Result<Template>>,
+    tools_source: Option<String>,
+    /// Whether transformers takes them from the tokenizer by itself.
+    own: bool,
 }
 
 impl ChatTemplates {
@@ -28,6 +33,21 @@ impl ChatTemplates {
             Some(tools) if with_tools => tools.as_ref().map_err(Clone::clone),
             _ => Ok(&self.default),
         }
+    }
+
+    /// What decides the text of rows, and what they are called.
+    pub(crate) fn facts(&self) -> Json {
+        let template = &self.default;
+        let hash = xxhash_rust::xxh3::xxh3_128(template.source().as_bytes());
+        json!({
+            "name": self.name,
+            "own": self.own,
+            "hash": format!("{hash:032x}"),
+            "source": template.source(),
+            "tools": self.tools_source,
+            "rewrites_history": template.rewrites_history(),
+            "reads_date": template.study().reads_date,
+        })
     }
 
     /// The templates that can be used.
@@ -69,6 +89,8 @@ impl ChatTemplates {
             default: compile(&source.text)?,
             tools: tools.map(|tools| tools.map_err(|error| for_tools(&error))),
             name: source.name,
+            tools_source: source.with_tools,
+            own: recipe.template.is_none() && tokenizer.templates().processor_file().is_none(),
         }))
     }
 

@@ -81,6 +81,8 @@ struct Prober<'r> {
     variables: Map<'r>,
     /// Tools that every conversation gets, if the template refuses conversations without tools.
     tools: Option<Value<'r>>,
+    /// The same for documents.
+    documents: Option<Value<'r>>,
     /// The error of a probe that exceeded its budget. After that nothing more is probed.
     exhausted: RefCell<Option<Error>>,
 }
@@ -123,12 +125,18 @@ impl<'r> Prober<'r> {
             build,
             variables,
             tools: None,
+            documents: None,
             exhausted: RefCell::default(),
         };
         prober.find_part_roles();
         let question = [prober.build.message("user", USER)];
-        if prober.shoot(&question, true).is_none() {
-            prober.tools = Some(prober.build.tools());
+        let (none, some) = (Value::List(&[]), prober.build.tools());
+        let others = [(Some(some), None), (Some(none), None), (None, Some(none))];
+        for (tools, documents) in others {
+            if prober.shoot(&question, true).is_some() {
+                break;
+            }
+            (prober.tools, prober.documents) = (tools, documents);
             prober.find_part_roles();
         }
         prober
@@ -165,6 +173,7 @@ impl<'r> Prober<'r> {
         let input = RenderInput {
             messages: self.arena.alloc_slice_copy(messages),
             tools: tools.or(self.tools),
+            documents: self.documents,
             add_generation_prompt: generation_prompt,
             variables: self.variables,
             ..RenderInput::default()

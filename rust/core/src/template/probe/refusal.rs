@@ -48,10 +48,20 @@ impl<'r> Prober<'r> {
                 return refuse(&what);
             }
         }
-        if tried == 0 {
-            return refuse("the template renders none of the probe conversations");
-        }
-        None
+        (tried == 0).then(|| self.renders_nothing())
+    }
+
+    /// A template for another kind of data, such as one that needs documents.
+    fn renders_nothing(&self) -> Error {
+        let question = [self.build.message("user", USER)];
+        let why = self.shoot_with(&question, false, None).err();
+        let why = why.map(|error| format!(": {}", error.what()));
+        let what = format!(
+            "the template renders none of the probe conversations{}",
+            why.unwrap_or_default()
+        );
+        Error::new(ErrorKind::Template, "template-spans", what)
+            .hint("it is for rows of another kind: name another --template")
     }
 
     /// What is wrong with the turns of a probe, if anything.
