@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
+from tokenizers import models
 
 import fixtures
 import tiny_tokenizer
@@ -148,6 +151,42 @@ def test_published_templates_are_told_their_stop(tmp_path: Path, name: str) -> N
     flags = suggested(refusal(directory))
     assert flags == ["<eos>", end]
     assert encoder(directory, *flags).encode([ROW]).table.num_rows == 1
+
+
+CALLS_END_OTHERWISE = (
+    "{% for m in messages %}<|turn|>{{ m.role }}\n{% if m.tool_calls %}"
+    "{{ m.tool_calls | tojson }}<|call|><|result|>{% else %}{{ m.content }}<|end|>{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
+)
+"""Gemma 4's way: after a call the server hands over, on a token of its own."""
+
+
+def test_an_end_of_calls_on_which_serving_does_not_stop_is_said_first(tmp_path: Path) -> None:
+    directory = model(tmp_path / "model", CALLS_END_OTHERWISE)
+    result = {"role": "tool", "name": "add", "content": "5"}
+    calling = {"messages": [shapes.user(), shapes.calling(shapes.ADD), result, shapes.assistant()]}
+    found = encoder(directory, "<|end|>", max_rejects=1.0)
+    assert 'calls a tool with "<|result|>"' in notes(found)
+    (reject,) = found.encode([calling, ROW]).rejects.to_pylist()
+    assert (reject["row"], reject["code"]) == (0, "missing-terminator")
+    both = encoder(directory, "<|end|>", "<|result|>")
+    assert "calls a tool" not in notes(both)
+    first, _ = trained(both, directory, calling)
+    assert first.endswith("<|call|><|result|>")
+
+
+def test_the_unknown_token_is_no_end(tmp_path: Path) -> None:
+    """In a vocabulary without bytes a missing terminator is the unknown token."""
+    vocabulary = {text: at for at, text in enumerate(["<unk>", "</s>", "H", "i", " "])}
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    tokenizer.add_special_tokens(["<unk>", "</s>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    config = {"eos_token": "</s>", "unk_token": "<unk>", "chat_template": CHATML}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(TurnmillError) as raised:
+        encoder(tmp_path)
+    assert raised.value.code == "terminator-not-atomic"
+    assert "<unk>" not in (raised.value.hint or "")
 
 
 CHANNEL = (

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from turnmill.errors import TokenizerError
+from turnmill.errors import TemplateError, TokenizerError
+from turnmill.template import Template
 from turnmill.tokenizer import Tokenizer
 
 REPAIR = "repair the file, or remove it and do without what it says"
@@ -47,12 +48,16 @@ def chat_template(tokenizer: Tokenizer) -> str | None:
 
 
 def template_in(directory: Path) -> str | None:
-    """The chat template of a directory, as source."""
-    file = directory / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text("utf-8")
-    value = read_object(directory / "tokenizer_config.json").get("chat_template")
-    if isinstance(value, list):
-        named = {item.get("name"): item.get("template") for item in value}
-        value = named.get("default")
-    return value if isinstance(value, str) else None
+    """The chat template of a directory, as source.
+
+    Raises:
+        TemplateError: It does not compile.
+    """
+    if not directory.is_dir():
+        return None
+    try:
+        return Template(directory).source
+    except TemplateError as error:
+        if error.code != "no-chat-template":
+            raise
+    return None

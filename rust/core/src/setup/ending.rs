@@ -62,10 +62,11 @@ impl Ending {
         stop.find(&self.inside).map(|at| self.inside[at])
     }
 
-    /// The control tokens of the end, in order.
-    pub(super) fn controls(&self, tokenizer: &Tokenizer) -> impl Iterator<Item = u32> {
+    /// The control tokens of the end, in order. The unknown token stands for text that has none.
+    pub(super) fn controls(&self, tokenizer: &Tokenizer) -> impl DoubleEndedIterator<Item = u32> {
+        let unknown = tokenizer.special_id("unk_token");
         let ids = self.ids.iter().copied();
-        ids.filter(|id| tokenizer.added_token(*id).is_some())
+        ids.filter(move |id| tokenizer.added_token(*id).is_some() && Some(*id) != unknown)
     }
 
     /// Whether the turn has this token once, in its end.

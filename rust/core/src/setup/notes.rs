@@ -1,7 +1,7 @@
 //! Notes for the user on what a run decided, one sentence each.
 
 use super::plan::Plan;
-use super::turn_end_probe::{TRAIN_TOO, TurnEnd};
+use super::turn_end_probe::{self, TRAIN_TOO, TurnEnd};
 use super::{prompt_probe, served_stop_ids};
 use crate::chat::KNOWN_ROLES;
 use crate::recipe::{History, Stop};
@@ -13,6 +13,7 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
     let single = [
         inserted_end(plan),
         untrained_earlier_turns(plan),
+        unserved_calls(plan),
         pad_ends_turns(plan),
         unknown_end(plan),
         guessed_stop_set(plan),
@@ -61,6 +62,24 @@ fn untrained_earlier_turns(plan: &Plan) -> Option<String> {
             study.terminator.trim()
         )
     })
+}
+
+fn unserved_calls(plan: &Plan) -> Option<String> {
+    let template = plan.templates.as_ref()?.choose(true).ok()?;
+    let TurnEnd::Template { earlier } = plan.turn_end else {
+        return None;
+    };
+    let id = turn_end_probe::unserved_call_end(&plan.tokenizer, template, &plan.stop)?;
+    let fate = if earlier {
+        "rows with such turns are rejected (missing-terminator)"
+    } else {
+        "such turns are not trained"
+    };
+    Some(format!(
+        "the template ends a turn that calls a tool with {}, on which the serving side does not \
+         stop: {fate} unless --stop names it too",
+        named(plan, id)
+    ))
 }
 
 fn pad_ends_turns(plan: &Plan) -> Option<String> {

@@ -100,6 +100,25 @@ pub(crate) fn find(
     }
 }
 
+/// The control token that ends a turn that calls a tool, if serving stops on nothing there.
+pub(super) fn unserved_call_end(
+    tokenizer: &Tokenizer,
+    template: &Template,
+    stop: &StopSet,
+) -> Option<u32> {
+    const CALLED: &str = r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"","tool_calls":[{
+        "id":"abcdefgh1","type":"function","function":{"name":"add","arguments":{"a":2}}}]},
+        {"role":"tool","name":"add","tool_call_id":"abcdefgh1","content":"5"},
+        {"role":"assistant","content":"Hello"}]"#;
+    let rendered = probe::render(template, CALLED)?;
+    let ending = Ending::of_turns(&rendered, tokenizer)
+        .ok()?
+        .into_iter()
+        .next()?;
+    let last = ending.controls(tokenizer).next_back()?;
+    (!ending.stops(stop)).then_some(last)
+}
+
 /// The id to insert: the tokenizer's eos if serving stops on it, else the first stop id.
 pub(crate) fn inserted(tokenizer: &Tokenizer, stop: &StopSet) -> u32 {
     let eos = tokenizer.special_id("eos_token");

@@ -75,7 +75,7 @@ const KINDS: &[Kind] = &[
             "chat_template.jinja",
             "processor_config.json",
         ],
-        what: "settings of a tokenizer, without its vocabulary",
+        what: "a file of settings, without the vocabulary",
         cure: Cure::Beside,
     },
     Kind {
