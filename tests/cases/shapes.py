@@ -171,6 +171,23 @@ SCHEMAS: list[Shape] = [
 
 WIRE: list[Shape] = [
     Shape(
+        "`messages` as JSON text, whole or one by one",
+        {"messages": json.dumps([user(), assistant()])},
+        [user(), assistant()],
+        {"messages-parsed": 1},
+    ),
+    Shape(
+        "`conversations` of JSON texts",
+        {
+            "conversations": [
+                '{"from": "human", "value": "2+3"}',
+                '{"from": "gpt", "value": "5"}',
+            ]
+        },
+        [user(), assistant()],
+        {"messages-parsed": 1},
+    ),
+    Shape(
         "`arguments` as JSON text",
         {"messages": [user(), calling(call('{"a": 2}'))]},
         [user(), calling(ADD)],

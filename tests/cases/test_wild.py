@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 import fixtures
 import turnmill
 from cases import shapes
+from turnmill.errors import DataError
 
 DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 END = "<|im_end|>"
@@ -125,6 +128,30 @@ def test_an_answer_that_is_only_begun_trains_nothing(key: str) -> None:
         "messages": [shapes.user(), shapes.assistant(), shapes.user(), {**begun, "loss": 0}]
     }
     assert trained(untrained) == [f"5{END}"]
+
+
+def test_messages_that_are_text_are_read_from_tables(tmp_path: Path) -> None:
+    talks = [[shapes.user(), shapes.assistant(str(number))] for number in range(3)]
+    table = pa.table({"messages": [json.dumps(talk) for talk in talks]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    for data in (table, tmp_path / "rows.parquet", table.to_pylist()):
+        encoded = encoder().encode(data)
+        assert (encoded.table.num_rows, encoded.counts["messages-parsed"]) == (3, 3)
+    with pytest.raises(DataError, match="not a list of messages"):
+        encoder(wire="keep").encode(table)
+    for text in ("[1, 2]", "[]", "Hello.", '{"role": "user"}', "[{"):
+        with pytest.raises(DataError, match="not a list of messages"):
+            encoder().encode([{"messages": text}])
+    mapped = turnmill.Encoder(
+        turnmill.Recipe(
+            tokenizer=DEMO,
+            template="qwen3",
+            stop=[END],
+            schema="messages",
+            fields={"talk": "messages"},
+        )
+    )
+    assert mapped.encode([{"talk": json.dumps(talks[0])}]).table.num_rows == 1
 
 
 @pytest.mark.parametrize("schema", ["text", "prompt-completion"])

@@ -179,6 +179,7 @@ CASES["column-unread"] = pair(broken={**GOOD, "images": ["a.png"]}, good={**GOOD
 CASES["weight-unwritten"] = pair(
     broken=talk("Hi", "Hello!", weight=0.5), good=talk("Hi", "Hello!", weight=1)
 )
+CASES["messages-parsed"] = pair(broken={"messages": json.dumps(GOOD["messages"])})
 CASES["unknown-role"] = pair(broken={"messages": [{"role": "wizard", "content": "Hi"}]})
 CASES["role-order"] = pair(broken={"messages": [GOOD["messages"][0], *GOOD["messages"]]})
 CASES["null-content"] = pair(broken=talk("Hi", None), good=talk("Hi", "None"))

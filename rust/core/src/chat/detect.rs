@@ -94,7 +94,10 @@ fn no_list(row: Map<'_>) -> Option<Error> {
     );
     let error = Error::new(ErrorKind::Data, "unknown-schema", what);
     Some(error.hint(match value {
-        Value::Str(_) => "JSON inside a text is not read: parse it first, as json.loads does",
+        Value::Str(_) => {
+            "the text is not JSON of a list of objects (or wire = keep leaves it): write the \
+             messages as a list"
+        }
         _ => "a row is an object, such as {\"messages\": [...]}",
     }))
 }

@@ -31,7 +31,7 @@ pub use detect::detect;
 pub use identity::identity;
 pub use judgement::refuse_judged;
 pub use options::{RoleOrder, SchemaOptions, TextParts};
-pub use reader::{Reader, without};
+pub use reader::{Reader, seen};
 pub use roles::KNOWN_ROLES;
 pub use schemas::Schema;
 pub use variables::{GIVEN, is_given};

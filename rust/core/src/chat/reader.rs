@@ -6,7 +6,7 @@ use super::options::{RoleOrder, SchemaOptions, TextParts};
 use super::roles::{KNOWN_ROLES, unknown_role};
 use super::schemas::Schema;
 use super::unread::Unread;
-use super::wire::Normaliser;
+use super::wire::{Normaliser, Wire, texts};
 use super::{already_rendered, judgement, turns, variables};
 use crate::error::Result;
 use crate::rules::{Reject, Rule, RuleCounts};
@@ -100,6 +100,7 @@ impl Reader {
             return Err(judgement::reject(&judging));
         }
         self.unread.count(row, counts);
+        let row = self.wire.row(row, &self.fields, arena, counts);
         self.schema.read(self, row, arena, counts)
     }
 
@@ -238,8 +239,17 @@ pub(super) fn led<'a>(
     all.into_bump_slice_mut()
 }
 
+/// The row as detection sees it: without the columns that are ignored, its messages as a list.
+pub fn seen<'a>(row: Map<'a>, ignored: &[String], wire: Wire, arena: &'a Arena) -> Map<'a> {
+    let row = without(row, ignored, arena);
+    match wire {
+        Wire::Keep => row,
+        Wire::Normalise => texts::read(row, &[], arena).unwrap_or(row),
+    }
+}
+
 /// The row without the columns that are ignored; the row itself if it has none of them.
-pub fn without<'a>(row: Map<'a>, ignored: &[String], arena: &'a Arena) -> Map<'a> {
+fn without<'a>(row: Map<'a>, ignored: &[String], arena: &'a Arena) -> Map<'a> {
     let is_ignored = |name: &str| ignored.iter().any(|column| column == name);
     if !row.iter().any(|(name, _)| is_ignored(name)) {
         return row;

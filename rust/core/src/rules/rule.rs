@@ -186,6 +186,11 @@ rules! {
         cause "Tools write an empty list where a message calls nothing; some templates take it for a \
                call."
         cure "Nothing; wire = keep leaves the list in the message.";
+    MessagesParsed "messages-parsed" Info
+        means "The messages of the row came as JSON text and became a list"
+        cause "The column of a table, such as Parquet, is text: the program that wrote it encoded the \
+               messages."
+        cure "Nothing; wire = keep leaves the text, and such rows cannot be read.";
     ToolsParsed "tools-parsed" Info
         means "A tool, or its parameters, came as JSON text and became an object"
         cause "Parameters of different tools fit no one table column but as JSON text."

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::chat::{self, Conversation, Record, Schema};
 use crate::recipe::History;
 use crate::rules::RuleCounts;
-use crate::setup::plan::pairs;
+use crate::setup::plan::{Plan, pairs};
 use crate::setup::templates;
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
 use crate::value::{Arena, Value};
@@ -75,7 +75,7 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
     let plan = &encoder.plan;
     let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
     let arena = Arena::new();
-    let rows = &read_columns(rows, &plan.recipe.ignore, &arena)[..];
+    let rows = &as_seen(rows, plan, &arena)[..];
     chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
     let schema = match plan.recipe.schema {
         Some(schema) => schema,
@@ -109,11 +109,12 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
     }
 }
 
-/// The rows without the columns that the recipe ignores.
-fn read_columns<'a>(rows: &[Value<'a>], ignored: &[String], arena: &'a Arena) -> Vec<Value<'a>> {
-    let read = |row: &Value<'a>| match row.as_map() {
-        Some(map) => Value::Map(chat::without(map, ignored, arena)),
+/// The rows without the columns that the recipe ignores, with messages as lists.
+fn as_seen<'a>(rows: &[Value<'a>], plan: &Plan, arena: &'a Arena) -> Vec<Value<'a>> {
+    let (ignored, wire) = (&plan.recipe.ignore, plan.wire());
+    let seen = |row: &Value<'a>| match row.as_map() {
+        Some(map) => Value::Map(chat::seen(map, ignored, wire, arena)),
         None => *row,
     };
-    rows.iter().map(read).collect()
+    rows.iter().map(seen).collect()
 }

@@ -99,6 +99,14 @@ impl Plan {
         (length > most).then_some(length)
     }
 
+    /// What becomes of the wire formats.
+    pub(crate) fn wire(&self) -> Wire {
+        match self.recipe.wire {
+            recipe::Wire::Normalise => Wire::Normalise,
+            recipe::Wire::Keep => Wire::Keep,
+        }
+    }
+
     /// A reader of rows of that schema.
     pub(crate) fn reader(&self, schema: Schema) -> Result<Reader> {
         let mut options = SchemaOptions::new(schema);
@@ -110,10 +118,7 @@ impl Plan {
             recipe::RoleOrder::Trim => RoleOrder::Trim,
         };
         options.system.clone_from(&self.recipe.system);
-        options.wire = match self.recipe.wire {
-            recipe::Wire::Normalise => Wire::Normalise,
-            recipe::Wire::Keep => Wire::Keep,
-        };
+        options.wire = self.wire();
         let templates = self.templates.as_ref();
         options.developer = templates.is_none_or(|templates| templates.prints("developer"));
         options.part_roles = templates.map_or_else(Vec::new, |templates| templates.part_roles());

@@ -14,6 +14,7 @@ mod roles;
 mod row;
 #[cfg(test)]
 mod tests;
+pub(super) mod texts;
 mod turns;
 
 pub(super) use functions::{wrapped, wrapped_tools};

@@ -1,6 +1,6 @@
 //! What is done to a row, in order.
 
-use super::{Place, blocks, calls, functions, parts, roles, row, turns};
+use super::{Place, blocks, calls, functions, parts, roles, row, texts, turns};
 use crate::chat::conversation::{Conversation, Message};
 use crate::chat::fields::{Field, Names};
 use crate::chat::options::SchemaOptions;
@@ -34,6 +34,24 @@ impl Normaliser {
             developer: options.developer,
             part_roles: options.part_roles.clone(),
         }
+    }
+
+    /// The row with messages that were JSON text as a list.
+    pub(in crate::chat) fn row<'a>(
+        &self,
+        row: Map<'a>,
+        mapped: &[(String, String)],
+        arena: &'a Arena,
+        counts: &mut RuleCounts,
+    ) -> Map<'a> {
+        if self.wire == Wire::Keep {
+            return row;
+        }
+        let Some(read) = texts::read(row, mapped, arena) else {
+            return row;
+        };
+        counts.add(Rule::MessagesParsed, 1);
+        read
     }
 
     /// The messages that a message of blocks stands for; `None` where it stays as it is.
