@@ -24,6 +24,14 @@ change is counted under a rule (`turnmill check --explain RULE`). With `wire = "
 as it is, as transformers takes it.
 
 This page is made from the rows of the tests (`tests/cases/shapes.py`) by `scripts/reading.py`.
+
+## Files
+
+Read are JSON Lines, a JSON array, objects over several lines, one object that holds the rows
+(`{"data": [...]}`) or their columns (`{"prompt": [...], "answer": [...]}`), Parquet and Arrow IPC.
+JSON may be in UTF-8, UTF-16 or UTF-32, and in gzip, zstd, bzip2 or xz. `-` is standard input, which
+is kept in a temporary file. All of them take constant memory, except an object of columns: it is
+held as a whole. A directory with several splits needs `split`, by the rules of `datasets`.
 """
 
 
