@@ -38,11 +38,12 @@ def decompressed(file: Any, compression: Compression, path: str) -> Iterator[Siz
         return
     done = position = 0
     try:
-        with pa.CompressedInputStream(file, compression) as opened:
-            while block := opened.read(BLOCK_BYTES):
-                done += len(block)
-                before, position = position, file.tell()
-                yield block, position - before
+        # Not as a context, which would close the file before it is looked at again.
+        opened = pa.CompressedInputStream(file, compression)
+        while block := opened.read(BLOCK_BYTES):
+            done += len(block)
+            before, position = position, file.tell()
+            yield block, position - before
     except OSError as error:
         if error.errno is not None:
             raise
