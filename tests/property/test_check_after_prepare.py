@@ -137,6 +137,7 @@ QUICK_TEMPLATES = [
     *untagged_templates()[::3],
     "unseen/glm-style",
     "unseen/gemma-4-style",
+    "unseen/harmony",
 ]
 
 

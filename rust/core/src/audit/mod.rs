@@ -15,6 +15,7 @@ mod replay;
 mod report;
 mod row;
 mod scan;
+mod segment;
 mod setup;
 #[cfg(test)]
 mod tests;

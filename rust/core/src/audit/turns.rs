@@ -7,50 +7,10 @@ use super::Asked;
 use super::part::Part;
 use super::row::Row;
 use super::scan;
+use super::segment::Segment;
 use super::vocabulary::Vocabulary;
 use crate::row::contract::TrainedTurn;
 use crate::rules::{Evidence, Rule, is_trained};
-
-/// A message of a document, or the whole document if no role header is known.
-#[derive(Clone, Debug)]
-struct Segment {
-    /// The tokens of the message, header included.
-    range: Range<usize>,
-    /// One past the header, before the whitespace that follows it.
-    header_end: usize,
-    /// First token after the header and that whitespace.
-    content: usize,
-    /// Whether the message is the assistant's; `None` if the role is not known.
-    assistant: Option<bool>,
-    system: bool,
-    /// Index of the message.
-    message: Option<u32>,
-    /// The trained turn, if the row knows it.
-    known: Option<TrainedTurn>,
-}
-
-impl Segment {
-    /// A segment without a header.
-    fn whole(range: Range<usize>, assistant: Option<bool>) -> Self {
-        Self {
-            header_end: range.start,
-            content: range.start,
-            range,
-            assistant,
-            system: false,
-            message: None,
-            known: None,
-        }
-    }
-
-    fn known(turn: TrainedTurn) -> Self {
-        Self {
-            message: Some(turn.message),
-            known: Some(turn),
-            ..Self::whole(turn.start as usize..turn.end as usize, Some(true))
-        }
-    }
-}
 
 /// The rules on one document of a row.
 pub(super) struct Turns<'a, 'b> {
@@ -252,10 +212,29 @@ impl<'a, 'b> Turns<'a, 'b> {
         for (segment, end) in segments.iter_mut().zip(starts) {
             segment.range.end = end;
         }
+        self.join_channels(&mut segments);
         if first > self.range.start {
             segments.insert(0, Segment::whole(self.range.start..first, Some(false)));
         }
         segments
+    }
+
+    /// Joins what is one turn although a header stands inside, as between the channels of gpt-oss:
+    /// the header is trained, and what is before it ends in no stop token.
+    fn join_channels(&self, segments: &mut Vec<Segment>) {
+        let goes_on = |start: usize| {
+            let before = (self.range.start..start).rfind(|at| !self.is_space(*at));
+            let ends = before.is_some_and(|at| self.row.trains(at) && !self.stops(at));
+            ends && self.row.trains(start)
+        };
+        segments.dedup_by(|next, turn| {
+            let answers = [&turn.assistant, &next.assistant] == [&Some(true); 2];
+            let joins = answers && goes_on(next.range.start);
+            if joins {
+                turn.range.end = next.range.end;
+            }
+            joins
+        });
     }
 
     fn segment_at(&self, at: usize, message: u32) -> Option<Segment> {
@@ -331,6 +310,10 @@ impl<'a, 'b> Turns<'a, 'b> {
         let stray = (first..segment.range.end).find(|at| self.row.trains(*at));
         if let Some(at) = stray.filter(|_| !self.asked.outside) {
             self.report_prompt(at);
+        }
+        if segment.message.is_none() {
+            // The template's own words on its format may stand before the first message.
+            return;
         }
         for mark in self.row.marks_in(&(segment.content..segment.range.end)) {
             let at = *mark as usize;
@@ -415,7 +398,11 @@ impl<'a, 'b> Turns<'a, 'b> {
 
     fn check_untrained(&mut self, segment: &Segment) {
         let empty = self.next_text(segment.content, segment.range.end).is_none();
-        if empty && segment.range.end == self.range.end {
+        // The end of one tool's result may look like the start of an answer before the next.
+        if empty && segment.range.end < self.range.end {
+            return;
+        }
+        if empty {
             if !self.vocabulary.ends_in_prompt() {
                 self.add(Rule::GenerationPromptInSample, self.range.end - 1, "");
             }
@@ -468,9 +455,13 @@ impl<'a, 'b> Turns<'a, 'b> {
             || self.vocabulary.header_at(ids).is_some()
     }
 
+    fn is_space(&self, at: usize) -> bool {
+        self.vocabulary.is_space(self.row.ids[at])
+    }
+
     /// The first token from `at` that is not whitespace.
     fn next_text(&self, at: usize, end: usize) -> Option<usize> {
-        (at..end).find(|place| !self.vocabulary.is_space(self.row.ids[*place]))
+        (at..end).find(|place| !self.is_space(*place))
     }
 
     /// Judges the end of one trained run inside `reach`.

@@ -167,8 +167,9 @@ impl Vocabulary {
             self.learn_header(tokenizer, &role.header, &role.role)?;
         }
         if !self.knows_headers() {
-            // The end of a user message may open the answer, as [/INST] does.
-            for role in study.roles.iter().filter(|role| role.role == "user") {
+            // The end of a message may open the answer, as [/INST] and [/TOOL_RESULTS] do.
+            let before = |role: &&RoleStudy| matches!(&role.role[..], "user" | "tool");
+            for role in study.roles.iter().filter(before) {
                 self.learn_header(tokenizer, &role.footer, "assistant")?;
             }
         }
