@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from turnmill.errors import DataError
 from turnmill.inputs.directory import FORMATS
 from turnmill.inputs.files import FileInput, Format, Part, naming, open_file
-from turnmill.inputs.shapes import Shape, shape_of
+from turnmill.inputs.shapes import Shape, begins_as_lines, shape_of
 from turnmill.inputs.text import Compression
 
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
@@ -113,9 +113,11 @@ class _Start:
 
     def shape(self) -> Shape | None:
         """The shape of JSON that begins with an object."""
-        while len(self.read) <= _HEAD_BYTES and self.more():
-            pass
-        return shape_of(self.text(), is_whole=self.is_whole)
+        # No more than needed is read: what is broken further on is told when its shard is read.
+        while not begins_as_lines(self.text()):
+            if len(self.read) > _HEAD_BYTES or not self.more():
+                return shape_of(self.text(), is_whole=self.is_whole)
+        return None
 
 
 def _unknown(text: FileInput, first: str) -> DataError:

@@ -55,6 +55,12 @@ def shape_of(head: str, *, is_whole: bool) -> Shape | None:
     return (_of_one(value) if alone else None) or "objects"
 
 
+def begins_as_lines(head: str) -> bool:
+    """Whether an object stands on the first line and something follows it: one object a line."""
+    line, _, rest = head.lstrip().partition("\n")
+    return bool(rest.strip()) and isinstance(_value(line), dict)
+
+
 def _are_lines(text: str) -> bool:
     """Whether one of the first lines is an object by itself."""
     lines = text.split("\n", _TRIED_LINES)[:_TRIED_LINES]
