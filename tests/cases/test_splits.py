@@ -61,6 +61,13 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
         ["train/a.jsonl", "train/b.jsonl", "dev/a.jsonl"],
         {"train": ["train/a.jsonl", "train/b.jsonl"], "validation": ["dev/a.jsonl"]},
     ),
+    "splits of one's own names": (
+        [f"data/{name}-00000-of-00001.parquet" for name in ("test_sft", "train_sft")],
+        {
+            "train_sft": ["data/train_sft-00000-of-00001.parquet"],
+            "test_sft": ["data/test_sft-00000-of-00001.parquet"],
+        },
+    ),
     "words in names": (
         ["chat_train_1.jsonl", "chat_val_1.jsonl"],
         {"train": ["chat_train_1.jsonl"], "validation": ["chat_val_1.jsonl"]},

@@ -83,3 +83,34 @@ def test_keys_of_messages_are_named(tmp_path: Path) -> None:
     row = {"messages": [shapes.user(name="Bob"), said]}
     run = turnmill.prepare([row], tmp_path / "out", turnmill.Recipe(**RECIPE))
     assert run.totals.named == {"field-lost": {"name": 2, "reasoning_details": 1}}
+
+
+def test_other_spellings_of_calls_and_reasoning_are_named(tmp_path: Path) -> None:
+    said = shapes.assistant(thought="I add.", tool_call={"name": "add"}, tool_results=[{"sum": 5}])
+    row = {"messages": [shapes.user(), said], "system_message": "Be brief.", "rationale": "It is."}
+    run = turnmill.prepare([row], tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert run.totals.named == {
+        "column-unread": {"rationale": 1, "system_message": 1},
+        "field-lost": {"thought": 1, "tool_call": 1, "tool_results": 1},
+    }
+
+
+def test_the_second_of_two_names_of_one_field_is_named(tmp_path: Path) -> None:
+    row = {
+        "instruction": "Add.",
+        "output": "5",
+        "response": "6",
+        "system": "A",
+        "system_prompt": "A",
+    }
+    run = turnmill.prepare([row], tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert run.totals.named == {"column-unread": {"response": 1}}
+
+
+@pytest.mark.parametrize(
+    ("role", "ours"), [("model", "assistant"), ("Assistant", "assistant"), ("client", "user")]
+)
+def test_a_role_is_mapped_to_what_it_may_mean(role: str, ours: str) -> None:
+    row = {"messages": [shapes.user(), {"role": role, "content": "5"}]}
+    (reject,) = turnmill.Encoder(turnmill.Recipe(**RECIPE)).encode([row]).rejects.to_pylist()
+    assert f"--roles {role}={ours}" in reject["reason"]

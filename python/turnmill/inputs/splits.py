@@ -99,7 +99,6 @@ def choose(splits: dict[str, list[str]], wanted: str | None, directory: str | No
 def several(names: list[str], place: str | None) -> DataError:
     """The error of data in several splits of which none was chosen."""
     message = f"the data comes in several splits: {', '.join(names)}"
-    hint = (
-        f"choose with --split {names[0]}; --split {ALL} reads all of them as one set; or name files"
-    )
+    best = min(names, key=lambda name: not name.startswith("train"))
+    hint = f"choose with --split {best}; --split {ALL} reads all of them as one set; or name files"
     return DataError(message, code="several-splits", path=place, hint=hint)

@@ -172,6 +172,23 @@ impl Names {
         }
     }
 
+    /// Columns of `row` that hold a field which the row also has under the name that is read, with
+    /// another value.
+    pub(super) fn second_names<'a>(
+        &self,
+        row: Map<'a>,
+    ) -> impl Iterator<Item = (&'static str, Value<'a>)> {
+        let fields = self.schema.fields().iter();
+        let columns = fields.filter(|field| field.level() == Level::Row);
+        columns.flat_map(move |field| {
+            let read = self.get(row, *field);
+            let others = self.aliases(*field).iter();
+            others
+                .filter_map(move |name| Some((*name, row.get_some(name)?)))
+                .filter(move |(_, value)| Some(*value) != read)
+        })
+    }
+
     /// The columns of a row that this schema reads.
     pub(super) fn columns(&self) -> Vec<&str> {
         let fields = self.schema.fields().iter();

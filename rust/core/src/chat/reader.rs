@@ -99,7 +99,7 @@ impl Reader {
         if !judging.is_empty() {
             return Err(judgement::reject(&judging));
         }
-        self.unread.count(row, counts);
+        self.unread.count(row, &self.names, counts);
         let row = self.wire.row(row, &self.fields, arena, counts);
         self.schema.read(self, row, arena, counts)
     }

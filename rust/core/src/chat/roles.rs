@@ -17,6 +17,18 @@ pub const KNOWN_ROLES: [&str; 8] = [
 
 /// The reject of a role that nothing maps.
 pub(super) fn unknown_role(role: &str) -> Reject {
-    let reason = format!("the role `{role}` is not known; map it, such as --roles {role}=user");
+    let ours = likely(&role.to_lowercase());
+    let reason = format!("the role `{role}` is not known; map it, such as --roles {role}={ours}");
     Reject::new(Rule::UnknownRole, reason)
+}
+
+/// The role that `role` may stand for.
+fn likely(role: &str) -> &'static str {
+    match role {
+        "model" | "bot" | "ai" | "gpt" | "chatbot" | "agent" | "chatgpt" => "assistant",
+        _ => {
+            let mut known = KNOWN_ROLES.into_iter();
+            known.find(|known| *known == role).unwrap_or("user")
+        }
+    }
 }

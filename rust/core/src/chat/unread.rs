@@ -8,15 +8,20 @@ use crate::rules::{Rule, RuleCounts};
 use crate::value::{Map, Value};
 
 /// Columns that say something to other tools, besides the fields of the schemas.
-const TELLING: [&str; 21] = [
+const TELLING: [&str; 26] = [
     "chosen",
     "rejected",
+    "system_message",
+    "systemPrompt",
     "function_call",
     "tool_calls",
     "reasoning",
     "reasoning_content",
     "reasoning_details",
     "thinking",
+    "thought",
+    "rationale",
+    "chain_of_thought",
     "prefix",
     "suffix",
     "loss",
@@ -58,12 +63,17 @@ impl Unread {
     }
 
     /// Counts each of the columns in which `row` says something.
-    pub(super) fn count(&self, row: Map<'_>, counts: &mut RuleCounts) {
+    pub(super) fn count(&self, row: Map<'_>, names: &Names, counts: &mut RuleCounts) {
         for (key, value) in row.iter() {
             if let Ok(index) = self.0.binary_search(&key)
                 && says_something(key, value)
             {
                 counts.add_named(Rule::ColumnUnread, self.0[index]);
+            }
+        }
+        for (column, value) in names.second_names(row) {
+            if says_something(column, value) {
+                counts.add_named(Rule::ColumnUnread, column);
             }
         }
     }

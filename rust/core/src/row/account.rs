@@ -70,15 +70,22 @@ pub(crate) enum LostPart {
 }
 
 /// Keys of messages that say something, besides content, calls and reasoning.
-const TELLING: [&str; 10] = [
+const TELLING: [&str; 17] = [
     "name",
     "tool_call_id",
     "refusal",
     "function_call",
+    "tool_call",
+    "toolCalls",
+    "tool_results",
     "reasoning_details",
+    "thought",
+    "thoughts",
+    "rationale",
     "tools",
     "functions",
     "tool_plan",
+    "image",
     "images",
     "audio",
 ];
