@@ -458,18 +458,13 @@ def test_an_array_without_rows_is_no_fault_beside_others() -> None:
     assert "read as  no rows: a.json\n         messages: b.jsonl\n" in said
 
 
-@pytest.mark.parametrize(
-    ("encoding", "error"),
-    [
-        ("latin-1", "the first row is not JSON: Invalid UTF-8 at column 43\n  at a.jsonl:1\n"),
-        ("utf-16", "the file is UTF-16\n  at a.jsonl\n"),
-    ],
-)
-def test_text_in_another_encoding(encoding: str, error: str) -> None:
+def test_text_in_an_encoding_that_is_not_unicode() -> None:
     row = '{"messages":[{"role":"user","content":"café"},{"role":"assistant","content":"y"}]}\n'
-    Path("a.jsonl").write_bytes(row.encode(encoding))
+    Path("a.jsonl").write_bytes(row.encode("latin-1"))
     said = prepare_says("a.jsonl")
-    assert said.startswith(f"error: {error}")
+    assert said.startswith(
+        "error: the first row is not JSON: Invalid UTF-8 at column 43\n  at a.jsonl:1\n"
+    )
     assert "as UTF-8" in said
 
 
@@ -493,7 +488,7 @@ def test_a_tokenizer_that_is_damaged() -> None:
     whole = Path("broken/tokenizer.json").read_bytes()
     Path("broken/tokenizer.json").write_bytes(whole[: len(whole) // 2])
     said = turnmill_says("prepare", "a.jsonl", "-o", "out", "--tokenizer", "broken", code=2)
-    assert said.startswith("error: tokenizer.json cannot be read: ")
+    assert said.startswith("error: tokenizer.json cannot be read as a tokenizer: ")
     assert "  at broken/tokenizer.json\nhint: the file is damaged" in said
 
 
