@@ -268,3 +268,10 @@ def test_messages_with_a_system_prompt_and_tools_replay():
     row = {"messages": [{"role": "system", "content": "Be kind."}, *GOOD["messages"]]}
     assert messages(row).messages[0]["role"] == "system"
     assert replay([row])["rate"] == 1.0
+
+
+def test_prompts_that_are_texts_are_not_called_rendered():
+    data = [{"prompt": "I sit", "completion": " there."}]
+    report = turnmill.check(data, tokenizer=TOKENIZER)
+    assert report.facts["replay"]["texts"] == 1
+    assert "are texts of the rows, without a template" in " ".join(str(report).split())

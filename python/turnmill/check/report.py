@@ -130,16 +130,25 @@ def _replay(findings: Report, console: Terminal) -> Iterator[str]:
             yield from wrap(f"replay: no turn can be replayed: {why}", console.width, indent="  ")
         return
     right = share(replay["rate"] * replay["turns"], replay["turns"])
-    how = {"rendered": "rendered by the template", "decoded": "decoded from the ids"}[replay["by"]]
     turns = f"{count(replay['turns'])} turns"
     if replay["turns"] < replay["of"]:
         turns = f"{count(replay['turns'])} replayed turns ({count(replay['of'])} in all)"
     text = f"replay: {right} of {turns} have the server's prompt and end"
-    text += f" where it stops (prompts {how})"
+    text += f" where it stops (prompts {_prompts(replay)})"
     rates = [share(at["rate"], 1) for at in replay["by_turn"]]
     if len(set(rates)) > 1:
         text += f"; by turn {', '.join(rates)}"
     yield from wrap(text, console.width, indent="  ")
+
+
+def _prompts(replay: dict[str, Any]) -> str:
+    """Where the prompts of a replay come from."""
+    if replay["by"] == "decoded":
+        return "decoded from the ids"
+    if replay["texts"] == replay["turns"]:
+        return "are texts of the rows, without a template"
+    rendered = "rendered by the template"
+    return f"{rendered}, {count(replay['texts'])} without one" if replay["texts"] else rendered
 
 
 def _table(ordered: list[Finding], rows: int, console: Terminal) -> Iterator[str]:

@@ -38,6 +38,8 @@ const EXPLAINED: [Rule; 3] = [
 pub(crate) struct RowReplay {
     positions: [Position; REPLAYED_TURNS],
     trained: u64,
+    /// Turns whose prompt is text of the row.
+    texts: u64,
     /// The settings of the turns that need one.
     switched: Vec<String>,
     /// The first turn that differs, and why.
@@ -61,6 +63,7 @@ impl RowReplay {
     ) {
         replay.add_positions(&self.positions);
         replay.trained += self.trained;
+        replay.texts += self.texts;
         for setting in &self.switched {
             *replay.switched.entry(setting.clone()).or_default() += 1;
         }
@@ -175,6 +178,7 @@ impl Player {
             found => found,
         };
         row.trained += 1;
+        row.texts += 1;
         slot(&mut row.positions, 0).add(note.is_none());
         row.difference = note.map(|note| (turn.message, note));
         Ok(())

@@ -44,6 +44,8 @@ pub struct Replay {
     pub positions: [Position; REPLAYED_TURNS],
     /// Trained turns; more than were replayed if conversations are very long.
     pub trained: u64,
+    /// Replayed turns whose prompt is a text of the row, which no template renders.
+    pub texts: u64,
     /// Turns that are right only if the server switches reasoning, by setting, such as
     /// `enable_thinking=false`.
     pub switched: BTreeMap<String, u64>,
@@ -56,6 +58,7 @@ impl Replay {
     pub(crate) fn append(&mut self, later: Self, keep: usize) {
         self.add_positions(&later.positions);
         self.trained += later.trained;
+        self.texts += later.texts;
         self.different.append(later.different, keep);
         for (setting, turns) in later.switched {
             *self.switched.entry(setting).or_default() += turns;
@@ -99,6 +102,7 @@ impl Replay {
             "by": by.name(),
             "turns": total.turns,
             "of": self.trained,
+            "texts": self.texts,
             "rate": (total.turns > 0).then(|| total.rate()),
             "by_turn": by_turn.collect::<Vec<_>>(),
             "switched": self.switched,
