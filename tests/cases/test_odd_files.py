@@ -227,3 +227,11 @@ def test_rows_come_from_standard_input(command: str, tmp_path: Path) -> None:
         record = json.loads((tmp_path / "out" / "turnmill.json").read_text())
         assert [input_["name"] for input_ in record["inputs"]] == ["-"]
         assert record["totals"]["rows"] == 5
+
+
+def test_lists_beside_each_other_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text('{"v": 1, "train": [{"text": "a"}], "test": [{"text": "b"}]}')
+    with pytest.raises(DataError, match="follows the list of rows") as caught:
+        list(read_kind(str(path)).blocks(Part()))
+    assert str(caught.value.hint) == "give each list of rows a file of its own: train, test"

@@ -153,6 +153,20 @@ def test_a_single_split_needs_no_choice(tmp_path: Path) -> None:
     assert files_left(tmp_path) == [f"{tmp_path}/b.log"]
 
 
+def test_a_directory_that_holds_only_a_test_split_is_remarked_on(tmp_path: Path) -> None:
+    def notes(name: str) -> list[str]:
+        data = tmp_path / name
+        data.mkdir()
+        (data / f"{name}.jsonl").write_text(json.dumps(row("a")))
+        run = turnmill.prepare(
+            data, tmp_path / "out", tokenizer=DEMO, template="chatml", overwrite=True
+        )
+        return [note for note in run.to_dict()["notes"] if "split" in note]
+
+    assert notes("train") == notes("rows") == []
+    assert notes("test") == [f"{tmp_path}/test holds no split but test, and it was read"]
+
+
 def test_a_split_of_no_directory_is_an_error(tmp_path: Path) -> None:
     file = write(tmp_path, "train.jsonl") / "train.jsonl"
     with pytest.raises(DataError, match="no input is a directory"):

@@ -75,6 +75,19 @@ def files_left(given: Any, split: str | None = None) -> list[str]:
     return left
 
 
+def held_out(given: Any, split: str | None = None) -> list[str]:
+    """Remarks on directories whose only split, which nobody chose, is not one to train on."""
+    remarks = []
+    for item in _items(given):
+        own = item if isinstance(item, GivenInput) else GivenInput(item)
+        if (own.split or split) is None and isinstance(own.path, str | os.PathLike):
+            place = os.fspath(own.path)
+            names = splits.splits_of(_contents(place, None).read) if _has_splits(item) else {}
+            if len(names) == 1 and names.keys() <= {"validation", "test"}:
+                remarks.append(f"{place} holds no split but {next(iter(names))}, and it was read")
+    return remarks
+
+
 def _inputs(item: Any, position: int, split: str | None) -> Sequence[Input]:
     """The inputs of one item; ``position`` names rows in memory."""
     if isinstance(item, GivenInput):

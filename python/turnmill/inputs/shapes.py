@@ -237,7 +237,7 @@ def _wrapped(text: _Text, path: str) -> Iterator[str]:
         yield ("" if first else ",") + value
         first = False
     yield "]"
-    _refuse_more(text.rest()[1:], path)
+    _refuse_more(before, text.rest()[1:], path)
 
 
 def _until_rows(text: _Text, path: str) -> str:
@@ -253,19 +253,20 @@ def _until_rows(text: _Text, path: str) -> str:
             raise DataError(message, code="broken-input", path=path)
 
 
-def _refuse_more(rest: str, path: str) -> None:
+def _refuse_more(before: str, rest: str, path: str) -> None:
     """Refuses what follows the list of rows, unless it is plain values."""
     after = _value('{"":0' + rest)
-    plain = isinstance(after, dict) and not any(
-        isinstance(value, list | dict) and value for value in after.values()
-    )
-    if not plain:
-        raise DataError(
-            "something follows the list of rows in the object that holds it",
-            code="broken-input",
-            path=path,
-            hint="give each list of rows a file of its own",
-        )
+    found = after if isinstance(after, dict) else None
+    others = [
+        key for key, value in (found or {}).items() if isinstance(value, list | dict) and value
+    ]
+    if found is not None and not others:
+        return
+    hint = "give each list of rows a file of its own"
+    if others:
+        hint += f": {', '.join([*list(_value(before + ']}') or {})[-1:], *others])}"
+    message = "something follows the list of rows in the object that holds it"
+    raise DataError(message, code="broken-input", path=path, hint=hint)
 
 
 def _columns(text: _Text, path: str) -> Iterator[str]:

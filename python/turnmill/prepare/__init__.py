@@ -64,7 +64,7 @@ def prepare(
         OSError: A file cannot be read or written.
     """
     from turnmill.encoder.ready import ready
-    from turnmill.inputs.find import files_left
+    from turnmill.inputs.find import files_left, held_out
     from turnmill.packing import pack
     from turnmill.prepare.record import settled_now
     from turnmill.prepare.run import run
@@ -84,6 +84,9 @@ def prepare(
         resume=resume,
         progress=progress,
     )
+    if remarks := held_out(data, chosen.split):
+        notes = [*made.facts.get("notes", []), *remarks]
+        made = replace(made, facts={**made.facts, "notes": notes})
     if chosen.pack is None:
         return made
     packs = pack(str(place), chosen.pack, strategy=chosen.pack_strategy, overwrite=chosen.overwrite)
