@@ -15,7 +15,6 @@ import pyarrow as pa
 from turnmill import _core
 from turnmill.errors import DataError, TurnmillError
 from turnmill.inputs.shapes import Shape
-from turnmill.inputs.table import TableFormat, table_batches
 from turnmill.inputs.text import (
     BLOCK_BYTES,
     REPLACE,
@@ -27,7 +26,7 @@ from turnmill.inputs.text import (
 )
 from turnmill.storage.remote import open_uri
 
-Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"] | TableFormat
+Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"]
 HASHED_BYTES = 256 << 10
 """How much is hashed at a time: as much as a core's cache holds."""
 PART_BYTES = 64 << 20
@@ -66,7 +65,7 @@ class FileInput:
     format: Format
     compression: Compression | None = None
     encoding: str | None = None
-    """The encoding of text that is not UTF-8."""
+    """The encoding of JSON that is not UTF-8."""
     shape: Shape | None = None
     """How rows lie in JSON that is neither lines nor an array; it is read as an array."""
     overrides: str = "{}"
@@ -131,7 +130,7 @@ class FileInput:
         return [Part(size=size)]
 
     def blocks(self, part: Part) -> Generator[Sized[bytes]]:
-        """A part of JSON or of a table: decompressed, as UTF-8; JSON as lines or one array.
+        """The bytes of a part of JSON, decompressed, as UTF-8, and as lines or one array.
 
         Raises:
             DataError: A compressed file ends too early or is damaged, or the text is not in its
@@ -166,9 +165,6 @@ class FileInput:
         Raises:
             DataError: The file is damaged.
         """
-        if self.format == "csv" or self.format == "tsv":
-            yield from self._table_batches(self.format)
-            return
         with naming(self.name):
             try:
                 # Closed here: exceptions of a generator, even Ctrl-C, are lost if it is collected.
@@ -185,14 +181,6 @@ class FileInput:
                     path=self.name,
                     hint=REPLACE,
                 ) from error
-
-    def _table_batches(self, format_: TableFormat) -> Generator[Sized[pa.RecordBatch]]:
-        with (
-            naming(self.name),
-            contextlib.closing(self.blocks(Part())) as header,
-            contextlib.closing(self.blocks(Part())) as text,
-        ):
-            yield from table_batches((header, text), format_, self.name)
 
     def _record_batches(self, part: Part) -> Generator[pa.RecordBatch]:
         if self.format == "parquet":
@@ -224,8 +212,6 @@ _SPOKEN: dict[Format, str] = {
     "parquet": "Parquet",
     "arrow-file": "Arrow",
     "arrow-stream": "Arrow",
-    "csv": "CSV",
-    "tsv": "TSV",
 }
 
 

@@ -1,10 +1,9 @@
-"""What a file is, by its first bytes; a table of text also by its name."""
+"""What a file is, by its first bytes."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import dataclasses
 import json
 from collections.abc import Iterator
 
@@ -12,7 +11,6 @@ from turnmill.errors import DataError
 from turnmill.inputs.directory import FORMATS
 from turnmill.inputs.files import FileInput, Format, Part, naming, open_file
 from turnmill.inputs.shapes import Shape, begins_as_lines, shape_of
-from turnmill.inputs.table import table_format
 from turnmill.inputs.text import Compression
 
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
@@ -44,7 +42,7 @@ _HEAD_BYTES = 4 << 20
 
 
 def read_kind(path: str, spool: str = "") -> FileInput:
-    """The input at a path or URI; its first bytes tell the format, or its name that it is a table.
+    """The input at a path or URI; its first bytes tell the format.
 
     Args:
         path: The path or URI.
@@ -64,11 +62,11 @@ def read_kind(path: str, spool: str = "") -> FileInput:
                 message = f"the file is {what}"
                 raise DataError(message, code="unknown-format", path=path, hint=hint)
         compression = next((name for magic, name in _COMPRESSED if head.startswith(magic)), None)
-        return _text_kind(FileInput(path, "lines", compression, spool=spool))
+        return _json_kind(FileInput(path, "lines", compression, spool=spool))
 
 
-def _text_kind(text: FileInput) -> FileInput:
-    """The input of a file that can only be JSON, or a table if its name says so."""
+def _json_kind(text: FileInput) -> FileInput:
+    """The input of a file that can only be JSON."""
     with contextlib.closing(text.blocks(Part())) as blocks:
         start = _Start(block for block, _ in blocks)
         start.more()
@@ -79,10 +77,7 @@ def _text_kind(text: FileInput) -> FileInput:
             pass
         first = start.text().lstrip()[:1]
         if first not in {"", "[", "{"}:
-            if not (table := table_format(text.name)):
-                raise _unknown(text, first)
-            encoding_ = None if plain else encoding
-            return dataclasses.replace(text, format=table, encoding=encoding_)
+            raise _unknown(text, first)
         shape = start.shape() if first == "{" else None
     is_array = first == "[" or shape is not None
     return FileInput(
@@ -128,6 +123,6 @@ class _Start:
 def _unknown(text: FileInput, first: str) -> DataError:
     message = f"the file starts with {first!r}: turnmill does not read this format"
     hint = f"turnmill reads {FORMATS}"
-    if text.name.lower().endswith((".txt", ".tab")):
-        hint += "; if it is a table, name it .csv or .tsv"
+    if text.name.lower().endswith((".csv", ".tsv", ".txt")):
+        hint += "; write a table as JSON Lines, as pandas does with to_json(lines=True, ...)"
     return DataError(message, code="unknown-format", path=text.name, hint=hint)
