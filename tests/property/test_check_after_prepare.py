@@ -42,7 +42,7 @@ SETS = {
 PUBLISHED_SETS = {
     "alpaca-zh": ("alpaca_zh_20k.json.zst", {}),
     "sharegpt": ("sharegpt_dev.jsonl.zst", {}),
-    "tau-bench": ("tau_bench_airline_gpt4o_dev.jsonl.zst", {}),
+    "tau-bench": ("tau_bench_airline_gpt4o_dev.jsonl.zst", {"ignore": ["reward"]}),
     "glaive": ("llamafactory/glaive_toolcall_en_demo.json", {"history": "expand"}),
     "reason-tool-use": ("llamafactory/reason_tool_use_demo_50.jsonl", {"history": "expand"}),
     "v1-sft": ("llamafactory/v1_sft_demo.jsonl", {"train_on": "last-turn"}),
