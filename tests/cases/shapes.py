@@ -206,6 +206,34 @@ WIRE: list[Shape] = [
         {"arguments-not-json": 1},
     ),
     Shape(
+        "`parameters`, `input` or `args` of a call, which are its arguments",
+        {
+            "messages": [
+                user(),
+                calling(
+                    {"type": "function", "function": {"name": "add", "parameters": {"a": 2}}},
+                    {"name": "add", "arguments": None, "input": '{"a": 2}'},
+                    {"name": "add", "args": {"a": 2}},
+                ),
+            ]
+        },
+        [user(), calling(ADD, ADD["function"], ADD["function"])],
+        {"arguments-parsed": 3},
+    ),
+    Shape(
+        "one tool without a list",
+        {"messages": [user(), assistant()], "tools": TOOL},
+        [user(), assistant()],
+        {"tools-parsed": 1},
+        tools=[TOOL],
+    ),
+    Shape(
+        "no tools: `{}`",
+        {"messages": [user(), assistant()], "tools": {}},
+        [user(), assistant()],
+        {"tools-parsed": 1},
+    ),
+    Shape(
         "`tool_calls` as JSON text",
         {
             "messages": [
@@ -411,6 +439,21 @@ REFUSED: list[Refused] = [
         "an answer that is only begun (`prefix`, `partial`)",
         {"messages": [user(), assistant('{"a":', prefix=True)]},
         "unfinished-turn",
+    ),
+    Refused(
+        "an earlier answer that is only begun, in another form of true",
+        {"messages": [user(), assistant('{"a":', partial="true"), user(), assistant()]},
+        "unfinished-turn",
+    ),
+    Refused(
+        "an answer that was cut (`finish_reason`, `stop_reason`, `status`)",
+        {"messages": [user(), assistant("The sum is", finish_reason="length")]},
+        "unfinished-turn",
+    ),
+    Refused(
+        "a call without a name",
+        {"messages": [user(), calling(call({"a": 2}, name=""))]},
+        "schema-mismatch",
     ),
     Refused(
         "a row whose `weight` is 0",

@@ -114,3 +114,36 @@ def test_a_role_is_mapped_to_what_it_may_mean(role: str, ours: str) -> None:
     row = {"messages": [shapes.user(), {"role": role, "content": "5"}]}
     (reject,) = turnmill.Encoder(turnmill.Recipe(**RECIPE)).encode([row]).rejects.to_pylist()
     assert f"--roles {role}={ours}" in reject["reason"]
+
+
+def test_reasoning_that_is_given_twice_is_named_where_it_is_not_printed(tmp_path: Path) -> None:
+    said = shapes.assistant(reasoning="I add.", reasoning_content="I count.")
+    asked = shapes.user(reasoning_content="A sum, I think.")
+    same = shapes.assistant(reasoning="I add.", reasoning_content="I add.")
+    rows = [{"messages": [asked, said]}, {"messages": [shapes.user(), same]}]
+    run = turnmill.prepare(rows, tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert run.totals.named == {"field-lost": {"reasoning": 1, "reasoning_content": 1}}
+
+
+def test_documents_that_are_not_printed_are_counted() -> None:
+    row = {**TALK, "documents": [{"title": "Sums", "text": "2 and 3 are 5."}]}
+    assert turnmill.Encoder(turnmill.Recipe(**RECIPE)).encode([row]).counts["tools-lost"] == 1
+    template = (
+        "{% for d in documents %}{{ d.text }}{% endfor %}"
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    printing = turnmill.Recipe(**{**RECIPE, "template": template})
+    assert turnmill.Encoder(printing).encode([row]).counts.get("tools-lost", 0) == 0
+
+
+def test_a_result_that_is_an_error_is_named(tmp_path: Path) -> None:
+    def row(**keys: Any) -> dict[str, Any]:
+        use = {"type": "tool_use", "id": "c", "name": "add", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": "c", "content": "no", **keys}
+        talk = [shapes.user(), shapes.assistant([use]), shapes.user([result]), shapes.assistant()]
+        return {"messages": talk}
+
+    rows = [row(is_error=True), row(is_error=False), row()]
+    run = turnmill.prepare(rows, tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert run.totals.named == {"field-lost": {"is_error": 1}}

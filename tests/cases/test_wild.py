@@ -117,17 +117,50 @@ def test_a_call_of_another_weight_is_a_turn_of_its_own() -> None:
     assert trained(row) == [CALLED % '{"a": 2}' + END]
 
 
-@pytest.mark.parametrize("key", ["prefix", "partial"])
-def test_an_answer_that_is_only_begun_trains_nothing(key: str) -> None:
-    begun = shapes.assistant('{"a":', **{key: True})
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("prefix", True),
+        ("prefix", "true"),
+        ("partial", 1),
+        ("finish_reason", "length"),
+        ("stop_reason", "max_tokens"),
+        ("status", "incomplete"),
+    ],
+)
+def test_an_answer_that_is_only_begun_trains_nothing(key: str, value: Any) -> None:
+    begun = shapes.assistant('{"a":', **{key: value})
     code = encoder().encode([{"messages": [shapes.user(), begun]}]).rejects["code"]
     assert code.to_pylist() == ["unfinished-turn"]
-    whole = {"messages": [shapes.user(), begun, shapes.user(), shapes.assistant()]}
-    assert encoder().encode([whole]).rejects.num_rows == 0
+    earlier = {"messages": [shapes.user(), begun, shapes.user(), shapes.assistant()]}
+    (reject,) = encoder().encode([earlier]).rejects.to_pylist()
+    assert (reject["code"], reject["message"]) == ("unfinished-turn", 1)
+    assert f"`{key}` is " in reject["reason"]
     untrained = {
         "messages": [shapes.user(), shapes.assistant(), shapes.user(), {**begun, "loss": 0}]
     }
     assert trained(untrained) == [f"5{END}"]
+
+
+def test_an_answer_that_says_that_it_is_whole_is_trained() -> None:
+    said = {"prefix": False, "partial": 0, "finish_reason": "stop", "status": "completed"}
+    assert trained({"messages": [shapes.user(), shapes.assistant(**said)]}) == [f"5{END}"]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ({"function": {"arguments": {"a": 2}}}, "has no name; its keys: arguments"),
+        ({"name": " ", "arguments": {}}, "has no name; its keys: name, arguments"),
+        ({"custom": {"name": "add"}}, "has no name; its keys: custom"),
+        (5, "`tool call` is an integer, not an object"),
+    ],
+)
+def test_a_call_that_names_nothing_is_refused(call: Any, told: str) -> None:
+    row = {"messages": [shapes.user(), shapes.calling(call)]}
+    (reject,) = encoder().encode([row]).rejects.to_pylist()
+    assert (reject["code"], reject["message"]) == ("schema-mismatch", 1)
+    assert told in reject["reason"]
 
 
 def test_messages_that_are_text_are_read_from_tables(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ impl Reader {
             return Err(judgement::reject(&judging));
         }
         self.unread.count(row, &self.names, counts);
-        let row = self.wire.row(row, &self.fields, arena, counts);
+        let row = self.wire.row(row, &self.names, &self.fields, arena, counts);
         self.schema.read(self, row, arena, counts)
     }
 

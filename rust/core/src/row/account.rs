@@ -13,7 +13,7 @@ use super::policy::Policy;
 use crate::chat::{Conversation, Message};
 use crate::recipe::SpecialInContent;
 use crate::rules::{Reject, Rule, Severity};
-use crate::template::{Field, Origin, Rendered};
+use crate::template::{Field, Origin, REASONING_FIELDS, Rendered};
 use crate::value::Value;
 
 /// Finds what the render of a part leaves out. Lost text of any message rejects the row; lost tools
@@ -46,7 +46,7 @@ pub(super) fn account(
 /// Something in the row that is not in its render.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Loss {
-    /// Index of the message, from 0; `None` for the tools of the row.
+    /// Index of the message, from 0; `None` for the tools and documents of the row.
     pub(crate) message: Option<u32>,
     /// Which part of it.
     pub(crate) part: LostPart,
@@ -63,14 +63,14 @@ pub(crate) enum LostPart {
     Content,
     /// A tool call, its name or one of its arguments.
     ToolCall,
-    /// A definition in `tools`.
-    Tool,
+    /// A definition in `tools`, or a document.
+    Variable,
     /// A key of a message that carries meaning, such as `name`.
     Key,
 }
 
 /// Keys of messages that say something, besides content, calls and reasoning.
-const TELLING: [&str; 17] = [
+const TELLING: [&str; 18] = [
     "name",
     "tool_call_id",
     "refusal",
@@ -84,6 +84,7 @@ const TELLING: [&str; 17] = [
     "rationale",
     "tools",
     "functions",
+    "is_error",
     "tool_plan",
     "image",
     "images",
@@ -140,13 +141,19 @@ impl Ledger {
             if let Some(what) = self.lost_call(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::ToolCall, what));
             }
-            let keys = lost_keys(conversation, index, printed);
-            losses.extend(keys.map(|key| Loss {
+            let keys: Vec<&str> = lost_keys(conversation, index, printed)
+                .chain(self.lost_reasoning(message, index, rendered))
+                .collect();
+            losses.extend(keys.into_iter().map(|key| Loss {
                 key: Some(key),
                 ..Loss::of(index, LostPart::Key, key.to_owned())
             }));
         }
-        losses.extend(self.lost_tool(conversation.tools, rendered));
+        if conversation.tools.is_some() || conversation.documents.is_some() {
+            self.gather_variables(rendered);
+            losses.extend(self.lost_tool(conversation.tools));
+            losses.extend(self.lost_document(conversation.documents));
+        }
         losses
     }
 
@@ -248,28 +255,64 @@ impl Ledger {
         })
     }
 
-    /// The first tool whose name the render does not hold.
-    fn lost_tool(&mut self, tools: Option<Value<'_>>, rendered: &Rendered) -> Option<Loss> {
-        let tools = tools?.as_list()?;
+    /// The reasoning fields of which the render does not hold the text, where no other rule says so:
+    /// beside another one that a turn has, and on messages that are no turns.
+    fn lost_reasoning(
+        &mut self,
+        message: &Message<'_>,
+        index: u32,
+        rendered: &Rendered,
+    ) -> Vec<&'static str> {
+        let text = |key: &str| {
+            let text = message.fields.get_some(key).and_then(Value::as_str);
+            text.filter(|text| !text.trim().is_empty())
+        };
+        let given = REASONING_FIELDS
+            .into_iter()
+            .filter(|key| text(key).is_some());
+        let mut given: Vec<&str> = given.collect();
+        if given.len() < usize::from(message.is_turn()) + 1 {
+            return Vec::new();
+        }
+        self.gather(index, Field::Reasoning, rendered);
+        given.retain(|key| text(key).is_some_and(|text| !holds(&self.text, text)));
+        given
+    }
+
+    /// The first tool whose name the gathered text does not hold.
+    fn lost_tool(&self, tools: Option<Value<'_>>) -> Option<Loss> {
         let name = |tool: &Value<'_>| {
             let tool = tool.as_map()?;
             let function = tool.get("function").and_then(Value::as_map).unwrap_or(tool);
             Some(function.get("name")?.as_str()?.to_owned())
         };
-        let mut names = tools.iter().filter_map(name).peekable();
-        names.peek()?;
+        let mut names = tools?.as_list()?.iter().filter_map(name);
+        let lost = names.find(|name| !holds(&self.text, name))?;
+        Some(Loss::of_variable(format!("the tool {lost:?}")))
+    }
+
+    /// The first document of which the gathered text does not hold the longest text.
+    fn lost_document(&self, documents: Option<Value<'_>>) -> Option<Loss> {
+        let mut documents = documents?.as_list()?.iter();
+        let lost = documents.find_map(|document| {
+            let texts = document.as_map()?.iter();
+            let texts = texts.filter_map(|(_, text)| text.as_str());
+            let longest = texts.max_by_key(|text| text.len())?;
+            (!holds(&self.text, longest)).then_some(longest)
+        })?;
+        Some(Loss::of_variable(format!(
+            "the document {:?}",
+            excerpt(lost)
+        )))
+    }
+
+    /// The text of the render that came from the row's variables.
+    fn gather_variables(&mut self, rendered: &Rendered) {
         self.text.clear();
         for run in rendered.runs().filter(|run| run.origin == Origin::Variable) {
             self.text
                 .push_str(&rendered.text[run.start as usize..run.end as usize]);
         }
-        let lost = names.find(|name| !holds(&self.text, name))?;
-        Some(Loss {
-            message: None,
-            part: LostPart::Tool,
-            what: format!("the tool {lost:?}"),
-            key: None,
-        })
     }
 
     /// The text of the render that came from one field of one message.
@@ -299,7 +342,7 @@ impl Loss {
             LostPart::Content if message.is_some_and(Message::is_turn) => Rule::TurnLost,
             LostPart::Content => Rule::MessageLost,
             LostPart::ToolCall => Rule::TurnLost,
-            LostPart::Tool => Rule::ToolsLost,
+            LostPart::Variable => Rule::ToolsLost,
             LostPart::Key => Rule::FieldLost,
         }
     }
@@ -309,6 +352,15 @@ impl Loss {
         match self.message {
             Some(message) => reject.at_message(message),
             None => reject,
+        }
+    }
+
+    fn of_variable(what: String) -> Self {
+        Self {
+            message: None,
+            part: LostPart::Variable,
+            what,
+            key: None,
         }
     }
 
@@ -339,7 +391,10 @@ fn lost_keys(
             Field::CallId => answers_out_of_order(conversation, index, value),
             _ => true,
         };
-        let empty = matches!(value, Value::Null | Value::Str("") | Value::List([]));
+        let empty = matches!(
+            value,
+            Value::Null | Value::Str("") | Value::List([]) | Value::Bool(false)
+        );
         (says && !empty && printed.of(field) == 0).then_some(key)
     })
 }

@@ -168,10 +168,11 @@ rules! {
         cause "An input field holds only spaces, which are rendered into the prompt."
         cure "Empty the field.";
     ArgumentsParsed "arguments-parsed" Info
-        means "Arguments of a tool call came as JSON text, or not at all, and became an object"
-        cause "The logs of APIs hold the arguments of a call as JSON text. Templates encode such \
-               text a second time or raise on it; the engines that serve models parse it before they \
-               render."
+        means "Arguments of a tool call came as JSON text, under another name or not at all, and \
+               became an object"
+        cause "The logs of APIs hold the arguments of a call as JSON text, and some name them \
+               `parameters`, `input` or `args`. Templates encode such text a second time or raise on \
+               it; the engines that serve models parse it before they render."
         cure "Nothing; wire = keep gives the template the text, as transformers does.";
     ArgumentsNotJson "arguments-not-json" Warning
         means "Arguments of a tool call are text that is not JSON; they stay text"
@@ -192,7 +193,8 @@ rules! {
                messages."
         cure "Nothing; wire = keep leaves the text, and such rows cannot be read.";
     ToolsParsed "tools-parsed" Info
-        means "A tool, or its parameters, came as JSON text and became an object"
+        means "A tool, or its parameters, came as JSON text and became an object, or one tool without \
+               a list became a list"
         cause "Parameters of different tools fit no one table column but as JSON text."
         cure "Nothing; wire = keep gives the template the text, as transformers does.";
     FunctionCallRead "function-call-read" Info
@@ -249,9 +251,9 @@ rules! {
               prompt=instruction,completion=output, or give lists of messages; nothing where the \
               server sends plain text.";
     UnfinishedTurn "unfinished-turn" Error
-        means "The last answer is only begun, so its end would be trained in the middle"
-        cause "`prefix` or `partial` tells an API to go on with the last message: it is no whole \
-               answer."
+        means "An answer is only begun or was cut, so its end would be trained in the middle"
+        cause "`prefix` or `partial` tells an API to go on with the message, or `finish_reason`, \
+               `stop_reason` or `status` says that the limit of its length cut the answer."
         cure "Leave the row out, write the whole answer, or give the message the weight 0.";
     AlreadyRendered "already-rendered" Error
         means "The text holds a chat template's markers: it was rendered before"
@@ -276,10 +278,11 @@ rules! {
         cure "Use a template that prints it, or leave such rows out."
         hint "the template leaves messages out: try another --template";
     ToolsLost "tools-lost" Warning
-        means "The template does not print the tools of the row"
-        cause "The template knows no tools, or prints them only where a user speaks last: the model \
-               learns calls without having seen what it can call."
-        cure "Use the model's template for tools, or keep it where tools are not to be learned.";
+        means "The template does not print the tools or the documents of the row"
+        cause "The template knows no tools or no documents, or prints tools only where a user speaks \
+               last: the model learns calls without having seen what it can call, and answers without \
+               their sources."
+        cure "Use the model's template for them, or keep it where they are not to be learned.";
     FieldLost "field-lost" Info
         means "The template does not print a field of a message that says something, such as its name"
         cause "Most templates print no names and no refusals. Few print the id by which a tool's \

@@ -118,6 +118,7 @@ fn result<'a>(block: Map<'a>, arena: &'a Arena) -> Result<Value<'a>, Reject> {
             block.get("tool_use_id").unwrap_or(Value::Null),
         ),
         ("content", content),
+        ("is_error", block.get("is_error").unwrap_or(Value::Null)),
     ];
     Ok(Value::Map(Map::new(without_null(&entries, arena))))
 }

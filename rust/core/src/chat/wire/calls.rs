@@ -3,12 +3,16 @@
 use super::{Place, fields, is_blank};
 use crate::chat::content;
 use crate::chat::conversation::Message;
-use crate::chat::variables::json;
+use crate::chat::fields::keys;
+use crate::chat::variables::{json, mismatch};
 use crate::rules::{Reject, Rule};
 use crate::source::json;
 use crate::value::{Map, Value};
 
 const CALLS: &str = "tool_calls";
+
+/// Other names of `arguments`: of Llama's answers, and of other APIs.
+const ARGUMENTS: [&str; 3] = ["parameters", "input", "args"];
 
 /// Reads the calls of an assistant message.
 pub(super) fn read<'a>(message: &mut Message<'a>, place: &mut Place<'_, 'a>) -> Result<(), Reject> {
@@ -78,29 +82,52 @@ fn read_call<'a>(call: Value<'a>, place: &mut Place<'_, 'a>) -> Result<Option<Va
         }
         call => (call, false),
     };
-    let Some(map) = call.as_map() else {
-        return Ok(parsed.then_some(call));
-    };
+    let map = call
+        .as_map()
+        .ok_or_else(|| mismatch("tool call", "an object", call))?;
     let read = match map.get("function") {
-        Some(Value::Map(function)) => read_function(function, place)
+        Some(Value::Map(function)) => read_function(function, place)?
             .map(|function| fields::with(map, "function", Value::Map(function), place.arena)),
-        None if map.get("arguments").is_some() => read_function(map, place),
-        _ => None,
+        _ => read_function(map, place)?,
     };
     Ok(read.map(Value::Map).or(parsed.then_some(call)))
 }
 
 /// A function with its arguments as a value, as the engines that serve models make it: one that is
 /// called without arguments has empty ones.
-fn read_function<'a>(function: Map<'a>, place: &mut Place<'_, 'a>) -> Option<Map<'a>> {
-    let arguments = match function.get("arguments") {
-        Some(Value::Str(text)) if !text.trim().is_empty() => parsed(text, place)?,
-        Some(Value::Str(_) | Value::Null) => Value::Map(Map::default()),
-        None if function.get("parameters").is_none() => Value::Map(Map::default()),
-        _ => return None,
+fn read_function<'a>(
+    function: Map<'a>,
+    place: &mut Place<'_, 'a>,
+) -> Result<Option<Map<'a>>, Reject> {
+    if function.get_some("name").is_none_or(is_blank) {
+        let reason = format!("a tool call has no name; its keys: {}", keys(function));
+        return Err(Reject::new(Rule::SchemaMismatch, reason));
+    }
+    let mut others = ARGUMENTS.iter();
+    let other = match function.get_some("arguments") {
+        None => others.find(|key| function.get_some(key).is_some()),
+        Some(_) => None,
     };
-    place.count(Rule::ArgumentsParsed);
-    Some(fields::with(function, "arguments", arguments, place.arena))
+    let (key, given) = match other {
+        Some(key) => (*key, function.get(key)),
+        None => ("arguments", function.get("arguments")),
+    };
+    let arguments = match given {
+        Some(Value::Str(text)) if !text.trim().is_empty() => parsed(text, place),
+        Some(Value::Str(_) | Value::Null) | None => Some(Value::Map(Map::default())),
+        Some(value) => (key != "arguments").then_some(value),
+    };
+    Ok(arguments.map(|arguments| {
+        place.count(Rule::ArgumentsParsed);
+        let rest = match key {
+            "arguments" => function,
+            _ => fields::without(function, "arguments", place.arena),
+        };
+        match rest.get(key) {
+            Some(_) => fields::replaced(rest, key, "arguments", arguments, place.arena),
+            None => fields::with(rest, "arguments", arguments, place.arena),
+        }
+    }))
 }
 
 /// The value of arguments that are text; `None` where the text is not JSON.

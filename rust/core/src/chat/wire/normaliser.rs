@@ -36,10 +36,11 @@ impl Normaliser {
         }
     }
 
-    /// The row with messages that were JSON text as a list.
+    /// The row with messages that were JSON text as a list, and its tools as one.
     pub(in crate::chat) fn row<'a>(
         &self,
         row: Map<'a>,
+        names: &Names,
         mapped: &[(String, String)],
         arena: &'a Arena,
         counts: &mut RuleCounts,
@@ -47,6 +48,7 @@ impl Normaliser {
         if self.wire == Wire::Keep {
             return row;
         }
+        let row = row::with_tool_list(row, names.name_in(row, Field::Tools), arena, counts);
         let Some(read) = texts::read(row, mapped, arena) else {
             return row;
         };

@@ -80,6 +80,39 @@ pub(super) fn tools_of_functions<'a>(
     functions::wrapped_tools(items, arena).map(Some)
 }
 
+/// Keys by which an object shows that it is a tool, or Gemini's group of tools.
+const NAMING: [&str; 4] = [
+    "function",
+    "name",
+    "functionDeclarations",
+    "function_declarations",
+];
+
+/// The row with one tool, that stands in no list, as a list; an empty object is none.
+pub(super) fn with_tool_list<'a>(
+    row: Map<'a>,
+    name: &str,
+    arena: &'a Arena,
+    counts: &mut RuleCounts,
+) -> Map<'a> {
+    let Some((key, given)) = row.iter().find(|(key, _)| *key == name) else {
+        return row;
+    };
+    let value = match given {
+        Value::Str(text) if text.trim_start().starts_with('{') => json(text, name, arena).ok(),
+        other => Some(other),
+    };
+    let tools = match value {
+        Some(Value::Map(tool)) if tool.entries.is_empty() => Value::Null,
+        Some(Value::Map(tool)) if NAMING.iter().any(|key| tool.get_some(key).is_some()) => {
+            Value::List(arena.alloc_slice_copy(&[Value::Map(tool)]))
+        }
+        _ => return row,
+    };
+    counts.add(Rule::ToolsParsed, 1);
+    fields::with(row, key, tools, arena)
+}
+
 /// Tools of which some, or their parameters, are JSON text.
 pub(super) fn tools<'a>(
     tools: Value<'a>,

@@ -5,22 +5,57 @@ use crate::chat::conversation::Message;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
-/// Keys by which APIs are told to go on with the last message.
-const UNFINISHED: [&str; 2] = ["prefix", "partial"];
+/// Keys by which APIs are told to go on with a message.
+const BEGUN: [&str; 2] = ["prefix", "partial"];
+
+/// What APIs say of an answer that the limit of its length cut.
+const CUT: [(&str, &str); 5] = [
+    ("finish_reason", "length"),
+    ("finish_reason", "max_tokens"),
+    ("stop_reason", "max_tokens"),
+    ("done_reason", "length"),
+    ("status", "incomplete"),
+];
 
 /// Refuses an answer that is only begun: its end would be trained in the middle.
 pub(super) fn require_finished(messages: &[Message<'_>]) -> Result<(), Reject> {
-    let Some((last, before)) = messages.split_last() else {
+    let turns = (0..).zip(messages).filter(|(_, message)| {
+        // The weight says that it is not trained.
+        message.role == "assistant" && message.weight != Some(0.0)
+    });
+    let mut marked = turns.filter_map(|(index, turn)| Some((index, mark_in(turn.fields)?)));
+    let Some((index, mark)) = marked.next() else {
         return Ok(());
     };
-    let key = UNFINISHED
-        .into_iter()
-        .find(|key| last.fields.get(key) == Some(Value::Bool(true)));
-    let Some(key) = key.filter(|_| last.role == "assistant" && last.weight != Some(0.0)) else {
-        return Ok(());
+    let reason = format!("the answer is not whole ({mark})");
+    Err(Reject::new(Rule::UnfinishedTurn, reason).at_message(index))
+}
+
+/// The key that says of a turn that it is not whole, as text.
+fn mark_in(fields: Map<'_>) -> Option<String> {
+    let begun = |key: &&&str| fields.get(key).is_some_and(is_true);
+    let cut = |(key, says): &&(&str, &str)| {
+        let text = fields.get(key).and_then(Value::as_str);
+        text.is_some_and(|text| text.eq_ignore_ascii_case(says))
     };
-    let reason = format!("the last answer is only begun (`{key}` is true)");
-    Err(Reject::new(Rule::UnfinishedTurn, reason).at_message(before.len() as u32))
+    let begun = BEGUN.iter().find(begun);
+    let begun = begun.map(|key| format!("`{key}` is true"));
+    begun.or_else(|| {
+        let (key, says) = CUT.iter().find(cut)?;
+        Some(format!("`{key}` is `{says}`"))
+    })
+}
+
+fn is_true(value: Value<'_>) -> bool {
+    match value {
+        Value::Bool(value) => value,
+        Value::Int(value) => value != 0,
+        Value::Float(value) => value != 0.0,
+        Value::Str(text) => ["true", "1", "yes"]
+            .iter()
+            .any(|yes| text.trim().eq_ignore_ascii_case(yes)),
+        _ => false,
+    }
 }
 
 /// Makes an assistant's text and the calls that follow it in a message of their own one turn, as
