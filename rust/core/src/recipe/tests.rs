@@ -66,7 +66,7 @@ fn bad_values_list_the_allowed_ones() {
 #[test]
 fn features_of_later_versions_are_refused_and_not_ignored() {
     for text in [
-        r#"{"pack": true}"#,
+        r#"{"shuffle": true}"#,
         r#"{"schema": "kto"}"#,
         r#"{"seed": 0}"#,
     ] {
