@@ -99,6 +99,10 @@ VARIABLES: tuple[dict[str, Any], ...] = (
 """Variables that some of the templates read."""
 
 
+TOUCHING = {"trl.phi3_training"}
+"""Templates that give the eos of a turn tags of its own: one span here, two in transformers."""
+
+
 def compare(name: str, variables: tuple[dict[str, Any], ...]) -> int:
     """How many cases transformers renders; all do as there, and the others are refused."""
     source = source_of(name)
@@ -117,7 +121,8 @@ def compare(name: str, variables: tuple[dict[str, Any], ...]) -> int:
             assert found is not None, case
             assert found.text == expected[0], case
             if "endgeneration" in source:
-                assert found.spans.tolist() in (expected[1], joined(expected[1])), case
+                spans = joined(expected[1]) if name in TOUCHING else expected[1]
+                assert found.spans.tolist() == spans, case
     return rendered
 
 
