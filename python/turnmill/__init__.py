@@ -32,6 +32,7 @@ from turnmill.parity import parity
 from turnmill.prepare import prepare
 from turnmill.recipe import Input, Recipe
 from turnmill.show import show
+from turnmill.stats import stats
 from turnmill.template import Rendered, Template
 from turnmill.tokenizer import Tokenizer
 
@@ -63,6 +64,7 @@ __all__ = [
     "parity",
     "prepare",
     "show",
+    "stats",
 ]
 
 if build_info()["debug"]:

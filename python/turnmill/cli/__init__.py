@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "prepare": ("turnmill.cli.prepare", "turn conversations into a training set that ends"),
     "check": ("turnmill.cli.check", "find what is wrong in data, raw or tokenized, by rule"),
     "show": ("turnmill.cli.show", "show conversations with their trained tokens in colour"),
+    "stats": ("turnmill.cli.stats", "lengths, trained share, turns, duplicates of an output"),
     "pack": ("turnmill.cli.pack", "put several samples into each row, their boundaries kept"),
     "parity": ("turnmill.cli.parity", "compare text, ids and masks with transformers"),
     "demo": ("turnmill.cli.demo", "run the main job on data that the package carries"),

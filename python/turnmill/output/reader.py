@@ -11,13 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from turnmill.errors import DataError
+from turnmill.errors import DataError, TokenizerError
 from turnmill.output.files import TRAIN
 from turnmill.output.formats import format_of
 from turnmill.recipe import Input, Recipe
 from turnmill.storage import STAGING
-from turnmill.storage.local import read_json, read_table
+from turnmill.storage.local import file_sha256, read_json, read_table
 from turnmill.storage.remote import AnyPath, output_path
+from turnmill.tokenizer import Tokenizer
 
 
 def is_output(path: str | os.PathLike[str]) -> bool:
@@ -37,6 +38,22 @@ def is_output(path: str | os.PathLike[str]) -> bool:
             hint="run the same `turnmill prepare` again: it continues where it stopped",
         )
     return False
+
+
+def open_output(path: str | os.PathLike[str], purpose: str) -> Output:
+    """A finished output directory.
+
+    Args:
+        path: The directory.
+        purpose: What an output is needed for, and how one is made; for the error.
+
+    Raises:
+        DataError: It is not one.
+    """
+    if not is_output(path):
+        message = "turnmill prepare did not write this directory"
+        raise DataError(message, code="no-output", path=path, hint=purpose)
+    return Output.open(path)
 
 
 def recorded_recipe(record: dict[str, Any], tokenizer: str) -> Recipe:
@@ -113,6 +130,34 @@ class Output:
         """The tokenizer that the recipe names, where it is now."""
         named: str | None = self.record.get("recipe", {}).get("tokenizer")
         return self.located(named) if named else None
+
+    def load_tokenizer(self, given: str | os.PathLike[str] | None = None) -> Tokenizer:
+        """The tokenizer that the output was written with; another one would show other text.
+
+        Args:
+            given: Where it is now, if that is not where the run found it.
+
+        Raises:
+            TokenizerError: It was moved, or its files have changed.
+        """
+        facts = self.record["facts"]["tokenizer"]
+        hint = "give the tokenizer that the output was written with: --tokenizer DIR"
+        try:
+            tokenizer = Tokenizer(given or self.located(facts["path"]))
+        except TokenizerError as error:
+            if given or error.code != "tokenizer-not-found":
+                raise
+            message = "the tokenizer of the output is not where it was"
+            raise TokenizerError(message, code=error.code, path=facts["path"], hint=hint) from None
+        place = Path(tokenizer.path)
+        file = place / "tokenizer.json" if place.is_dir() else place
+        # A changed template does no harm here, but added tokens in the other files do.
+        same = (file_sha256(file), tokenizer.vocab_size) == (facts["sha256"], facts["vocab_size"])
+        if not same:
+            what = "is not the one" if given else "has changed since"
+            message = f"the tokenizer {what} the output was written{' with' if given else ''}"
+            raise TokenizerError(message, code="tokenizer-changed", path=file, hint=hint)
+        return tokenizer
 
     def located(self, path: str) -> str:
         """A path of the record, which may be relative to where the run was started."""

@@ -106,16 +106,10 @@ def open_output(path: str | os.PathLike[str]) -> Output:
     Raises:
         DataError: It is not one.
     """
-    from turnmill.output.reader import Output, is_output
+    from turnmill.output import reader
 
-    if not is_output(path):
-        raise DataError(
-            "turnmill prepare did not write this directory",
-            code="no-output",
-            path=path,
-            hint="packing takes a written output: turnmill prepare INPUT... -o DIR",
-        )
-    return Output.open(path)
+    hint = "packing takes a written output: turnmill prepare INPUT... -o DIR"
+    return reader.open_output(path, hint)
 
 
 def _made_of(output: Output, how: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from turnmill.encoder.inspect import inspect_input
 from turnmill.encoder.row import encode_row
-from turnmill.errors import ArgumentError, DataError, TokenizerError
+from turnmill.errors import ArgumentError, DataError
 from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import Output, WrittenRow, is_output
@@ -23,9 +23,8 @@ from turnmill.show.origin import counts_of
 from turnmill.show.tokenized import is_tokenized, tokenized_rows
 from turnmill.show.unresolved import ready_to_look
 from turnmill.show.view import RowView, TokenBytes, sample_view
-from turnmill.storage.local import file_sha256, read_table
+from turnmill.storage.local import read_table
 from turnmill.storage.remote import output_path
-from turnmill.tokenizer import Tokenizer
 
 __all__ = [
     "Selection",
@@ -232,7 +231,7 @@ def written_rows(
 ) -> list[RowView]:
     """Reads the wanted rows of an output directory back."""
     output = Output.open(path)
-    loaded = _tokenizer_of(output, tokenizer)
+    loaded = output.load_tokenizer(tokenizer)
     stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
     rows = _written(output, selection)
     counts = counts_of(output, [row for row in rows if row.samples], str(loaded.path))
@@ -240,32 +239,6 @@ def written_rows(
         _written_view(row, stops, loaded._token_bytes, counts.get((row.source, row.row), {}))
         for row in rows
     ]
-
-
-def _tokenizer_of(output: Output, given: str | os.PathLike[str] | None) -> Tokenizer:
-    """The tokenizer that an output was written with; another one would show other text.
-
-    Raises:
-        TokenizerError: It was moved, or its files have changed.
-    """
-    facts = output.record["facts"]["tokenizer"]
-    hint = "give the directory of the tokenizer that the output was written with: --tokenizer DIR"
-    try:
-        tokenizer = Tokenizer(given or output.located(facts["path"]))
-    except TokenizerError as error:
-        if given or error.code != "tokenizer-not-found":
-            raise
-        message = "the tokenizer of the output is not where it was"
-        raise TokenizerError(message, code=error.code, path=facts["path"], hint=hint) from None
-    place = Path(tokenizer.path)
-    file = place / "tokenizer.json" if place.is_dir() else place
-    # A changed template does no harm here, but added tokens in the other files do.
-    same = (file_sha256(file), tokenizer.vocab_size) == (facts["sha256"], facts["vocab_size"])
-    if not same:
-        what = "is not the one" if given else "has changed since"
-        message = f"the tokenizer {what} the output was written{' with' if given else ''}"
-        raise TokenizerError(message, code="tokenizer-changed", path=file, hint=hint)
-    return tokenizer
 
 
 def _written(output: Output, selection: Selection) -> list[WrittenRow]:

@@ -51,8 +51,13 @@ class Format(Protocol):
     def read(self, path: AnyPath) -> pa.Table:
         """The samples of a data file."""
 
-    def batches(self, path: AnyPath) -> Iterator[pa.RecordBatch]:
-        """The samples of a data file, a batch at a time; in memory is only the last one."""
+    def batches(self, path: AnyPath, step: int = 1) -> Iterator[pa.RecordBatch]:
+        """The samples of a data file, a batch at a time; in memory is only the last one.
+
+        Args:
+            path: The file.
+            step: Only every so many batches, or groups of them, are read.
+        """
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns of a data file."""

@@ -30,10 +30,12 @@ class Parquet:
         """The samples."""
         return read_table(path)
 
-    def batches(self, path: AnyPath) -> Iterator[pa.RecordBatch]:
+    def batches(self, path: AnyPath, step: int = 1) -> Iterator[pa.RecordBatch]:
         """The rows of each row group, as record batches of 1,000."""
         with path.open("rb") as file:
-            yield from pq.ParquetFile(file).iter_batches(_BATCH_ROWS)
+            opened = pq.ParquetFile(file)
+            groups = list(range(0, opened.num_row_groups, step))
+            yield from opened.iter_batches(_BATCH_ROWS, row_groups=groups)
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns, from the end of the file."""
