@@ -28,9 +28,17 @@ This page is made from the rows of the tests (`tests/cases/shapes.py`) by `scrip
 ## Files
 
 Read are JSON Lines, a JSON array, objects over several lines, one object that holds the rows
-(`{"data": [...]}`) or their columns (`{"prompt": [...], "answer": [...]}`), Parquet and Arrow IPC.
-JSON may be in UTF-8, UTF-16 or UTF-32, and in gzip, zstd, bzip2 or xz. `-` is standard input, which
-is kept in a temporary file. All of them take constant memory, except an object of columns: it is
+(`{"data": [...]}`) or their columns (`{"prompt": [...], "answer": [...]}`), CSV and TSV, Parquet
+and Arrow IPC. JSON and tables may be UTF-8, UTF-16 or UTF-32, and in gzip, zstd, bzip2 or xz. `-`
+is standard input, which is kept in a temporary file.
+
+What a file is, its first bytes tell; only a table of text must be called `.csv` or `.tsv` (or, for
+example, `.csv.gz`). Its first line names the columns. Every cell is text, so that `007` stays
+`007`; messages in it are JSON text. An empty cell is null. Quotes that are never closed, and rows
+that are longer or shorter than the first line, stop the run. Rows are counted from 0 after the
+header, as in Parquet: `--source FILE:ROW`.
+
+All of them take constant memory, except an object of columns: it is
 held as a whole. A directory with several splits needs `split`, by the rules of `datasets`.
 """
 

@@ -177,14 +177,14 @@ NAMED: dict[str, tuple[bytes, str]] = {
         "git lfs pull",
     ),
     "a zip archive": (b"PK\x03\x04\x14\x00", "unpack"),
-    "does not read this format": (b"prompt,answer\na,b\n", "to_json"),
+    "does not read this format": (b"prompt,answer\na,b\n", "name it .csv or .tsv"),
 }
 
 
 @pytest.mark.parametrize("what", NAMED)
 def test_other_files_are_named_as_what_they_are(what: str, tmp_path: Path) -> None:
     content, cure = NAMED[what]
-    path = tmp_path / "rows.csv"
+    path = tmp_path / "rows.txt"
     path.write_bytes(content)
     with pytest.raises(DataError, match=what) as caught:
         read_kind(str(path))

@@ -147,10 +147,10 @@ def test_the_rules_are_those_of_datasets(
 
 
 def test_a_single_split_needs_no_choice(tmp_path: Path) -> None:
-    write(tmp_path, "test.jsonl", "README.md", "LICENSE", "dataset_info.json", "b.csv")
+    write(tmp_path, "test.jsonl", "README.md", "LICENSE", "dataset_info.json", "b.log")
     (tmp_path / ".gitattributes").write_text("")
     assert len(find_inputs(tmp_path)) == 1
-    assert files_left(tmp_path) == [f"{tmp_path}/b.csv"]
+    assert files_left(tmp_path) == [f"{tmp_path}/b.log"]
 
 
 def test_a_directory_that_holds_only_a_test_split_is_remarked_on(tmp_path: Path) -> None:

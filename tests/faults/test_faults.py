@@ -226,12 +226,12 @@ def test_a_parquet_file_whose_text_is_not_utf8() -> None:
 
 
 def test_a_file_of_an_unknown_kind() -> None:
-    Path("a.csv").write_text("instruction,output\nHi,Hello\n")
-    assert prepare_says("a.csv") == (
+    Path("a.txt").write_text("instruction,output\nHi,Hello\n")
+    assert prepare_says("a.txt") == (
         "error: the file starts with 'i': turnmill does not read this format\n"
-        "  at a.csv\n"
-        "hint: turnmill reads JSON Lines, JSON arrays, gzip, zstd, bzip2 and xz of both, Parquet "
-        "and Arrow IPC; write a table as JSON Lines, as pandas does with to_json(lines=True, ...)\n"
+        "  at a.txt\n"
+        "hint: turnmill reads JSON Lines, JSON arrays, CSV, TSV, gzip, zstd, bzip2 and xz of "
+        "these, Parquet and Arrow IPC; if it is a table, name it .csv or .tsv\n"
     )
     assert not Path("out").exists()
 

@@ -33,8 +33,8 @@ def parser() -> Parser:
                 (
                     Flag(
                         "INPUT",
-                        "files, directories, globs or URIs: JSON Lines, JSON arrays, gzip and "
-                        "zstd of both, Parquet, Arrow, directories of the datasets library",
+                        "files, directories, globs or URIs: JSON Lines, JSON arrays, CSV, "
+                        "gzip and zstd of these, Parquet, Arrow, directories of datasets",
                         many=True,
                     ),
                     Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),

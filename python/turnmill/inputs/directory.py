@@ -18,13 +18,15 @@ _COMPRESSIONS = ("", ".gz", ".zst", ".zstd", ".bz2", ".xz")
 SUFFIXES = (
     *(
         stem + compression
-        for stem in (".jsonl", ".ndjson", ".json")
+        for stem in (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
         for compression in _COMPRESSIONS
     ),
     *(".parquet", ".arrow", ".feather", ".ipc"),
 )
 """File names that are searched for in directories. A file that is named may have any name."""
-FORMATS = "JSON Lines, JSON arrays, gzip, zstd, bzip2 and xz of both, Parquet and Arrow IPC"
+FORMATS = (
+    "JSON Lines, JSON arrays, CSV, TSV, gzip, zstd, bzip2 and xz of these, Parquet and Arrow IPC"
+)
 """What is read, for messages."""
 
 _DESCRIBING = {

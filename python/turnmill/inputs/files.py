@@ -15,6 +15,7 @@ import pyarrow as pa
 from turnmill import _core
 from turnmill.errors import DataError, TurnmillError
 from turnmill.inputs.shapes import Shape
+from turnmill.inputs.table import TableFormat, table_batches
 from turnmill.inputs.text import (
     BLOCK_BYTES,
     REPLACE,
@@ -26,7 +27,7 @@ from turnmill.inputs.text import (
 )
 from turnmill.storage.remote import open_uri
 
-Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"]
+Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"] | TableFormat
 HASHED_BYTES = 256 << 10
 """How much is hashed at a time: as much as a core's cache holds."""
 PART_BYTES = 64 << 20
@@ -65,7 +66,7 @@ class FileInput:
     format: Format
     compression: Compression | None = None
     encoding: str | None = None
-    """The encoding of JSON that is not UTF-8."""
+    """The encoding of text that is not UTF-8."""
     shape: Shape | None = None
     """How rows lie in JSON that is neither lines nor an array; it is read as an array."""
     overrides: str = "{}"
@@ -130,7 +131,7 @@ class FileInput:
         return [Part(size=size)]
 
     def blocks(self, part: Part) -> Generator[Sized[bytes]]:
-        """The bytes of a part of JSON, decompressed, as UTF-8, and as lines or one array.
+        """A part of JSON or of a table: decompressed, as UTF-8; JSON as lines or one array.
 
         Raises:
             DataError: A compressed file ends too early or is damaged, or the text is not in its
@@ -165,6 +166,9 @@ class FileInput:
         Raises:
             DataError: The file is damaged.
         """
+        if self.format == "csv" or self.format == "tsv":
+            yield from self._table_batches(self.format)
+            return
         with naming(self.name):
             try:
                 # Closed here: exceptions of a generator, even Ctrl-C, are lost if it is collected.
@@ -181,6 +185,10 @@ class FileInput:
                     path=self.name,
                     hint=REPLACE,
                 ) from error
+
+    def _table_batches(self, format_: TableFormat) -> Generator[Sized[pa.RecordBatch]]:
+        with contextlib.closing(self.blocks(Part())) as blocks:
+            yield from table_batches(blocks, format_, self.name)
 
     def _record_batches(self, part: Part) -> Generator[pa.RecordBatch]:
         if self.format == "parquet":
@@ -212,6 +220,8 @@ _SPOKEN: dict[Format, str] = {
     "parquet": "Parquet",
     "arrow-file": "Arrow",
     "arrow-stream": "Arrow",
+    "csv": "CSV",
+    "tsv": "TSV",
 }
 
 

@@ -1,9 +1,10 @@
-"""What a file is, by its first bytes."""
+"""What a file is, by its first bytes; a table of text also by its name."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from turnmill.errors import DataError
 from turnmill.inputs.directory import FORMATS
 from turnmill.inputs.files import FileInput, Format, Part, naming, open_file
 from turnmill.inputs.shapes import Shape, begins_as_lines, shape_of
+from turnmill.inputs.table import table_format
 from turnmill.inputs.text import Compression
 
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
@@ -42,7 +44,7 @@ _HEAD_BYTES = 4 << 20
 
 
 def read_kind(path: str, spool: str = "") -> FileInput:
-    """The input at a path or URI; its first bytes tell the format.
+    """The input at a path or URI; its first bytes tell the format, or its name that it is a table.
 
     Args:
         path: The path or URI.
@@ -62,11 +64,11 @@ def read_kind(path: str, spool: str = "") -> FileInput:
                 message = f"the file is {what}"
                 raise DataError(message, code="unknown-format", path=path, hint=hint)
         compression = next((name for magic, name in _COMPRESSED if head.startswith(magic)), None)
-        return _json_kind(FileInput(path, "lines", compression, spool=spool))
+        return _text_kind(FileInput(path, "lines", compression, spool=spool))
 
 
-def _json_kind(text: FileInput) -> FileInput:
-    """The input of a file that can only be JSON."""
+def _text_kind(text: FileInput) -> FileInput:
+    """The input of a file that can only be JSON, or a table if its name says so."""
     with contextlib.closing(text.blocks(Part())) as blocks:
         start = _Start(block for block, _ in blocks)
         start.more()
@@ -77,7 +79,9 @@ def _json_kind(text: FileInput) -> FileInput:
             pass
         first = start.text().lstrip()[:1]
         if first not in {"", "[", "{"}:
-            raise _unknown(text, first)
+            if not (table := table_format(text.name)):
+                raise _unknown(text, first)
+            return dataclasses.replace(text, format=table, encoding=None if plain else encoding)
         shape = start.shape() if first == "{" else None
     is_array = first == "[" or shape is not None
     return FileInput(
@@ -123,6 +127,6 @@ class _Start:
 def _unknown(text: FileInput, first: str) -> DataError:
     message = f"the file starts with {first!r}: turnmill does not read this format"
     hint = f"turnmill reads {FORMATS}"
-    if text.name.lower().endswith((".csv", ".tsv", ".txt")):
-        hint += "; write a table as JSON Lines, as pandas does with to_json(lines=True, ...)"
+    if text.name.lower().endswith((".txt", ".tab")):
+        hint += "; if it is a table, name it .csv or .tsv"
     return DataError(message, code="unknown-format", path=text.name, hint=hint)
