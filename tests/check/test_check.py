@@ -14,8 +14,8 @@ import pytest
 import turnmill
 from turnmill import cli
 from turnmill.check.document import page
-from turnmill.check.rules import rules
 from turnmill.errors import DataError, TokenizerError
+from turnmill.rules import rules
 
 DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turnmill.check.rules import rules
+from turnmill.rules import rules
 
 _HEAD = """\
 # Rules

@@ -12,7 +12,7 @@ from typing import Any
 from turnmill._terminal import Terminal, terminal
 from turnmill.check.finding import Finding
 from turnmill.check.report import draw
-from turnmill.check.rules import rule, rules
+from turnmill.rules import rule, rules
 
 _BY_STOP_SET = {
     "missing-terminator",

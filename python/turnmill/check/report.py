@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from turnmill._terminal import Terminal, columns_of, count, share, visible, wrap, wrapped_table
 from turnmill.check.finding import Finding
-from turnmill.check.rules import rule
+from turnmill.rules import rule
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 _SHOWN_PLACES = {"error": 2, "warning": 1, "info": 0}

@@ -20,7 +20,7 @@ from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, recipe_for
 from turnmill.cli.standard_output import print_json
 
 if TYPE_CHECKING:
-    from turnmill.check.rules import Rule
+    from turnmill.rules import Rule
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
 
@@ -142,8 +142,8 @@ def _recorded_tokenizer(data: list[str]) -> str | None:
 
 
 def _known_rule(name: str) -> Rule:
-    from turnmill.check.rules import rule
     from turnmill.errors import DataError
+    from turnmill.rules import rule
 
     try:
         return rule(name)
@@ -153,7 +153,7 @@ def _known_rule(name: str) -> Rule:
 
 def _explain(name: str, *, as_json: bool) -> None:
     from turnmill.check.document import page
-    from turnmill.check.rules import rules
+    from turnmill.rules import rules
 
     if name == "all":
         every = [vars(found) for found in rules().values()]

@@ -36,6 +36,51 @@ def rows_of(input_: Input) -> Iterator[PickedRow]:
     return _text_rows(input_)
 
 
+def find_row(input_: Input, part: Part, row: int, line: int | None) -> PickedRow | None:
+    """One row of an input; ``None`` if it is not there, or only after a long search.
+
+    Args:
+        input_: The input.
+        part: The part of it that holds the row.
+        row: Its number, from 0 over the whole input.
+        line: Its line, from 1, if the input has lines.
+    """
+    if isinstance(input_, FileInput) and input_.format == "lines" and line is not None:
+        text = _line(input_, part, line)
+        return None if text is None else PickedRow(row, line, text)
+    if input_.columnar:
+        return _columnar_row(input_, part, row)
+    if row >= FARTHEST_ROW:
+        return None
+    return next((found for found in rows_of(input_) if found.row == row), None)
+
+
+FARTHEST_ROW = 100_000
+"""Rows of an input without lines that are read to find one; a look must not take minutes."""
+
+
+def _line(input_: FileInput, part: Part, line: int) -> bytes | None:
+    """A line of a part. Line ends are only counted up to the block that holds it."""
+    number, carried = part.first_line, b""
+    for block, _ in input_.blocks(part):
+        ends = block.count(b"\n")
+        if number + ends > line:
+            return (carried + block).split(b"\n")[line - number]
+        # What follows the last line end is the start of the line that has not ended.
+        carried = block.rpartition(b"\n")[2] if ends else carried + block
+        number += ends
+    return carried if number == line and carried.strip() else None
+
+
+def _columnar_row(input_: Input, part: Part, row: int) -> PickedRow | None:
+    first = part.first_row
+    for batch, _ in input_.batches(part):
+        if row < first + batch.num_rows:
+            return PickedRow(row, None, batch.slice(row - first, 1))
+        first += batch.num_rows
+    return None
+
+
 def _columnar_rows(input_: Input) -> Iterator[PickedRow]:
     row = 0
     for batch, _ in input_.batches(input_.whole):

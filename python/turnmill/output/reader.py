@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnmill.errors import DataError, TokenizerError
+from turnmill.inputs.files import Part
 from turnmill.output.files import TRAIN
 from turnmill.output.formats import format_of
 from turnmill.recipe import Input, Recipe
@@ -173,6 +174,13 @@ class Output:
         """The data files to train on: all, unless some conversations are set apart."""
         return [shard for shard in self.record["shards"] if shard.get("split", TRAIN) == TRAIN]
 
+    def parts(self, source: str) -> list[Part]:
+        """The parts in which an input was read, by the receipts of the run; they may be gone."""
+        receipts = (read_json(path) for path in (self.path / STAGING).glob("receipt-*.json"))
+        found = (receipt.get("identity", {}) for receipt in receipts if receipt)
+        parts = [Part(*made["part"]) for made in found if made.get("source") == source]
+        return sorted(parts, key=lambda part: part.first_row)
+
     def first_rows(self, count: int) -> Iterator[WrittenRow]:
         """The first written rows."""
         for shard in self.record["shards"]:
@@ -239,5 +247,4 @@ class Output:
 
     def _samples(self, shard: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
         data = self.path / shard["data"]
-        rows: list[dict[str, Any]] = format_of(data).read(data).take(numbers).to_pylist()
-        return rows
+        return format_of(data).rows(data, numbers)

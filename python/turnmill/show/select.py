@@ -19,7 +19,7 @@ from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import Output, WrittenRow, is_output
 from turnmill.recipe import Recipe
-from turnmill.show.origin import counts_of
+from turnmill.show.origin import Origin
 from turnmill.show.tokenized import is_tokenized, tokenized_rows
 from turnmill.show.unresolved import ready_to_look
 from turnmill.show.view import RowView, TokenBytes, sample_view
@@ -234,11 +234,8 @@ def written_rows(
     loaded = output.load_tokenizer(tokenizer)
     stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
     rows = _written(output, selection)
-    counts = counts_of(output, [row for row in rows if row.samples], str(loaded.path))
-    return [
-        _written_view(row, stops, loaded._token_bytes, counts.get((row.source, row.row), {}))
-        for row in rows
-    ]
+    origin = Origin(output, str(loaded.path))
+    return [written_view(row, stops, loaded._token_bytes, origin) for row in rows]
 
 
 def _written(output: Output, selection: Selection) -> list[WrittenRow]:
@@ -265,14 +262,18 @@ def _written(output: Output, selection: Selection) -> list[WrittenRow]:
     return list(output.first_rows(selection.n))
 
 
-def _written_view(
-    row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes, notes: dict[str, int]
+def written_view(
+    row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes, origin: Origin
 ) -> RowView:
+    """A written row, with what was counted of it and the row that it was made from."""
     samples = tuple(
         sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
     )
     reject = _reject_of(row.reject) if row.reject else None
-    return RowView(row.source, row.row, row.line, samples, reject, notes=notes)
+    picked = origin.row(row.source, row.row, row.line)
+    raw = _raw_text(picked) if picked else ""
+    notes = {} if reject else origin.counts(row)
+    return RowView(row.source, row.row, row.line, samples, reject, raw, notes)
 
 
 def _reject_of(reject: Mapping[str, Any]) -> tuple[str, str, int | None]:

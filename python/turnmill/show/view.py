@@ -6,6 +6,7 @@ import codecs
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 Kind = Literal["masked", "trained", "terminator"]
@@ -25,22 +26,39 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Token:
+    """One token of a sample."""
+
+    id: int
+    label: int
+    kind: Kind
+    text: str
+    """What it adds to the text: a character that is cut over tokens stands at its last one."""
+
+
+@dataclass(frozen=True)
 class SampleView:
     """One training sample."""
 
     number: int
     """Number of the sample among those of its row, from 0."""
-    pieces: tuple[Piece, ...]
+    sequence: tuple[Token, ...]
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The sample, cut where trained and masked tokens meet."""
+        groups = itertools.groupby(self.sequence, key=lambda token: token.kind)
+        return tuple(_piece(kind, [token.text for token in group]) for kind, group in groups)
 
     @property
     def tokens(self) -> int:
         """Length of the sample."""
-        return sum(piece.tokens for piece in self.pieces)
+        return len(self.sequence)
 
     @property
     def trained(self) -> int:
         """Tokens whose label is not -100."""
-        return sum(piece.tokens for piece in self.pieces if piece.kind != "masked")
+        return sum(token.kind != "masked" for token in self.sequence)
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,7 @@ class RowView:
     reject: tuple[str, str, int | None] | None = None
     """Rule, reason and message, if the row was rejected."""
     raw: str = ""
-    """The start of the row as it was read; kept for rejected rows."""
+    """The start of the row as it was read, where it is to be seen."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """How often each rule was counted of the row, where it was encoded to be looked at."""
 
@@ -90,7 +108,7 @@ class RowView:
 def sample_view(
     number: int, sample: dict[str, Any], stops: frozenset[int], token_bytes: TokenBytes
 ) -> SampleView:
-    """Cuts a sample into pieces of one kind.
+    """A sample, token by token.
 
     Args:
         number: Which sample of its row.
@@ -100,14 +118,14 @@ def sample_view(
     """
     ids = sample["input_ids"]
     labels = sample.get("labels") or ids
-    kinds = [_kind(id_, label, stops) for id_, label in zip(ids, labels, strict=True)]
     texts = _texts(token_bytes(ids))
-    tokens = zip(kinds, texts, strict=True)
-    pieces = [
-        _piece(kind, [text for _, text in group])
-        for kind, group in itertools.groupby(tokens, key=lambda token: token[0])
-    ]
-    return SampleView(number, tuple(pieces))
+    return SampleView(
+        number,
+        tuple(
+            Token(id_, label, _kind(id_, label, stops), text)
+            for id_, label, text in zip(ids, labels, texts, strict=True)
+        ),
+    )
 
 
 def _kind(id_: int, label: int, stops: frozenset[int]) -> Kind:

@@ -59,6 +59,9 @@ class Format(Protocol):
             step: Only every so many batches, or groups of them, are read.
         """
 
+    def rows(self, path: AnyPath, numbers: list[int]) -> list[dict[str, Any]]:
+        """Some samples of a data file, by their numbers in it."""
+
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns of a data file."""
 
