@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from turnmill.errors import DataError
 from turnmill.output.formats import format_of
 from turnmill.output.reader import Output
-from turnmill.storage.local import read_table
+from turnmill.storage.local import open_native, read_table
 from turnmill.storage.remote import AnyPath
 
 TOKEN_COLUMNS = ("input_ids", "labels", "weights")
@@ -103,7 +103,7 @@ def _blocks(path: AnyPath) -> list[_Block]:
             _Block(batch.num_rows, batch.schema.names, partial(_itself, batch), costly=False)
             for batch in format_of(path).read(path).to_batches()
         ]
-    with path.open("rb") as opened:
+    with open_native(path) as opened:
         file = pq.ParquetFile(opened)
         names = file.schema_arrow.names
         groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
@@ -118,7 +118,7 @@ def _itself(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _row_group(path: AnyPath, group: int) -> pa.Table:
-    with path.open("rb") as opened:
+    with open_native(path) as opened:
         file = pq.ParquetFile(opened)
         columns = [name for name in TOKEN_COLUMNS if name in file.schema_arrow.names]
         return file.read_row_group(group, columns)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill.output.formats.format import Loading, Writer
-from turnmill.storage.local import HashingFile
+from turnmill.storage.local import HashingFile, open_native
 from turnmill.storage.remote import AnyPath
 
 
@@ -38,7 +38,7 @@ class Arrow:
         if step > 1:
             yield from self.read(path).to_batches()[::step]
             return
-        with path.open("rb") as file, pa.ipc.open_stream(file) as reader:
+        with open_native(path) as file, pa.ipc.open_stream(file) as reader:
             yield from reader
 
     def rows(self, path: AnyPath, numbers: list[int]) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ class Arrow:
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns of the stream."""
-        with path.open("rb") as file:
+        with open_native(path) as file:
             return list(pa.ipc.open_stream(file).schema.names)
 
     def descriptions(self, data_files: list[str], digest: str) -> dict[str, Any]:

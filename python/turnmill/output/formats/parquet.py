@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from turnmill.output.formats.format import Loading, Writer
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
-from turnmill.storage.local import HashingFile, read_table
+from turnmill.storage.local import HashingFile, open_native, read_table
 from turnmill.storage.remote import AnyPath
 
 _BATCH_ROWS = 1000
@@ -32,7 +32,7 @@ class Parquet:
 
     def batches(self, path: AnyPath, step: int = 1) -> Iterator[pa.RecordBatch]:
         """The rows of each row group, as record batches of 1,000."""
-        with path.open("rb") as file:
+        with open_native(path) as file:
             opened = pq.ParquetFile(file)
             groups = list(range(0, opened.num_row_groups, step))
             yield from opened.iter_batches(_BATCH_ROWS, row_groups=groups)
@@ -40,7 +40,7 @@ class Parquet:
     def rows(self, path: AnyPath, numbers: list[int]) -> list[dict[str, Any]]:
         """The samples of these numbers, from the row groups that hold them."""
         found: dict[int, dict[str, Any]] = {}
-        with path.open("rb") as file:
+        with open_native(path) as file:
             opened = pq.ParquetFile(file)
             first = 0
             for group in range(opened.num_row_groups):
@@ -55,7 +55,7 @@ class Parquet:
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns, from the end of the file."""
-        with path.open("rb") as file:
+        with open_native(path) as file:
             return list(pq.read_schema(file).names)
 
     def descriptions(self, data_files: list[str], digest: str) -> dict[str, Any]:  # noqa: ARG002
