@@ -10,6 +10,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Cargo and maturin must agree on the interpreter, or each build undoes the other's PyO3.
 CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" cargo
+# A file of tests stays with one worker: its tests share oracles that take long to build.
+WORKERS ?= --numprocesses 2 --dist loadfile
 
 .PHONY: help dev build test test-fast test-full lint format check bench instructions bench-tokens count-tokens demo picture sdist clean
 
@@ -44,14 +46,14 @@ dev: build $(VENV)/.test ## Everything to work on the code: build, test extra
 
 test: dev ## The tests: Rust, then Python on samples of the data (a few minutes)
 	$(CARGO) test --workspace --quiet
-	$(BIN)/python -m pytest -q -m "not full"
+	$(BIN)/python -m pytest -q -m "not full" $(WORKERS)
 
 test-fast: dev ## The quick part of the Python tests: our own material, nothing slow
-	TURNMILL_FIXTURES=none $(BIN)/python -m pytest -q -rfE -m "not full and not slow"
+	TURNMILL_FIXTURES=none $(BIN)/python -m pytest -q -rfE -m "not full and not slow" $(WORKERS)
 
 test-full: dev ## All tests, every row of every data set (more than an hour)
 	$(CARGO) test --workspace --quiet
-	$(BIN)/python -m pytest -q --timeout 7200
+	$(BIN)/python -m pytest -q --timeout 7200 $(WORKERS)
 
 lint: dev ## Formats, lints, types, stubs; changes nothing
 	cargo fmt --check

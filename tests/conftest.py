@@ -24,9 +24,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("NO_COLOR", "1")
-# Verdicts of the tokenizer's self-check are kept for one run of the tests.
-_cache = tempfile.TemporaryDirectory(prefix="turnmill-tests-")
-os.environ["XDG_CACHE_HOME"] = _cache.name
+# Verdicts of the tokenizer's self-check are kept for one run of the tests, by all its processes.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="turnmill-tests-")
+    os.environ["XDG_CACHE_HOME"] = _cache.name
 # Processes that tests start do not repeat that the build is a debug build.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:turnmill was built without optimisation")
 

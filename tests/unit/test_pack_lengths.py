@@ -81,7 +81,8 @@ def test_numpy_arrays_are_not_copied() -> None:
         [3, -1],
         np.array([-1], np.int8),
     ],
-    ids=repr,
+    # Workers that share the tests must give them the same names: no address in them.
+    ids=lambda given: f"{type(given).__name__}-{given}",
 )
 def test_what_is_no_list_of_lengths_is_refused(given: Any) -> None:
     with pytest.raises(ArgumentError, match=r"length") as raised:
