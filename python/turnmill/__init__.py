@@ -27,6 +27,7 @@ from turnmill.errors import (
     TokenizerError,
     TurnmillError,
 )
+from turnmill.export import export
 from turnmill.packing import PackedDataset, pack, pack_lengths
 from turnmill.parity import parity
 from turnmill.prepare import prepare
@@ -59,6 +60,7 @@ __all__ = [
     "build_info",
     "check",
     "check_batch",
+    "export",
     "pack",
     "pack_lengths",
     "parity",

@@ -40,6 +40,7 @@ Commands
   show     show conversations with their trained tokens in colour
   stats    lengths, trained share, turns, duplicates of an output
   pack     put several samples into each row, their boundaries kept
+  export   write a set in the form that one trainer reads
   parity   compare text, ids and masks with transformers
   demo     run the main job on data that the package carries
 

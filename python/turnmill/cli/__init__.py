@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("turnmill.cli.show", "show conversations with their trained tokens in colour"),
     "stats": ("turnmill.cli.stats", "lengths, trained share, turns, duplicates of an output"),
     "pack": ("turnmill.cli.pack", "put several samples into each row, their boundaries kept"),
+    "export": ("turnmill.cli.export", "write a set in the form that one trainer reads"),
     "parity": ("turnmill.cli.parity", "compare text, ids and masks with transformers"),
     "demo": ("turnmill.cli.demo", "run the main job on data that the package carries"),
 }

@@ -172,9 +172,9 @@ class Session:
         """A check of shards of this session; so many places are kept for each rule."""
         return _core.Check(self._core, evidence)
 
-    def look(self, row: bytes, schema: str) -> dict[str, Any] | None:
+    def look(self, row: bytes, schema: str, overrides: str = NO_OVERRIDES) -> dict[str, Any] | None:
         """What a row, as JSON, is read and rendered as; ``None`` if it is not a conversation."""
-        return self._core.look(row, schema)
+        return self._for_input(overrides).look(row, schema)
 
     def facts(self) -> dict[str, Any]:
         """Tokenizer, template and stop set in use, for the run record and for serving."""

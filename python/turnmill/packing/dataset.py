@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from turnmill.errors import DataError
-
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -47,15 +45,15 @@ class PackedDataset:
         cu_seqlens: bool = False,
     ) -> None:
         from turnmill.packing.index import read_index
-        from turnmill.packing.packs import INDEX
+        from turnmill.packing.packs import INDEX, open_pack
         from turnmill.packing.tokens import TokenStore
+        from turnmill.storage.remote import output_path
 
         self._path = path
         self._position_ids = position_ids
         self._cu_seqlens = cu_seqlens
-        output, directory = _opened(path)
-        self._store = TokenStore(output)
-        self._index = read_index(directory / INDEX)
+        self._store = TokenStore(open_pack(path))
+        self._index = read_index(output_path(path) / INDEX)
 
     def __len__(self) -> int:
         """Number of packed rows."""
@@ -103,23 +101,3 @@ class PackedDataset:
 
 def _reopen(path: str, position_ids: bool, cu_seqlens: bool) -> PackedDataset:
     return PackedDataset(path, position_ids=position_ids, cu_seqlens=cu_seqlens)
-
-
-def _opened(path: str | os.PathLike[str]) -> tuple[Any, Any]:
-    """The output of a pack, and the directory of the pack."""
-    from turnmill.packing.packs import RECORD, open_output, output_hash
-    from turnmill.storage import local
-    from turnmill.storage.remote import output_path
-
-    directory = output_path(path)
-    record = local.read_json(directory / RECORD)
-    if record is None:
-        message = f"this is not the directory of a pack: it holds no {RECORD}"
-        hint = "make one with turnmill.pack(OUT, length), or `turnmill pack OUT --length N`"
-        raise DataError(message, code="no-pack", path=path, hint=hint)
-    output = open_output(str(directory.parent))
-    if output_hash(output) != record["made_of"]["output"]:
-        message = "the output was made again after it was packed"
-        hint = "pack it again: the new samples need a new index"
-        raise DataError(message, code="stale-pack", path=path, hint=hint)
-    return output, directory

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from turnmill.output.reader import Output
     from turnmill.packing.index import PackIndex
-    from turnmill.storage.remote import AnyPath
+    from turnmill.storage.remote import AnyPath, RemotePath
 
 RECORD = "pack.json"
 INDEX = "packs.parquet"
@@ -85,6 +85,53 @@ def pack(
         return found or _make(source, directory, how, made, write=write)
 
 
+def find_packs(output: AnyPath) -> list[AnyPath]:
+    """The directories of the finished packs of an output, by name."""
+    found = [path for path in output.glob("pack-*") if _NAME.fullmatch(path.name)]
+    return sorted((path for path in found if (path / RECORD).is_file()), key=str)
+
+
+def is_pack(path: str | os.PathLike[str] | RemotePath) -> bool:
+    """Whether a directory holds a finished pack."""
+    from turnmill.storage.remote import output_path
+
+    return (output_path(path) / RECORD).is_file()
+
+
+def read_record(directory: AnyPath) -> dict[str, Any]:
+    """What a pack was made from, and its report.
+
+    Raises:
+        DataError: The directory holds no finished pack.
+    """
+    from turnmill.storage import local
+
+    record: dict[str, Any] | None = local.read_json(directory / RECORD)
+    if record is None:
+        message = f"this is not the directory of a pack: it holds no {RECORD}"
+        hint = "make one with turnmill.pack(OUT, length), or `turnmill pack OUT --length N`"
+        raise DataError(message, code="no-pack", path=str(directory), hint=hint)
+    return record
+
+
+def open_pack(path: str | os.PathLike[str] | RemotePath) -> Output:
+    """The output that a pack was made of.
+
+    Raises:
+        DataError: There is no finished pack, or its output has been made again since.
+    """
+    from turnmill.storage.remote import output_path
+
+    directory = output_path(path)
+    record = read_record(directory)
+    output = open_output(str(directory.parent))
+    if output_hash(output) != record["made_of"]["output"]:
+        message = "the output was made again after it was packed"
+        hint = "pack it again: the new samples need a new index"
+        raise DataError(message, code="stale-pack", path=str(directory), hint=hint)
+    return output
+
+
 def remove_packs(output: AnyPath) -> None:
     """Removes every pack of an output, beginning with the files that mark it as finished."""
     from turnmill.storage import local
@@ -108,8 +155,7 @@ def open_output(path: str | os.PathLike[str]) -> Output:
     """
     from turnmill.output import reader
 
-    hint = "packing takes a written output: turnmill prepare INPUT... -o DIR"
-    return reader.open_output(path, hint)
+    return reader.open_output(path, "make one with `turnmill prepare INPUT... -o DIR`")
 
 
 def _made_of(output: Output, how: dict[str, Any]) -> dict[str, Any]:

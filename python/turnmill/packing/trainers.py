@@ -35,11 +35,11 @@ def next_steps(
     _, axolotl, llama_factory = trainers.next_steps(output, format_, length, columns, apart=apart)
     if "labels" in columns and "attention_mask" in columns:
         axolotl = _axolotl(axolotl)
-        llama_factory = replace(llama_factory, reason=_ITS_OWN_FORM)
+        llama_factory = replace(llama_factory, reason=_ITS_OWN_FORM.format(pack))
     return [*loaded, _own_loop(pack), axolotl, llama_factory]
 
 
-_ITS_OWN_FORM = "it takes single samples; its own form of packed rows is not written yet"
+_ITS_OWN_FORM = "single samples; `turnmill export {} --to llama-factory` writes packed rows"
 
 
 def _trl(pack: str) -> NextStep:

@@ -1,0 +1,115 @@
+"""Packed Parquet of Megatron-Bridge and NeMo, as ``GPTSFTPackedParquetDataset`` reads it.
+
+The loss mask is shifted: of a document ``t`` the model sees ``t[:-1]`` and predicts ``t[1:]``, and
+``loss_mask[i]`` belongs to the prediction of token ``i + 1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from turnmill.export.columns import FlatRows, flat_rows
+from turnmill.export.result import Written
+from turnmill.export.source import Part
+from turnmill.export.targets.tables import PACKED_PARQUET
+from turnmill.export.targets.target import Packs
+from turnmill.output.trainers import NextStep
+from turnmill.packing.index import lists
+from turnmill.storage.local import write_json
+
+METADATA = "packed_metadata.json"
+
+
+@dataclass(frozen=True)
+class Nemo:
+    """Parquet files of packed rows, and the sizes that CUDA graphs need."""
+
+    name: str = "nemo"
+    labels: str = "shifted: loss_mask[i] says whether the prediction of token i + 1 is trained"
+    packs: Packs = "only"
+    alone: str = ""
+    weights: bool = False
+    needs_ids: bool = True
+
+    def write(self, directory: Path, part: Part) -> Written:
+        """Writes the files, a row group for each batch: the reader keeps one group in memory."""
+        written, sizes = Written(), _Sizes()
+        batches = _shifted(written.counting(part.batches()), sizes)
+        PACKED_PARQUET.write(directory, batches, written)
+        metadata = [sizes.metadata(part.length or 0)]
+        written.files[METADATA] = write_json(directory / METADATA, metadata)
+        return written
+
+    def finish(self, directory: Path, splits: Sequence[str]) -> None:
+        """Nothing: packs are made of one data set."""
+
+    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+        """The settings of Megatron-Bridge."""
+        lines = (
+            "PackedSequenceSpecs(",
+            f"    packed_sequence_size={parts[0].length},",
+            f'    packed_train_data_path="{place}",',
+            f'    packed_metadata_path="{place}/{METADATA}")',
+        )
+        reason = "with answer_only_loss=True; else it makes a loss mask of its own"
+        return [NextStep("Megatron-Bridge", lines, reason)]
+
+
+def _shifted(batches: Iterator[pa.RecordBatch], sizes: _Sizes) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        rows = flat_rows(batch)
+        sizes.add(rows)
+        ends = np.cumsum(rows.lengths, dtype=np.int64)
+        mask = np.append(rows.trained[1:], False).astype(np.int8)
+        mask[ends[rows.lengths > 0] - 1] = 0
+        starts = ends - rows.lengths - np.repeat(rows.offsets[:-1], np.diff(rows.documents))
+        yield pa.RecordBatch.from_pydict(
+            {
+                "input_ids": lists(rows.offsets, rows.input_ids),
+                "loss_mask": lists(rows.offsets, mask[: len(rows.input_ids)]),
+                "seq_start_id": lists(rows.documents, starts.astype(np.int32)),
+            }
+        )
+
+
+@dataclass
+class _Sizes:
+    """Sizes of rows, as Megatron-Bridge counts them: a document of L tokens counts L - 1."""
+
+    rows: int = 0
+    documents: int = 0
+    tokens: int = 0
+    longest: int = 0
+    most: int = 0
+    shortest: int | None = field(default=None)
+
+    def add(self, rows: FlatRows) -> None:
+        documents = np.diff(rows.documents)
+        if not len(documents):
+            return
+        tokens = np.diff(rows.offsets) - documents
+        self.rows += len(documents)
+        self.documents += len(rows.lengths)
+        self.tokens += int(tokens.sum())
+        self.longest = max(self.longest, int(rows.lengths.max()) - 1)
+        self.most = max(self.most, int(documents.max()))
+        least = int(tokens.min())
+        self.shortest = least if self.shortest is None else min(self.shortest, least)
+
+    def metadata(self, length: int) -> dict[str, Any]:
+        """The entry of the metadata file."""
+        room = self.rows * length
+        return {
+            "dataset_max_seqlen": self.longest,
+            "max_samples_per_bin": self.most,
+            "packing_factor": round(self.documents / self.rows, 2) if self.rows else 0.0,
+            "packing_efficiency": round(100 * self.tokens / room, 2) if room else 0.0,
+            "pack_size": length,
+            "min_packed_seqlen": self.shortest or 0,
+        }
