@@ -34,6 +34,7 @@ from turnmill.prepare import prepare
 from turnmill.recipe import Input, Recipe
 from turnmill.show import show
 from turnmill.stats import stats
+from turnmill.stop_test import stop_test
 from turnmill.template import Rendered, Template
 from turnmill.tokenizer import Tokenizer
 
@@ -67,6 +68,7 @@ __all__ = [
     "prepare",
     "show",
     "stats",
+    "stop_test",
 ]
 
 if build_info()["debug"]:

@@ -16,6 +16,11 @@ def chunk_rows() -> int | None:
     return int(value) if value else None
 
 
+def api_key() -> str | None:
+    """``TURNMILL_API_KEY``: the key of a server that `stop-test` asks."""
+    return os.environ.get("TURNMILL_API_KEY") or None
+
+
 def traceback() -> bool:
     """``TURNMILL_TRACEBACK``: whether the command line lets errors through with their traceback."""
     return bool(os.environ.get("TURNMILL_TRACEBACK"))

@@ -35,14 +35,15 @@ Conversations in, training tensors out, and every trained turn ends in a stop to
 Usage: turnmill COMMAND [OPTIONS]
 
 Commands
-  prepare  turn conversations into a training set that ends
-  check    find what is wrong in data, raw or tokenized, by rule
-  show     show conversations with their trained tokens in colour
-  stats    lengths, trained share, turns, duplicates of an output
-  pack     put several samples into each row, their boundaries kept
-  export   write a set in the form that one trainer reads
-  parity   compare text, ids and masks with transformers
-  demo     run the main job on data that the package carries
+  prepare    turn conversations into a training set that ends
+  check      find what is wrong in data, raw or tokenized, by rule
+  show       show conversations with their trained tokens in colour
+  stats      lengths, trained share, turns, duplicates of an output
+  pack       put several samples into each row, their boundaries kept
+  export     write a set in the form that one trainer reads
+  parity     compare text, ids and masks with transformers
+  stop-test  let a model answer prompts, and count what stops
+  demo       run the main job on data that the package carries
 
 Options
   -h, --help     show this, or the options of a command after its name

@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "pack": ("turnmill.cli.pack", "put several samples into each row, their boundaries kept"),
     "export": ("turnmill.cli.export", "write a set in the form that one trainer reads"),
     "parity": ("turnmill.cli.parity", "compare text, ids and masks with transformers"),
+    "stop-test": ("turnmill.cli.stop_test", "let a model answer prompts, and count what stops"),
     "demo": ("turnmill.cli.demo", "run the main job on data that the package carries"),
 }
 

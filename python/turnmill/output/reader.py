@@ -209,6 +209,13 @@ class Output:
         message = f"there is no sample {number:,}: the data set has {total:,}, counted from 0"
         raise DataError(message, code="no-such-row", path=str(self.path))
 
+    def samples(
+        self, shard: dict[str, Any], numbers: list[int]
+    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Samples of a shard by their numbers in it, each with its entry in the index."""
+        entries: list[dict[str, Any]] = self._index(shard).take(numbers).to_pylist()
+        return list(zip(self._samples(shard, numbers), entries, strict=True))
+
     def find(
         self, source: str, *, row: int | None = None, line: int | None = None
     ) -> list[WrittenRow]:

@@ -27,7 +27,7 @@ def is_tokenized(data: Any) -> bool:
     try:
         inputs = find_inputs(data, ALL)
         first = next((row for input_ in inputs for row in rows_of(input_)), None)
-        return first is not None and _ids(row_of(first)) is not None
+        return first is not None and ids_of(row_of(first)) is not None
     except (TurnmillError, OSError, ValueError):
         return False
 
@@ -71,16 +71,17 @@ def _stop_ids(recipe: Recipe, tokenizer: Tokenizer) -> frozenset[int]:
 
 def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: Tokenizer) -> RowView:
     row = row_of(picked)
-    ids = _ids(row)
+    ids = ids_of(row)
     if ids is None:
         reject = ("invalid-ids", f"the row has no ids; its keys: {', '.join(row)}", None)
         return RowView(input_.name, picked.row, picked.line, reject=reject)
-    sample = {"input_ids": ids, "labels": _labels(row, ids)}
+    sample = {"input_ids": ids, "labels": labels_of(row, ids)}
     view = sample_view(0, sample, stops, tokenizer._token_bytes)
     return RowView(input_.name, picked.row, picked.line, (view,))
 
 
-def _ids(row: Mapping[str, Any]) -> list[int] | None:
+def ids_of(row: Mapping[str, Any]) -> list[int] | None:
+    """The ids of a row; None if it has none."""
     found = next((row[name] for name in IDS if row.get(name) is not None), None)
     if found is None or isinstance(found, str):
         return None
@@ -88,7 +89,7 @@ def _ids(row: Mapping[str, Any]) -> list[int] | None:
     return ids if all(hasattr(id_, "__index__") for id_ in ids) else None
 
 
-def _labels(row: Mapping[str, Any], ids: list[int]) -> list[int]:
+def labels_of(row: Mapping[str, Any], ids: list[int]) -> list[int]:
     """The labels of a row; ids where a mask says 1, or everywhere if there is none."""
     labels = row.get("labels")
     if labels is None:
