@@ -37,6 +37,13 @@ from turnmill.stats import stats
 from turnmill.stop_test import stop_test
 from turnmill.template import Rendered, Template
 from turnmill.tokenizer import Tokenizer
+from turnmill.training import (
+    EncodingDataset,
+    IterableDataset,
+    PaddingCollator,
+    PaddingFreeCollator,
+    SampleDataset,
+)
 
 __version__: str = build_info()["version"]
 
@@ -46,12 +53,17 @@ __all__ = [
     "DebugBuildWarning",
     "Encoded",
     "Encoder",
+    "EncodingDataset",
     "Input",
     "InternalError",
+    "IterableDataset",
     "PackedDataset",
+    "PaddingCollator",
+    "PaddingFreeCollator",
     "Recipe",
     "RecipeError",
     "Rendered",
+    "SampleDataset",
     "Template",
     "TemplateError",
     "Tokenizer",

@@ -172,7 +172,11 @@ class Output:
     @property
     def training(self) -> list[dict[str, Any]]:
         """The data files to train on: all, unless some conversations are set apart."""
-        return [shard for shard in self.record["shards"] if shard.get("split", TRAIN) == TRAIN]
+        return self.shards_of(TRAIN)
+
+    def shards_of(self, split: str) -> list[dict[str, Any]]:
+        """The data files of ``train`` or ``validation``; all are ``train`` if none is set apart."""
+        return [shard for shard in self.record["shards"] if shard.get("split", TRAIN) == split]
 
     def parts(self, source: str) -> list[Part]:
         """The parts in which an input was read, by the receipts of the run; they may be gone."""

@@ -45,15 +45,21 @@ class PackedDataset:
         cu_seqlens: bool = False,
     ) -> None:
         from turnmill.packing.index import read_index
-        from turnmill.packing.packs import INDEX, open_pack
+        from turnmill.packing.packs import INDEX, open_pack, output_hash, read_record
         from turnmill.packing.tokens import TokenStore
         from turnmill.storage.remote import output_path
 
         self._path = path
         self._position_ids = position_ids
         self._cu_seqlens = cu_seqlens
-        self._store = TokenStore(open_pack(path))
+        output = open_pack(path)
+        self._store = TokenStore(output)
         self._index = read_index(output_path(path) / INDEX)
+        index = read_record(output_path(path))["index"]["sha256"]
+        self.fingerprint: str = f"{output_hash(output)}-{index}"
+        """A hash of the rows; the state of a stream holds it."""
+        self.pad_id: int | None = (output.record["facts"].get("pad") or {}).get("id")
+        """The tokenizer's pad token, if it has one."""
 
     def __len__(self) -> int:
         """Number of packed rows."""

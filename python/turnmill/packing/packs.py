@@ -168,12 +168,14 @@ def _made_of(output: Output, how: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def output_hash(output: Output) -> str:
-    """The SHA-256 of the hashes of all data and index files, in hexadecimal."""
+def output_hash(output: Output, split: str = "train") -> str:
+    """The SHA-256 of the hashes of all data and index files of a data set, in hexadecimal."""
     import hashlib
     import json
 
-    hashes = [[shard["sha256"]["data"], shard["sha256"]["index"]] for shard in output.training]
+    hashes = [
+        [shard["sha256"]["data"], shard["sha256"]["index"]] for shard in output.shards_of(split)
+    ]
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 

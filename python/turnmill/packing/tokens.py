@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill.errors import DataError
+from turnmill.output.files import TRAIN
 from turnmill.output.formats import format_of
 from turnmill.output.reader import Output
 from turnmill.storage.local import open_native, read_table
@@ -30,10 +31,12 @@ _Lists = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 class TokenStore:
     """The samples of an output: mapped into memory, or decoded by row group from Parquet."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, split: str = TRAIN) -> None:
         self._path = output.path
         self._blocks: list[_Block] = [
-            block for shard in output.training for block in _blocks(output.path / shard["data"])
+            block
+            for shard in output.shards_of(split)
+            for block in _blocks(output.path / shard["data"])
         ]
         rows = [0, *(block.rows for block in self._blocks)]
         self._first = np.cumsum(rows, dtype=np.int64)
@@ -66,6 +69,24 @@ class TokenStore:
             if first + length > offsets[row + 1]:
                 raise self._other_length()
             yield values[first : first + length]
+
+    def sample(self, number: int) -> dict[str, npt.NDArray[Any]]:
+        """One sample, copied: its ids, its labels, and its weights if there are any."""
+        block = int(np.searchsorted(self._first, number, "right")) - 1
+        row = number - int(self._first[block])
+        found = {
+            name: values[offsets[row] : offsets[row + 1]].copy()
+            for name, (offsets, values) in self._lists(block).items()
+        }
+        found.setdefault("labels", found["input_ids"].copy())
+        return found
+
+    @property
+    def costly_blocks(self) -> list[int] | None:
+        """Samples of each block, if a block has to be decoded as a whole."""
+        if not any(block.costly for block in self._blocks):
+            return None
+        return [block.rows for block in self._blocks]
 
     def _lists(self, number: int) -> dict[str, _Lists]:
         found = self._decoded.get(number)
