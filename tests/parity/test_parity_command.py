@@ -77,7 +77,7 @@ def test_real_rows_are_the_same(
     assert (found["rows"], found["conversations"]) == (60, 60)
     assert (found["equal"]["render"], found["equal"]["ids"]) == (60, 60)
     assert not found["has_mask"]
-    assert found["versions"]["transformers"] == "5.23.0"
+    assert found["versions"]["transformers"] == "5.24.0"
 
 
 def test_each_difference_has_its_place_both_sides_and_cause(

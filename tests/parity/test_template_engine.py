@@ -1,4 +1,4 @@
-"""The template engine against jinja2 as transformers 5.23 sets it up.
+"""The template engine against jinja2 as transformers 5.24 sets it up.
 
 Every built-in and every shared template times every probe conversation, with and without generation
 prompt: the same text where transformers renders, an error where it raises, the same spans where

@@ -1,4 +1,4 @@
-"""Where transformers' own spans are wrong: its span beside ours, which holds the tagged text."""
+"""Where transformers' spans are wrong, or were in 5.23, beside ours, which hold the tagged text."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def mask(
 
 
 def test_a_span_that_is_the_first_token_ends_there(words: PreTrainedTokenizerFast) -> None:
-    # transformers takes position 0 for "no position" and marks the rest of the sequence.
-    assert mask(words, ["say", "ask", "more"], first="assistant") == [1, 1, 1]
+    # transformers 5.23 marked the rest of the sequence as well.
+    assert mask(words, ["say", "ask", "more"], first="assistant") == [1, 0, 1]
     messages = [
         {"role": "assistant", "content": "say"},
         {"role": "user", "content": "ask"},
@@ -124,8 +124,31 @@ def test_a_span_that_is_the_first_token_ends_there(words: PreTrainedTokenizerFas
 
 
 def test_a_left_cut_keeps_the_turns_that_are_left(words: PreTrainedTokenizerFast) -> None:
+    # transformers 5.23 marked nothing; turnmill never cuts on the left.
     words.truncation_side = "left"
     whole = mask(words, ["ask", "say", "more", "say", "more", "say"])
     cut = mask(words, ["ask", "say", "more", "say", "more", "say"], truncation=True, max_length=4)
     assert whole == [0, 1, 0, 1, 0, 1]
-    assert cut == [0, 0, 0, 0]
+    assert cut == [0, 1, 0, 1]
+
+
+def test_an_answer_that_ends_in_a_character_of_several_tokens_is_trained_whole() -> None:
+    # transformers 5.23 marked the first of these tokens alone.
+    directory = Path(turnmill.__file__).parent / "demo" / "tokenizer"
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_file=str(directory / "tokenizer.json"))
+    messages = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": "Yes \U0001f9ff"},
+    ]
+    template = "{% for m in messages %}" + TURN + "\n{% endfor %}"
+    theirs = tokenizer.apply_chat_template(
+        messages,
+        chat_template=template,
+        return_assistant_tokens_mask=True,
+        return_dict=True,
+        tokenize=True,
+    )
+    marked = zip(theirs["input_ids"], theirs["assistant_masks"], strict=True)
+    trained = [token for token, kept in marked if kept]
+    assert len(tokenizer.encode("\U0001f9ff", add_special_tokens=False)) > 1
+    assert tokenizer.decode(trained) == "?Yes \U0001f9ff"

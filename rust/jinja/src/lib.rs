@@ -31,7 +31,7 @@
 //!
 //! # What it supports
 //!
-//! The language of jinja2 3.1.6 as transformers 5.23.0 sets it up for chat templates: an immutable
+//! The language of jinja2 3.1.6 as transformers 5.24.0 sets it up for chat templates: an immutable
 //! sandbox without loaders, `trim_blocks`, `lstrip_blocks`, `{% break %}` and `{% continue %}`,
 //! `tojson` as `json.dumps`, `raise_exception`, `strftime_now`, and the `{% generation %}` block.
 //! Values behave as in Python: `str` methods, slices by code points, integers and floats that print

@@ -1,7 +1,7 @@
 //! Chat templates: conversation → rendered text and spans.
 //!
 //! The language is [`turnmill_jinja`]: Jinja as jinja2 3.1.6 compiles it inside transformers
-//! 5.23.0. It knows where every byte it prints came from. Messages are its records; this module
+//! 5.24.0. It knows where every byte it prints came from. Messages are its records; this module
 //! decides what they mean, and where the turns are.
 
 #[cfg(test)]

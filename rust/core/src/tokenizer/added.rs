@@ -1,4 +1,4 @@
-//! Added tokens beyond those of `tokenizer.json`, as transformers 5.23 adds them: what the
+//! Added tokens beyond those of `tokenizer.json`, as transformers 5.24 adds them: what the
 //! configuration declares, which also overrides the file, then special tokens that are only named.
 
 use rustc_hash::FxHashMap;

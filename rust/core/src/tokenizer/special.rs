@@ -1,4 +1,4 @@
-//! Named special tokens of a tokenizer directory, found as transformers 5.23 finds them.
+//! Named special tokens of a tokenizer directory, found as transformers 5.24 finds them.
 
 use serde::Deserialize;
 use serde_json::Value as Json;

@@ -1,4 +1,4 @@
-//! The chat templates of a directory, found as transformers 5.23 finds them.
+//! The chat templates of a directory, found as transformers 5.24 finds them.
 //!
 //! `AutoTokenizer` reads `chat_template.jinja`, `additional_chat_templates/` and
 //! `tokenizer_config.json`. `AutoProcessor`, which models for pictures and sound are loaded with,
