@@ -180,15 +180,19 @@ fn sliced(
     }
 }
 
+/// Adds all in one call: each call builds the library's search again.
 fn add_missing(tokenizer: &mut CrateTokenizer, missing: &[AddedToken]) -> Result<()> {
-    for token in missing {
-        let crate_token = CrateToken::from(token.content.clone(), token.special)
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let tokens = missing.iter().map(|token| {
+        CrateToken::from(token.content.clone(), token.special)
             .single_word(token.single_word)
             .lstrip(token.lstrip)
             .rstrip(token.rstrip)
-            .normalized(token.normalized);
-        tokenizer.add_tokens([crate_token]).map_err(defect)?;
-    }
+            .normalized(token.normalized)
+    });
+    tokenizer.add_tokens(tokens).map_err(defect)?;
     Ok(())
 }
 
