@@ -32,6 +32,7 @@ from turnmill.packing import PackedDataset, pack, pack_lengths
 from turnmill.parity import parity
 from turnmill.prepare import prepare
 from turnmill.recipe import Input, Recipe
+from turnmill.report import report
 from turnmill.show import show
 from turnmill.stats import stats
 from turnmill.stop_test import stop_test
@@ -78,6 +79,7 @@ __all__ = [
     "pack_lengths",
     "parity",
     "prepare",
+    "report",
     "show",
     "stats",
     "stop_test",

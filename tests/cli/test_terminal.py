@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 
 from turnmill import _terminal
@@ -11,7 +12,7 @@ from turnmill._terminal import Terminal, clip, columns_of, duration, share, shor
 from turnmill.cli.progress_line import ProgressLine
 from turnmill.prepare.progress import Progress
 from turnmill.show.draw import draw
-from turnmill.show.view import Piece, RowView, SampleView, sample_view
+from turnmill.show.view import KINDS, RowView, SampleView, sample_view
 
 
 class Screen(io.StringIO):
@@ -141,19 +142,25 @@ def test_a_resumed_run_reckons_with_its_own_speed() -> None:
     assert Progress(2, 4, 0.5, 10, 0, 10, 1, 10.0, done_before=0.5).seconds_left is None
 
 
+def sample(*pieces: tuple[str, str, int]) -> SampleView:
+    """A sample of pieces: kind, text, and number of tokens, the last of which holds the text."""
+    kinds = [kind for kind, _, tokens in pieces for _ in range(tokens)]
+    texts = [text for _, whole, tokens in pieces for text in [*[""] * (tokens - 1), whole]]
+    numbers = np.arange(len(kinds))
+    of_kind = np.array([KINDS.index(kind) for kind in kinds], np.int8)
+    return SampleView(0, numbers, numbers, of_kind, lambda ids: [texts[i].encode() for i in ids])
+
+
 VIEW = RowView(
     "chat.jsonl",
     3,
     4,
     (
-        SampleView(
-            0,
-            (
-                Piece("masked", "<|user|>\nHi\n<|assistant|>\n", 6),
-                Piece("trained", "Hello\nthere", 3),
-                Piece("terminator", "<|end|>", 1),
-                Piece("masked", "\n", 1),
-            ),
+        sample(
+            ("masked", "<|user|>\nHi\n<|assistant|>\n", 6),
+            ("trained", "Hello\nthere", 3),
+            ("terminator", "<|end|>", 1),
+            ("masked", "\n", 1),
         ),
     ),
 )
@@ -183,7 +190,7 @@ def test_a_row_in_colour_starts_and_ends_its_style_in_each_line() -> None:
 
 
 def test_a_turn_without_terminator_is_said_loudly() -> None:
-    view = RowView("a", 0, 1, (SampleView(0, (Piece("trained", "endless", 2),)),))
+    view = RowView("a", 0, 1, (sample(("trained", "endless", 2)),))
     assert "no terminator" in draw([view], plain())[0]
 
 
@@ -200,26 +207,28 @@ def test_a_rejected_row_shows_rule_reason_and_text(message: int | None, where: s
 
 
 def test_control_characters_of_the_data_never_reach_the_terminal() -> None:
-    view = RowView("a", 0, 1, (SampleView(0, (Piece("trained", "\x1b[31mred\x9b\u202e", 2),)),))
+    view = RowView("a", 0, 1, (sample(("trained", "\x1b[31mred\x9b\u202e", 2)),))
     text = "\n".join(draw([view], plain()))
     assert "␛[31mred\\u009b\\u202e" in text
     assert "\x1b" not in text
 
 
 def test_long_text_is_shortened_unless_asked_for() -> None:
-    view = RowView("a", 0, 1, (SampleView(0, (Piece("masked", "x" * 5000, 2),)),))
+    view = RowView("a", 0, 1, (sample(("masked", "x" * 5000, 2)),))
     assert "…4,500 more characters…" in "\n".join(draw([view], plain()))
     assert "x" * 5000 in "\n".join(draw([view], plain(), full=True))
 
 
 def test_pieces_follow_labels_and_split_characters_stay_whole() -> None:
     chunks = {1: b"\xe8\xaf", 2: b"\x8d", 3: b"<end>", 4: b"q"}
-    sample = {"input_ids": [4, 1, 2, 3, 3], "labels": [-100, 1, 2, 3, -100]}
-    view = sample_view(0, sample, frozenset({3}), lambda ids: [chunks[i] for i in ids])
+    row = {"input_ids": [4, 1, 2, 3, 3], "labels": [-100, 1, 2, 3, -100]}
+    view = sample_view(0, row, frozenset({3}), lambda ids: [chunks[i] for i in ids])
     assert [(p.kind, p.text, p.tokens) for p in view.pieces] == [
         ("masked", "q", 1),
         ("trained", "词", 2),
         ("terminator", "<end>", 1),
         ("masked", "<end>", 1),
     ]
-    assert (view.tokens, view.trained) == (5, 3)
+    assert (view.tokens, view.trained, view.terminators) == (5, 3, 1)
+    assert [view.text(i, i + 1) for i in range(5)] == ["q", "", "词", "<end>", "<end>"]
+    assert [token.text for token in view.sequence(2, 9)] == ["词", "<end>", "<end>"]

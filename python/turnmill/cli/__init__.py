@@ -16,8 +16,8 @@ from typing import Protocol
 from turnmill import _start
 from turnmill._arguments import nearest
 from turnmill._terminal import Terminal, table, terminal
+from turnmill.cli import failure
 from turnmill.cli.arguments import Arguments, Parser, UsageError
-from turnmill.cli.failure import report
 from turnmill.cli.standard_output import flush, prepare_streams
 
 # The one place where a verb is registered: its name, its module, and one line for the overview.
@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "prepare": ("turnmill.cli.prepare", "turn conversations into a training set that ends"),
     "check": ("turnmill.cli.check", "find what is wrong in data, raw or tokenized, by rule"),
     "show": ("turnmill.cli.show", "show conversations with their trained tokens in colour"),
+    "report": ("turnmill.cli.report", "write a report on an output: one page of HTML"),
     "stats": ("turnmill.cli.stats", "lengths, trained share, turns, duplicates of an output"),
     "pack": ("turnmill.cli.pack", "put several samples into each row, their boundaries kept"),
     "export": ("turnmill.cli.export", "write a set in the form that one trainer reads"),
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush()
         return code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported in one place
-        return report(error, console, as_json="--json" in argv)
+        return failure.report(error, console, as_json="--json" in argv)
 
 
 def _dispatch(argv: list[str], console: Terminal) -> int:

@@ -47,6 +47,7 @@ def parser() -> Parser:
                     Flag("--threads", "threads to work with (default: all)", "N", read=positive),
                     Flag("--no-resume", "fail where an output was started before"),
                     Flag("--no-progress", "show no progress"),
+                    Flag("--report", "also write report.html, a page to look at, into the output"),
                 ),
             ),
             GENERAL,
@@ -82,6 +83,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
             threads=arguments.threads,
             resume=not arguments.no_resume,
             progress=None if quiet or arguments.no_progress else line,
+            report=bool(arguments.report),
         )
     except KeyboardInterrupt as error:
         error.add_note("hint: run the same command again to go on: finished shards are kept")

@@ -113,9 +113,18 @@ class Output:
         return [str(planned["name"]) for planned in self.record["inputs"]]
 
     def planned(self, source: str) -> dict[str, Any]:
-        """What the run record says of an input."""
+        """What the run record says of an input.
+
+        Raises:
+            DataError: It does not know the input.
+        """
         inputs: list[dict[str, Any]] = self.record["inputs"]
-        return next(item for item in inputs if item["name"] == source)
+        for item in inputs:
+            if item["name"] == source:
+                return item
+        message = f"the output is damaged: its run record does not know the input {source}"
+        hint = "prepare it again, into another directory or with --overwrite"
+        raise DataError(message, code="broken-output", path=str(self.path), hint=hint)
 
     def input(self, source: str) -> Input:
         """An input as the run read it, with its own keys, where it is now."""
@@ -202,12 +211,25 @@ class Output:
         Raises:
             DataError: There is no such sample.
         """
+        shard, place = self._place(number)
+        index = self._index(shard)
+        return self._written(shard, index, pc.field("row") == index["row"][place].as_py())
+
+    def number_in_row(self, number: int) -> int:
+        """Which sample of its row a sample is, from 0.
+
+        Raises:
+            DataError: There is no such sample.
+        """
+        shard, place = self._place(number)
+        return int(self._index(shard)["sample"][place].as_py())
+
+    def _place(self, number: int) -> tuple[dict[str, Any], int]:
+        """The shard of a sample, and the sample's number in it."""
         left = number
         for shard in self.record["shards"]:
             if left < shard["samples"]:
-                index = self._index(shard)
-                row = index["row"][left].as_py()
-                return self._written(shard, index, pc.field("row") == row)
+                return shard, left
             left -= shard["samples"]
         total = self.record["totals"]["samples"]
         message = f"there is no sample {number:,}: the data set has {total:,}, counted from 0"

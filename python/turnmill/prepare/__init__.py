@@ -34,6 +34,7 @@ def prepare(
     threads: int | None = None,
     resume: bool = True,
     progress: Watcher | None = None,
+    report: bool = False,
     **keys: Unpack[RecipeKeys],
 ) -> Run:
     """Turns conversations into a training set that ends.
@@ -53,6 +54,7 @@ def prepare(
             was started before is an error.
         progress: Called after each block of input with a
             :class:`turnmill.prepare.progress.Progress`.
+        report: Also write ``report.html`` into the output; see :func:`turnmill.report`.
         **keys: Recipe keys, such as ``max_length=4096``; they win over the recipe.
 
     Returns:
@@ -68,6 +70,7 @@ def prepare(
     from turnmill.packing import pack
     from turnmill.prepare.record import settled_now
     from turnmill.prepare.run import run
+    from turnmill.report import report as write_report
     from turnmill.storage.remote import output_path
 
     chosen = recipe_of(recipe, tokenizer, keys)
@@ -87,7 +90,10 @@ def prepare(
     if remarks := held_out(data, chosen.split):
         notes = [*made.facts.get("notes", []), *remarks]
         made = replace(made, facts={**made.facts, "notes": notes})
-    if chosen.pack is None:
-        return made
-    packs = pack(str(place), chosen.pack, strategy=chosen.pack_strategy, overwrite=chosen.overwrite)
-    return replace(made, pack=packs)
+    if chosen.pack is not None:
+        strategy, overwrite = chosen.pack_strategy, chosen.overwrite
+        packs = pack(str(place), chosen.pack, strategy=strategy, overwrite=overwrite)
+        made = replace(made, pack=packs)
+    if report:
+        made = replace(made, report=write_report(str(place), tokenizer=session.path).path)
+    return made

@@ -57,6 +57,9 @@ class Run:
     history: HistoryCost | None = None
     """What each choice of ``history`` costs on the first rows, if the choices differ."""
 
+    report: str | None = None
+    """The file with the report, if one was written."""
+
     @property
     def rows(self) -> int:
         """Number of input rows: rows written plus rows rejected."""
@@ -111,6 +114,7 @@ class Run:
             "bytes_read": self.bytes_read,
             "shards": self.shards,
             "shards_reused": self.shards_reused,
+            **({"report": self.report} if self.report else {}),
             **({"pack": self.pack.to_dict()} if self.pack else {}),
         }
 
@@ -176,6 +180,7 @@ def _samples(run: Run, console: Terminal) -> list[str]:
             f"{short_count(_per_second(tally.tokens, run))} tokens/s",
         ),
         ("output", console.style(visible(str(run.output)), "cyan")),
+        *([("report", console.style(visible(run.report), "cyan"))] if run.report else []),
     ]
     return table(cells)
 

@@ -15,6 +15,8 @@ OPEN, CLOSE, END = "⟦", "⟧", "■"
 _STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}
 _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
 """Characters of a long piece that are kept at its start and its end."""
+_RAW_SHOWN = 1000
+"""Characters of a rejected row that are shown as it was read."""
 
 
 def draw(
@@ -45,7 +47,7 @@ def _legend(console: Terminal) -> str:
 
 def _row(row: RowView, console: Terminal, *, full: bool) -> list[str]:
     if row.reject is not None:
-        return _rejected(row, console)
+        return _rejected(row, console, full=full)
     lines = []
     for sample in row.samples:
         lines.append(_heading(row, sample, console))
@@ -68,11 +70,11 @@ def _notes(row: RowView) -> str:
 
 
 def _ending(sample: SampleView, console: Terminal) -> str:
-    ends = [piece.text for piece in sample.pieces if piece.kind == "terminator"]
+    ends = sample.terminators
     if not ends:
         return console.style("no terminator", "bold", "red")
-    turns = "1 turn ends" if len(ends) == 1 else f"{len(ends)} turns end"
-    return f"{turns} in {visible(' '.join(dict.fromkeys(ends)))}"
+    turns = "1 turn ends" if ends == 1 else f"{count(ends)} turns end"
+    return f"{turns} in {visible(' '.join(sample.ends))}"
 
 
 def _rule(title: str, facts: list[str], console: Terminal) -> str:
@@ -82,14 +84,15 @@ def _rule(title: str, facts: list[str], console: Terminal) -> str:
     )
 
 
-def _rejected(row: RowView, console: Terminal) -> list[str]:
+def _rejected(row: RowView, console: Terminal, *, full: bool) -> list[str]:
     code, reason, message = row.reject or ("", "", None)
     title = console.style(f"rejected: {code}", "bold", "yellow")
     where = "" if message is None else f"message {message}: "
     lines = [_rule(f"row {row.row}", [row.place, title], console)]
     lines += wrap(where + visible(reason), console.width)
     if row.raw:
-        lines += [console.style(line, "dim") for line in wrap(visible(row.raw), console.width)]
+        raw = visible(row.raw if full else row.raw[:_RAW_SHOWN])
+        lines += [console.style(line, "dim") for line in wrap(raw, console.width)]
     return lines
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import json
 from collections.abc import Iterable
 from functools import cached_property
+
+import pyarrow as pa
 
 from turnmill.encoder.row import EncodedRow, encode_row
 from turnmill.encoder.session import Session
@@ -13,6 +16,9 @@ from turnmill.inputs.files import Part
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, find_row
 from turnmill.output.reader import Output, WrittenRow
+
+_RAW_KEPT = 4000
+"""Characters of a row as it was read that are kept to be seen."""
 
 
 class Origin:
@@ -36,6 +42,11 @@ class Origin:
             return find_row(input_, self._part(source, row), row, line) if input_ else None
         except (TurnmillError, OSError):
             return None
+
+    def raw(self, source: str, row: int, line: int | None) -> str:
+        """The start of a row as it was read; empty if its input is gone or has changed."""
+        picked = self.row(source, row, line)
+        return raw_text(picked) if picked else ""
 
     def counts(self, written: WrittenRow) -> dict[str, int]:
         """What a run counts of a row by rule, where its input still gives what was written."""
@@ -78,3 +89,13 @@ def _same(made: EncodedRow, written: WrittenRow) -> bool:
 
 def _ids(samples: Iterable[dict[str, list[int]]]) -> list[list[int]]:
     return [sample["input_ids"] for sample in samples]
+
+
+def raw_text(picked: PickedRow) -> str:
+    """The start of a row, as it was read or as JSON."""
+    if isinstance(picked.data, bytes):
+        return picked.data[: 4 * _RAW_KEPT].decode("utf-8", "replace")[:_RAW_KEPT]
+    value = picked.data
+    if isinstance(value, pa.RecordBatch):
+        value = pa.Table.from_batches([value]).to_pylist()[0]
+    return json.dumps(value, ensure_ascii=False, default=str)[:_RAW_KEPT]

@@ -10,8 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa
-
 from turnmill.encoder.inspect import inspect_input
 from turnmill.encoder.row import encode_row
 from turnmill.errors import ArgumentError, DataError
@@ -19,7 +17,7 @@ from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import Output, WrittenRow, is_output
 from turnmill.recipe import Recipe
-from turnmill.show.origin import Origin
+from turnmill.show.origin import Origin, raw_text
 from turnmill.show.tokenized import is_tokenized, tokenized_rows
 from turnmill.show.unresolved import ready_to_look
 from turnmill.show.view import RowView, TokenBytes, sample_view
@@ -37,7 +35,6 @@ __all__ = [
 
 _Item = TypeVar("_Item")
 
-_RAW_SHOWN = 1000
 REJECTS = "rejects.parquet"
 
 
@@ -109,7 +106,7 @@ def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> tuple[list[RowV
                 picked.line,
                 tuple(sample_view(i, s, stops, token_bytes) for i, s in enumerate(made.samples)),
                 reject,
-                _raw_text(picked) if reject else "",
+                raw_text(picked) if reject else "",
                 {} if reject else made.counts,
             )
         )
@@ -179,14 +176,6 @@ def _matching(names: list[str], file: str) -> str:
         return ending[0]
     message = f"no input is called {file}" if not ending else f"several inputs are called {file}"
     raise DataError(message, code="no-such-row", hint=f"inputs: {', '.join(names[:5])}")
-
-
-def _raw_text(picked: PickedRow) -> str:
-    if isinstance(picked.data, bytes):
-        return picked.data[: 4 * _RAW_SHOWN].decode("utf-8", "replace")[:_RAW_SHOWN]
-    if isinstance(picked.data, pa.RecordBatch):
-        return str(pa.Table.from_batches([picked.data]).to_pylist()[0])[:_RAW_SHOWN]
-    return str(picked.data)[:_RAW_SHOWN]
 
 
 def is_refused(path: str | os.PathLike[str]) -> bool:
@@ -270,8 +259,7 @@ def written_view(
         sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
     )
     reject = _reject_of(row.reject) if row.reject else None
-    picked = origin.row(row.source, row.row, row.line)
-    raw = _raw_text(picked) if picked else ""
+    raw = origin.raw(row.source, row.row, row.line)
     notes = {} if reject else origin.counts(row)
     return RowView(row.source, row.row, row.line, samples, reject, raw, notes)
 

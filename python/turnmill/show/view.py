@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import codecs
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 Kind = Literal["masked", "trained", "terminator"]
 TokenBytes = Callable[[list[int]], list[bytes]]
 
+KINDS: tuple[Kind, ...] = ("masked", "trained", "terminator")
+_TERMINATOR = 2
+_CUT_OVER = 3
+"""Tokens before a place that may hold the start of a character: it has at most four bytes."""
 IGNORED = -100
 """The label of a token that is not trained."""
 
@@ -37,28 +44,98 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Run:
+    """Where consecutive tokens of one kind start and stop."""
+
+    kind: Kind
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
 class SampleView:
-    """One training sample."""
+    """One training sample.
+
+    Text is made where it is asked for: a sample may have millions of tokens.
+    """
 
     number: int
     """Number of the sample among those of its row, from 0."""
-    sequence: tuple[Token, ...]
+    ids: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.int8]
+    """The kind of each token, as a position in `KINDS`."""
+    token_bytes: TokenBytes
+    """The bytes that ids stand for."""
 
-    @cached_property
-    def pieces(self) -> tuple[Piece, ...]:
-        """The sample, cut where trained and masked tokens meet."""
-        groups = itertools.groupby(self.sequence, key=lambda token: token.kind)
-        return tuple(_piece(kind, [token.text for token in group]) for kind, group in groups)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SampleView) and all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in ((self.ids, other.ids), (self.labels, other.labels))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def tokens(self) -> int:
         """Length of the sample."""
-        return len(self.sequence)
+        return len(self.ids)
 
     @property
     def trained(self) -> int:
         """Tokens whose label is not -100."""
-        return sum(token.kind != "masked" for token in self.sequence)
+        return int(np.count_nonzero(self.kinds))
+
+    @property
+    def terminators(self) -> int:
+        """Trained tokens that the serving side stops on."""
+        return int(np.count_nonzero(self.kinds == _TERMINATOR))
+
+    @property
+    def ends(self) -> list[str]:
+        """The texts of the terminators, each once."""
+        places = np.flatnonzero(self.kinds == _TERMINATOR)
+        _, first = np.unique(self.ids[places], return_index=True)
+        return [self.text(place, place + 1) for place in places[np.sort(first)].tolist()]
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The whole sample, cut where trained and masked tokens meet."""
+        runs = self.runs(0, self.tokens)
+        return tuple(
+            Piece(run.kind, self.text(run.start, run.stop), run.stop - run.start) for run in runs
+        )
+
+    def runs(self, start: int, stop: int) -> list[Run]:
+        """The runs of one kind in a range of tokens."""
+        if start >= stop:
+            return []
+        kinds = self.kinds[start:stop]
+        cuts = np.flatnonzero(np.diff(kinds)) + 1 + start
+        bounds = itertools.pairwise([start, *cuts.tolist(), stop])
+        return [Run(KINDS[self.kinds[low]], low, high) for low, high in bounds]
+
+    def text(self, start: int, stop: int) -> str:
+        """The text of a range of tokens."""
+        return "".join(self._texts(start, stop))
+
+    def sequence(self, start: int, stop: int) -> list[Token]:
+        """A range of tokens, each with what it adds to the text."""
+        stop = min(stop, self.tokens)
+        numbers = range(start, stop)
+        return [
+            Token(int(self.ids[i]), int(self.labels[i]), KINDS[self.kinds[i]], text)
+            for i, text in zip(numbers, self._texts(start, stop), strict=True)
+        ]
+
+    def _texts(self, start: int, stop: int) -> Iterator[str]:
+        before = max(start - _CUT_OVER, 0)
+        chunks = self.token_bytes(self.ids[before:stop].tolist())
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for i, chunk in enumerate(chunks, before):
+            text = decoder.decode(chunk, final=i == self.tokens - 1)
+            if i >= start:
+                yield text
 
 
 @dataclass(frozen=True)
@@ -108,7 +185,7 @@ class RowView:
 def sample_view(
     number: int, sample: dict[str, Any], stops: frozenset[int], token_bytes: TokenBytes
 ) -> SampleView:
-    """A sample, token by token.
+    """A sample, to be looked at.
 
     Args:
         number: Which sample of its row.
@@ -116,30 +193,8 @@ def sample_view(
         stops: The stop set.
         token_bytes: The bytes that ids stand for.
     """
-    ids = sample["input_ids"]
-    labels = sample.get("labels") or ids
-    texts = _texts(token_bytes(ids))
-    return SampleView(
-        number,
-        tuple(
-            Token(id_, label, _kind(id_, label, stops), text)
-            for id_, label, text in zip(ids, labels, texts, strict=True)
-        ),
-    )
-
-
-def _kind(id_: int, label: int, stops: frozenset[int]) -> Kind:
-    if label == IGNORED:
-        return "masked"
-    return "terminator" if id_ in stops else "trained"
-
-
-def _piece(kind: Kind, texts: Sequence[str]) -> Piece:
-    return Piece(kind, "".join(texts), len(texts))
-
-
-def _texts(chunks: list[bytes]) -> Iterator[str]:
-    """The text of each token; a character that is cut over tokens stands at its last one."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for i, chunk in enumerate(chunks):
-        yield decoder.decode(chunk, final=i == len(chunks) - 1)
+    ids = np.array(sample["input_ids"], np.int64)
+    labels = np.array(sample.get("labels") or sample["input_ids"], np.int64)
+    trained = labels != IGNORED
+    ends = trained & np.isin(ids, list(stops))
+    return SampleView(number, ids, labels, trained.astype(np.int8) + ends, token_bytes)

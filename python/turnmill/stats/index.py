@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill.output.reader import Output
+from turnmill.storage.local import open_native
 from turnmill.storage.remote import AnyPath
 
 SHARE_BINS = 20
@@ -81,7 +82,7 @@ def count_index(output: Output) -> IndexCounts:
 
 def index_batches(path: AnyPath, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """The rows of an index file, some at a time."""
-    with path.open("rb") as file:
+    with open_native(path) as file:
         yield from pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=columns)
 
 

@@ -1,0 +1,203 @@
+"""The report: it says what is so, loads nothing, keeps hostile rows inert and fits every screen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import turnmill
+from browser import look, needs_chromium
+from turnmill.cli import main
+from turnmill.report.texts import TEXTS
+
+DEMO = Path(turnmill.__file__).parent / "demo"
+TOKENIZER = DEMO / "tokenizer"
+HOSTILE = [
+    "<script>window.hacked = true; document.title = 'hacked'</script>",
+    "<img src=x onerror=\"window.hacked = true\"><svg onload='window.hacked = true'>",
+    "</p></body><style>* { display: none }</style>{{ 7 * 7 }}{% raw %}",
+    "\u202etxet desrever\u202c \u2066isolated\u2069 \x1b[31mred\x00",
+    "مرحبا بكم في الاختبار 123 abc شكرا",
+    "你好，世界。这是一个没有空格的长句子，" * 40,
+    "x" * 100_000,
+    "👩‍👩‍👧‍👦 🇳🇴 e\u0301",
+]
+
+
+def conversation(prompt: str, answer: str) -> dict[str, Any]:
+    return {
+        "messages": [
+            {"role": "user", "content": prompt},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    place = tmp_path_factory.mktemp("report")
+    model = shutil.copytree(TOKENIZER, place / "model")
+    turnmill.prepare(
+        str(DEMO / "data"), place / "demo", tokenizer=model, max_length=200, pack=256, report=True
+    )
+    rows = [conversation(text, text) for text in HOSTILE]
+    rows += [conversation(HOSTILE[0], "")]
+    rows += [{"messages": [{"role": HOSTILE[0], "content": HOSTILE[1]}]}]
+    rows += [{"messages": conversation(f"{i}?", f"{i}.")["messages"] * 20} for i in range(3)]
+    text = "\n".join(json.dumps(row) for row in rows)
+    source = place / "<b>hostile<b> & \u202e.jsonl"
+    source.write_text(text, "utf-8")
+    turnmill.prepare(str(source), place / "hostile", tokenizer=model)
+    turnmill.report(place / "hostile", samples=20)
+    return {name: place / name for name in ("demo", "hostile")}
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def test_it_says_what_the_run_record_says(outputs: dict[str, Path]) -> None:
+    page = Page(outputs["demo"] / "report.html")
+    record = json.loads((outputs["demo"] / "turnmill.json").read_text("utf-8"))
+    totals = record["totals"]
+    assert f"{totals['rows_written']} of {totals['rows']} rows are written" in page.text
+    for rule, number in totals["rejected"].items():
+        assert re.search(rf"left out: {rule} {number}\b", page.text), rule
+    for rule in totals["rules"]:
+        assert f"rule-{rule}" in {attributes.get("id") for _, attributes in page.tags}
+        assert f": {rule} " in page.text, f"a sample of {rule}"
+    assert f"{totals['lost_turns']} turns of {totals['lost_tokens']} tokens" in page.text
+    assert f"{totals['tokens']:,}" in page.text
+    assert "packs of 256 tokens" in page.text
+    assert record["facts"]["tokenizer"]["sha256"] in page.text
+    rejects = [tag for tag in page.tags if tag[1].get("class") == "raw"]
+    assert rejects, "the raw row stands beside"
+    assert "as-table" not in page.text
+
+
+@pytest.mark.parametrize("name", ["demo", "hostile"])
+def test_nothing_is_loaded_and_nothing_runs(outputs: dict[str, Path], name: str) -> None:
+    page = Page(outputs[name] / "report.html")
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "img", "iframe", "object", "form", "base"}
+        for key, value in attributes.items():
+            assert not key.startswith("on"), (tag, key)
+            assert key not in {"src", "style"}
+            assert key != "href" or str(value).startswith("#"), value
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    anchors = {str(a["href"])[1:] for tag, a in page.tags if tag == "a"}
+    assert anchors <= set(ids)
+    assert (outputs[name] / "report.html").stat().st_size < 3_000_000
+
+
+def test_hostile_text_is_text(outputs: dict[str, Path]) -> None:
+    page = Page(outputs["hostile"] / "report.html")
+    raw = (outputs["hostile"] / "report.html").read_text("utf-8")
+    assert HOSTILE[0] in page.text
+    assert HOSTILE[0] not in raw
+    assert "{{ 7 * 7 }}" in page.text
+    assert not set("\u202e\u202c\u2066\u2069\x1b\x00") & set(raw)
+    assert "…" in page.text
+
+
+def test_without_text_there_is_none_of_the_data(outputs: dict[str, Path], tmp_path: Path) -> None:
+    made = turnmill.report(outputs["hostile"], tmp_path / "shared.html", text=False, samples=20)
+    page = Page(tmp_path / "shared.html")
+    for part in ("window.hacked", "isolated", "مرحبا", "你好", "xxxx", "7 * 7", "👩"):
+        assert part not in made.html
+    assert "Texts are left out of this page." in page.text
+    assert "unknown-role" in page.text
+    assert "tokens," in page.text
+
+
+def test_the_same_seed_draws_the_same(outputs: dict[str, Path], tmp_path: Path) -> None:
+    pages = [
+        turnmill.report(outputs["demo"], tmp_path / "a.html", seed=seed).html for seed in (1, 1, 2)
+    ]
+    assert pages[0] == pages[1] != pages[2]
+
+
+def test_the_command(outputs: dict[str, Path], tmp_path: Path, capsys: Any) -> None:
+    target = tmp_path / "page.html"
+    assert main(["report", str(outputs["demo"]), "-o", str(target), "--no-text", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["report"] == str(target)
+    assert said["stats"]["totals"]["rows"] > 300
+    assert target.is_file()
+    assert main(["report"]) == 2
+    assert main(["report", str(tmp_path)]) == 1
+    with pytest.raises(turnmill.ArgumentError):
+        turnmill.report(outputs["demo"], samples=1000)
+    with pytest.raises(turnmill.ArgumentError):
+        turnmill.report(outputs["demo"], language="xx")
+
+
+def test_an_output_whose_tokenizer_and_inputs_are_gone(tmp_path: Path) -> None:
+    model = shutil.copytree(TOKENIZER, tmp_path / "model")
+    rows = shutil.copy(DEMO / "data" / "messages.jsonl", tmp_path / "rows.jsonl")
+    turnmill.prepare(str(rows), tmp_path / "out", tokenizer=model)
+    Path(rows).unlink()
+    model.rename(tmp_path / "moved")
+    (tmp_path / "out" / "run.json").unlink()
+    turnmill.report(tmp_path / "out")
+    page = Page(tmp_path / "out" / "report.html")
+    assert "The tokenizer of the output is not where it was" in page.text
+    assert "The row cannot be read any more" in page.text
+    turnmill.report(tmp_path / "out", tokenizer=tmp_path / "moved")
+    page = Page(tmp_path / "out" / "report.html")
+    assert "drawn at random" in page.text
+
+
+def test_every_language_has_every_sentence() -> None:
+    for language, texts in TEXTS.items():
+        assert texts.keys() == TEXTS["en"].keys(), language
+        for key, text in texts.items():
+            names = re.findall(r"\{(\w+)\}", text)
+            assert sorted(names) == sorted(re.findall(r"\{(\w+)\}", TEXTS["en"][key])), key
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "width", "dark", "scripts"),
+    [
+        ("demo", 400, True, False),
+        ("hostile", 400, False, True),
+        ("hostile", 900, True, False),
+        ("hostile", 1600, False, False),
+    ],
+)
+def test_in_a_browser(
+    outputs: dict[str, Path], name: str, width: int, dark: bool, scripts: bool
+) -> None:
+    seen = look("report.html", width=width, dark=dark, scripts=scripts, directory=outputs[name])
+    assert seen.inner == width
+    assert seen.scroll <= seen.inner, "the page is wider than the screen"
+    assert seen.dark == dark
+    assert seen.faint == []
+    assert seen.errors == []
+    assert not seen.hacked
+    assert len(seen.headings) == 9
