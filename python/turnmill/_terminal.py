@@ -13,8 +13,11 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TextIO
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, TextIO
+
+from turnmill.languages import locale_language, sentence
 
 _CODES = {
     "bold": "1",
@@ -38,6 +41,17 @@ class Terminal:
     width: int
     live: bool
     """Whether a line can be redrawn: a terminal that is not ``TERM=dumb``."""
+    language: str = "en"
+    """The language of what is said on it."""
+
+    def speaking(self, language: str | None) -> Terminal:
+        """The same terminal in another language; None changes nothing."""
+        return self if language is None else replace(self, language=language)
+
+    def say(self, english: str, **values: Any) -> str:
+        """A sentence in the language of the terminal, its names in braces filled in."""
+        text = sentence(self.language, english)
+        return text.format(**values) if values else text
 
     def style(self, text: str, *names: str) -> str:
         """``text`` in the named styles, such as ``"bold"`` and ``"green"``, or as it is."""
@@ -56,12 +70,15 @@ class Terminal:
         self.stream.flush()
 
 
-def terminal(stream: TextIO | None = None, *, colour: bool | None = None) -> Terminal:
+def terminal(
+    stream: TextIO | None = None, *, colour: bool | None = None, language: str | None = None
+) -> Terminal:
     """The terminal of ``stream`` (standard error by default).
 
     Args:
         stream: Where the text goes.
         colour: Forces colour on or off; by default the environment and the stream decide.
+        language: The language of what is said; by default that of the locale.
     """
     # A process may be started with its streams closed.
     stream = stream or sys.stderr or io.StringIO()
@@ -69,7 +86,7 @@ def terminal(stream: TextIO | None = None, *, colour: bool | None = None) -> Ter
     if colour is None:
         colour = _colour_by_environment(live=live)
     width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
-    return Terminal(stream, colour, max(width, 40), live)
+    return Terminal(stream, colour, max(width, 40), live, language or locale_language())
 
 
 def _colour_by_environment(*, live: bool) -> bool:
@@ -155,16 +172,40 @@ _NARROWEST_CELL = 8
 
 
 def wrap(text: str, width: int, *, indent: str = "") -> list[str]:
-    """``text`` in lines of at most ``width`` columns, the lines after the first indented."""
+    """``text`` in lines of at most ``width`` columns, the lines after the first indented.
+
+    Lines break at spaces and between wide characters, but not before the punctuation that follows
+    one or behind a bracket that opens.
+    """
     lines: list[str] = []
     line = ""
     for word in text.split():
-        candidate = f"{line} {word}" if line.strip() else line + word
-        if columns_of(candidate) > width and line.strip():
-            lines.append(line)
-            candidate = indent + word
-        line = candidate
+        gap = " "
+        for piece in [word] if word.isascii() else _piece().findall(word):
+            candidate = line + gap * bool(line.strip()) + piece
+            if columns_of(candidate) > width and line.strip():
+                lines.append(line)
+                candidate = indent + piece
+            line, gap = candidate, ""
     return [*lines, line]
+
+
+_WIDE = "\u2e80-\u2fff\u3004-\u3007\u3012-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+_OPEN, _CLOSE = "（《〈「『【", "），。、；：？！》〉」』】"
+
+
+@cache
+def _piece() -> re.Pattern[str]:
+    """What stays on one line: a word, or a wide character with its punctuation.
+
+    Such sets of characters take long to compile, so help pages do without: a line of ASCII needs
+    none.
+    """
+    return re.compile(
+        f"[{_OPEN}“‘]*[{_WIDE}][{_CLOSE}”’]*"
+        f"|[{_OPEN}]*[^{_WIDE}{_OPEN}{_CLOSE}]+[{_CLOSE}]*"
+        f"|[{_OPEN}]+[{_CLOSE}]*|[{_CLOSE}]+"
+    )
 
 
 def count(number: int) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from turnmill import _core
 from turnmill.errors import DataError
+from turnmill.languages import rule_texts
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Rule:
     meaning: str
     cause: str
     cure: str
+
+    def in_language(self, language: str) -> Rule:
+        """The rule with its texts in a language; the name stays."""
+        return replace(self, **rule_texts(language).get(self.name, {}))
 
 
 @cache

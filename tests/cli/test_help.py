@@ -62,6 +62,8 @@ Output
   -o, --output DIR            directory to write (default: a temporary one, removed at the end)
 
 General
+  --lang en|zh                language of what is said, not of JSON and errors (default: that of the
+                              locale)
   --json                      print the result, or an error, as JSON on standard output
   -q, --quiet                 say nothing but errors
   -h, --help                  show this

@@ -1,10 +1,12 @@
-"""The page of all rules, from the texts of the core: `docs/rules.md`."""
+"""The page of all rules in a language: `docs/rules.md` and `docs/rules.zh.md`."""
 
 from __future__ import annotations
 
+from turnmill.languages import LANGUAGES, sentence
 from turnmill.rules import rules
 
-_HEAD = """\
+_HEADS = {
+    "en": """\
 # Rules
 
 Every rule of `turnmill check` and of the runs of `turnmill prepare`. A rule of severity **error**
@@ -16,18 +18,34 @@ This page is printed by `turnmill check --explain all`; `--explain RULE` prints 
 
 | rule | severity | finds |
 | --- | --- | --- |
-"""
+""",
+    "zh": """\
+# 规则
+
+`turnmill check` 和 `turnmill prepare` 所用的全部规则。级别为**错误**的规则违背“每个参与训练的轮次都
+会结束”这一承诺：运行会剔除这一行，检查会失败。**警告**可能有害，或者表示训练与推理不同。**提示**值得
+给出一个数字。规则的名字来自公开微调项目中有记录的事故。
+
+本页由 `turnmill check --explain all --lang zh` 打印；`--explain 规则名` 打印其中一条。
+
+| 规则 | 级别 | 含义 |
+| --- | --- | --- |
+""",
+}
+_ENTRIES = {
+    "en": "\n## {name}\n\n{meaning} ({severity}).\n\n*Cause.* {cause}\n\n*Cure.* {cure}\n",
+    "zh": "\n## {name}\n\n{meaning}（{severity}）。\n\n*原因：*{cause}\n\n*处理：*{cure}\n",
+}
 
 
-def page() -> str:
+def page(language: str = LANGUAGES[0]) -> str:
     """The page as Markdown."""
-    listed = rules().values()
+    listed = [
+        {**vars(rule.in_language(language)), "severity": sentence(language, rule.severity)}
+        for rule in rules().values()
+    ]
     table = [
-        f"| [{rule.name}](#{rule.name}) | {rule.severity} | {rule.meaning} |" for rule in listed
+        "| [{name}](#{name}) | {severity} | {meaning} |".format(**rule) + "\n" for rule in listed
     ]
-    entries = [
-        f"\n## {rule.name}\n\n{rule.meaning} ({rule.severity}).\n\n"
-        f"*Cause.* {rule.cause}\n\n*Cure.* {rule.cure}\n"
-        for rule in listed
-    ]
-    return _HEAD + "\n".join(table) + "\n" + "".join(entries)
+    entries = [_ENTRIES[language].format(**rule) for rule in listed]
+    return _HEADS[language] + "".join([*table, *entries])

@@ -49,11 +49,12 @@ def draw(findings: Report, console: Terminal) -> Iterator[str]:
     """The lines of the report: the verdict, one line for each rule, then the places."""
     ordered = sorted(findings.rules.values(), key=_badness)
     yield _verdict(findings, console)
-    yield from wrap(_summary(findings), console.width, indent="  ")
-    yield from wrap(_settings(findings), console.width, indent="  ")
+    yield from wrap(_summary(findings, console), console.width, indent="  ")
+    yield from wrap(_settings(findings, console), console.width, indent="  ")
     yield from _replay(findings, console)
     for note in findings.facts.get("notes", []):
-        yield from wrap(visible(f"note: {note}"), console.width, indent="      ")
+        text = console.say("note") + console.say(": ") + note
+        yield from wrap(visible(text), console.width, indent="      ")
     if not ordered:
         return
     yield ""
@@ -63,7 +64,7 @@ def draw(findings: Report, console: Terminal) -> Iterator[str]:
             yield ""
             yield from _details(finding, console)
     yield ""
-    yield from wrap(_legend(ordered), console.width, indent="  ")
+    yield from wrap(_legend(ordered, console), console.width, indent="  ")
 
 
 def _badness(finding: Finding) -> tuple[int, float]:
@@ -72,128 +73,162 @@ def _badness(finding: Finding) -> tuple[int, float]:
 
 def _verdict(findings: Report, console: Terminal) -> str:
     if findings.undecided:
-        return f"{console.style('undecided', 'bold', 'yellow')}: {findings.facts['doubt']}"
+        word = console.style(console.say("undecided"), "bold", "yellow")
+        return word + console.say(": ") + str(findings.facts["doubt"])
     word = (
-        console.style("ok", "bold", "green")
+        console.style(console.say("ok"), "bold", "green")
         if findings.ok
-        else console.style("not ok", "bold", "red")
+        else console.style(console.say("not ok"), "bold", "red")
     )
+    return word + console.say(": ") + _reason(findings, console)
+
+
+def _reason(findings: Report, console: Terminal) -> str:
+    """What the verdict rests on, in a sentence."""
     endless = max(
         (findings.rules[name].rate for name in _ENDLESS if name in findings.rules), default=0.0
     )
     if endless:
-        rows = share(endless * findings.rows, findings.rows) if findings.rows else "all"
-        allowed = ", within the limit that was given" if findings.ok else ""
-        return f"{word}: {rows} of the rows teach the model not to stop{allowed}"
+        whole = findings.rows or 1
+        text = console.say(
+            "{share} of the rows teach the model not to stop", share=share(endless * whole, whole)
+        )
+        return text + (console.say(", within the limit that was given") if findings.ok else "")
     errors = sum(finding.severity == "error" for finding in findings.rules.values())
     if errors:
-        rules = "one rule" if errors == 1 else f"{errors} rules"
-        within = " within its limit" if findings.ok else ""
-        return f"{word}: {rules} of severity error{within}"
+        text = (
+            console.say("one rule of severity error")
+            if errors == 1
+            else console.say("{count} rules of severity error", count=errors)
+        )
+        return text + (console.say(" within its limit") if findings.ok else "")
     if findings.facts.get("turns"):
-        return f"{word}: every trained turn ends in a trained stop token"
-    return f"{word}: no rule of severity error"
+        return console.say("every trained turn ends in a trained stop token")
+    return console.say("no rule of severity error")
 
 
-def _summary(findings: Report) -> str:
+def _summary(findings: Report, console: Terminal) -> str:
     facts = findings.facts
-    parts = [f"{count(findings.rows)} rows"]
+    parts = [console.say("{count} rows", count=count(findings.rows))]
     documents = facts.get("documents", findings.rows)
     if facts.get("rejected"):
-        parts.append(f"{count(facts['rejected'])} of which prepare leaves out")
+        left = count(facts["rejected"])
+        parts.append(console.say("{count} of which prepare leaves out", count=left))
     if "samples" in facts:
-        parts.append(f"{count(facts['samples'])} samples")
+        parts.append(console.say("{count} samples", count=count(facts["samples"])))
     elif documents != findings.rows:
-        parts.append(f"{count(documents)} documents")
+        parts.append(console.say("{count} documents", count=count(documents)))
     if "turns" in facts:
-        parts.append(f"{count(facts['turns'])} trained turns")
+        parts.append(console.say("{count} trained turns", count=count(facts["turns"])))
     if "tokens" in facts:
         trained = share(facts["trained"], facts["tokens"])
-        parts.append(f"{count(facts['tokens'])} tokens, {trained} trained")
-    return ", ".join(parts)
+        tokens = count(facts["tokens"])
+        parts.append(console.say("{count} tokens, {share} trained", count=tokens, share=trained))
+    return console.say(", ").join(parts)
 
 
-def _settings(findings: Report) -> str:
+def _settings(findings: Report, console: Terminal) -> str:
     """What the verdict is based on: the stop set, and the columns that were read."""
     facts = findings.facts
     stops = ", ".join(f"{stop['token']} ({stop['id']})" for stop in facts.get("stop", []))
     columns = ", ".join(facts.get("columns", []))
-    read = f"; read {columns}" if columns else ""
-    return f"stops on {stops or 'nothing'}{read}"
+    text = console.say("stops on {stops}", stops=stops) if stops else console.say("never stops")
+    return text + (console.say("; read {columns}", columns=columns) if columns else "")
 
 
 def _replay(findings: Report, console: Terminal) -> Iterator[str]:
     replay = findings.facts.get("replay")
     if not replay or replay["rate"] is None:
         if replay and "roundtrip-mismatch" in findings.rules:
-            why = "this tokenizer does not encode what ids decode to as the same ids"
-            yield from wrap(f"replay: no turn can be replayed: {why}", console.width, indent="  ")
+            text = console.say(
+                "replay: no turn can be replayed: this tokenizer does not encode what ids decode "
+                "to as the same ids"
+            )
+            yield from wrap(text, console.width, indent="  ")
         return
-    right = share(replay["rate"] * replay["turns"], replay["turns"])
-    turns = f"{count(replay['turns'])} turns"
+    turns = console.say("{count} turns", count=count(replay["turns"]))
     if replay["turns"] < replay["of"]:
-        turns = f"{count(replay['turns'])} replayed turns ({count(replay['of'])} in all)"
-    text = f"replay: {right} of {turns} have the server's prompt and end"
-    text += f" where it stops (prompts {_prompts(replay)})"
+        turns = console.say(
+            "{count} replayed turns ({all} in all)",
+            count=count(replay["turns"]),
+            all=count(replay["of"]),
+        )
+    text = console.say(
+        "replay: {share} of {turns} have the server's prompt and end where it stops ({prompts})",
+        share=share(replay["rate"] * replay["turns"], replay["turns"]),
+        turns=turns,
+        prompts=_prompts(replay, console),
+    )
     rates = [share(at["rate"], 1) for at in replay["by_turn"]]
     if len(set(rates)) > 1:
-        text += f"; by turn {', '.join(rates)}"
+        text += console.say("; by turn {rates}", rates=", ".join(rates))
     yield from wrap(text, console.width, indent="  ")
 
 
-def _prompts(replay: dict[str, Any]) -> str:
+def _prompts(replay: dict[str, Any], console: Terminal) -> str:
     """Where the prompts of a replay come from."""
     if replay["by"] == "decoded":
-        return "decoded from the ids"
+        return console.say("prompts decoded from the ids")
     if replay["texts"] == replay["turns"]:
-        return "are texts of the rows, without a template"
-    rendered = "rendered by the template"
-    return f"{rendered}, {count(replay['texts'])} without one" if replay["texts"] else rendered
+        return console.say("prompts are texts of the rows, without a template")
+    text = console.say("prompts rendered by the template")
+    if not replay["texts"]:
+        return text
+    return text + console.say(", {count} without one", count=count(replay["texts"]))
 
 
 def _table(ordered: list[Finding], rows: int, console: Terminal) -> Iterator[str]:
     cells = [
-        (finding.severity, finding.rule, *_amount(finding, rows), rule(finding.rule).meaning)
+        (
+            console.say(finding.severity),
+            finding.rule,
+            *_amount(finding, rows, console),
+            rule(finding.rule).in_language(console.language).meaning,
+        )
         for finding in ordered
     ]
-    titles = ("severity", "rule", "rows", "count", "what it means")
+    words = ("severity", "rule", "rows", "count", "what it means")
+    titles = tuple(console.say(word) for word in words)
     head, *found = wrapped_table([titles, *cells], console.width, numbers=(2, 3))
     yield from (console.style(line, "dim") for line in head)
     for (first, *others), finding in zip(found, ordered, strict=True):
-        severity = finding.severity
-        yield first.replace(severity, console.style(severity, _COLOURS[severity], "bold"), 1)
+        severity = console.say(finding.severity)
+        styled = console.style(severity, _COLOURS[finding.severity], "bold")
+        yield first.replace(severity, styled, 1)
         yield from others
 
 
-def _amount(finding: Finding, rows: int) -> tuple[str, str]:
+def _amount(finding: Finding, rows: int, console: Terminal) -> tuple[str, str]:
     """The share of rows and the count; a finding on the data as a whole has none."""
     if finding.evidence and finding.evidence[0].get("row") is None:
-        return "all", "" if finding.count == 1 else count(finding.count)
+        return console.say("all"), "" if finding.count == 1 else count(finding.count)
     return share(finding.rate * rows, rows) if rows else "", count(finding.count)
 
 
 def _details(finding: Finding, console: Terminal) -> Iterator[str]:
     name = finding.rule
-    first, *others = wrap(f"{name}: {rule(name).meaning}", console.width, indent="  ")
+    shown = rule(name).in_language(console.language)
+    first, *others = wrap(name + console.say(": ") + shown.meaning, console.width, indent="  ")
     yield first.replace(name, console.style(name, _COLOURS[finding.severity], "bold"), 1)
     yield from others
     for place in finding.evidence[: _SHOWN_PLACES[finding.severity]]:
         yield from _place(place, console)
-    for line in wrap(f"cure: {rule(finding.rule).cure}", console.width - 2, indent="      "):
+    cure = console.say("cure") + console.say(": ") + shown.cure
+    for line in wrap(cure, console.width - 2, indent="      "):
         yield f"  {line}"
 
 
 def _place(place: dict[str, Any], console: Terminal) -> Iterator[str]:
     words = [
-        f"{name} {place[name]}"
+        console.say(f"{name} {{number}}", number=place[name])
         for name in ("row", "line", "document", "turn", "message")
         if place.get(name) is not None and (name != "document" or place[name])
     ]
     if place.get("file"):
-        words.append(f"of {visible(place['file'])}")
+        words.append(console.say("of {file}", file=visible(place["file"])))
     if place.get("note"):
         words.append(visible(str(place["note"])))
-    for line in wrap(", ".join(words), console.width - 2, indent="  "):
+    for line in wrap(console.say(", ").join(words), console.width - 2, indent="  "):
         yield f"  {line}"
     tokens = [_token(token) for token in place.get("tokens", [])]
     width = console.width - 4
@@ -211,7 +246,9 @@ def _token(token: dict[str, Any]) -> tuple[str, bool]:
     return (f"[{shown}]" if token["trained"] else shown), bool(token["trained"])
 
 
-def _legend(ordered: list[Finding]) -> str:
+def _legend(ordered: list[Finding], console: Terminal) -> str:
     tokens = any(place.get("tokens") for finding in ordered for place in finding.evidence)
-    first = f"turnmill check --explain {ordered[0].rule} says more; --json has every place"
-    return f"[brackets] are trained tokens; {first}" if tokens else first
+    text = console.say(
+        "turnmill check --explain {rule} says more; --json has every place", rule=ordered[0].rule
+    )
+    return console.say("[brackets] are trained tokens; ") + text if tokens else text

@@ -11,6 +11,7 @@ from turnmill._arguments import nearest
 from turnmill._problems import Problems
 from turnmill._terminal import Terminal, columns_of, wrap
 from turnmill.errors import TurnmillError
+from turnmill.languages import LANGUAGES
 
 Arguments = argparse.Namespace
 
@@ -79,6 +80,20 @@ GENERAL = Group(
         Flag("--help", "show this", short="-h"),
     ),
 )
+
+
+SPOKEN = Group(
+    GENERAL.title,
+    (
+        Flag(
+            "--lang",
+            "language of what is said, not of JSON and errors (default: that of the locale)",
+            choices=LANGUAGES,
+        ),
+        *GENERAL.flags,
+    ),
+)
+"""The general options of verbs whose words are translated."""
 
 
 class _ArgumentParser(argparse.ArgumentParser):

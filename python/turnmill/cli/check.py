@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from turnmill._terminal import Terminal, terminal, wrap
 from turnmill.cli.arguments import (
-    GENERAL,
+    SPOKEN,
     Arguments,
     Flag,
     Group,
@@ -92,7 +92,7 @@ def parser() -> Parser:
                 ),
             ),
             *_RECIPE_GROUPS,
-            GENERAL,
+            SPOKEN,
         ),
         "Exit code 0: no rule of severity error, or each within --max-rate; 1: findings; 2: the "
         "stop set is a guess and the data speaks against it. "
@@ -103,7 +103,7 @@ def parser() -> Parser:
 def run(arguments: Arguments, _console: Terminal) -> int:
     """Prints the findings; returns 1 if one of them is an error, 2 if a decision is needed."""
     if arguments.explain is not None:
-        _explain(arguments.explain, as_json=bool(arguments.json))
+        _explain(arguments.explain, arguments.lang, as_json=bool(arguments.json))
         return 0
     if not arguments.data:
         raise UsageError("no data is named", "name a file or directory before the options")
@@ -127,7 +127,7 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     if arguments.json:
         print_json(findings.to_dict())
     elif not arguments.quiet:
-        print(findings.draw(terminal(sys.stdout)))
+        print(findings.draw(terminal(sys.stdout, language=arguments.lang)))
     if findings.undecided:
         return 2
     return 0 if findings.ok else 1
@@ -151,26 +151,27 @@ def _known_rule(name: str) -> Rule:
         raise UsageError(str(error), error.hint) from None
 
 
-def _explain(name: str, *, as_json: bool) -> None:
+def _explain(name: str, language: str | None, *, as_json: bool) -> None:
     from turnmill.check.document import page
     from turnmill.rules import rules
 
+    out = terminal(sys.stdout, language=language)
     if name == "all":
         every = [vars(found) for found in rules().values()]
         if as_json:
             print_json(every)
         else:
-            print(page().rstrip("\n"))
+            print(page(out.language).rstrip("\n"))
         return
     found = _known_rule(name)
     if as_json:
         print_json(vars(found))
         return
-    out = terminal(sys.stdout)
-    print(f"{out.style(found.name, 'bold')} ({found.severity})")
-    for title, text in (
-        ("", found.meaning + "."),
-        ("Cause: ", found.cause),
-        ("Cure: ", found.cure),
+    shown = found.in_language(out.language)
+    print(f"{out.style(found.name, 'bold')} ({out.say(found.severity)})")
+    for text in (
+        out.say("{meaning}.", meaning=shown.meaning),
+        out.say("Cause: {cause}", cause=shown.cause),
+        out.say("Cure: {cure}", cure=shown.cure),
     ):
-        print("\n".join(wrap(title + text, out.width, indent="  ")))
+        print("\n".join(wrap(text, out.width, indent="  ")))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from turnmill._terminal import Terminal
 from turnmill.cli import check, prepare, show
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser
+from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser
 
 DATA = Path(__file__).parents[1] / "demo"
 """Conversations in several schemas, some of them broken, and a small tokenizer."""
@@ -32,7 +32,7 @@ def parser() -> Parser:
                     ),
                 ),
             ),
-            GENERAL,
+            SPOKEN,
         ),
     )
 
@@ -48,6 +48,8 @@ def run(arguments: Arguments, console: Terminal) -> int:
 def _demo(output: Path, arguments: Arguments, console: Terminal) -> int:
     tokenizer = str(DATA / "tokenizer")
     words = [str(DATA / "data"), "-o", str(output), "--tokenizer", tokenizer]
+    spoken = ["--lang", arguments.lang] if arguments.lang else []
+    words += spoken
     if arguments.quiet:
         words.append("--quiet")
     if arguments.json:
@@ -58,7 +60,7 @@ def _demo(output: Path, arguments: Arguments, console: Terminal) -> int:
         for place in (["-n", "2"], ["--source", _first_reject(output)]):
             _say("show", [str(output), *place], arguments, console)
             show.run(show.parser().parse([str(output), *place]), console)
-        words = [str(DATA / "cache" / "unterminated.jsonl"), "--tokenizer", tokenizer]
+        words = [str(DATA / "cache" / "unterminated.jsonl"), "--tokenizer", tokenizer, *spoken]
         _say("check", words, arguments, console)
         check.run(check.parser().parse(words), console)
     return code

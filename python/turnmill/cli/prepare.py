@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from turnmill._problems import Problems
 from turnmill._terminal import Terminal
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, positive
+from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError, positive
 from turnmill.cli.recipe_flags import (
     DATA,
     LATER,
@@ -50,7 +50,7 @@ def parser() -> Parser:
                     Flag("--report", "also write report.html, a page to look at, into the output"),
                 ),
             ),
-            GENERAL,
+            SPOKEN,
             LATER,
         ),
         "A run that was stopped resumes with the same command and ends with the same bytes.",
@@ -91,7 +91,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
     finally:
         line.clear()
     if not quiet:
-        for text in result.summary(console):
+        for text in result.summary(console.speaking(arguments.lang)):
             console.write(text)
     if arguments.json:
         print_json(result.to_dict())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from turnmill._terminal import count
+from turnmill._terminal import Terminal, count
 
 HistoryCost = dict[str, Any]
 """``rows`` looked at, ``rewritten`` ones of them, and by choice samples, turns, tokens, trained."""
@@ -33,15 +33,20 @@ def add_up(costs: Sequence[HistoryCost | None]) -> HistoryCost | None:
     }
 
 
-def in_words(cost: HistoryCost) -> str:
+def in_words(cost: HistoryCost, console: Terminal) -> str:
     """The costs as a sentence for the end of a run."""
     choices = [
-        f"{name}{' (taken)' if name == _TAKEN else ''} trains {count(choice['trained'])} tokens "
-        f"in {count(choice['samples'])} samples of {count(choice['tokens'])}"
+        console.say(
+            "{choice} trains {trained} tokens in {samples} samples of {tokens}",
+            choice=f"{name}{console.say(' (taken)') if name == _TAKEN else ''}",
+            **{key: count(choice[key]) for key in ("trained", "samples", "tokens")},
+        )
         for name, choice in cost["choices"].items()
     ]
-    return (
-        f"in {count(cost['rewritten'])} of the first {count(cost['rows'])} rows the template "
-        "shows earlier turns differently from inference; on all of these rows --history "
-        + "; ".join(choices)
+    return console.say(
+        "in {rewritten} of the first {rows} rows the template shows earlier turns differently "
+        "from inference; on all of these rows --history {choices}",
+        rewritten=count(cost["rewritten"]),
+        rows=count(cost["rows"]),
+        choices=console.say("; ").join(choices),
     )

@@ -122,32 +122,53 @@ class Run:
 def _verdict(run: Run, console: Terminal) -> list[str]:
     """What came out of it, in a sentence."""
     rejected = sum(run.rejected.values())
-    written = run.rows - rejected
-    ends = f"every trained turn ends in {_end(run.facts)}"
-    rows = "the only row is" if run.rows == 1 else f"all {count(run.rows)} rows are"
+    rows, written = count(run.rows), count(run.rows - rejected)
     if rejected:
-        left_out = "row is" if rejected == 1 else "rows are"
-        rows = f"{count(written)} of {count(run.rows)} rows are"
-        ends += (
-            f"; {count(rejected)} {left_out} left out ({share(rejected, run.rows)}) and listed in "
-            f"{visible(str(run.output / 'rejects.parquet'))}"
+        text = console.say("{written} of {rows} rows are written", written=written, rows=rows)
+    elif run.rows == 1:
+        text = console.say("the only row is written")
+    else:
+        text = console.say("all {rows} rows are written", rows=rows)
+    text += console.say(", and every trained turn ends in {end}", end=_end(run.facts))
+    if rejected:
+        values = {
+            "share": share(rejected, run.rows),
+            "file": visible(str(run.output / "rejects.parquet")),
+        }
+        text += (
+            console.say("; 1 row is left out ({share}) and listed in {file}", **values)
+            if rejected == 1
+            else console.say(
+                "; {count} rows are left out ({share}) and listed in {file}",
+                count=count(rejected),
+                **values,
+            )
         )
-    return _labelled("ok", "green", f"{rows} written, and {ends}", console)
+    return _labelled("ok", "green", text, console)
 
 
 def _labelled(word: str, colour: str, text: str, console: Terminal) -> list[str]:
     """A sentence after a coloured word."""
-    first, *others = wrap(f"{word}: {text}", console.width, indent="  ")
+    word = console.say(word)
+    first, *others = wrap(word + console.say(": ") + text, console.width, indent="  ")
     return [first.replace(word, console.style(word, "bold", colour), 1), *others]
 
 
 def _rows(run: Run, console: Terminal) -> list[str]:
     rejected = sum(run.rejected.values())
     cells = [
-        ("rows in", count(run.rows), ""),
-        ("  written", count(run.rows - rejected), share(run.rows - rejected, run.rows)),
+        (console.say("rows in"), count(run.rows), ""),
+        (
+            f"  {console.say('written')}",
+            count(run.rows - rejected),
+            share(run.rows - rejected, run.rows),
+        ),
         *(
-            (f"  rejected: {rule}", count(number), share(number, run.rows))
+            (
+                f"  {console.say('rejected: {rule}', rule=rule)}",
+                count(number),
+                share(number, run.rows),
+            )
             for rule, number in run.rejected.items()
         ),
     ]
@@ -159,65 +180,89 @@ def _rows(run: Run, console: Terminal) -> list[str]:
 def _samples(run: Run, console: Terminal) -> list[str]:
     tally, lengths = run.totals.tally, run.totals.lengths
     spread = "  ".join(
-        f"{_percentile_name(percent)} {count(length)}" for percent, length in lengths.items()
+        f"{console.say(_percentile_name(percent))} {count(length)}"
+        for percent, length in lengths.items()
     )
-    reused = f", {run.shards_reused} of them kept from before" if run.shards_reused else ""
+    tokens = console.say(
+        "{tokens}, {share} trained ({trained})",
+        tokens=count(tally.tokens),
+        share=share(tally.trained, tally.tokens),
+        trained=count(tally.trained),
+    )
     speed = run.bytes_read / 1e6 / run.seconds if run.seconds else 0.0
     cells = [
-        *_schemas(run.inputs),
-        *_left(run.left),
-        ("samples", f"{_sides(run)} in {count(run.shards)} {_shards(run)}{reused}"),
+        *_schemas(run.inputs, console),
+        *_left(run.left, console),
+        (console.say("samples"), _sides(run, console) + _shards(run, console)),
+        (console.say("tokens"), tokens),
+        (console.say("length"), spread),
+        (console.say("ends in"), _terminator(run.facts, console)),
         (
-            "tokens",
-            f"{count(tally.tokens)}, {share(tally.trained, tally.tokens)} trained "
-            f"({count(tally.trained)})",
-        ),
-        ("length", spread),
-        ("ends in", _terminator(run.facts)),
-        (
-            "time",
+            console.say("time"),
             f"{duration(run.seconds)}, {speed:.1f} MB/s, "
             f"{short_count(_per_second(tally.tokens, run))} tokens/s",
         ),
-        ("output", console.style(visible(str(run.output)), "cyan")),
-        *([("report", console.style(visible(run.report), "cyan"))] if run.report else []),
+        (console.say("output"), console.style(visible(str(run.output)), "cyan")),
+        *_report(run, console),
     ]
     return table(cells)
 
 
-def _sides(run: Run) -> str:
+def _report(run: Run, console: Terminal) -> list[tuple[str, str]]:
+    """The page that was written, if one was."""
+    if run.report is None:
+        return []
+    return [(console.say("report"), console.style(visible(run.report), "cyan"))]
+
+
+def _sides(run: Run, console: Terminal) -> str:
     """The samples, or those of each data set."""
     splits = run.totals.splits.items()
     sides = [f"{count(counts['samples'])} {split}" for split, counts in splits]
-    return " and ".join(sides) or count(run.totals.tally.samples)
+    return console.say(" and ").join(sides) or count(run.totals.tally.samples)
 
 
-def _schemas(inputs: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _shards(run: Run, console: Terminal) -> str:
+    """Behind the samples: in how many shards they are."""
+    text = (
+        console.say(" in 1 shard")
+        if run.shards == 1
+        else console.say(" in {count} shards", count=count(run.shards))
+    )
+    if not run.shards_reused:
+        return text
+    return text + console.say(", {count} of them kept from before", count=run.shards_reused)
+
+
+def _schemas(inputs: list[dict[str, Any]], console: Terminal) -> list[tuple[str, str]]:
     """Each schema with its one file, or the number of its files."""
     names: dict[str, list[str]] = {}
     for read in inputs:
         names.setdefault(read["schema"], []).append(visible(read["name"].rpartition("/")[2]))
     lines = [
-        f"{'no rows' if schema == 'auto' else schema}: "
-        f"{found[0] if len(found) == 1 else f'{len(found)} inputs'}"
+        f"{console.say('no rows') if schema == 'auto' else schema}: "
+        f"{found[0] if len(found) == 1 else console.say('{count} inputs', count=len(found))}"
         for schema, found in names.items()
     ]
-    return [("" if i else "read as", line) for i, line in enumerate(lines)]
+    return [("" if i else console.say("read as"), line) for i, line in enumerate(lines)]
 
 
-def _left(files: list[str]) -> list[tuple[str, str]]:
+def _left(files: list[str], console: Terminal) -> list[tuple[str, str]]:
     """Files that were not read, the first of many."""
     if not files:
         return []
     named = [visible(file) for file in files[:_NAMED_FILES]]
     more = len(files) - len(named)
-    return [("not read", ", ".join(named) + (f" and {count(more)} more" if more else ""))]
+    others = console.say(" and {count} more", count=count(more)) if more else ""
+    return [(console.say("not read"), ", ".join(named) + others)]
 
 
-def _terminator(facts: dict[str, Any]) -> str:
+def _terminator(facts: dict[str, Any], console: Terminal) -> str:
     stops = [f"{stop['token']} ({stop['id']})" for stop in facts["stop"]]
     ends = _end(facts)
-    return ends if stops == [ends] else f"{ends}; serving stops on {', '.join(stops)}"
+    if stops == [ends]:
+        return ends
+    return console.say("{end}; serving stops on {stops}", end=ends, stops=", ".join(stops))
 
 
 def _end(facts: dict[str, Any]) -> str:
@@ -228,10 +273,6 @@ def _end(facts: dict[str, Any]) -> str:
 
 def _per_second(number: int, run: Run) -> float:
     return number / run.seconds if run.seconds and not run.shards_reused else 0.0
-
-
-def _shards(run: Run) -> str:
-    return "shard" if run.shards == 1 else "shards"
 
 
 def _percentile_name(percent: int) -> str:
@@ -248,7 +289,7 @@ def _rules(run: Run, console: Terminal) -> list[str]:
         for rule, number in counted.items()
     ]
     lines = [line.rstrip() for line in table(cells, numbers=(1,))]
-    return ["", console.style("counted, and written", "bold"), *lines]
+    return ["", console.style(console.say("counted, and written"), "bold"), *lines]
 
 
 def _names(counts: dict[str, int]) -> str:
@@ -263,31 +304,44 @@ def _notes(run: Run, console: Terminal) -> list[str]:
         for item in run.facts.get("findings", [])
         if item["note"] not in notes
     ]
-    history = [] if run.history is None else [in_words(run.history)]
+    history = [] if run.history is None else [in_words(run.history, console)]
     empty = [
-        f"no conversation falls into {split}: its hash decides, and there are few of them"
+        console.say(
+            "no conversation falls into {split}: its hash decides, and there are few of them",
+            split=split,
+        )
         for split, counts in run.totals.splits.items()
         if not counts["rows"]
     ]
     return [
         line
-        for note in [*notes, *found, *history, *_too_long(run), *empty]
+        for note in [*notes, *found, *history, *_too_long(run, console), *empty]
         for line in _labelled("note", "yellow", visible(note), console)
     ]
 
 
-def _too_long(run: Run) -> list[str]:
+def _too_long(run: Run, console: Terminal) -> list[str]:
     """What to do about a few samples that are far longer than the others."""
     length = usable_length(run.totals.lengths)
     longer = run.totals.longer_than(length)
     if not longer:
         return []
-    samples = "1 sample is" if longer == 1 else f"{count(longer)} samples are"
-    return [
-        f"{samples} longer than {count(length)} tokens, up to {count(run.totals.lengths[100])}; "
-        f"if that is too much for your trainer, --max-length {length} keeps the whole turns that "
-        "fit"
-    ]
+    values = {"length": count(length), "longest": count(run.totals.lengths[100])}
+    text = (
+        console.say("1 sample is longer than {length} tokens, up to {longest}", **values)
+        if longer == 1
+        else console.say(
+            "{count} samples are longer than {length} tokens, up to {longest}",
+            count=count(longer),
+            **values,
+        )
+    )
+    cure = console.say(
+        "; if that is too much for your trainer, --max-length {length} keeps the whole turns that "
+        "fit",
+        length=length,
+    )
+    return [text + cure]
 
 
 def _next(run: Run, console: Terminal) -> list[str]:
