@@ -222,6 +222,33 @@ def test_megatron_bridge_trains_the_same_predictions(
     }
 
 
+@pytest.mark.parametrize("multiple_of", [2, 16])
+def test_megatron_bridge_sees_documents_of_a_multiple(
+    out: Path, tmp_path: Path, multiple_of: int
+) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    made = turnmill.pack(tmp_path / "out", LENGTH, seed=1, multiple_of=multiple_of)
+    export(made.path, tmp_path / "x", to="nemo")
+    rows = bridge_batch(tmp_path / "x" / "data-00000.idx.parquet")
+    for row, pack in zip(rows, PackedDataset(made.path), strict=True):
+        assert len(row["tokens"]) <= LENGTH
+        starts = [i for i, place in enumerate(row["position_ids"]) if place == 0]
+        lengths = np.diff([*starts, len(row["tokens"])])
+        assert not (lengths % multiple_of).any()
+        trained = [t for t, on in zip(row["labels"], row["loss_mask"], strict=True) if on]
+        assert trained == [label for label in pack["labels"].tolist() if label != MASKED]
+        first = np.cumsum([0, *pack["seq_lengths"]])
+        for start, length, before, size in zip(
+            starts, lengths, first, pack["seq_lengths"], strict=False
+        ):
+            seen = row["tokens"][start : start + length]
+            assert seen[: size - 1] == pack["input_ids"][before : before + size - 1].tolist()
+            # The document's last token, then padding with the EOS token.
+            padding = row["labels"][start : start + length][size - 1 :]
+            assert set(padding) <= {2}
+            assert len(padding) < multiple_of
+
+
 def test_nemo_wants_a_pack(divided: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no pack") as raised:
         export(divided, tmp_path / "x", to="nemo")

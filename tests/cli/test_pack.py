@@ -154,6 +154,23 @@ def test_samples_that_are_too_long_stop_it_and_the_ways_out_work(
     assert "alone" in str(pack(out, 300, over_length="alone", seed=1))
 
 
+@pytest.mark.parametrize("strategy", ["best-fit", "global", "in-order"])
+def test_every_document_can_be_padded_to_a_multiple(out: Path, strategy: str) -> None:
+    made = pack(out, 512, multiple_of=16, strategy=strategy)
+    rows = PackedDataset(made.path)
+    collate = turnmill.PaddingFreeCollator(document_multiple_of=16, length=512)
+    tokens = sum(int(collate([row])["seq_lengths"].sum()) for row in rows)
+    assert tokens == made.report.tokens == pack(out, 1024).report.tokens
+    assert f"--length 512{' --strategy ' + strategy if strategy != 'best-fit' else ''} " in str(
+        made
+    )
+    assert "--multiple-of 16 --write" in str(made)
+    with pytest.raises(DataError, match="multiple_of: 16, now 8"):
+        pack(out, 512, multiple_of=8, strategy=strategy)
+    with pytest.raises(DataError, match="2 samples are longer than 341 tokens with padding"):
+        pack(out, 341, multiple_of=4)
+
+
 def test_turns_are_not_split(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, talk = said(capsys, str(out), "--length", "2048", "--strategy", "split", code=2)
     assert "strategy split cuts documents, and the output holds turns (messages)" in talk

@@ -39,6 +39,12 @@ def parser() -> Parser:
                     Flag("--window", "samples that best-fit packs together", "N", read=positive),
                     Flag("--seed", "shuffles the packs (default: 0)", "N", read=position),
                     Flag(
+                        "--multiple-of",
+                        "leave room to pad each document to a multiple of N tokens",
+                        "N",
+                        read=positive,
+                    ),
+                    Flag(
                         "--over-length",
                         "what becomes of samples longer than a row",
                         "WORD",
@@ -67,7 +73,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
         raise UsageError("no length is given", "add --length N, the tokens that a row holds")
     from turnmill import pack
 
-    names = ("strategy", "window", "seed", "over_length")
+    names = ("strategy", "window", "seed", "over_length", "multiple_of")
     given = {name: getattr(arguments, name) for name in names}
     chosen = {name: value for name, value in given.items() if value is not None}
     made = pack(

@@ -34,6 +34,8 @@ class Part:
     """Reads the rows, a record batch at a time."""
     length: int | None = None
     """Tokens that a packed row holds; ``None`` for single samples."""
+    multiple_of: int = 1
+    """A packed row has room to pad each document to a multiple of this."""
 
     @property
     def packed(self) -> bool:
@@ -142,9 +144,18 @@ def _packed(directory: AnyPath, split: str | None) -> Source:
         store, index = TokenStore(output), read_index(directory / INDEX)
         return (batch for batch, _ in packed_batches(store, index))
 
-    report, length = record["report"], record["made_of"]["length"]
+    report, made = record["report"], record["made_of"]
     columns = [*TokenStore(output).columns, "seq_lengths"]
-    part = Part(output, None, report["packs"], report["tokens"], columns, batches, length)
+    part = Part(
+        output,
+        None,
+        report["packs"],
+        report["tokens"],
+        columns,
+        batches,
+        made["length"],
+        made.get("multiple_of", 1),
+    )
     made_of = {"output": str(output.path), "pack": directory.name}
     apart = any(shard.get("split") == VALIDATION for shard in output.record["shards"])
     notes = [f"{TRAIN} alone is packed; export {VALIDATION} without packs"] if apart else []

@@ -52,9 +52,13 @@ class PackIndex:
         return tokens
 
 
-def packed(lengths: npt.NDArray[np.int32], how: dict[str, Any]) -> PackIndex:
-    """Packs whole documents of these lengths."""
-    offsets, samples = pack_samples(lengths, **how)
+def packed(
+    lengths: npt.NDArray[np.int32],
+    how: dict[str, Any],
+    rooms: npt.NDArray[np.int32] | None = None,
+) -> PackIndex:
+    """Packs whole documents of these lengths; each takes its ``rooms``, if that is more."""
+    offsets, samples = pack_samples(lengths if rooms is None else rooms, **how)
     return PackIndex(offsets, samples, np.zeros(len(samples), np.int32), lengths[samples])
 
 

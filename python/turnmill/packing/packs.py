@@ -38,6 +38,7 @@ def pack(
     window: int = WINDOW,
     seed: int = 0,
     over_length: str = "error",
+    multiple_of: int = 1,
     write: bool = False,
     overwrite: bool = False,
 ) -> Pack:
@@ -59,6 +60,9 @@ def pack(
         seed: Shuffles the packs of ``best-fit`` and ``global``.
         over_length: What to do with a document longer than ``length``: ``error``, ``alone`` (it
             gets its own row, longer than the others) or ``reject`` (left out, and counted).
+        multiple_of: Leave room in each row to pad each document to a multiple of so many tokens,
+            as context parallelism wants it (twice its size). The rows themselves are not padded:
+            :class:`turnmill.PaddingFreeCollator` does that, and so does the export to ``nemo``.
         write: Also write the packed rows.
         overwrite: Replace a pack of the same length and seed that was made with other settings.
 
@@ -75,8 +79,9 @@ def pack(
 
     whole_number(seed, "seed", 0, MOST_SEED)
     how = options(length, strategy, window, seed, over_length)
+    multiple = whole_number(multiple_of, "multiple_of", 1, how["capacity"])
     source = open_output(output)
-    made = _made_of(source, how)
+    made = _made_of(source, how, multiple)
     directory = source.path / f"pack-{how['capacity']}-{how['seed']}"
     staging = source.path / STAGING
     staging.mkdir(exist_ok=True)  # a copy of the output may lack it
@@ -158,12 +163,13 @@ def open_output(path: str | os.PathLike[str]) -> Output:
     return reader.open_output(path, "make one with `turnmill prepare INPUT... -o DIR`")
 
 
-def _made_of(output: Output, how: dict[str, Any]) -> dict[str, Any]:
+def _made_of(output: Output, how: dict[str, Any], multiple: int) -> dict[str, Any]:
     """What decides the bytes of a pack."""
     return {
         "turnmill": VERSION,
         "length": how["capacity"],
         **{key: how[key] for key in ("strategy", "window", "seed", "over_length")},
+        **({"multiple_of": multiple} if multiple > 1 else {}),
         "output": output_hash(output),
     }
 
@@ -215,7 +221,7 @@ def _make(
     from turnmill.storage import local
 
     lengths = sample_lengths(output)
-    index = _index(output, lengths, how)
+    index = _index(output, lengths, how, made.get("multiple_of", 1))
     directory.mkdir(exist_ok=True)
     # The file that marks the pack as finished is removed first and written last.
     for name in ("state.json", RECORD):
@@ -250,19 +256,26 @@ def _samples(output: Output) -> dict[str, Any]:
     }
 
 
-def _index(output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any]) -> PackIndex:
+def _index(
+    output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any], multiple: int
+) -> PackIndex:
     from turnmill.packing import index as indexing
 
     if how["strategy"] == "split":
         _refuse_to_cut(output)
+        if multiple > 1:
+            message = "strategy split fills rows to the last token: there is no room for padding"
+            hint = "use another strategy, or leave out --multiple-of"
+            raise ArgumentError(message, code="invalid-choice", hint=hint)
         return indexing.split(lengths, how["capacity"])
     if how["strategy"] not in STRATEGIES:
         message = f"strategy cannot be {how['strategy']!r}"
         hint = f"strategy takes one of: {', '.join(STRATEGIES)}"
         raise ArgumentError(message, code="invalid-choice", hint=hint)
+    rooms = -(-lengths // multiple) * multiple
     if how["over_length"] == "error":
-        _refuse_too_long(output, lengths, how["capacity"])
-    return indexing.packed(lengths, how)
+        _refuse_too_long(output, rooms, how["capacity"], multiple)
+    return indexing.packed(lengths, how, rooms)
 
 
 def _refuse_to_cut(output: Output) -> None:
@@ -274,7 +287,9 @@ def _refuse_to_cut(output: Output) -> None:
         raise ArgumentError(message, code="invalid-choice", hint=hint)
 
 
-def _refuse_too_long(output: Output, lengths: npt.NDArray[np.int32], capacity: int) -> None:
+def _refuse_too_long(
+    output: Output, lengths: npt.NDArray[np.int32], capacity: int, multiple: int
+) -> None:
     import numpy as np
 
     long = np.flatnonzero(lengths > capacity)
@@ -282,12 +297,14 @@ def _refuse_too_long(output: Output, lengths: npt.NDArray[np.int32], capacity: i
         return
     worst = int(lengths.argmax())
     samples = "1 sample is" if len(long) == 1 else f"{len(long):,} samples are"
+    padded = f" with padding to a multiple of {multiple}" if multiple > 1 else ""
+    fitting = capacity - capacity % multiple
     raise DataError(
-        f"{samples} longer than {capacity:,} tokens; the longest, sample {worst:,}, has "
+        f"{samples} longer than {capacity:,} tokens{padded}; the longest, sample {worst:,}, has "
         f"{int(lengths[worst]):,}",
         code="overlong-sample",
         path=str(output.path),
-        hint=f"give --length {int(lengths[worst])}, or prepare again with --max-length {capacity}, "
+        hint=f"give --length {int(lengths[worst])}, or prepare again with --max-length {fitting}, "
         'or choose: --over-length reject (over_length="reject") leaves them out, alone gives each '
         "a row of its own",
     )

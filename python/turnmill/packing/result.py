@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from turnmill.storage.remote import AnyPath
 
 
-_DEFAULTS = {"strategy": "best-fit", "window": WINDOW, "seed": 0, "over_length": "error"}
+_DEFAULTS = {
+    "strategy": "best-fit",
+    "window": WINDOW,
+    "seed": 0,
+    "over_length": "error",
+    "multiple_of": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Pack:
         others = [
             f"--{key.replace('_', '-')} {made[key]}"
             for key, default in _DEFAULTS.items()
-            if made[key] != default
+            if made.get(key, default) != default
         ]
         return " ".join(["turnmill pack", output, f"--length {self.length}", *others, "--write"])
 

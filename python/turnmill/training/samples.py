@@ -42,6 +42,10 @@ class SampleDataset:
             hint = "`turnmill prepare --validation 5%` sets conversations apart"
             raise DataError(message, code="no-split", path=path, hint=hint)
         self._store = TokenStore(output, split)
+        if "input_ids" not in self._store.columns:
+            message = "the samples of the output have no input_ids"
+            hint = "datasets.load_from_disk gives rows of any columns"
+            raise DataError(message, code="other-columns", path=path, hint=hint)
         self.fingerprint: str = output_hash(output, split)
         """A hash of the samples; the state of a stream holds it."""
         self.pad_id: int | None = (output.record["facts"].get("pad") or {}).get("id")

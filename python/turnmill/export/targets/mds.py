@@ -27,6 +27,8 @@ from turnmill.storage.local import whole_file, write_json
 
 SHARD_BYTES = 1 << 26
 """The size at which the next shard begins; one of them is kept in memory."""
+_WRITTEN_SAMPLES = 1000
+"""Samples that are written at a time."""
 _WIDTHS = ((1 << 8, 0, "<u1"), (1 << 16, 1, "<u2"), (1 << 32, 2, "<u4"))
 """The first length that is too long for each width of a shape, its code and its type."""
 
@@ -120,7 +122,8 @@ def _write_shard(
     with whole_file(directory / name) as file:
         file.write(np.array([len(samples), *ends], "<u4"))
         file.write(description)
-        file.write(b"".join(samples))
+        for first in range(0, len(samples), _WRITTEN_SAMPLES):
+            file.write(b"".join(samples[first : first + _WRITTEN_SAMPLES]))
         written.files[name] = file.sha256
         raw = {"basename": name, "bytes": file.tell(), "hashes": {}}
     return {**_configuration(columns), "samples": len(samples), "raw_data": raw, "zip_data": None}

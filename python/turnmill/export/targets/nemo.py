@@ -6,7 +6,7 @@ The loss mask is shifted: of a document ``t`` the model sees ``t[:-1]`` and pred
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from turnmill.export.columns import FlatRows, flat_rows
+from turnmill.export.columns import MASKED, FlatRows, flat_rows
 from turnmill.export.result import Written
 from turnmill.export.source import Part
 from turnmill.export.targets.tables import PACKED_PARQUET
 from turnmill.export.targets.target import Packs
 from turnmill.output.trainers import NextStep
 from turnmill.packing.index import lists
+from turnmill.packing.rows import positions
 from turnmill.storage.local import write_json
 
 METADATA = "packed_metadata.json"
@@ -40,7 +41,8 @@ class Nemo:
     def write(self, directory: Path, part: Part) -> Written:
         """Writes the files, a row group for each batch: the reader keeps one group in memory."""
         written, sizes = Written(), _Sizes()
-        batches = _shifted(written.counting(part.batches()), sizes)
+        rows = (flat_rows(batch) for batch in written.counting(part.batches()))
+        batches = _shifted((_padded(part, some) for some in rows), sizes)
         PACKED_PARQUET.write(directory, batches, written)
         metadata = [sizes.metadata(part.length or 0)]
         written.files[METADATA] = write_json(directory / METADATA, metadata)
@@ -61,19 +63,38 @@ class Nemo:
         return [NextStep("Megatron-Bridge", lines, reason)]
 
 
-def _shifted(batches: Iterator[pa.RecordBatch], sizes: _Sizes) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        rows = flat_rows(batch)
-        sizes.add(rows)
-        ends = np.cumsum(rows.lengths, dtype=np.int64)
-        mask = np.append(rows.trained[1:], False).astype(np.int8)
-        mask[ends[rows.lengths > 0] - 1] = 0
-        starts = ends - rows.lengths - np.repeat(rows.offsets[:-1], np.diff(rows.documents))
+def _padded(part: Part, rows: FlatRows) -> FlatRows:
+    """The rows, padded so that what the model sees of each document is a multiple.
+
+    That is one token less than a document has. Padding is the EOS token, by which the reader knows
+    it (``pre_pad_dataset`` of Megatron-Bridge).
+    """
+    if part.multiple_of == 1:
+        return rows
+    sizes = rows.lengths + (1 - rows.lengths) % part.multiple_of
+    ends = np.cumsum(sizes, dtype=np.int64)
+    there = positions(sizes) < np.repeat(rows.lengths, sizes)
+    eos = (part.fact("eos") or part.fact("terminator") or {}).get("id", 0)
+    columns = {}
+    for name, fill in (("input_ids", eos), ("labels", MASKED)):
+        columns[name] = np.full(int(sizes.sum()), fill, np.int32)
+        columns[name][there] = getattr(rows, name)
+    offsets = np.concatenate([np.zeros(1, np.int64), ends])[rows.documents]
+    return FlatRows(offsets, columns["input_ids"], columns["labels"], None, sizes, rows.documents)
+
+
+def _shifted(rows: Iterable[FlatRows], sizes: _Sizes) -> Iterator[pa.RecordBatch]:
+    for some in rows:
+        sizes.add(some)
+        ends = np.cumsum(some.lengths, dtype=np.int64)
+        mask = np.append(some.trained[1:], False).astype(np.int8)
+        mask[ends[some.lengths > 0] - 1] = 0
+        starts = ends - some.lengths - np.repeat(some.offsets[:-1], np.diff(some.documents))
         yield pa.RecordBatch.from_pydict(
             {
-                "input_ids": lists(rows.offsets, rows.input_ids),
-                "loss_mask": lists(rows.offsets, mask[: len(rows.input_ids)]),
-                "seq_start_id": lists(rows.documents, starts.astype(np.int32)),
+                "input_ids": lists(some.offsets, some.input_ids),
+                "loss_mask": lists(some.offsets, mask[: len(some.input_ids)]),
+                "seq_start_id": lists(some.documents, starts.astype(np.int32)),
             }
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from turnmill.export.targets.tables import PARQUET
 from turnmill.export.targets.target import Packs
 from turnmill.output.trainers import NextStep
 
-_GROUP_BATCHES = 10
-"""Record batches in a row group."""
+_GROUP_BYTES = 1 << 25
+"""Bytes of Arrow data after which the next row group begins."""
 
 
 @dataclass(frozen=True)
@@ -47,5 +46,11 @@ class ParquetFiles:
 
 def _grouped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Several batches as one, which becomes a row group."""
-    while group := list(itertools.islice(batches, _GROUP_BATCHES)):
-        yield pa.concat_batches(group)
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(held.nbytes for held in waiting) >= _GROUP_BYTES:
+            yield pa.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_batches(waiting)
