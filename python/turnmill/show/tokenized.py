@@ -51,14 +51,29 @@ def tokenized_rows(rows: Iterable[tuple[Input, PickedRow]], recipe: Recipe) -> l
     Raises:
         RecipeError: The recipe names no tokenizer.
     """
-    if not recipe.tokenizer:
-        hint = "add --tokenizer with the directory of the tokenizer that made them"
-        raise RecipeError(
-            "the rows are ids, and no tokenizer is named", code="no-tokenizer", hint=hint
-        )
-    tokenizer = Tokenizer(recipe.tokenizer)
-    stops = _stop_ids(recipe, tokenizer)
-    return [_view(input_, picked, stops, tokenizer) for input_, picked in rows]
+    desk = TokenizedRows(recipe)
+    return [desk.view(input_, picked) for input_, picked in rows]
+
+
+class TokenizedRows:
+    """Reads single rows with ids to be looked at.
+
+    Raises:
+        RecipeError: The recipe names no tokenizer.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        if not recipe.tokenizer:
+            hint = "add --tokenizer with the directory of the tokenizer that made them"
+            raise RecipeError(
+                "the rows are ids, and no tokenizer is named", code="no-tokenizer", hint=hint
+            )
+        self.tokenizer = Tokenizer(recipe.tokenizer)
+        self._stops = _stop_ids(recipe, self.tokenizer)
+
+    def view(self, input_: Input, picked: PickedRow) -> RowView:
+        """The view of a row of an input."""
+        return _view(input_, picked, self._stops, self.tokenizer)
 
 
 def _stop_ids(recipe: Recipe, tokenizer: Tokenizer) -> frozenset[int]:
