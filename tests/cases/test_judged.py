@@ -145,5 +145,5 @@ def test_the_sets_of_llama_factory_get_no_wrong_cure() -> None:
             encoder().encode(fixtures.rows(f"llamafactory/{name}_en_demo{suffix}"))
         assert caught.value.code == "judged-rows"
         assert f"`{said}`" in str(caught.value)
-        # The answers are no messages there: no flag could read them.
+        # The answers are not messages there: no flag could read them.
         assert (re.search("--schema", str(caught.value.hint)) is None) or name != "dpo"

@@ -103,7 +103,7 @@ impl Names {
             }
             names[field].clone_from(theirs);
         }
-        // A column that the recipe gives to one field is no other field's.
+        // A column that the recipe gives to one field is not another field's.
         let given = |name: &String| options.fields.iter().any(|(theirs, _)| theirs == name);
         for (field, name) in Field::ALL.iter().zip(&mut names) {
             let is_given = options.fields.iter().any(|(_, ours)| ours == field.name());
