@@ -239,6 +239,9 @@ class Template:
         tools: Any,
         documents: Any,
         add_generation_prompt: bool,
+    def lengths(self) -> list[tuple[int, int]]:
+        """How many samples have each length in tokens, shortest first."""
+
         continue_final_message: str | None,
         variables: dict[str, Any],
     ) -> tuple[str, Flat, Flat]: ...

@@ -145,22 +145,26 @@ def is_whole(output: AnyPath, files: ShardFiles, receipt: Receipt, kinds: Sequen
     )
 
 
-def add_up(output: AnyPath, files: Sequence[ShardFiles], receipts: Iterable[Receipt]) -> Totals:
-    """Adds the receipts up, and takes the length percentiles from the index files."""
+def add_up(receipts: Iterable[Receipt]) -> Totals:
+    """Adds the receipts up."""
     tally = Tally()
     rejected: dict[str, int] = {}
     rules: dict[str, int] = {}
     named: dict[str, dict[str, int]] = {}
+    lengths: dict[int, int] = {}
     for receipt in receipts:
+        for length, samples in receipt.lengths:
+            lengths[length] = lengths.get(length, 0) + samples
         tally.add(receipt.tally)
         merge_counts(rejected, receipt.rejected)
         merge_counts(rules, receipt.rules)
         for rule, counts in receipt.named.items():
             merge_counts(named.setdefault(rule, {}), counts)
-    histogram = _histogram([output / shard.index for shard in files])
-    lengths = _percentiles(histogram)
+    histogram = np.zeros(max(lengths, default=-1) + 1, np.int64)
+    histogram[list(lengths)] = list(lengths.values())
     named = {rule: _by_count(counts) for rule, counts in sorted(named.items())}
-    return Totals(tally, _by_count(rejected), _by_count(rules), lengths, histogram, named=named)
+    percentiles = _percentiles(histogram)
+    return Totals(tally, _by_count(rejected), _by_count(rules), percentiles, histogram, named=named)
 
 
 def merge_counts(into: dict[str, int], counts: dict[str, int]) -> None:

@@ -73,7 +73,7 @@ def run(
         files = [settings.files(spec.name) for spec in plan.shards]
         try:
             receipts, fresh = _run_shards(plan, session, settings, count)
-            totals = add_up(output, files, receipts)
+            totals = add_up(receipts)
             merge_rejects(output, files)
             refuse_nothing(totals, [planned.input.name for planned in plan.inputs])
             limit.check(totals.tally)

@@ -66,6 +66,8 @@ class Receipt:
     evidence: dict[str, list[dict[str, int | None]]]
     """The first rows of each rule, each with row, line and message."""
     sha256: dict[str, str]
+    lengths: list[list[int]]
+    """How many samples have each length in tokens: pairs, shortest first."""
     named: dict[str, dict[str, int]] = field(default_factory=dict)
     """What some rules were counted for, such as columns, by rule and name."""
 
@@ -178,6 +180,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         rules=dict(sorted(shard.counts().items())),
         evidence=_evidence(shard),
         sha256=sinks.hashes(),
+        lengths=[list(pair) for pair in shard.lengths()],
         named=by_rule(shard.named()),
     )
     write_json(settings.output / files.receipt, receipt.to_dict())

@@ -101,6 +101,15 @@ impl Shard {
         self.lock().named().iter().collect()
     }
 
+    /// How many samples have each length in tokens, shortest first.
+    fn lengths(&self) -> Vec<(usize, u64)> {
+        let shard = self.lock();
+        let lengths = shard.lengths().iter();
+        lengths
+            .map(|(length, samples)| (*length, *samples))
+            .collect()
+    }
+
     /// Rows that were rejected so far, by the rule's name.
     fn rejected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         by_name(py, self.lock().rejected().iter())

@@ -1,5 +1,6 @@
 //! Rows of one input, in blocks → record batches.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -55,7 +56,7 @@ pub struct ShardOptions {
     pub carry: Vec<String>,
     /// What is done for a check.
     pub checks: Option<Checks>,
-    /// How many rows from the first are replayed against the inference prompt, if this is no check:
+    /// How many rows from the first are replayed against the inference prompt, if this is not a check:
     /// it costs more than making samples of them.
     pub replayed: u64,
 }
@@ -104,6 +105,8 @@ pub struct Shard {
     rejected: RuleCounts,
     read: u64,
     refused: u64,
+    /// How many samples have each length.
+    lengths: BTreeMap<usize, u64>,
     /// What a check found in the samples.
     audited: Option<audit::Part>,
     empty: Tables,
@@ -140,6 +143,7 @@ impl Shard {
             rejected: RuleCounts::default(),
             read: 0,
             refused: 0,
+            lengths: BTreeMap::new(),
             audited: options.checks.as_ref().map(|checks| checks.auditor.part()),
             empty: Tables {
                 apart: samples.clone(),
@@ -246,6 +250,11 @@ impl Shard {
         &self.rejected
     }
 
+    /// How many samples have each length in tokens, so far.
+    pub fn lengths(&self) -> &BTreeMap<usize, u64> {
+        &self.lengths
+    }
+
     /// Takes what the rows gave to a check, with the name of the input.
     pub(super) fn take_checked(&mut self) -> Checked {
         let mut findings = self.findings.take();
@@ -327,6 +336,9 @@ impl Shard {
 
     fn join(&mut self, part: &mut ChunkOutput, output: &mut Output) -> Result<()> {
         let tables = &part.tables;
+        for length in tables.samples.lengths().chain(tables.apart.lengths()) {
+            *self.lengths.entry(length).or_default() += 1;
+        }
         self.samples.append(&tables.samples, &mut output.samples)?;
         if let Some(apart) = &mut self.apart {
             apart.append(&tables.apart, &mut output.apart)?;

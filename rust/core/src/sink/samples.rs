@@ -101,7 +101,9 @@ impl Samples {
             Column::InputIds => lists::<Int32Type>(&mut self.ids, &self.ends)?,
             Column::Labels => lists::<Int32Type>(&mut self.labels, &self.ends)?,
             Column::AttentionMask => lists::<Int8Type>(&mut vec![1; tokens], &self.ends)?,
-            Column::Length => primitive::<Int32Type>(&mut self.lengths()),
+            Column::Length => {
+                primitive::<Int32Type>(&mut self.lengths().map(|length| length as i32).collect())
+            }
             Column::PositionIds => lists::<Int32Type>(&mut self.positions(), &self.ends)?,
             Column::Weights => lists::<Float32Type>(&mut self.weights, &self.ends)?,
             Column::Source => Arc::new(StringArray::from_iter_values(
@@ -125,17 +127,13 @@ impl Samples {
         }
     }
 
-    fn lengths(&self) -> Vec<i32> {
-        (0..self.ends.len())
-            .map(|row| (self.ends[row] - self.start_of(row)) as i32)
-            .collect()
+    /// How many tokens each sample has.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        (0..self.ends.len()).map(|row| self.ends[row] - self.start_of(row))
     }
 
     fn positions(&self) -> Vec<i32> {
-        self.lengths()
-            .into_iter()
-            .flat_map(|length| 0..length)
-            .collect()
+        self.lengths().flat_map(|length| 0..length as i32).collect()
     }
 }
 
