@@ -56,6 +56,12 @@ def detect_schema(input_: Input) -> None:
         head.detect(input_.name)
 
 
+def row_keys(input_: FileInput) -> list[str]:
+    """The keys of the first row in a file of JSON; none if it has none or cannot be read."""
+    head = _first_blocks(input_)
+    return [] if head.is_blank else head.keys()
+
+
 def inspect_all(inputs: Sequence[Input], session: Session) -> list[Inspection]:
     """`inspect_input` for every input; the problems of all are told together."""
     problems, inspections = Problems(), []

@@ -168,9 +168,12 @@ class Session:
         """An encoder of the rows of one input, or of a part of it. A `check` may ask for more."""
         return self._for_input(options.overrides).open_shard(options, check)
 
-    def open_check(self, evidence: int) -> _core.Check:
-        """A check of shards of this session; so many places are kept for each rule."""
-        return _core.Check(self._core, evidence)
+    def open_check(self, evidence: int, served: _core.Served | None = None) -> _core.Check:
+        """A check of shards of this session, which will be served in that way.
+
+        So many places are kept for each rule.
+        """
+        return _core.Check(self._core, evidence, served)
 
     def look(self, row: bytes, schema: str, overrides: str = NO_OVERRIDES) -> dict[str, Any] | None:
         """What a row, as JSON, is read and rendered as; ``None`` if it is not a conversation."""

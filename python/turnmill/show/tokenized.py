@@ -17,8 +17,8 @@ from turnmill.recipe import Recipe
 from turnmill.show.view import IGNORED, RowView, sample_view
 from turnmill.tokenizer import Tokenizer
 
-IDS = ("input_ids", "tokens")
-MASKS = ("loss_mask", "completion_mask", "assistant_masks", "assistant_mask")
+IDS = tuple(name for name, means in _core.token_columns() if means == "ids")
+MASKS = tuple(name for name, means in _core.token_columns() if means == "mask")
 """Columns that mark trained tokens with 1, where there are no labels."""
 
 
@@ -78,10 +78,8 @@ class TokenizedRows:
 
 def _stop_ids(recipe: Recipe, tokenizer: Tokenizer) -> frozenset[int]:
     """What ends turns: as the recipe says, else what a server of the tokenizer's directory does."""
-    if isinstance(recipe.stop, str):
-        return frozenset(_core.stop_set(tokenizer._core))
-    ids = (stop if isinstance(stop, int) else tokenizer.token_to_id(stop) for stop in recipe.stop)
-    return frozenset(id_ for id_ in ids if id_ is not None)
+    named = None if isinstance(recipe.stop, str) else list(recipe.stop)
+    return frozenset(_core.stop_set(tokenizer._core, named))
 
 
 def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: Tokenizer) -> RowView:

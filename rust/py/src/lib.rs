@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use crate::capsule::Batch;
     #[pymodule_export]
-    use crate::check::{Audit, Check, rules, stop_set};
+    use crate::check::{Audit, Check, Served, rules, stop_set, token_columns};
     #[pymodule_export]
     use crate::encoder::Encoder;
     #[pymodule_export]

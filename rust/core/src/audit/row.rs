@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::columns::{Boundaries, Columns, Integers};
+use super::columns::{Boundaries, Columns};
+use super::integers::Integers;
 use super::padding::{self, extent};
 use super::scan;
 use super::vocabulary::Vocabulary;
