@@ -14,6 +14,7 @@ __all__ = [
     "Flat",
     "Head",
     "Output",
+    "Recipe",
     "Served",
     "Shard",
     "Splitter",
@@ -24,7 +25,6 @@ __all__ = [
     "_read_batch",
     "build_info",
     "check_input",
-    "check_recipe",
     "count_lines",
     "pack_lengths",
     "pack_samples",
@@ -36,14 +36,6 @@ __all__ = [
 
 def build_info() -> dict[str, Any]:
     """What this build is, for bug reports."""
-
-def check_recipe(recipe: str) -> tuple[str, str]:
-    """Checks a recipe given as JSON.
-
-    Returns:
-        Every key of it with its value, defaults included, as JSON, and the fingerprint of what
-        decides the written bytes.
-    """
 
 def recipe_keys() -> str:
     """The table of the recipe's keys as JSON, a list of objects: `name`, `form`, `group`,
@@ -143,7 +135,12 @@ class Check:
 class Encoder:
     """A recipe that is ready to encode; see `turnmill.Encoder`."""
 
-    def __new__(cls, recipe: str, difference: str | None = None) -> Encoder: ...
+    def __new__(
+        cls, recipe: Recipe, tokenizer: str, now: str, difference: str | None = None
+    ) -> Encoder:
+        """`tokenizer` is where the recipe's tokenizer is, `now` the date that templates see if the
+        recipe names none."""
+
     @property
     def fingerprint(self) -> str: ...
     @property
@@ -175,7 +172,6 @@ class Head:
     def keys(self) -> list[str]:
         """The keys of the first row; none if it has none or cannot be read."""
 
-
 @final
 class Output:
     """The output of one call."""
@@ -200,6 +196,21 @@ class Output:
     def lost_turns(self) -> int: ...
     @property
     def lost_tokens(self) -> int: ...
+
+@final
+class Recipe:
+    """A checked recipe; see `turnmill.Recipe`."""
+
+    def __new__(cls, keys: str) -> Recipe:
+        """`keys`: a JSON object."""
+
+    def to_json(self) -> str:
+        """Every key with its value, defaults included."""
+
+    def fingerprint(self) -> str:
+        """Changes with every key that decides a written byte."""
+
+    def __reduce__(self) -> tuple[type[Recipe], tuple[str]]: ...
 
 @final
 class Served:

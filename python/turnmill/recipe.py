@@ -346,8 +346,8 @@ class Recipe:
         _ = self._checked
 
     @cached_property
-    def _checked(self) -> tuple[str, str]:
-        """The recipe as the core writes it, and its fingerprint.
+    def _checked(self) -> _core.Recipe:
+        """The recipe as the core read it.
 
         Raises:
             RecipeError: A key or value is not allowed.
@@ -355,7 +355,7 @@ class Recipe:
         given = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
         problems = Problems()
         with problems:
-            return _core.check_recipe(json.dumps(_finite(_jsonable(given))))
+            return _core.Recipe(json.dumps(_finite(_jsonable(given))))
         _check_each(given, problems)
         problems.tell()
         raise AssertionError
@@ -395,18 +395,18 @@ class Recipe:
         >>> Recipe(stop=["<|im_end|>", 2]).to_dict()["stop"]
         ['<|im_end|>', 2]
         """
-        return dict(json.loads(self._checked[0]))
+        return dict(json.loads(self._checked.to_json()))
 
     def fingerprint(self) -> str:
         """32 hexadecimal digits that change with every key that can change a written byte."""
-        return self._checked[1]
+        return self._checked.fingerprint()
 
 
 def _check_each(given: Mapping[str, Any], problems: Problems) -> None:
     """Checks every key by itself, so that one bad value does not hide another."""
     for key, value in given.items():
         with problems:
-            _core.check_recipe(json.dumps(_finite({key: _jsonable(value)})))
+            _core.Recipe(json.dumps(_finite({key: _jsonable(value)})))
 
 
 def _of_file(error: Exception, path: str | os.PathLike[str]) -> Exception:

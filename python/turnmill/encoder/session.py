@@ -116,12 +116,10 @@ class Session:
         self.files = read_files(self.path) if embed else None
         self.difference = difference
         """The difference between the tokenizer's backends, if one was found."""
-        keys = {**recipe.to_dict(), "tokenizer": str(self.path), "inputs": None}
         # Templates see local time, as in transformers; a day and not a moment, so that the
         # processes of one run agree.
-        keys["now"] = keys["now"] or now or dt.date.today().isoformat()  # noqa: DTZ011
-        self._keys = json.dumps(keys)
-        self._core = _core.Encoder(self._keys, difference)
+        self._now = now or dt.date.today().isoformat()  # noqa: DTZ011
+        self._core = self._encoder()
         self._for_inputs: dict[str, _core.Encoder] = {}
         self._is_checked = False
 
@@ -228,8 +226,12 @@ class Session:
             stacklevel=2,
         )
         self.difference = found
-        self._core = _core.Encoder(self._keys, found)
+        self._core = self._encoder()
         self._for_inputs = {}
+
+    def _encoder(self) -> _core.Encoder:
+        recipe = self.recipe._checked
+        return _core.Encoder(recipe, str(self.path), self._now, self.difference)
 
 
 def _sha256(content: bytes) -> str:
