@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from turnmill._terminal import Terminal
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
+from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError, position
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, given_keys, recipe_for
 from turnmill.cli.standard_output import flush, print_json
 
@@ -32,7 +32,7 @@ def parser() -> Parser:
                 ),
             ),
             *_RECIPE_GROUPS,
-            GENERAL,
+            SPOKEN,
         ),
         "Only this machine reaches the page, and only by its whole address. Ctrl-C ends it.",
     )
@@ -45,7 +45,11 @@ def run(arguments: Arguments, console: Terminal) -> int:
     from turnmill import Recipe, view
     from turnmill.output.reader import is_output
 
-    given: dict[str, Any] = {"port": arguments.port or 0, "text": not arguments.no_text}
+    given: dict[str, Any] = {
+        "port": arguments.port or 0,
+        "text": not arguments.no_text,
+        "language": arguments.lang,
+    }
     if is_output(arguments.data):
         recipe = None if arguments.recipe is None else Recipe.from_toml(arguments.recipe)
         given |= given_keys(arguments, _RECIPE_GROUPS)

@@ -54,7 +54,7 @@ def report(
     samples: int = 6,
     seed: int = 0,
     text: bool = True,
-    language: str = "en",
+    language: str | None = None,
 ) -> Report:
     """Writes a report on an output: what went in, what came out, and what it looks like.
 
@@ -71,7 +71,7 @@ def report(
         seed: Another seed draws other samples.
         text: Whether texts of the data are shown. Without, the report has numbers, names of files
             and rules, and the form of each sample.
-        language: The language of the report.
+        language: The language of the report, ``en`` or ``zh``; that of the locale if not given.
 
     Returns:
         The report.

@@ -31,7 +31,7 @@ def view(
     tokenizer: str | os.PathLike[str] | None = None,
     port: int = 0,
     text: bool = True,
-    language: str = "en",
+    language: str | None = None,
     **keys: Unpack[EncodingKeys],
 ) -> View:
     """Serves a page that pages through all rows, filtered by rule, input, length or text.
@@ -46,7 +46,7 @@ def view(
         tokenizer: The tokenizer, as in a recipe; an output knows its own.
         port: The port; a free one if not given.
         text: Whether texts of the data are shown.
-        language: The language of the page.
+        language: The language of the page, ``en`` or ``zh``; that of the locale if not given.
         **keys: Recipe keys; they win over the recipe.
 
     Returns:
