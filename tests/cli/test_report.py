@@ -205,3 +205,18 @@ def test_in_a_browser_in_chinese(outputs: dict[str, Path], width: int, dark: boo
     assert seen.faint == []
     assert seen.errors == []
     assert len(seen.headings) == 9
+
+
+def test_a_generation_test_is_shown(tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    turnmill.prepare(DEMO / "data" / "messages.jsonl", place, tokenizer=DEMO / "tokenizer")
+    turnmill.report(place)
+    assert "Does a model stop?" not in Page(place / "report.html").text
+    tested = turnmill.stop_test(place, lambda prompts, _: [[2]] * len(prompts), prompts=40)
+    file = tmp_path / "tested.json"
+    file.write_text(json.dumps(tested.to_dict()), "utf-8")
+    assert main(["report", str(place), "--stop-test", str(file), "--quiet"]) == 0
+    page = Page(place / "report.html")
+    assert "Does a model stop?" in page.text
+    assert "40 prompts of this data were answered, and 100 % of the answers stop" in page.text
+    assert turnmill.report(place, stop_test=tested).html == (place / "report.html").read_text()

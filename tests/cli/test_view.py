@@ -231,3 +231,17 @@ def test_in_a_browser(served: View, tmp_path: Path, place: str, width: int, dark
     assert seen.scroll <= seen.inner
     assert seen.faint == []
     assert seen.errors == []
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_in_a_browser_in_chinese(output: Path, tmp_path: Path) -> None:
+    with turnmill.view(output, language="zh") as chinese:
+        page = get(chinese.url)[1]
+        (tmp_path / "page.html").write_text(page, "utf-8")
+    assert '<html lang="zh">' in page
+    assert "turnmill 浏览" in page
+    seen = look("page.html", width=400, dark=False, scripts=False, directory=tmp_path)
+    assert seen.scroll <= seen.inner
+    assert seen.faint == []
+    assert seen.errors == []

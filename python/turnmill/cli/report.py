@@ -27,6 +27,7 @@ def parser() -> Parser:
                         "K",
                         read=position,
                     ),
+                    Flag("--stop-test", "a result of stop-test --json, to show with it", "FILE"),
                     Flag("--no-text", "leave texts of the data out, so that it can be shared"),
                 ),
             ),
@@ -49,6 +50,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
         seed=arguments.seed or 0,
         text=not arguments.no_text,
         language=arguments.lang,
+        stop_test=arguments.stop_test,
     )
     if arguments.json:
         print_json({"report": made.path, "stats": made.stats.to_dict()})

@@ -192,7 +192,7 @@ def trained_turns(
 ) -> list[tuple[int, int]]:
     """The trained turns of a row as half-open ranges of its ids.
 
-    A turn ends behind its first trained stop token. Without one it ends where untrained tokens
+    A turn ends after its first trained stop token. Without one it ends where untrained tokens
     begin, if there is a stop token among them: those of the user's turn have one, and a masked
     terminator is one. Untrained tokens without one, such as masked reasoning, are a part of it.
 
