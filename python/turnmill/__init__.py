@@ -45,7 +45,6 @@ from turnmill.training import (
     PaddingFreeCollator,
     SampleDataset,
 )
-from turnmill.view import view
 
 __version__: str = build_info()["version"]
 
@@ -84,7 +83,6 @@ __all__ = [
     "show",
     "stats",
     "stop_test",
-    "view",
 ]
 
 if build_info()["debug"]:

@@ -11,8 +11,7 @@ use super::{Rule, Token};
 pub struct Evidence {
     /// The input, if there may be several.
     pub file: Option<Arc<str>>,
-    /// The row, from 0; `None` if the finding is about the whole data set, or about a line that is
-    /// not a row.
+    /// The row, from 0; `None` if the finding is about the whole data set.
     pub row: Option<u64>,
     /// Its line, from 1, if the input has lines.
     pub line: Option<u64>,
@@ -118,12 +117,11 @@ impl Finding {
     /// Share of rows in which the rule fired; 1 for a finding on the data set as a whole.
     pub fn rate(&self, rows: u64) -> f64 {
         let first = self.evidence.first();
-        let whole = first.is_some_and(|place| place.row.is_none() && place.line.is_none());
+        let whole = first.is_some_and(|evidence| evidence.row.is_none());
         if whole || rows == 0 {
             return if self.count > 0 { 1.0 } else { 0.0 };
         }
-        // Lines that are not JSON are not rows: there can be more of them.
-        (self.rows as f64 / rows as f64).min(1.0)
+        self.rows as f64 / rows as f64
     }
 }
 
@@ -214,15 +212,10 @@ impl Findings {
         }
     }
 
-    /// Every place.
-    pub(crate) fn places(&mut self) -> impl Iterator<Item = &mut Evidence> {
-        self.found.iter_mut().flat_map(|found| &mut found.evidence)
-    }
-
     /// Names the input of every place.
     pub(crate) fn name_input(&mut self, file: &Arc<str>) {
-        self.places()
-            .for_each(|place| place.file = Some(Arc::clone(file)));
+        let places = self.found.iter_mut().flat_map(|found| &mut found.evidence);
+        places.for_each(|place| place.file = Some(Arc::clone(file)));
     }
 
     /// The rules that fired, as an object by name; `rows` is the number of rows, `text` gives the
