@@ -21,7 +21,7 @@ def local_model(directory: str) -> Generate:
         raise TurnmillError(
             f"a model in a directory is run by transformers: {error}",
             code="torch-missing",
-            hint="pip install 'turnmill[torch]', or give the URL of a server that runs the model",
+            hint="pip install torch transformers, or give the URL of a server that runs the model",
         ) from None
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype="auto")
