@@ -45,6 +45,7 @@ from turnmill.training import (
     PaddingFreeCollator,
     SampleDataset,
 )
+from turnmill.view import view
 
 __version__: str = build_info()["version"]
 
@@ -83,6 +84,7 @@ __all__ = [
     "show",
     "stats",
     "stop_test",
+    "view",
 ]
 
 if build_info()["debug"]:

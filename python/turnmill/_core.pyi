@@ -1,7 +1,10 @@
 # What the compiled core offers to the Python package; checked against it by mypy.stubtest.
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, final
+
+from turnmill.check.tokenized import AuditOptions
 
 __all__ = [
     "Audit",
@@ -11,6 +14,8 @@ __all__ = [
     "Flat",
     "Head",
     "Output",
+    "Recipe",
+    "Served",
     "Shard",
     "Splitter",
     "Template",
@@ -20,25 +25,17 @@ __all__ = [
     "_read_batch",
     "build_info",
     "check_input",
-    "check_recipe",
     "count_lines",
     "pack_lengths",
     "pack_samples",
     "recipe_keys",
     "rules",
     "stop_set",
+    "token_columns",
 ]
 
 def build_info() -> dict[str, Any]:
     """What this build is, for bug reports."""
-
-def check_recipe(recipe: str) -> tuple[str, str]:
-    """Checks a recipe given as JSON.
-
-    Returns:
-        Every key of it with its value, defaults included, as JSON, and the fingerprint of what
-        decides the written bytes.
-    """
 
 def recipe_keys() -> str:
     """The table of the recipe's keys as JSON, a list of objects: `name`, `form`, `group`,
@@ -86,39 +83,35 @@ def rules() -> list[tuple[str, str, str, str, str, str | None]]:
     """Every rule, in the order of reports: name, severity, meaning, cause, cure, and what to say
     if a run rejects many rows by it."""
 
-def stop_set(tokenizer: Tokenizer) -> list[int]:
-    """The ids that a server loading this tokenizer's directory stops on."""
+def token_columns() -> list[tuple[str, str]]:
+    """The columns of tokenized rows, each with what it says: ``ids``, ``labels``, ``mask``,
+    ``attention``, ``positions`` or ``documents``."""
+
+def stop_set(tokenizer: Tokenizer, named: Sequence[str | int] | None = None) -> list[int]:
+    """The ids of named stop tokens, without those that are none; if none are named, those that a
+    server loading this tokenizer's directory stops on."""
 
 @final
 class Audit:
     """An audit of tokenized rows, fed in order; see `turnmill.check`."""
 
     def __new__(
-        cls,
-        tokenizer: Tokenizer | None,
-        stop: list[int],
-        template: str | None,
-        threads: int | None,
-        evidence: int,
-        max_length: int | None,
-        ignore_label: int | None,
-        response_marker: list[int],
-        replays: bool,
-        asked: tuple[bool, bool],
-    ) -> Audit:
-        """`asked`: whether turns may be left untrained, and whether text outside of them is
-        trained."""
+        cls, tokenizer: Tokenizer, options: AuditOptions, served: Served | None = None
+    ) -> Audit: ...
+    def start(self, source: str, name: str) -> None:
+        """Starts the next input, whose rows are numbered within `source`."""
 
-    @property
-    def note(self) -> str | None:
-        """Why turns are found only by their labels, if they are."""
+    def add(self, rows: Any) -> None:
+        """Checks the rows of an Arrow producer."""
 
-    @property
-    def ends(self) -> int | None:
-        """The token by which the template ends turns."""
+    def add_json(self, block: bytes, array: bool) -> None:
+        """Checks the next block of an input of JSON: lines, or one array."""
 
-    def add(self, rows: Any) -> None: ...
-    def finish(self) -> str: ...
+    def add_rows(self, rows: list[Any]) -> None:
+        """Checks rows given as dicts, as one batch."""
+
+    def finish(self) -> str:
+        """The findings as JSON; nothing can be added after."""
 
 @final
 class Batch:
@@ -131,7 +124,7 @@ class Batch:
 class Check:
     """A check of conversations: of shards that were opened for it."""
 
-    def __new__(cls, encoder: Encoder, evidence: int) -> Check: ...
+    def __new__(cls, encoder: Encoder, evidence: int, served: Served | None = None) -> Check: ...
     def add(self, shard: Shard) -> None:
         """Adds what a finished shard found."""
 
@@ -142,7 +135,12 @@ class Check:
 class Encoder:
     """A recipe that is ready to encode; see `turnmill.Encoder`."""
 
-    def __new__(cls, recipe: str, difference: str | None = None) -> Encoder: ...
+    def __new__(
+        cls, recipe: Recipe, tokenizer: str, now: str, difference: str | None = None
+    ) -> Encoder:
+        """`tokenizer` is where the recipe's tokenizer is, `now` the date that templates see if the
+        recipe names none."""
+
     @property
     def fingerprint(self) -> str: ...
     @property
@@ -171,6 +169,8 @@ class Head:
     def is_blank(self) -> bool: ...
     def feed(self, block: bytes) -> bool: ...
     def detect(self, path: str) -> str: ...
+    def keys(self) -> list[str]:
+        """The keys of the first row; none if it has none or cannot be read."""
 
 @final
 class Output:
@@ -196,8 +196,38 @@ class Output:
     def lost_turns(self) -> int: ...
     @property
     def lost_tokens(self) -> int: ...
+
+@final
+class Recipe:
+    """A checked recipe; see `turnmill.Recipe`."""
+
+    def __new__(cls, keys: str) -> Recipe:
+        """`keys`: a JSON object."""
+
+    def to_json(self) -> str:
+        """Every key with its value, defaults included."""
+
+    def fingerprint(self) -> str:
+        """Changes with every key that decides a written byte."""
+
+    def __reduce__(self) -> tuple[type[Recipe], tuple[str]]: ...
+
+@final
+class Served:
+    """A model as it will be served."""
+
+    @staticmethod
+    def of(tokenizer: Tokenizer) -> Served:
+        """A server that loads the directory of a tokenizer."""
+
+    @staticmethod
+    def without_tokenizer(directory: Path) -> Served | None:
+        """A directory without a tokenizer; `None` if it has one, or does not say what the model
+        stops on."""
+
     @property
-    def lost_rejected_tokens(self) -> int: ...
+    def stop(self) -> list[int]:
+        """The ids that end a generation."""
 
 @final
 class Shard:
@@ -208,6 +238,9 @@ class Shard:
     def feed_rows(self, rows: list[Any]) -> Output: ...
     def finish(self) -> Output: ...
     def counts(self) -> dict[str, int]: ...
+    def lengths(self) -> list[tuple[int, int]]:
+        """How many samples have each length in tokens, shortest first."""
+
     def named(self) -> list[tuple[str, str, int]]: ...
     def rejected(self) -> dict[str, int]: ...
     def evidence(self) -> list[tuple[str, int, int | None, int | None]]: ...

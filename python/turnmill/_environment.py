@@ -2,6 +2,7 @@
 
 ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM`` control colour; ``HF_HOME``, ``HF_HUB_CACHE`` and
 ``MODELSCOPE_CACHE`` say where model ids are looked up, ``XDG_CACHE_HOME`` where verdicts are kept.
+``LC_ALL``, ``LC_MESSAGES``, ``LANG`` and ``LANGUAGE`` choose the language (`turnmill.languages`).
 """
 
 from __future__ import annotations

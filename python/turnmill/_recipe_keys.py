@@ -25,8 +25,6 @@ class EncodingKeys(TypedDict, total=False):
         "pairs",
         "gemini",
         "xlam",
-        "preference",
-        "kto",
         "text",
     ]
     fields: Mapping[str, str]

@@ -175,7 +175,7 @@ def wrap(text: str, width: int, *, indent: str = "") -> list[str]:
     """``text`` in lines of at most ``width`` columns, the lines after the first indented.
 
     Lines break at spaces and between wide characters, but not before the punctuation that follows
-    one or behind a bracket that opens.
+    one, nor after a bracket that opens.
     """
     lines: list[str] = []
     line = ""

@@ -177,8 +177,6 @@ class Recipe:
         "pairs",
         "gemini",
         "xlam",
-        "preference",
-        "kto",
         "text",
     ] = "auto"
     """Shape of the rows.
@@ -193,9 +191,6 @@ class Recipe:
     pairs: A list `conversation` of objects with `human` and `assistant`.
     gemini: A list `contents` of objects with `role` and `parts`.
     xlam: A text `query`, the calls that answer it in `answers`, and `tools`.
-    preference: A prompt, the answer that was `chosen` and the one that was `rejected`: texts or
-        messages.
-    kto: One answer, and a `label` that says whether it is a good one.
     text: A document `text`, trained as a whole.
     """
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -312,18 +307,6 @@ class Recipe:
     position_ids: List of int32.
     weights: Loss weight of each token, list of float32.
     source: The input's name.
-    chosen_input_ids: Ids of the prompt and the chosen answer.
-    chosen_labels: Their labels, -100 in the prompt.
-    chosen_attention_mask: List of int8, all 1.
-    rejected_input_ids: Ids of the prompt and the rejected answer.
-    rejected_labels: Their labels, -100 in the prompt.
-    rejected_attention_mask: List of int8, all 1.
-    prompt_ids: Ids of the prompt that the answers share.
-    chosen_ids: Ids of the chosen answer; they begin with the prompt where there is no
-        `prompt_ids`.
-    rejected_ids: The same of the rejected answer.
-    completion_ids: Ids of the answer.
-    label: Whether the answer is a good one.
     """
     max_rejects: float = 0.5
     """The share of rejected rows above which a run stops."""
@@ -363,8 +346,8 @@ class Recipe:
         _ = self._checked
 
     @cached_property
-    def _checked(self) -> tuple[str, str]:
-        """The recipe as the core writes it, and its fingerprint.
+    def _checked(self) -> _core.Recipe:
+        """The recipe as the core read it.
 
         Raises:
             RecipeError: A key or value is not allowed.
@@ -372,7 +355,7 @@ class Recipe:
         given = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
         problems = Problems()
         with problems:
-            return _core.check_recipe(json.dumps(_finite(_jsonable(given))))
+            return _core.Recipe(json.dumps(_finite(_jsonable(given))))
         _check_each(given, problems)
         problems.tell()
         raise AssertionError
@@ -412,18 +395,18 @@ class Recipe:
         >>> Recipe(stop=["<|im_end|>", 2]).to_dict()["stop"]
         ['<|im_end|>', 2]
         """
-        return dict(json.loads(self._checked[0]))
+        return dict(json.loads(self._checked.to_json()))
 
     def fingerprint(self) -> str:
         """32 hexadecimal digits that change with every key that can change a written byte."""
-        return self._checked[1]
+        return self._checked.fingerprint()
 
 
 def _check_each(given: Mapping[str, Any], problems: Problems) -> None:
     """Checks every key by itself, so that one bad value does not hide another."""
     for key, value in given.items():
         with problems:
-            _core.check_recipe(json.dumps(_finite({key: _jsonable(value)})))
+            _core.Recipe(json.dumps(_finite({key: _jsonable(value)})))
 
 
 def _of_file(error: Exception, path: str | os.PathLike[str]) -> Exception:

@@ -200,7 +200,7 @@ WIRE: list[Shape] = [
         {"arguments-parsed": 2},
     ),
     Shape(
-        "`arguments` that are no JSON stay text",
+        "`arguments` that are not JSON stay text",
         {"messages": [user(), calling(call("{a: 2"))]},
         [user(), calling(call("{a: 2"))],
         {"arguments-not-json": 1},
@@ -461,7 +461,7 @@ REFUSED: list[Refused] = [
         "all-labels-masked",
     ),
     Refused(
-        "`tool_calls` that are no JSON",
+        "`tool_calls` that are not JSON",
         {"messages": [user(), assistant("", tool_calls="add(2, 3)")]},
         "invalid-json",
     ),

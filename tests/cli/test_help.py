@@ -39,6 +39,7 @@ Commands
   check      find what is wrong in data, raw or tokenized, by rule
   show       show conversations with their trained tokens in colour
   report     write a report on an output: one page of HTML
+  view       page through all rows in a browser, on this machine
   stats      lengths, trained share, turns, duplicates of an output
   pack       put several samples into each row, their boundaries kept
   export     write a set in the form that one trainer reads

@@ -17,6 +17,7 @@ import turnmill
 from file_hashes import hashes
 from turnmill import ArgumentError, DataError, PackedDataset, pack
 from turnmill.cli import main
+from turnmill.output.ownership import record_names
 from turnmill.packing.index import PackIndex, packed, read_index, split, write_index
 from turnmill.packing.lengths import options
 from turnmill.packing.report import report_of
@@ -109,6 +110,7 @@ def test_a_run_that_was_killed_is_made_again(out: Path) -> None:
     pack(out, 2048, write=True)
     assert hashes(f"{out}/pack-2048-0") == files
     (out / "pack-2048-0" / "pack.json").unlink()
+    record_names(out, {"pack-2048-0/data-00007.arrow"})
     (out / "pack-2048-0" / "data-00007.arrow").write_text("left behind")
     pack(out, 2048, write=True)
     assert hashes(f"{out}/pack-2048-0") == files

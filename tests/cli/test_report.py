@@ -14,7 +14,6 @@ import pytest
 import turnmill
 from browser import look, needs_chromium
 from turnmill.cli import main
-from turnmill.report.texts import TEXTS
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 TOKENIZER = DEMO / "tokenizer"
@@ -171,14 +170,6 @@ def test_an_output_whose_tokenizer_and_inputs_are_gone(tmp_path: Path) -> None:
     assert "drawn at random" in page.text
 
 
-def test_every_language_has_every_sentence() -> None:
-    for language, texts in TEXTS.items():
-        assert texts.keys() == TEXTS["en"].keys(), language
-        for key, text in texts.items():
-            names = re.findall(r"\{(\w+)\}", text)
-            assert sorted(names) == sorted(re.findall(r"\{(\w+)\}", TEXTS["en"][key])), key
-
-
 @needs_chromium
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -201,3 +192,31 @@ def test_in_a_browser(
     assert seen.errors == []
     assert not seen.hacked
     assert len(seen.headings) == 9
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "dark"), [(400, True), (1600, False)])
+def test_in_a_browser_in_chinese(outputs: dict[str, Path], width: int, dark: bool) -> None:
+    place = outputs["hostile"]
+    turnmill.report(place, place / "zh.html", language="zh")
+    seen = look("zh.html", width=width, dark=dark, scripts=False, directory=place)
+    assert seen.scroll <= seen.inner == width
+    assert seen.faint == []
+    assert seen.errors == []
+    assert len(seen.headings) == 9
+
+
+def test_a_generation_test_is_shown(tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    turnmill.prepare(DEMO / "data" / "messages.jsonl", place, tokenizer=DEMO / "tokenizer")
+    turnmill.report(place)
+    assert "Does a model stop?" not in Page(place / "report.html").text
+    tested = turnmill.stop_test(place, lambda prompts, _: [[2]] * len(prompts), prompts=40)
+    file = tmp_path / "tested.json"
+    file.write_text(json.dumps(tested.to_dict()), "utf-8")
+    assert main(["report", str(place), "--stop-test", str(file), "--quiet"]) == 0
+    page = Page(place / "report.html")
+    assert "Does a model stop?" in page.text
+    assert "40 prompts of this data were answered, and 100 % of the answers stop" in page.text
+    assert turnmill.report(place, stop_test=tested).html == (place / "report.html").read_text()

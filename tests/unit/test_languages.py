@@ -17,7 +17,8 @@ from fixtures import ROOT
 from turnmill import cli
 from turnmill._terminal import columns_of, terminal, wrap
 from turnmill.check.document import page
-from turnmill.languages import LANGUAGES, _table, locale_language, rule_texts, sentence
+from turnmill.languages import LANGUAGES, locale_language, page_texts, rule_texts, sentence, table
+from turnmill.report.texts import TEXTS
 from turnmill.rules import rules
 
 DEMO = Path(turnmill.__file__).parent / "demo"
@@ -64,10 +65,18 @@ def test_every_rule_has_its_texts_and_quotes_the_same(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES[1:])
 def test_every_sentence_is_translated_and_none_is_left_over(language: str) -> None:
-    table = _table(language, "sentences")
-    assert {*said(), *CHOSEN_AT_RUN_TIME} == set(table)
-    for english, text in table.items():
+    sentences = table(language, "sentences")
+    assert {*said(), *CHOSEN_AT_RUN_TIME} == set(sentences)
+    for english, text in sentences.items():
         assert names_in(english) == names_in(text), english
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_every_text_of_the_pages_is_translated(language: str) -> None:
+    texts = page_texts(language)
+    assert list(texts) == list(TEXTS), "the keys in the order of English"
+    for key, english in TEXTS.items():
+        assert names_in(english) == names_in(texts[key]), key
 
 
 @pytest.mark.parametrize(
@@ -159,6 +168,27 @@ def test_a_rule_is_explained_in_chinese(capsys: pytest.CaptureFixture[str]) -> N
     assert "原因：从未加上停止符" in said
     assert cli.main(["check", "--explain", "missing-terminator", "--json", "--lang", "zh"]) == 0
     assert json.loads(capsys.readouterr().out)["severity"] == "error"
+
+
+def test_a_report_is_chinese_by_flag_and_by_locale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["prepare", str(DEMO / "data" / "messages.jsonl"), "-o", "out", "--report"]
+    words += ["--tokenizer", str(DEMO / "tokenizer"), "--quiet"]
+    assert cli.main([*words, "--lang", "zh"]) == 0
+    page = Path("out", "report.html")
+    by_prepare = page.read_text("utf-8")
+    assert '<html lang="zh">' in by_prepare
+    assert "160 行中有 156 行已写入" in by_prepare
+    assert rule_texts("zh")["unknown-role"]["meaning"] in by_prepare
+    assert cli.main(["report", "out"]) == 0
+    assert "156 of 160 rows are written" in page.read_text("utf-8")
+    assert cli.main(["report", "out", "--lang", "zh"]) == 0
+    assert page.read_text("utf-8") == by_prepare
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert turnmill.report("out").html == by_prepare
+    assert "report" in capsys.readouterr().err
 
 
 def test_an_unknown_language_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

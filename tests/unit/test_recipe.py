@@ -17,7 +17,7 @@ NOT_THERE_YET = {"shuffle", "seed"}
 
 
 def test_the_defaults_here_are_the_defaults_of_the_core() -> None:
-    core = json.loads(_core.check_recipe("{}")[0])
+    core = json.loads(_core.Recipe("{}").to_json())
     assert turnmill.Recipe().to_dict() == core
     ours = {key.name for key in dataclasses.fields(turnmill.Recipe)}
     assert ours == set(core) | NOT_THERE_YET

@@ -70,13 +70,13 @@ def test_help_explains_every_key() -> None:
 
 def test_a_recipe_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    check = turnmill.recipe._core.check_recipe
+    core = turnmill.recipe._core.Recipe
 
-    def counted(text: str) -> tuple[str, str]:
+    def counted(text: str) -> turnmill._core.Recipe:
         read.append(text)
-        return check(text)
+        return core(text)
 
-    monkeypatch.setattr(turnmill.recipe._core, "check_recipe", counted)
+    monkeypatch.setattr(turnmill.recipe._core, "Recipe", counted)
     recipe = turnmill.Recipe(tokenizer="x")
     recipe.to_dict()
     recipe.fingerprint()

@@ -112,13 +112,13 @@ def test_a_good_model_is_ok_and_a_model_that_never_stops_is_not() -> None:
     assert {why for failure in bad.failures for why in failure.why} == {"no_stop"}
 
 
-def test_going_on_behind_the_stop_token_is_not_ok_although_all_reach_it() -> None:
+def test_going_on_after_the_stop_token_is_not_ok_although_all_reach_it() -> None:
     result = stop_test(ROWS, faulty("ran_past", 0.1), tokenizer=TOKENIZER)
     assert result.rates["stop"].share == 1
     assert result.problems == ["ran_past"]
 
 
-def test_padding_behind_the_stop_token_is_no_generation() -> None:
+def test_padding_after_the_stop_token_is_no_generation() -> None:
     def padded(prompts, _rooms):
         answers = [ANSWER[tuple(prompt)] for prompt in prompts]
         return np.array([[*answer, *[0] * (30 - len(answer))] for answer in answers])

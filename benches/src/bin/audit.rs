@@ -53,7 +53,7 @@ fn main() -> Result<()> {
         for _ in 0..times {
             audit.add(&samples, &cancel)?;
         }
-        let report = audit.finish();
+        let report = audit.finish(&cancel)?;
         seconds.push(started.elapsed().as_secs_f64());
         tokens = report.tokens;
     }

@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from turnmill import _core
 from turnmill.check.findings import Findings
 from turnmill.check.repeated import RULE, Repeated
-from turnmill.check.serving import Served, served_by
+from turnmill.check.serving import served_by
 from turnmill.check.settings import Settings
-from turnmill.check.setup import with_serving
 from turnmill.encoder.feed import outputs
 from turnmill.encoder.inspect import inspect_input
 from turnmill.encoder.ready import ready
@@ -27,7 +27,7 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
     served = None if settings.serving is None else served_by(settings.serving)
     session, inputs = ready(_recipe(settings, served), data)
     schemas = [(found, inspect_input(found, session).schema) for found in inputs]
-    check = session.open_check(settings.evidence)
+    check = session.open_check(settings.evidence, served)
     named: dict[str, dict[str, int]] = {}
     repeated = Repeated(settings.evidence)
     for found, schema in schemas:
@@ -44,17 +44,13 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
         findings = findings.with_places(RULE, repeated.count, repeated.places)
     facts = session.facts()
     notes = [*facts["notes"], *findings.facts["notes"], *_names(named)]
-    findings = findings.with_facts(stop=facts["stop"], notes=notes)
-    if served is None:
-        return findings
-    source = (facts["template"] or {}).get("source")
-    return with_serving(findings, session.tokenizer(), served, source)
+    return findings.with_facts(stop=facts["stop"], notes=notes)
 
 
-def _recipe(settings: Settings, served: Served | None) -> Recipe:
+def _recipe(settings: Settings, served: _core.Served | None) -> Recipe:
     recipe = settings.recipe
     if served is not None and recipe.stop == "auto":
-        recipe = replace(recipe, stop=served.stops)
+        recipe = replace(recipe, stop=served.stop)
     if settings.template:
         recipe = replace(recipe, template=settings.template)
     # Rejects are what a check is for: they must not stop it.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -77,17 +75,6 @@ class Findings:
         evidence = [{**empty, **place} for place in places]
         new = Finding(name, rule(name).severity, rows, rate, evidence)
         return self._with_rules({**self.rules, name: new})
-
-    def by_source(self, rows_of: Mapping[str, int]) -> Findings:
-        """Numbers rows within their source instead of over all data."""
-        ends = list(itertools.accumulate(rows_of.values()))
-        for finding in self.rules.values():
-            for place in finding.evidence:
-                if place["row"] is not None:
-                    number = bisect.bisect_right(ends, place["row"])
-                    place["row"] -= ends[number - 1] if number else 0
-                    place["file"] = list(rows_of)[number]
-        return self
 
     def with_facts(self, **facts: Any) -> Findings:
         """Adds facts."""

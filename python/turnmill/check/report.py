@@ -200,7 +200,8 @@ def _table(ordered: list[Finding], rows: int, console: Terminal) -> Iterator[str
 
 def _amount(finding: Finding, rows: int, console: Terminal) -> tuple[str, str]:
     """The share of rows and the count; a finding on the data as a whole has none."""
-    if finding.evidence and finding.evidence[0].get("row") is None:
+    first = finding.evidence[0] if finding.evidence else {}
+    if first and first.get("row") is None and first.get("line") is None:
         return console.say("all"), "" if finding.count == 1 else count(finding.count)
     return share(finding.rate * rows, rows) if rows else "", count(finding.count)
 

@@ -18,6 +18,8 @@ from turnmill.output.reader import Output
 from turnmill.storage.local import read_json
 from turnmill.storage.remote import AnyPath, output_path
 
+_NO_ROWS = {"invalid-json", "lone-surrogate", "schema-mismatch"}
+"""Rules on what is not a row."""
 _AGAIN = "prepare it again, into another directory or with --overwrite"
 
 
@@ -56,8 +58,7 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
             raise
         message = f"the output is damaged: {error}"
         raise DataError(message, code="broken-input", path=error.path, hint=_AGAIN) from error
-    sides = len({source.answer for source in sources})
-    for name, note in [*notes, *miscounted(findings.rows // sides, record)]:
+    for name, note in [*notes, *miscounted(findings.rows, record)]:
         findings = findings.with_note(name, note)
     if isinstance(again, Verified):
         return again.added_to(findings)
@@ -95,7 +96,7 @@ def _check_sources(sources: list[Source], data: Any, settings: Settings) -> Find
         findings = check_tokenized(sources, settings)
     else:
         findings = check_conversations(data, settings)
-    if not findings.rows and not findings.rules.keys() & {"invalid-json", "schema-mismatch"}:
+    if not findings.rows and not findings.rules.keys() & _NO_ROWS:
         raise DataError("there are no rows to check", code="no-input", path=sources[0].name)
     return findings
 

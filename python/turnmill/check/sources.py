@@ -1,12 +1,9 @@
-"""Data to check, as record batches: only the columns that rules need, mapped if possible."""
+"""Data to check: its inputs, and those of tokenized rows piece by piece, mapped if possible."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,30 +12,24 @@ from typing import Any
 
 import pyarrow as pa
 
+from turnmill import _core
+from turnmill.encoder.inspect import row_keys
 from turnmill.errors import DataError
 from turnmill.inputs import splits
 from turnmill.inputs.files import FileInput, Part
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.memory import MemoryInput
-from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
-from turnmill.output.answers import Answer, answers, sequence
 from turnmill.storage.local import read_json
 from turnmill.storage.remote import output_path
 
-IDS = ("input_ids", "tokens")
-COLUMNS = (
-    *IDS,
-    *("labels", "loss_mask", "completion_mask", "assistant_masks", "assistant_mask"),
-    *("attention_mask", "position_ids", "input_pos"),
-    *("seq_lengths", "seq_lens", "seq_start_id", "cu_seqlens", "cu_seq_lens_q"),
-    *ANSWER_COLUMNS,
-)
+COLUMNS = tuple(name for name, _ in _core.token_columns())
 """Columns of tokenized data; others are not read."""
+IDS = tuple(name for name, means in _core.token_columns() if means == "ids")
 FEED_BYTES = 32 << 20
 """How much is passed on at a time: enough work for every thread, but little memory."""
 _PARQUET_ROWS = 16_384
-_JSON_ROWS = 4_096
-_TWIN_ROWS = 100
+_FED_ROWS = 4_096
+"""Rows in memory that are passed on at a time; a batch has the columns of all of them."""
 
 
 @dataclass(frozen=True)
@@ -49,35 +40,15 @@ class Source:
     tokenized: bool
     name: str
     """Where its rows are numbered: in its file, or in the `datasets` directory that holds it."""
-    answer: Answer | None = None
-    """Which answer of its rows is looked at, if they hold answers that are judged."""
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, with the columns that rules need."""
-        found = batches(self.input)
-        return found if self.answer is None else (sequence(self.answer, b) for b in found)
 
 
 def find_sources(data: Any, split: str | None = None) -> list[Source]:
     """Every input that ``data`` names; of tokenized data every split, unless one is wanted."""
     return [
-        source
+        Source(found, any(column in _columns(found) for column in IDS), name or found.name)
         for name, item in _data_sets(data, split)
         for found in find_inputs(item, (split if name is None else None) or splits.ALL)
-        for source in _sources(found, name or found.name)
     ]
-
-
-def _sources(found: Input, name: str) -> list[Source]:
-    """An input, or each of the answers in its rows."""
-    columns = _columns(found)
-    if any(column in columns for column in IDS):
-        return [Source(found, True, name)]
-    judged = answers(columns)
-    if len(judged) == 1:
-        return [Source(found, True, name, judged[0])]
-    paired = [Source(found, True, f"{name} ({answer.name})", answer) for answer in judged]
-    return paired or [Source(found, False, name)]
 
 
 def _data_sets(data: Any, split: str | None) -> list[tuple[str | None, Any]]:
@@ -117,30 +88,35 @@ def _inner_data_sets(directory: Path) -> list[Path]:
 
 
 def _columns(found: Input) -> list[str]:
-    if not found.columnar:
-        first: Any = next(iter(_json_rows(found)), {})
-        return list(first) if isinstance(first, dict) else []
+    if isinstance(found, FileInput) and not found.columnar:
+        return row_keys(found)
     if isinstance(found, MemoryInput):
-        return list(getattr(found.rows, "column_names", []))
+        first = found.rows[0] if not found.columnar and len(found.rows) else {}
+        keys = first if isinstance(first, dict) else []
+        return list(getattr(found.rows, "column_names", keys))
     if found.format == "parquet":
         with _undamaged(found.name), _parquet(found) as file:
             return list(file.schema_arrow.names)
-    return list(next((batch.schema.names for batch in batches(found, None)), []))
+    with _undamaged(found.name):
+        return list(next((batch.schema.names for batch in _batches(found)), []))
 
 
-def batches(found: Input, columns: Iterable[str] | None = COLUMNS) -> Iterator[pa.RecordBatch]:
-    """The rows of an input, with those of the wanted columns that it has; all if ``None``.
+def feed(audit: _core.Audit, found: Input) -> None:
+    """Passes the rows of an input to an audit.
 
     Raises:
         DataError: A columnar file ends too early or is damaged.
     """
-    wanted = None if columns is None else list(columns)
-    with _undamaged(found.name):
-        for batch in _batches(found, wanted):
-            if wanted is None:
-                yield batch
-            else:
-                yield batch.select([name for name in batch.schema.names if name in wanted])
+    if found.columnar:
+        with _undamaged(found.name):
+            for table in _tables(_batches(found)):
+                audit.add(table)
+    elif isinstance(found, MemoryInput):
+        for start in range(0, len(found.rows), _FED_ROWS):
+            audit.add_rows(list(found.rows[start : start + _FED_ROWS]))
+    else:
+        for block, _ in found.blocks(Part()):
+            audit.add_json(block, found.format == "array")
 
 
 @contextlib.contextmanager
@@ -157,13 +133,11 @@ def _undamaged(path: str) -> Iterator[None]:
         ) from error
 
 
-def _batches(found: Input, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
-    if not found.columnar:
-        yield from _json_batches(found, wanted or list(COLUMNS))
-    elif isinstance(found, MemoryInput):
+def _batches(found: Input) -> Iterator[pa.RecordBatch]:
+    if isinstance(found, MemoryInput):
         yield from _memory_batches(found)
     elif found.format == "parquet":
-        yield from _parquet_batches(found, wanted)
+        yield from _parquet_batches(found)
     elif "://" in found.place:
         yield from (batch for batch, _ in found.batches(Part()))
     else:
@@ -181,10 +155,9 @@ def _parquet(found: FileInput) -> Any:
     return pq.ParquetFile(found.place, memory_map=True)
 
 
-def _parquet_batches(found: FileInput, wanted: list[str] | None) -> Iterator[pa.RecordBatch]:
+def _parquet_batches(found: FileInput) -> Iterator[pa.RecordBatch]:
     with _parquet(found) as file:
-        names = file.schema_arrow.names
-        columns = None if wanted is None else [name for name in names if name in wanted]
+        columns = [name for name in file.schema_arrow.names if name in COLUMNS]
         yield from file.iter_batches(_PARQUET_ROWS, columns=columns)
 
 
@@ -208,121 +181,12 @@ def _memory_batches(found: MemoryInput) -> Iterator[pa.RecordBatch]:
         yield from found.rows.to_batches()
 
 
-def _json_rows(found: Input) -> Iterator[Any]:
-    """The rows of a JSON input; lines that are not JSON are left out."""
-    if isinstance(found, MemoryInput):
-        yield from found.rows
-    elif found.format == "array":
-        yield from _json(b"".join(block for block, _ in found.blocks(Part()))) or []
-    else:
-        rows = (_json(line) for line in _lines(found) if line.strip())
-        yield from (row for row in rows if row is not None)
-
-
-def _lines(found: FileInput) -> Iterator[bytes]:
-    carried = b""
-    for block, _ in found.blocks(Part()):
-        *lines, carried = (carried + block).split(b"\n")
-        yield from lines
-    yield carried
-
-
-def _json(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-def broken_rows(found: Input) -> Iterator[dict[str, Any]]:
-    """Places in JSON that do not hold a row of tokenized data, each with its ``rule``."""
-    if found.columnar:
-        return
-    row = 0
-    for line, value in _numbered(found):
-        if value is None:
-            yield {"rule": "invalid-json", "row": None, "line": line, "file": found.name}
-            continue
-        if note := _misfit(value):
-            place = {"rule": "schema-mismatch", "row": row, "line": line, "file": found.name}
-            yield {**place, "note": note}
-        row += 1
-
-
-def _numbered(found: Input) -> Iterator[tuple[int | None, Any]]:
-    """The values of a JSON input with their lines, from 1. Text that is not JSON gives ``None``."""
-    if isinstance(found, MemoryInput):
-        yield from ((None, row) for row in found.rows)
-    elif found.format == "array":
-        rows = _json(b"".join(block for block, _ in found.blocks(Part())))
-        yield from ((None, row) for row in ([None] if rows is None else rows))
-    else:
-        numbered = enumerate(_lines(found), 1)
-        yield from ((number, _json(line)) for number, line in numbered if line.strip())
-
-
-def _misfit(row: Any) -> str | None:
-    """Why a JSON value is not a row."""
-    if not isinstance(row, dict):
-        return "the row is not an object"
-    values = ((name, row.get(name)) for name in COLUMNS)
-    odd = [name for name, value in values if value is not None and _integers(name, value) is None]
-    return f"`{odd[0]}` is not a list of integers" if odd else None
-
-
-def _integers(name: str, value: Any) -> list[int | None] | None:
-    """The list of integers of a column. Booleans count as integers, and floats do if it has no ids.
-
-    Rows in memory may hold arrays, tensors and tuples.
-    """
-    if isinstance(value, tuple) or hasattr(value, "tolist"):
-        value = list(value) if isinstance(value, tuple) else value.tolist()
-    if not isinstance(value, list):
-        return None
-    if all(type(item) is int and -(1 << 63) <= item < 1 << 63 for item in value):
-        return value
-    if all(item is None or isinstance(item, bool) for item in value):
-        return [item if item is None else int(item) for item in value]
-    if all(item is None or type(item) is int for item in value):
-        return [item if item is not None and abs(item) < 1 << 31 else None for item in value]
-    if name not in IDS and all(isinstance(item, int | float) for item in value):
-        # As for columns of floats: a token with any weight is trained.
-        return [math.ceil(item) if abs(item) < 1 << 31 else None for item in value]
-    return None
-
-
-def _json_batches(found: Input, wanted: list[str]) -> Iterator[pa.RecordBatch]:
-    rows = (row if isinstance(row, dict) else {} for row in _json_rows(found))
-    while some := list(itertools.islice(rows, _JSON_ROWS)):
-        names = [name for name in wanted if any(name in row for row in some)]
-        columns = {name: [_integers(name, row.get(name)) for row in some] for name in names}
-        yield pa.record_batch(
-            {name: pa.array(rows, pa.list_(pa.int64())) for name, rows in columns.items()}
-        )
-
-
-class Twins:
-    """Finds inputs that hold the same rows, by the ids at their start."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self._names: dict[str, str] = {}
-
-    def see(self, name: str, table: pa.Table) -> None:
-        """Adds the first rows of an input."""
-        ids = next(table[column] for column in IDS if column in table.column_names)
-        first = ids.slice(0, _TWIN_ROWS)
-        digest = hashlib.sha256(repr((len(ids), first.to_pylist())).encode()).hexdigest()
-        if len(first) and digest in self._names:
-            self.notes.append(f"{name} holds the rows of {self._names[digest]}")
-        self._names.setdefault(digest, name)
-
-
-def feeds(found: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches gathered into tables of about `FEED_BYTES`."""
+def _tables(found: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The known columns of batches, gathered into tables of about `FEED_BYTES`."""
     held: list[pa.RecordBatch] = []
     size = 0
-    for batch in found:
+    for whole in found:
+        batch = whole.select([name for name in whole.schema.names if name in COLUMNS])
         if held and (size > FEED_BYTES or batch.schema != held[0].schema):
             yield pa.Table.from_batches(held)
             held, size = [], 0

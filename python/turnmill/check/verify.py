@@ -23,14 +23,13 @@ from turnmill.encoder.feed import outputs
 from turnmill.encoder.session import Session, ShardOptions
 from turnmill.errors import TurnmillError
 from turnmill.inputs.find import find_inputs
-from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
 from turnmill.output.formats import format_of
 from turnmill.output.reader import Output, recorded_recipe
 from turnmill.prepare.plan import ShardSpec, make_plan
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
 
-_COMPARED = ("input_ids", "labels", *ANSWER_COLUMNS)
+_COMPARED = ("input_ids", "labels")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("turnmill.cli.check", "find what is wrong in data, raw or tokenized, by rule"),
     "show": ("turnmill.cli.show", "show conversations with their trained tokens in colour"),
     "report": ("turnmill.cli.report", "write a report on an output: one page of HTML"),
+    "view": ("turnmill.cli.view", "page through all rows in a browser, on this machine"),
     "stats": ("turnmill.cli.stats", "lengths, trained share, turns, duplicates of an output"),
     "pack": ("turnmill.cli.pack", "put several samples into each row, their boundaries kept"),
     "export": ("turnmill.cli.export", "write a set in the form that one trainer reads"),

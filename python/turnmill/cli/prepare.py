@@ -84,6 +84,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
             resume=not arguments.no_resume,
             progress=None if quiet or arguments.no_progress else line,
             report=bool(arguments.report),
+            language=arguments.lang,
         )
     except KeyboardInterrupt as error:
         error.add_note("hint: run the same command again to go on: finished shards are kept")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from turnmill._terminal import Terminal, visible
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError, position
+from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError, position
 from turnmill.cli.standard_output import print_json
 
 
@@ -27,10 +27,11 @@ def parser() -> Parser:
                         "K",
                         read=position,
                     ),
+                    Flag("--stop-test", "a result of stop-test --json, to show with it", "FILE"),
                     Flag("--no-text", "leave texts of the data out, so that it can be shared"),
                 ),
             ),
-            GENERAL,
+            SPOKEN,
         ),
     )
 
@@ -48,6 +49,8 @@ def run(arguments: Arguments, console: Terminal) -> int:
         samples=6 if arguments.samples is None else arguments.samples,
         seed=arguments.seed or 0,
         text=not arguments.no_text,
+        language=arguments.lang,
+        stop_test=arguments.stop_test,
     )
     if arguments.json:
         print_json({"report": made.path, "stats": made.stats.to_dict()})

@@ -84,7 +84,7 @@ def parser() -> Parser:
             ),
             GENERAL,
         ),
-        "Exit code 0: enough answers stop, none goes on behind its stop token, and not fewer stop "
+        "Exit code 0: enough answers stop, none goes on after its stop token, and not fewer stop "
         "than before; 1: not so; 2: no answer to be had. TURNMILL_API_KEY is the server's key. "
         "docs/stop-test.md says what is measured.",
     )

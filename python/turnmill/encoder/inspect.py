@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from turnmill import _core
 from turnmill._problems import Problems
 from turnmill.encoder.session import Inspection, Session
-from turnmill.errors import DataError, RecipeError
+from turnmill.errors import DataError
 from turnmill.inputs.files import FileInput, Part, readable_arrow
 from turnmill.inputs.find import Input
 from turnmill.inputs.memory import MemoryInput
-from turnmill.output.answers import SCHEMAS
 
 _FIRST_ROWS = 1000
 """Number of rows in memory that are inspected."""
@@ -57,6 +56,12 @@ def detect_schema(input_: Input) -> None:
         head.detect(input_.name)
 
 
+def row_keys(input_: FileInput) -> list[str]:
+    """The keys of the first row in a file of JSON; none if it has none or cannot be read."""
+    head = _first_blocks(input_)
+    return [] if head.is_blank else head.keys()
+
+
 def inspect_all(inputs: Sequence[Input], session: Session) -> list[Inspection]:
     """`inspect_input` for every input; the problems of all are told together."""
     problems, inspections = Problems(), []
@@ -65,29 +70,6 @@ def inspect_all(inputs: Sequence[Input], session: Session) -> list[Inspection]:
             inspections.append(inspect_input(input_, session))
     problems.tell()
     return inspections
-
-
-def require_one_form(schemas: Iterable[str], pack: int | None) -> None:
-    """Refuses inputs whose rows would need different columns, or that no packed row can hold.
-
-    Raises:
-        RecipeError: Some inputs judge their answers, and others do not or in another way; or they
-            do, and the recipe packs.
-    """
-    found = sorted(set(schemas) - {"auto"})
-    judged = [schema for schema in found if schema in SCHEMAS]
-    if judged and len(found) > 1:
-        raise RecipeError(
-            f"rows of the schemas {' and '.join(found)} need columns that differ",
-            code="mixed-schemas",
-            hint="prepare each into an output of its own",
-        )
-    if judged and pack is not None:
-        raise RecipeError(
-            f"rows of the schema {judged[0]} cannot be packed: each answer stands alone",
-            code="pack-of-answers",
-            hint="leave --pack out",
-        )
 
 
 def _head(input_: Input) -> _core.Head | None:

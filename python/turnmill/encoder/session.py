@@ -116,12 +116,10 @@ class Session:
         self.files = read_files(self.path) if embed else None
         self.difference = difference
         """The difference between the tokenizer's backends, if one was found."""
-        keys = {**recipe.to_dict(), "tokenizer": str(self.path), "inputs": None}
         # Templates see local time, as in transformers; a day and not a moment, so that the
         # processes of one run agree.
-        keys["now"] = keys["now"] or now or dt.date.today().isoformat()  # noqa: DTZ011
-        self._keys = json.dumps(keys)
-        self._core = _core.Encoder(self._keys, difference)
+        self._now = now or dt.date.today().isoformat()  # noqa: DTZ011
+        self._core = self._encoder()
         self._for_inputs: dict[str, _core.Encoder] = {}
         self._is_checked = False
 
@@ -168,9 +166,12 @@ class Session:
         """An encoder of the rows of one input, or of a part of it. A `check` may ask for more."""
         return self._for_input(options.overrides).open_shard(options, check)
 
-    def open_check(self, evidence: int) -> _core.Check:
-        """A check of shards of this session; so many places are kept for each rule."""
-        return _core.Check(self._core, evidence)
+    def open_check(self, evidence: int, served: _core.Served | None = None) -> _core.Check:
+        """A check of shards of this session, which will be served in that way.
+
+        So many places are kept for each rule.
+        """
+        return _core.Check(self._core, evidence, served)
 
     def look(self, row: bytes, schema: str, overrides: str = NO_OVERRIDES) -> dict[str, Any] | None:
         """What a row, as JSON, is read and rendered as; ``None`` if it is not a conversation."""
@@ -225,8 +226,12 @@ class Session:
             stacklevel=2,
         )
         self.difference = found
-        self._core = _core.Encoder(self._keys, found)
+        self._core = self._encoder()
         self._for_inputs = {}
+
+    def _encoder(self) -> _core.Encoder:
+        recipe = self.recipe._checked
+        return _core.Encoder(recipe, str(self.path), self._now, self.difference)
 
 
 def _sha256(content: bytes) -> str:

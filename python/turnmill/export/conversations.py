@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from turnmill.encoder.session import Session
 from turnmill.errors import DataError
@@ -66,12 +68,12 @@ def _rows(part: Part, source: str) -> npt.NDArray[np.bool_]:
     """Which rows of an input have samples in the data set."""
     wanted = np.zeros(0, np.bool_)
     for shard in part.shards:
-        if shard["source"] == source:
-            for chunk in read_table(part.output.path / shard["index"], ["row"])["row"].chunks:
-                rows = np.from_dlpack(chunk)
-                if len(rows) and rows.max() >= len(wanted):
-                    wanted = np.append(wanted, np.zeros(rows.max() + 1 - len(wanted), np.bool_))
-                wanted[rows] = True
+        index = read_table(part.output.path / shard["index"], ["source", "row"])
+        for chunk in index.filter(pc.field("source") == source)["row"].chunks:
+            rows = np.from_dlpack(chunk)
+            if len(rows) and rows.max() >= len(wanted):
+                wanted = np.append(wanted, np.zeros(rows.max() + 1 - len(wanted), np.bool_))
+            wanted[rows] = True
     return wanted
 
 
@@ -89,8 +91,6 @@ def _input(output: Output, planned: dict[str, Any]) -> Input:
         message = "rows that were in memory are gone"
         raise DataError(message, code="no-input", path=name, hint="prepare from files")
     [input_] = find_inputs([output.input(name)], output.record["recipe"].get("split"))
-    import threading
-
     digest, _ = input_.survey(threading.Event())
     if not digest.startswith(planned["key"]):
         message = "the input has changed since the output was made of it"

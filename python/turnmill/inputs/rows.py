@@ -29,11 +29,21 @@ def rows_of(input_: Input) -> Iterator[PickedRow]:
     Raises:
         DataError: A JSON array does not end, or is not one.
     """
+    return rows_in(input_, input_.whole if input_.columnar else Part())
+
+
+def rows_in(input_: Input, part: Part) -> Iterator[PickedRow]:
+    """The rows of a part of an input, numbered as in the whole.
+
+    Raises:
+        DataError: A JSON array does not end, or is not one.
+    """
     if input_.columnar:
-        return _columnar_rows(input_)
+        return _columnar_rows(input_, part)
     if isinstance(input_, MemoryInput):
-        return (PickedRow(row, None, data) for row, data in enumerate(input_.rows))
-    return _text_rows(input_)
+        stop = len(input_.rows) if part.stop < 0 else part.stop
+        return (PickedRow(row, None, input_.rows[row]) for row in range(part.start, stop))
+    return _text_rows(input_, part)
 
 
 def find_row(input_: Input, part: Part, row: int, line: int | None) -> PickedRow | None:
@@ -81,17 +91,22 @@ def _columnar_row(input_: Input, part: Part, row: int) -> PickedRow | None:
     return None
 
 
-def _columnar_rows(input_: Input) -> Iterator[PickedRow]:
-    row = 0
-    for batch, _ in input_.batches(input_.whole):
+def _columnar_rows(input_: Input, part: Part) -> Iterator[PickedRow]:
+    row = part.first_row
+    for batch, _ in input_.batches(part):
         for i in range(batch.num_rows):
             yield PickedRow(row, None, batch.slice(i, 1))
             row += 1
 
 
-def _text_rows(input_: FileInput) -> Iterator[PickedRow]:
+def _text_rows(input_: FileInput, part: Part) -> Iterator[PickedRow]:
     array = input_.format == "array"
     splitter = _core.Splitter(array)
-    for block, _ in input_.blocks(Part()):
-        yield from (PickedRow(*found, array=array) for found in splitter.feed(block))
-    yield from (PickedRow(*found, array=array) for found in splitter.finish())
+    for block, _ in input_.blocks(part):
+        yield from (_placed(found, part, array=array) for found in splitter.feed(block))
+    yield from (_placed(found, part, array=array) for found in splitter.finish())
+
+
+def _placed(found: tuple[int, int, bytes], part: Part, *, array: bool) -> PickedRow:
+    row, line, data = found
+    return PickedRow(row + part.first_row, line + part.first_line - 1, data, array=array)

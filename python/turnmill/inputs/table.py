@@ -25,7 +25,7 @@ _DELIMITERS: dict[TableFormat, str] = {"csv": ",", "tsv": "\t"}
 _BATCH_ROWS = 1000
 _BUFFER_BYTES = 256 << 10
 CELL_CHARACTERS = 64 << 20
-"""The longest cell; behind quotes that nothing closes the rest of the table would be one."""
+"""The longest cell; after quotes that nothing closes, the rest of the table would be one."""
 _limit = threading.Lock()
 """`csv` has one limit for cells, which belongs to the whole process."""
 

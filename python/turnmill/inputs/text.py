@@ -110,7 +110,7 @@ def shaped(blocks: Iterable[Sized[bytes]], shape: Shape, path: str) -> Iterator[
     """Rows that lie in one of the odd shapes, as the text of an array.
 
     Raises:
-        DataError: Something in the text is no row.
+        DataError: Something in the text is not a row.
     """
     amounts: list[int] = []
 

@@ -45,17 +45,23 @@ def sentence(language: str, english: str) -> str:
     return (
         english
         if language == LANGUAGES[0]
-        else str(_table(language, "sentences").get(english, english))
+        else str(table(language, "sentences").get(english, english))
     )
 
 
 def rule_texts(language: str) -> dict[str, dict[str, str]]:
     """``meaning``, ``cause`` and ``cure`` of rules by name; the core has the English ones."""
-    return {} if language == LANGUAGES[0] else _table(language, "rules")
+    return {} if language == LANGUAGES[0] else table(language, "rules")
+
+
+def page_texts(language: str) -> dict[str, str]:
+    """What pages show, by key; `turnmill.report.texts` has the English ones."""
+    return {} if language == LANGUAGES[0] else table(language, "pages")
 
 
 @cache
-def _table(language: str, name: str) -> dict[str, Any]:
+def table(language: str, name: str) -> dict[str, Any]:
+    """A table of a language other than English: ``rules``, ``sentences`` or ``pages``."""
     import tomllib
 
     return tomllib.loads(

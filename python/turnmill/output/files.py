@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from turnmill.output.formats import Format
 from turnmill.storage import STAGING
@@ -21,6 +21,10 @@ class ShardFiles:
     receipt: str
     apart: str | None = None
     """The samples that are set apart, where they have a file of their own."""
+
+    def names(self) -> set[str]:
+        """All of them."""
+        return {name for name in astuple(self) if name is not None}
 
     def data_of(self, split: str | None) -> str:
         """The file with the samples of a data set."""
@@ -65,6 +69,10 @@ class ChosenFiles:
     data: str
     index: str
     receipt: str
+
+    def names(self) -> set[str]:
+        """All of them."""
+        return set(astuple(self))
 
 
 def chosen_files(name: str, split: str | None, format_: Format) -> ChosenFiles:

@@ -11,7 +11,7 @@ BATCH_ROWS = 1000
 
 
 class Recut:
-    """Cuts batches anew. No rows at all give one empty batch, for its schema."""
+    """Cuts batches again. No rows at all give one empty batch, for its schema."""
 
     def __init__(self, rows: int = BATCH_ROWS) -> None:
         self._rows = rows

@@ -5,28 +5,40 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from turnmill.storage.local import write_json, write_text
+from turnmill.storage.local import json_text, write_text
 from turnmill.storage.remote import AnyPath
 
+DIRECTORY = "serving"
 
-def write_serving(directory: AnyPath, facts: dict[str, Any]) -> None:
+
+def write_serving(output: AnyPath, facts: dict[str, Any]) -> set[str]:
     """Writes the stop set, the template, and the lines for vLLM, llama.cpp and Ollama.
 
     Args:
-        directory: Made if it is missing.
+        output: The output directory.
         facts: From the encoder: ``stop``, ``bos``, ``pad`` and ``template``.
+
+    Returns:
+        The names of the files, relative to the output.
     """
-    directory.mkdir(exist_ok=True)
-    write_json(directory / "generation_config.json", generation_config(facts))
+    files = serving_files(facts)
+    for name, text in files.items():
+        path = output / name
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, text)
+    return set(files)
+
+
+def serving_files(facts: dict[str, Any]) -> dict[str, str]:
+    """The text of each file, by its name relative to the output."""
     template = facts.get("template") or {}
+    files = {"generation_config.json": json_text(generation_config(facts))}
     if template:
-        write_text(directory / "chat_template.jinja", template["source"])
+        files["chat_template.jinja"] = template["source"]
     if template.get("tools") is not None:
-        named = directory / "additional_chat_templates"
-        named.mkdir(exist_ok=True)
-        write_text(named / "tool_use.jinja", template["tools"])
-    write_text(directory / "Modelfile", modelfile(facts))
-    write_text(directory / "README.md", _readme(facts, template))
+        files["additional_chat_templates/tool_use.jinja"] = template["tools"]
+    files |= {"Modelfile": modelfile(facts), "README.md": _readme(facts, template)}
+    return {f"{DIRECTORY}/{name}": text for name, text in files.items()}
 
 
 def generation_config(facts: dict[str, Any]) -> dict[str, Any]:

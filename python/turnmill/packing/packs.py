@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnmill._arguments import whole_number
@@ -26,8 +24,11 @@ RECORD = "pack.json"
 INDEX = "packs.parquet"
 STRATEGIES = ("best-fit", "global", "in-order", "split", "none")
 OVER_LENGTH = ("error", "alone", "reject")
+_DESCRIPTIONS = ("dataset_info.json", "state.json")
 _NAME = re.compile(r"pack-\d+-\d+")
 _RECORD_VERSION = 1
+_MARKS = (f"/{RECORD}", "/state.json")
+"""Ends of the names of the files that mark a pack as finished."""
 
 
 def pack(
@@ -76,15 +77,16 @@ def pack(
         OSError: A file cannot be read or written.
     """
     from turnmill.storage import STAGING, local
+    from turnmill.storage.listing import refuse_link
 
     whole_number(seed, "seed", 0, MOST_SEED)
     how = options(length, strategy, window, seed, over_length)
     multiple = whole_number(multiple_of, "multiple_of", 1, how["capacity"])
     source = open_output(output)
-    _require_samples(source)
     made = _made_of(source, how, multiple)
     directory = source.path / f"pack-{how['capacity']}-{how['seed']}"
     staging = source.path / STAGING
+    refuse_link(staging)
     staging.mkdir(exist_ok=True)  # a copy of the output may lack it
     with local.lock(staging / "lock"):
         found = None if overwrite else _found(directory, made, write=write)
@@ -138,19 +140,22 @@ def open_pack(path: str | os.PathLike[str] | RemotePath) -> Output:
     return output
 
 
+def pack_names(output: AnyPath) -> set[str]:
+    """The recorded names of the files of all packs, relative to the output."""
+    from turnmill.output.ownership import recorded_names
+
+    return {name for name in recorded_names(output) if _NAME.fullmatch(name.partition("/")[0])}
+
+
 def remove_packs(output: AnyPath) -> None:
     """Removes every pack of an output, beginning with the files that mark it as finished."""
-    from turnmill.storage import local
+    from turnmill.output.ownership import forget_names, recorded_names
 
-    for directory in [path for path in output.glob("pack-*") if _NAME.fullmatch(path.name)]:
-        local.remove_temporary_files(directory)
-        for name in (RECORD, "state.json", "dataset_info.json", INDEX):
-            (directory / name).unlink(missing_ok=True)
-        for path in directory.glob("data-*"):
-            path.unlink()
-        if isinstance(directory, Path):
-            with contextlib.suppress(OSError):  # somebody else's file is in it
-                directory.rmdir()
+    names = pack_names(output)
+    for name in sorted(names):
+        if name.endswith(_MARKS):
+            (output / name).unlink(missing_ok=True)
+    forget_names(output, recorded_names(output) - names)
 
 
 def open_output(path: str | os.PathLike[str]) -> Output:
@@ -162,25 +167,6 @@ def open_output(path: str | os.PathLike[str]) -> Output:
     from turnmill.output import reader
 
     return reader.open_output(path, "make one with `turnmill prepare INPUT... -o DIR`")
-
-
-def _require_samples(output: Output) -> None:
-    """Refuses an output whose rows are not samples.
-
-    Raises:
-        DataError: Its answers are judged.
-    """
-    from turnmill.output.answers import SCHEMAS
-
-    schemas = [planned["schema"] for planned in output.record["inputs"]]
-    judged = next((schema for schema in schemas if schema in SCHEMAS), None)
-    if judged is not None:
-        raise DataError(
-            f"rows of the schema {judged} cannot be packed: each answer stands alone",
-            code="pack-of-answers",
-            path=str(output.path),
-            hint="trainers pad them, batch by batch",
-        )
 
 
 def _made_of(output: Output, how: dict[str, Any], multiple: int) -> dict[str, Any]:
@@ -237,17 +223,14 @@ def _make(
 ) -> Pack:
     from turnmill.packing import index as indexing
     from turnmill.packing.report import report_of
+    from turnmill.packing.rows import data_names
     from turnmill.packing.tokens import sample_lengths
     from turnmill.storage import local
 
     lengths = sample_lengths(output)
     index = _index(output, lengths, how, made.get("multiple_of", 1))
+    _clear(output.path, directory.name, data_names(index) if write else [])
     directory.mkdir(exist_ok=True)
-    # The file that marks the pack as finished is removed first and written last.
-    for name in ("state.json", RECORD):
-        (directory / name).unlink(missing_ok=True)
-    for path in [*directory.glob("data-*"), *directory.glob(f"{local.TEMPORARY_PREFIX}*")]:
-        path.unlink(missing_ok=True)
     record = {
         "version": _RECORD_VERSION,
         "made_of": made,
@@ -260,6 +243,24 @@ def _make(
     if write:
         _commit_rows(directory, record)
     return Pack(directory, record)
+
+
+def _clear(output: AnyPath, name: str, data: list[str]) -> None:
+    """Removes what an earlier pack left in the directory, and records what will be written."""
+    from turnmill.output.ownership import (
+        forget_names,
+        record_names,
+        recorded_names,
+        refuse_strangers,
+    )
+
+    names = {f"{name}/{file}" for file in (RECORD, INDEX, *_DESCRIPTIONS, *data)}
+    refuse_strangers(output, names)
+    old = {file for file in pack_names(output) if file.startswith(f"{name}/")}
+    for mark in _MARKS:
+        (output / f"{name}{mark}").unlink(missing_ok=True)
+    forget_names(output, recorded_names(output) - old)
+    record_names(output, names)
 
 
 def _samples(output: Output) -> dict[str, Any]:

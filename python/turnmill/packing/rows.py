@@ -107,12 +107,22 @@ class WrittenRows:
     """Labels that were trained before packing: the first of each segment."""
 
 
+def data_names(index: PackIndex) -> list[str]:
+    """The names of the data files, known before the first is written; the last may not be used."""
+    return [data_name(number) for number in range(1 + int(index.tokens.sum()) // _FILE_TOKENS)]
+
+
+def data_name(number: int) -> str:
+    """The name of a data file."""
+    return f"data-{number:05}.arrow"
+
+
 def write_rows(directory: AnyPath, store: TokenStore, index: PackIndex) -> WrittenRows:
     """Writes the packs as Arrow IPC streams, each whole or not at all."""
     source = batches(store, index)
     written = WrittenRows({}, [])
     while (opening := next(source, None)) is not None:
-        name = f"data-{len(written.files):05}.arrow"
+        name = data_name(len(written.files))
         with whole_file(directory / name) as file:
             _write_file(file, opening, source, written)
             written.files[name] = file.sha256

@@ -35,6 +35,7 @@ def prepare(
     resume: bool = True,
     progress: Watcher | None = None,
     report: bool = False,
+    language: str | None = None,
     **keys: Unpack[RecipeKeys],
 ) -> Run:
     """Turns conversations into a training set that ends.
@@ -55,6 +56,7 @@ def prepare(
         progress: Called after each block of input with a
             :class:`turnmill.prepare.progress.Progress`.
         report: Also write ``report.html`` into the output; see :func:`turnmill.report`.
+        language: The language of the report; that of the locale if not given.
         **keys: Recipe keys, such as ``max_length=4096``; they win over the recipe.
 
     Returns:
@@ -95,5 +97,7 @@ def prepare(
         packs = pack(str(place), chosen.pack, strategy=strategy, overwrite=overwrite)
         made = replace(made, pack=packs)
     if report:
-        made = replace(made, report=write_report(str(place), tokenizer=session.path).path)
+        made = replace(
+            made, report=write_report(str(place), tokenizer=session.path, language=language).path
+        )
     return made

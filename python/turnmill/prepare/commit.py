@@ -19,16 +19,18 @@ import pyarrow as pa
 
 from turnmill.errors import DataError
 from turnmill.output.files import TRAIN, VALIDATION, ShardFiles
-from turnmill.output.formats import FORMATS, Format
+from turnmill.output.formats import Format
+from turnmill.output.ownership import recorded_names
 from turnmill.output.serving import write_serving
 from turnmill.output.tables import TableWriter
 from turnmill.prepare.chosen import Written
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally
-from turnmill.storage import STAGING
 from turnmill.storage.local import file_sha256, read_json, read_table, whole_file, write_json
 from turnmill.storage.remote import AnyPath
 
+MARKS = ("dataset_dict.json", "state.json", "turnmill.json", "dataset_info.json")
+"""Files by which loaders take an output, or a data set in it, for finished."""
 PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
 
 
@@ -64,7 +66,6 @@ class Totals:
             "trained_tokens": self.tally.trained,
             "lost_turns": self.tally.lost_turns,
             "lost_tokens": self.tally.lost_tokens,
-            "lost_rejected_tokens": self.tally.lost_rejected_tokens,
             "length_percentiles": {str(key): value for key, value in self.lengths.items()},
             "rules": self.rules,
             **({"splits": self.splits} if self.splits else {}),
@@ -146,22 +147,26 @@ def is_whole(output: AnyPath, files: ShardFiles, receipt: Receipt, kinds: Sequen
     )
 
 
-def add_up(output: AnyPath, files: Sequence[ShardFiles], receipts: Iterable[Receipt]) -> Totals:
-    """Adds the receipts up, and takes the length percentiles from the index files."""
+def add_up(receipts: Iterable[Receipt]) -> Totals:
+    """Adds the receipts up."""
     tally = Tally()
     rejected: dict[str, int] = {}
     rules: dict[str, int] = {}
     named: dict[str, dict[str, int]] = {}
+    lengths: dict[int, int] = {}
     for receipt in receipts:
+        for length, samples in receipt.lengths:
+            lengths[length] = lengths.get(length, 0) + samples
         tally.add(receipt.tally)
         merge_counts(rejected, receipt.rejected)
         merge_counts(rules, receipt.rules)
         for rule, counts in receipt.named.items():
             merge_counts(named.setdefault(rule, {}), counts)
-    histogram = _histogram([output / shard.index for shard in files])
-    lengths = _percentiles(histogram)
+    histogram = np.zeros(max(lengths, default=-1) + 1, np.int64)
+    histogram[list(lengths)] = list(lengths.values())
     named = {rule: _by_count(counts) for rule, counts in sorted(named.items())}
-    return Totals(tally, _by_count(rejected), _by_count(rules), lengths, histogram, named=named)
+    percentiles = _percentiles(histogram)
+    return Totals(tally, _by_count(rejected), _by_count(rules), percentiles, histogram, named=named)
 
 
 def merge_counts(into: dict[str, int], counts: dict[str, int]) -> None:
@@ -198,9 +203,18 @@ def _percentiles(histogram: Any) -> dict[int, int]:
     return {percent: int(length) for percent, length in zip(PERCENTILES, found, strict=True)}
 
 
+def unmark(output: AnyPath) -> None:
+    """Removes the files that mark an output as finished, before others are replaced."""
+    ours = recorded_names(output)
+    for place in ("", f"{TRAIN}/", f"{VALIDATION}/"):
+        for name in [f"{place}{mark}" for mark in MARKS]:
+            if name in ours:
+                (output / name).unlink(missing_ok=True)
+
+
 def commit(
     output: AnyPath, format_: Format, written: list[Written], record: dict[str, Any]
-) -> None:
+) -> set[str]:
     """Makes the files one data set, or two, in an order that never leaves it half-written.
 
     The rejects must be merged before.
@@ -210,19 +224,23 @@ def commit(
         format_: The format of the data files.
         written: The data files.
         record: What :func:`turnmill.prepare.record.run_record` gave.
+
+    Returns:
+        The names of the files that were written, relative to the output.
     """
-    write_serving(output / "serving", record["facts"])
+    names = write_serving(output, record["facts"])
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-    write_json(output / "turnmill.json", record)
+    files: dict[str, Any] = {"turnmill.json": record}
     splits = list(dict.fromkeys(file.split for file in written))
-    described = {}
     for split in splits:
         data = [file.data.rpartition("/")[2] for file in written if file.split == split]
         described = format_.descriptions(data, digest)
-        for name, value in described.items():
-            write_json((output / split if split else output) / name, value)
-    if described and splits != [None]:
-        write_json(output / "dataset_dict.json", {"splits": splits})
+        files |= {f"{split}/{name}" if split else name: its for name, its in described.items()}
+    if len(files) > 1 and splits != [None]:
+        files["dataset_dict.json"] = {"splits": splits}
+    for name, value in files.items():
+        write_json(output / name, value)
+    return names | files.keys()
 
 
 def merge_rejects(
@@ -257,20 +275,3 @@ def merge_rejects(
                 writer.write_table(table)
         if writer is not None:
             writer.close()
-
-
-def remove_others(output: AnyPath, wanted: set[str]) -> None:
-    """Removes files of shards to which nothing refers any more.
-
-    Args:
-        output: The output directory.
-        wanted: What stays, relative to the output.
-    """
-    for place in ("", TRAIN, VALIDATION, STAGING):
-        directory = output / place if place else output
-        patterns = [*(f"data-*.{name}" for name in FORMATS), "index-*.parquet"]
-        if place == STAGING:
-            patterns = ["receipt-*", "rejects-*", "stored-*", "chosen-*"]
-        for path in [path for pattern in patterns for path in directory.glob(pattern)]:
-            if (f"{place}/{path.name}" if place else path.name) not in wanted:
-                path.unlink()

@@ -4,46 +4,52 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from turnmill.errors import DataError
-from turnmill.output.files import TRAIN, VALIDATION
+from turnmill.output.ownership import (
+    forget_names,
+    record_names,
+    refuse_strangers,
+    remove_left_over,
+)
 from turnmill.packing.packs import remove_packs
-from turnmill.prepare.commit import read_receipt
+from turnmill.prepare.commit import read_receipt, unmark
 from turnmill.prepare.record import plan_path, refuse_other_recipe, same_recipe
 from turnmill.storage import STAGING
-from turnmill.storage.local import lock, remove_temporary_files, write_json
+from turnmill.storage.listing import refuse_link
+from turnmill.storage.local import lock, write_json
 from turnmill.storage.remote import AnyPath
-
-_DIRECTORIES = (STAGING, "serving", TRAIN, VALIDATION)
 
 
 @contextlib.contextmanager
 def locked_output(
-    output: AnyPath, identity: dict[str, Any], *, resume: bool, overwrite: bool
+    output: AnyPath, identity: dict[str, Any], names: set[str], *, resume: bool, overwrite: bool
 ) -> Iterator[None]:
     """Makes the output directory, locks it, and makes sure that it holds this recipe's shards.
 
     Args:
         output: The output directory.
         identity: What the run is made from.
+        names: The files that the run may write, relative to the output.
         resume: Whether to continue an output that was started before.
         overwrite: Whether to replace one that was made from something else. Its packs go, too.
 
     Raises:
         RecipeError: It was made from something else.
-        DataError: It was started before, or holds files that turnmill did not write.
+        DataError: It was started before, or a file that turnmill did not write or a link stands
+            where one of the run belongs.
         TurnmillError: Another process is writing to it.
     """
     _make_directory(output)
     with lock(output / STAGING / "lock"):
-        for directory in (output, *(output / name for name in _DIRECTORIES)):
-            remove_temporary_files(directory)
+        refuse_strangers(output, names)
+        remove_left_over(output)
         if overwrite:
             remove_packs(output)
         if (overwrite or _holds_nothing(output)) and not same_recipe(output, identity):
-            _clear(output)
+            unmark(output)
+            forget_names(output, ())
         refuse_other_recipe(output, identity)
         if plan_path(output).exists() and not resume:
             raise DataError(
@@ -52,6 +58,7 @@ def locked_output(
                 path=str(output),
                 hint="give another directory, or leave --no-resume out (resume=True) to continue",
             )
+        record_names(output, names)
         write_json(plan_path(output), identity)
         yield
 
@@ -74,6 +81,7 @@ def _make_directory(output: AnyPath) -> None:
             path=str(output),
             hint="give a new directory with -o",
         )
+    refuse_link(output / STAGING)
     try:
         (output / STAGING).mkdir(parents=True, exist_ok=True)
     except NotADirectoryError as error:
@@ -82,23 +90,3 @@ def _make_directory(output: AnyPath) -> None:
     except FileExistsError as error:
         error.add_note("hint: it is not a directory; remove it, or give another directory with -o")
         raise
-
-
-def _clear(output: AnyPath) -> None:
-    """Removes only what turnmill wrote, starting with the files that mark it as finished."""
-    sets = [output, output / TRAIN, output / VALIDATION]
-    for name in ("dataset_dict.json", "state.json", "turnmill.json", "dataset_info.json"):
-        for place in sets:
-            (place / name).unlink(missing_ok=True)
-    for name in ("run.json", "rejects.parquet"):
-        (output / name).unlink(missing_ok=True)
-    written = [
-        *(path for place in sets for path in (*place.glob("data-*"), *place.glob("index-*"))),
-        *(output / "serving").glob("*"),
-        *(output / STAGING).glob("*.*"),
-    ]
-    for path in written:
-        path.unlink()
-    for place in (output / TRAIN, output / VALIDATION):
-        if isinstance(place, Path) and place.is_dir() and not any(place.iterdir()):
-            place.rmdir()

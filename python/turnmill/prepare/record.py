@@ -13,10 +13,12 @@ from turnmill.output.differences import differences
 from turnmill.prepare.chosen import Written
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
 from turnmill.storage import STAGING
+from turnmill.storage.listing import refuse_link
 from turnmill.storage.local import read_json
 from turnmill.storage.remote import AnyPath
 
 RECORD_VERSION = 1
+PLAN = f"{STAGING}/plan.json"
 _OUTSIDE_THE_BYTES = {"inputs", "split", "overwrite", "pack", "pack_strategy"}
 """Recipe keys that may change between runs on the same output: inputs only add or remove shards,
 and packs are an index over them."""
@@ -32,7 +34,7 @@ def run_identity(recipe: dict[str, Any], facts: dict[str, Any], version: str) ->
 
 def plan_path(output: AnyPath) -> AnyPath:
     """The file in which an output keeps what it is made from, written before the first shard."""
-    return output / STAGING / "plan.json"
+    return output / PLAN
 
 
 def settled_now(output: AnyPath) -> str | None:
@@ -46,8 +48,9 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
     """What the output was started from; ``None`` if no run has begun.
 
     Raises:
-        DataError: The file that says so is damaged.
+        DataError: The file that says so is damaged, or a link.
     """
+    refuse_link(plan_path(output))
     made = read_json(plan_path(output))
     try:
         if made is not None:

@@ -12,17 +12,20 @@ from turnmill._version import VERSION
 from turnmill.encoder.session import Session
 from turnmill.inputs.find import Input
 from turnmill.output.formats import FORMATS, default_format
+from turnmill.output.ownership import forget_names
 from turnmill.output.sinks import TooManyRejectsError
+from turnmill.packing.packs import pack_names
 from turnmill.prepare import history_cost
 from turnmill.prepare.assembly import Assembled, assemble
+from turnmill.prepare.choice import splits_of
 from turnmill.prepare.commit import (
     add_up,
     commit,
     finished,
     merge_rejects,
-    remove_others,
 )
 from turnmill.prepare.directory import locked_output
+from turnmill.prepare.names import ALWAYS, planned_names
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.record import circumstances, evidence_of, run_identity, run_record
@@ -59,21 +62,22 @@ def run(
     plan = make_plan(inputs, session, threads=threads)
     identity = run_identity(recipe.to_dict(), session.facts(), VERSION)
     format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
-    with locked_output(output, identity, resume=resume, overwrite=recipe.overwrite):
-        count = ProgressCount([spec.part.size for spec in plan.shards], progress)
-        limit = RejectLimit(recipe.max_rejects)
+    count = ProgressCount([spec.part.size for spec in plan.shards], progress)
+    limit = RejectLimit(recipe.max_rejects)
 
-        def watch(tally: Tally, amount: int) -> None:
-            count.advance(tally, amount)
-            limit.look(count.tally)
+    def watch(tally: Tally, amount: int) -> None:
+        count.advance(tally, amount)
+        limit.look(count.tally)
 
-        settings = ShardSettings(
-            output, format_, threads, chunk_rows(), watch, recipe.validation, recipe.dedup != "keep"
-        )
+    settings = ShardSettings(
+        output, format_, threads, chunk_rows(), watch, recipe.validation, recipe.dedup != "keep"
+    )
+    names = planned_names(plan, settings, splits_of(recipe), identity["facts"])
+    with locked_output(output, identity, names, resume=resume, overwrite=recipe.overwrite):
         files = [settings.files(spec.name) for spec in plan.shards]
         try:
             receipts, fresh = _run_shards(plan, session, settings, count)
-            totals = add_up(output, files, receipts)
+            totals = add_up(receipts)
             merge_rejects(output, files)
             refuse_nothing(totals, [planned.input.name for planned in plan.inputs])
             limit.check(totals.tally)
@@ -89,8 +93,8 @@ def run(
             told = _with_duplicates(told, plan, made)
         evidence = {**evidence_of(receipts), **made.evidence()}
         record = run_record(told, made.written, totals.to_dict(), evidence, identity)
-        commit(output, format_, made.written, record)
-        remove_others(output, made.files)
+        committed = commit(output, format_, made.written, record)
+        forget_names(output, made.files | committed | ALWAYS | pack_names(output))
         seconds = time.monotonic() - clock
         size = count.now().bytes_read
         write_json(

@@ -44,8 +44,6 @@ class Tally:
     """Assistant turns left out so that samples fit ``max_length``."""
     lost_tokens: int = 0
     """Tokens of these turns."""
-    lost_rejected_tokens: int = 0
-    """Of these, tokens before answers that are judged bad: the other side of ``lost_tokens``."""
     bytes: int = 0
     """Bytes of JSON text or of Arrow buffers that were read."""
 
@@ -68,6 +66,8 @@ class Receipt:
     evidence: dict[str, list[dict[str, int | None]]]
     """The first rows of each rule, each with row, line and message."""
     sha256: dict[str, str]
+    lengths: list[list[int]]
+    """How many samples have each length in tokens: pairs, shortest first."""
     named: dict[str, dict[str, int]] = field(default_factory=dict)
     """What some rules were counted for, such as columns, by rule and name."""
 
@@ -180,6 +180,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         rules=dict(sorted(shard.counts().items())),
         evidence=_evidence(shard),
         sha256=sinks.hashes(),
+        lengths=[list(pair) for pair in shard.lengths()],
         named=by_rule(shard.named()),
     )
     write_json(settings.output / files.receipt, receipt.to_dict())
@@ -220,7 +221,6 @@ def _tally(output: _core.Output, size: int) -> Tally:
         trained=output.trained,
         lost_turns=output.lost_turns,
         lost_tokens=output.lost_tokens,
-        lost_rejected_tokens=output.lost_rejected_tokens,
         bytes=size,
     )
 

@@ -14,6 +14,7 @@ from turnmill._arguments import whole_number
 if TYPE_CHECKING:
     from turnmill.output.reader import Output
     from turnmill.stats.result import Stats
+    from turnmill.stop_test.result import StopTest
 
 __all__ = ["Report", "report"]
 
@@ -54,7 +55,8 @@ def report(
     samples: int = 6,
     seed: int = 0,
     text: bool = True,
-    language: str = "en",
+    language: str | None = None,
+    stop_test: StopTest | str | os.PathLike[str] | None = None,
 ) -> Report:
     """Writes a report on an output: what went in, what came out, and what it looks like.
 
@@ -71,7 +73,8 @@ def report(
         seed: Another seed draws other samples.
         text: Whether texts of the data are shown. Without, the report has numbers, names of files
             and rules, and the form of each sample.
-        language: The language of the report.
+        language: The language of the report, ``en`` or ``zh``; that of the locale if not given.
+        stop_test: What :func:`turnmill.stop_test` gave of a model, or its JSON file.
 
     Returns:
         The report.
@@ -86,6 +89,7 @@ def report(
     from turnmill.report.contents import gather
     from turnmill.report.page import report_page
     from turnmill.report.texts import Texts
+    from turnmill.stop_test.result import StopTest
     from turnmill.storage.local import write_text
     from turnmill.storage.remote import output_path
 
@@ -94,7 +98,8 @@ def report(
     whole_number(seed, "seed", 0, 2**63)
     source = open_output(output, "a report is on an output: turnmill prepare INPUT... -o DIR")
     contents = gather(source, tokenizer, samples=samples, seed=seed)
-    page = report_page(_name(source), contents, texts, with_text=text)
+    model = StopTest.load(stop_test) if isinstance(stop_test, str | os.PathLike) else stop_test
+    page = report_page(_name(source), contents, texts, with_text=text, model=model)
     place = source.path / FILE if path is None else output_path(path)
     write_text(place, page)
     return Report(str(place), page, contents.stats)

@@ -16,6 +16,8 @@ from turnmill.report.conversation import conversation_of, raw_text
 from turnmill.report.texts import Texts
 from turnmill.rules import rules
 from turnmill.stats.roles import START
+from turnmill.stop_test.draw import percent
+from turnmill.stop_test.result import StopTest
 
 _PAGES = Path(__file__).parent / "pages"
 
@@ -35,7 +37,9 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def report_page(name: str, contents: Contents, texts: Texts, *, with_text: bool) -> str:
+def report_page(
+    name: str, contents: Contents, texts: Texts, *, with_text: bool, model: StopTest | None = None
+) -> str:
     """The report as one page of HTML that refers to nothing outside of itself.
 
     Args:
@@ -43,12 +47,15 @@ def report_page(name: str, contents: Contents, texts: Texts, *, with_text: bool)
         contents: What it shows.
         texts: Its sentences.
         with_text: Whether texts of the data are shown.
+        model: What a model did with prompts of the data, if one was asked.
     """
     short = short_names([one.source for one in contents.stats.sources])
     template = environment().get_template("report.html.jinja")
     return template.render(
         name=name,
         contents=contents,
+        model=model,
+        percent=percent,
         with_text=with_text,
         t=texts,
         charts=charts,

@@ -58,8 +58,7 @@ def _row(row: RowView, console: Terminal, *, full: bool) -> list[str]:
 
 
 def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
-    number = f"sample {sample.number}" if len(row.samples) > 1 else ""
-    which = f", {sample.name or number}" if sample.name or number else ""
+    which = f", sample {sample.number}" if len(row.samples) > 1 else ""
     trained = f"{count(sample.tokens)} tokens, {share(sample.trained, sample.tokens)} trained"
     return _rule(f"row {row.row}{which}", [row.place, trained, _ending(sample, console)], console)
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from turnmill.encoder.inspect import inspect_input
 from turnmill.encoder.row import encode_row
+from turnmill.encoder.session import Session
 from turnmill.errors import ArgumentError, DataError
 from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.rows import PickedRow, rows_of
@@ -20,7 +21,7 @@ from turnmill.recipe import Recipe
 from turnmill.show.origin import Origin, raw_text
 from turnmill.show.tokenized import is_tokenized, tokenized_rows
 from turnmill.show.unresolved import ready_to_look
-from turnmill.show.view import RowView, TokenBytes, sample_views
+from turnmill.show.view import RowView, TokenBytes, sample_view
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import output_path
 
@@ -91,26 +92,33 @@ def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> tuple[list[RowV
     """Encodes the wanted rows of raw conversations."""
     _refuse_sample(selection)
     session, inputs, note = ready_to_look(recipe, data)
-    stops, token_bytes = session.stop_ids(), session.tokenizer()._token_bytes
-    schemas: dict[Input, str] = {}
-    views = []
-    for input_, picked in _wanted(inputs, selection):
-        if input_ not in schemas:
-            schemas[input_] = inspect_input(input_, session).schema
-        made = encode_row(picked, session, input_, schemas[input_])
-        reject = _reject_of(made.rejects[0]) if made.rejects else None
-        views.append(
-            RowView(
-                input_.name,
-                picked.row,
-                picked.line,
-                sample_views(made.samples, stops, token_bytes),
-                reject,
-                raw_text(picked) if reject else "",
-                {} if reject else made.counts,
-            )
-        )
+    desk = RawRows(session)
+    views = [desk.view(input_, picked) for input_, picked in _wanted(inputs, selection)]
     return _some(views, inputs), note
+
+
+class RawRows:
+    """Encodes single rows of raw conversations to be looked at."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._stops = session.stop_ids()
+        self._token_bytes = session.tokenizer()._token_bytes
+        self._schemas: dict[Input, str] = {}
+
+    def view(self, input_: Input, picked: PickedRow) -> RowView:
+        """The view of a row of an input."""
+        if input_ not in self._schemas:
+            self._schemas[input_] = inspect_input(input_, self._session).schema
+        made = encode_row(picked, self._session, input_, self._schemas[input_])
+        reject = _reject_of(made.rejects[0]) if made.rejects else None
+        samples = (
+            sample_view(i, sample, self._stops, self._token_bytes)
+            for i, sample in enumerate(made.samples)
+        )
+        counts = {} if reject else made.counts
+        raw = raw_text(picked)
+        return RowView(input_.name, picked.row, picked.line, tuple(samples), reject, raw, counts)
 
 
 def _some(views: list[RowView], inputs: list[Input]) -> list[RowView]:
@@ -255,7 +263,9 @@ def written_view(
     row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes, origin: Origin
 ) -> RowView:
     """A written row, with what was counted of it and the row that it was made from."""
-    samples = sample_views(row.samples, stops, token_bytes)
+    samples = tuple(
+        sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
+    )
     reject = _reject_of(row.reject) if row.reject else None
     raw = origin.raw(row.source, row.row, row.line)
     notes = {} if reject else origin.counts(row)

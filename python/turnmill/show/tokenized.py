@@ -13,13 +13,12 @@ from turnmill.errors import RecipeError, TurnmillError
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.inputs.splits import ALL
-from turnmill.output.answers import IGNORED, answers
 from turnmill.recipe import Recipe
-from turnmill.show.view import RowView, sample_view, sample_views
+from turnmill.show.view import IGNORED, RowView, sample_view
 from turnmill.tokenizer import Tokenizer
 
-IDS = ("input_ids", "tokens")
-MASKS = ("loss_mask", "completion_mask", "assistant_masks", "assistant_mask")
+IDS = tuple(name for name, means in _core.token_columns() if means == "ids")
+MASKS = tuple(name for name, means in _core.token_columns() if means == "mask")
 """Columns that mark trained tokens with 1, where there are no labels."""
 
 
@@ -28,8 +27,7 @@ def is_tokenized(data: Any) -> bool:
     try:
         inputs = find_inputs(data, ALL)
         first = next((row for input_ in inputs for row in rows_of(input_)), None)
-        row = {} if first is None else row_of(first)
-        return ids_of(row) is not None or _answers(row)
+        return first is not None and ids_of(row_of(first)) is not None
     except (TurnmillError, OSError, ValueError):
         return False
 
@@ -53,29 +51,39 @@ def tokenized_rows(rows: Iterable[tuple[Input, PickedRow]], recipe: Recipe) -> l
     Raises:
         RecipeError: The recipe names no tokenizer.
     """
-    if not recipe.tokenizer:
-        hint = "add --tokenizer with the directory of the tokenizer that made them"
-        raise RecipeError(
-            "the rows are ids, and no tokenizer is named", code="no-tokenizer", hint=hint
-        )
-    tokenizer = Tokenizer(recipe.tokenizer)
-    stops = _stop_ids(recipe, tokenizer)
-    return [_view(input_, picked, stops, tokenizer) for input_, picked in rows]
+    desk = TokenizedRows(recipe)
+    return [desk.view(input_, picked) for input_, picked in rows]
+
+
+class TokenizedRows:
+    """Reads single rows with ids to be looked at.
+
+    Raises:
+        RecipeError: The recipe names no tokenizer.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        if not recipe.tokenizer:
+            hint = "add --tokenizer with the directory of the tokenizer that made them"
+            raise RecipeError(
+                "the rows are ids, and no tokenizer is named", code="no-tokenizer", hint=hint
+            )
+        self.tokenizer = Tokenizer(recipe.tokenizer)
+        self._stops = _stop_ids(recipe, self.tokenizer)
+
+    def view(self, input_: Input, picked: PickedRow) -> RowView:
+        """The view of a row of an input."""
+        return _view(input_, picked, self._stops, self.tokenizer)
 
 
 def _stop_ids(recipe: Recipe, tokenizer: Tokenizer) -> frozenset[int]:
     """What ends turns: as the recipe says, else what a server of the tokenizer's directory does."""
-    if isinstance(recipe.stop, str):
-        return frozenset(_core.stop_set(tokenizer._core))
-    ids = (stop if isinstance(stop, int) else tokenizer.token_to_id(stop) for stop in recipe.stop)
-    return frozenset(id_ for id_ in ids if id_ is not None)
+    named = None if isinstance(recipe.stop, str) else list(recipe.stop)
+    return frozenset(_core.stop_set(tokenizer._core, named))
 
 
 def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: Tokenizer) -> RowView:
     row = row_of(picked)
-    if _answers(row):
-        views = sample_views([row], stops, tokenizer._token_bytes)
-        return RowView(input_.name, picked.row, picked.line, views)
     ids = ids_of(row)
     if ids is None:
         reject = ("invalid-ids", f"the row has no ids; its keys: {', '.join(row)}", None)
@@ -83,11 +91,6 @@ def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: To
     sample = {"input_ids": ids, "labels": labels_of(row, ids)}
     view = sample_view(0, sample, stops, tokenizer._token_bytes)
     return RowView(input_.name, picked.row, picked.line, (view,))
-
-
-def _answers(row: Mapping[str, Any]) -> bool:
-    """Whether the row holds ids of answers that are judged."""
-    return bool(answers([name for name, value in row.items() if value is not None]))
 
 
 def ids_of(row: Mapping[str, Any]) -> list[int] | None:

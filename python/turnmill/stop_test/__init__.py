@@ -73,7 +73,7 @@ def stop_test(
 
     Returns:
         The rates with their intervals; ``print`` draws them, and ``.ok`` is the verdict: enough
-        answers stop, none of them goes on behind its stop token, and not fewer than before.
+        answers stop, none of them goes on after its stop token, and not fewer than before.
 
     Raises:
         ArgumentError: An argument is not allowed, or `generate` returned something else.

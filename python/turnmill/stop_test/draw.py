@@ -96,7 +96,7 @@ def _verdict(result: Shown, console: Terminal) -> Iterator[str]:
     what = f"{percent(stop.share)} of {count(stop.of)} answers {does}{_between(stop)}"
     problems = {
         "stop": f"{percent(result.min_stop)} are asked for",
-        "ran_past": f"{_answers(result.rates['ran_past'].count)} behind it",
+        "ran_past": f"{_answers(result.rates['ran_past'].count)} after it",
         "baseline": "fewer than before",
     }
     found = [problems[name] for name in result.problems]

@@ -87,7 +87,7 @@ class StopTest:
 
     @property
     def ok(self) -> bool:
-        """Whether enough answers stop, none goes on behind its stop token, and it did not fall."""
+        """Whether enough answers stop, none goes on after its stop token, and it did not fall."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:

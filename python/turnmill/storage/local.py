@@ -8,12 +8,14 @@ at any point leaves at most a temporary file, which the next run removes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import io
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,7 +138,12 @@ def write_text(path: AnyPath, text: str) -> str:
 
 def write_json(path: AnyPath, value: Any) -> str:
     """Writes ``value`` as JSON with a stable layout and returns the file's SHA-256."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    return write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """``value`` as JSON with a stable layout."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_json(path: AnyPath) -> Any | None:
@@ -198,12 +205,6 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def remove_temporary_files(directory: AnyPath) -> None:
-    """Removes temporary files of a killed run. Only for the holder of the lock."""
-    for path in directory.glob(TEMPORARY_PREFIX + "*"):
-        path.unlink(missing_ok=True)
-
-
 def with_path(error: OSError, path: AnyPath) -> OSError:
     """``error`` itself, with the path added if it names none."""
     if error.filename is not None and TEMPORARY_PREFIX not in str(error.filename):
@@ -223,13 +224,11 @@ def lock(path: AnyPath) -> Iterator[None]:
     if isinstance(path, RemotePath):
         yield
         return
-    with path.open("a+b") as file:
+    with _open_lock(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            holder = file.read().decode(errors="replace").strip() or "another process"
-            message = f"{holder} is writing to this output"
+            message = f"{_holder(file)} is writing to this output"
             raise TurnmillError(
                 message,
                 code="output-locked",
@@ -243,3 +242,28 @@ def lock(path: AnyPath) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
+
+
+def _open_lock(path: Path) -> Any:
+    """Opens the file without following a link, which could lead to a file of somebody else."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.EISDIR}:
+            raise
+        descriptor = None
+    if descriptor is not None and stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "a+b")
+    if descriptor is not None:
+        os.close(descriptor)
+    raise DataError(
+        "the lock of the output is not a file but a link or something else",
+        code="output-link",
+        path=str(path),
+        hint="remove it: turnmill did not make it",
+    )
+
+
+def _holder(file: Any) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace").strip() or "another process"

@@ -75,8 +75,12 @@ class RemotePath:
 
     def iterdir(self) -> Iterator[RemotePath]:
         """The contents of the directory, by name; nothing if it does not exist."""
+        yield from (self / name for name, _ in self.entries())
+
+    def entries(self) -> list[tuple[str, bool]]:
+        """The names of the contents of the directory, in order, and which are directories."""
         found = self.filesystem.get_file_info(fs.FileSelector(self.inner, allow_not_found=True))
-        yield from (self / name for name in sorted(info.base_name for info in found))
+        return sorted((info.base_name, info.type == fs.FileType.Directory) for info in found)
 
     def glob(self, pattern: str) -> Iterator[RemotePath]:
         """The contents of the directory whose names match ``pattern``."""

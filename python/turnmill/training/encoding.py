@@ -225,7 +225,7 @@ def _refuse_choices(recipe: Recipe, inputs: Any) -> None:
     chosen = [
         name
         for name in ("dedup", "validation", "shuffle", "pack")
-        if getattr(recipe, name) != getattr(defaults, name)
+        if (value := getattr(recipe, name)) and value != getattr(defaults, name)
     ]
     given = inputs if isinstance(inputs, list | tuple) else [inputs]
     chosen += [

@@ -140,7 +140,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// What is left lies behind the last token.
+    /// What is left lies after the last token.
     pub(crate) fn finish(&mut self, count: usize) {
         while !self.marks.is_empty() {
             self.place(count, false);

@@ -77,7 +77,7 @@ impl PieceScratch {
         self.row_ends.clear();
     }
 
-    /// Writes the ids of pieces of the chunk behind those that are `filled`, from number `next` on,
+    /// Writes the ids of pieces of the chunk after those that are `filled`, from number `next` on,
     /// until one is not remembered; says where it stopped.
     #[inline(always)]
     pub(crate) fn known(

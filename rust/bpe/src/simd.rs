@@ -167,7 +167,7 @@ pub fn advise_huge<T>(memory: &mut [T]) {
         let bytes = (size_of_val(memory).saturating_sub(skip)) / PAGE * PAGE;
         if bytes >= HUGE {
             // SAFETY: the range lies in the given memory and starts at a page; the advice changes
-            // how it is mapped, never what it holds. It may fail, which is no matter.
+            // how it is mapped, never what it holds. It may fail, which does not matter.
             unsafe { libc::madvise(address.add(skip).cast(), bytes, libc::MADV_HUGEPAGE) };
         }
     }
@@ -325,7 +325,7 @@ mod x86 {
         _mm512_maskz_compress_epi8(bits, places)
     }
 
-    /// The first 16 bytes added to `base`, and the bytes behind them.
+    /// The first 16 bytes added to `base`, and the bytes after them.
     #[inline]
     #[target_feature(enable = "avx512bw")]
     fn widen(bytes: __m512i, base: u32) -> ([u32; 16], __m512i) {

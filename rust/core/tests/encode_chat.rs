@@ -240,7 +240,7 @@ fn a_terminator_that_serving_does_not_stop_on_ends_the_run_before_the_first_row(
         "{hint}"
     );
     assert!(hint.contains("[257, 259]"), "{hint}");
-    // Serving stops on what the template prints behind its own terminator (the Phi-3 kind).
+    // Serving stops on what the template prints after its own terminator (the Phi-3 kind).
     let late = r#", "stop": ["<eos>"], "template": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% else %}<eos>{% endif %}""#;
     assert_eq!(
         encoder(&directory, late).unwrap_err().code(),

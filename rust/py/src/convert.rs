@@ -333,7 +333,7 @@ impl<'a> Converter<'a, '_> {
         self.other(object, at)
     }
 
-    /// Some engines pass list columns as numpy arrays.
+    /// Some engines pass list columns as arrays or tensors.
     fn other(&self, object: &Bound<'_, PyAny>, at: At) -> Result<Value<'a>, Problem> {
         let py = object.py();
         let name = object.get_type().name()?;
@@ -341,9 +341,9 @@ impl<'a> Converter<'a, '_> {
         if matches!(self.foreign, Foreign::Placeholder) {
             return placeholder();
         }
-        if object.is_instance(numpy_array(py)?)? {
-            let list = object.call_method0(intern!(py, "tolist"))?;
-            return self.value(&list, at.deeper());
+        let list = object.getattr_opt(intern!(py, "tolist"))?;
+        if let Some(list) = list.filter(Bound::is_callable) {
+            return self.value(&list.call0()?, at.deeper());
         }
         if matches!(self.foreign, Foreign::Glance) {
             return placeholder();
@@ -360,11 +360,6 @@ impl<'a> Converter<'a, '_> {
 fn numpy_scalar(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static GENERIC: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     GENERIC.import(py, "numpy", "generic")
-}
-
-fn numpy_array(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static ARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    ARRAY.import(py, "numpy", "ndarray")
 }
 
 /// The fields of a dataclass instance, one level deep; `None` for anything else.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use turnmill_core::chat::Schema;
-use turnmill_core::recipe::Recipe;
 use turnmill_core::run::{self, ShardOptions};
 use turnmill_core::{Value, pool};
 
 use crate::check::Check;
 use crate::head::Head;
+use crate::recipe::Recipe;
 use crate::shard::Shard;
 use crate::tokenizer::Tokenizer;
 use crate::{detach, read};
@@ -36,17 +36,22 @@ pub(crate) struct Encoder(Arc<run::Encoder>);
 
 #[pymethods]
 impl Encoder {
-    /// Loads what the recipe (as JSON) names, and makes every check that needs no row. With a
-    /// `difference` from a self-check, the tokenizer's reference backend is used.
+    /// Loads what the recipe names, and makes every check that needs no row. `tokenizer` is where
+    /// its tokenizer is, `now` the date that templates see if it names none. With a `difference`
+    /// from a self-check, the tokenizer's reference backend is used.
     #[new]
-    #[pyo3(signature = (recipe, difference=None))]
-    fn new(py: Python<'_>, recipe: &str, difference: Option<&str>) -> PyResult<Self> {
-        let encoder = detach::run(py, |_| {
-            let recipe = Recipe::from_json(recipe)?;
-            match difference {
-                Some(difference) => run::Encoder::with_reference(recipe, difference),
-                None => run::Encoder::new(recipe),
-            }
+    #[pyo3(signature = (recipe, tokenizer, now, difference=None))]
+    fn new(
+        py: Python<'_>,
+        recipe: &Recipe,
+        tokenizer: String,
+        now: String,
+        difference: Option<&str>,
+    ) -> PyResult<Self> {
+        let recipe = recipe.located(tokenizer, now);
+        let encoder = detach::run(py, |_| match difference {
+            Some(difference) => run::Encoder::with_reference(recipe, difference),
+            None => run::Encoder::new(recipe),
         })?;
         Ok(Self(Arc::new(encoder)))
     }

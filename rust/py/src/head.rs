@@ -44,15 +44,19 @@ impl Head {
         reason = "an argument from Python is owned"
     )]
     fn feed(&self, py: Python<'_>, block: PyBackedBytes) -> PyResult<bool> {
-        let Rows::Json(head) = &self.0 else {
-            return Err(PyTypeError::new_err("only JSON is fed"));
-        };
+        let head = self.json()?;
         detach::run_short(py, || Ok(lock(head).feed(&block)))
     }
 
     /// The schema of the rows, where no encoder is there yet. `path` names the input in errors.
     fn detect(&self, py: Python<'_>, path: &str) -> PyResult<&'static str> {
         self.look_at(py, path, |rows| Ok(chat::detect(rows)?.name()))
+    }
+
+    /// The keys of the first row of JSON; none if it has none or cannot be read.
+    fn keys(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let head = self.json()?;
+        detach::run_short(py, || Ok(lock(head).keys()))
     }
 
     /// Whether only whitespace was fed.
@@ -63,6 +67,13 @@ impl Head {
 }
 
 impl Head {
+    fn json(&self) -> PyResult<&Mutex<JsonHead>> {
+        match &self.0 {
+            Rows::Json(head) => Ok(head),
+            _ => Err(PyTypeError::new_err("the rows are not JSON")),
+        }
+    }
+
     /// Calls `look` with the first rows.
     pub(crate) fn look<T: Send>(
         &self,

@@ -15,6 +15,7 @@ mod flat;
 mod head;
 mod pack;
 mod read;
+mod recipe;
 mod shard;
 mod split;
 mod template;
@@ -28,7 +29,7 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyList};
-    use turnmill_core::recipe::{self, Recipe};
+    use turnmill_core::recipe;
     use turnmill_core::source::json::Lines;
 
     use crate::{detach, read};
@@ -36,7 +37,7 @@ mod _core {
     #[pymodule_export]
     use crate::capsule::Batch;
     #[pymodule_export]
-    use crate::check::{Audit, Check, rules, stop_set};
+    use crate::check::{Audit, Check, Served, rules, stop_set, token_columns};
     #[pymodule_export]
     use crate::encoder::Encoder;
     #[pymodule_export]
@@ -45,6 +46,8 @@ mod _core {
     use crate::head::Head;
     #[pymodule_export]
     use crate::pack::{pack_lengths, pack_samples};
+    #[pymodule_export]
+    use crate::recipe::Recipe;
     #[pymodule_export]
     use crate::shard::{Output, Shard};
     #[pymodule_export]
@@ -65,17 +68,6 @@ mod _core {
         Ok(info)
     }
 
-    /// Checks a recipe given as JSON: every key of it with its value, defaults included, as JSON,
-    /// and the fingerprint of what decides the written bytes.
-    #[pyfunction]
-    fn check_recipe(py: Python<'_>, recipe: &str) -> PyResult<(String, String)> {
-        detach::run_short(py, || {
-            let recipe = Recipe::from_json(recipe)?;
-            recipe.check_train_on()?;
-            Ok((recipe.to_json().to_string(), recipe.fingerprint()))
-        })
-    }
-
     /// The table of the recipe's keys as JSON, a list of objects.
     #[pyfunction]
     fn recipe_keys() -> String {
@@ -85,7 +77,7 @@ mod _core {
     /// Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`.
     #[pyfunction]
     fn check_input(py: Python<'_>, keys: &str) -> PyResult<()> {
-        detach::run_short(py, || Recipe::default().for_input(keys).map(drop))
+        detach::run_short(py, || recipe::Recipe::default().for_input(keys).map(drop))
     }
 
     /// Lines and blank lines that end in the next block of a file, and whether the line that has

@@ -101,6 +101,15 @@ impl Shard {
         self.lock().named().iter().collect()
     }
 
+    /// How many samples have each length in tokens, shortest first.
+    fn lengths(&self) -> Vec<(usize, u64)> {
+        let shard = self.lock();
+        let lengths = shard.lengths().iter();
+        lengths
+            .map(|(length, samples)| (*length, *samples))
+            .collect()
+    }
+
     /// Rows that were rejected so far, by the rule's name.
     fn rejected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         by_name(py, self.lock().rejected().iter())
@@ -154,7 +163,6 @@ pub(crate) struct Output {
     trained: u64,
     lost_turns: u64,
     lost_tokens: u64,
-    lost_rejected_tokens: u64,
 }
 
 impl Output {
@@ -176,7 +184,6 @@ impl Output {
             trained: output.trained,
             lost_turns: output.lost_turns,
             lost_tokens: output.lost_tokens,
-            lost_rejected_tokens: output.lost_rejected_tokens,
         })
     }
 }

@@ -70,6 +70,6 @@ def _end_ids(model: Any) -> list[int]:
 
 
 def _cut(ids: list[int], ends: list[int]) -> Generation:
-    """An answer without the padding behind its end."""
+    """An answer without the padding after its end."""
     end = next((place for place, id_ in enumerate(ids) if id_ in ends), None)
     return Generation(ids, ended=False) if end is None else Generation(ids[: end + 1], ended=True)

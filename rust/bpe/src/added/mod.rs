@@ -143,7 +143,7 @@ impl Splitter {
         (!splitter.patterns.is_empty()).then_some(splitter)
     }
 
-    /// For texts in which a space is written for a sign, as `▁`, that is no white space.
+    /// For texts in which a space is written for a sign, such as `▁`, that is not white space.
     pub(crate) fn with_signs_for_spaces(mut self, signs: bool) -> Self {
         self.spaces_are_signs = signs;
         self

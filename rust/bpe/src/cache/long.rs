@@ -1,7 +1,7 @@
 //! Remembers what long pieces merge into, and short ones with many ids, in a table for each thread
 //! that is emptied when it is full.
 
-/// Pieces longer than this are merged anew each time: they hardly ever come again.
+/// Pieces longer than this are merged each time: they hardly ever come again.
 pub(crate) const MAX_BYTES: usize = 80;
 
 const SLOTS: usize = 1 << 15;

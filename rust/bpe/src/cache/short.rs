@@ -12,7 +12,7 @@ pub(crate) const MAX_IDS: usize = 4;
 /// processor, 8 MiB hold the words of a large corpus.
 const BUCKETS: usize = 1 << 17;
 
-/// The bytes of a piece in the low lanes, its length in the low bits of the highest; 0 is no piece.
+/// The bytes of a piece in the low lanes, its length in the low bits of the highest; 0 is not a piece.
 pub(crate) type Key = u128;
 
 /// A piece and its ids.

@@ -309,7 +309,7 @@ impl Encoder {
             ),
         };
         if tracked {
-            // A mark behind this text has to know how many ids the text has.
+            // A mark after this text has to know how many ids the text has.
             self.shared.pieces.settle(&mut scratch.pieces, ids);
         }
         normalized.clear();

@@ -126,7 +126,7 @@ impl Steps {
 }
 
 impl Quick {
-    /// A step that is no map does nothing.
+    /// A step that is not a map does nothing.
     fn passes(&self, text: &str) -> bool {
         match self {
             Self::Map(_) | Self::Unknown => false,

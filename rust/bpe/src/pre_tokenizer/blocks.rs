@@ -152,7 +152,7 @@ fn punctuation(masks: &Masks) -> u64 {
     !(letters | masks.digit | masks.space | masks.control | masks.high)
 }
 
-/// Newlines directly behind punctuation: they belong to it.
+/// Newlines directly after punctuation: they belong to it.
 #[inline]
 fn absorbed(masks: &Masks) -> u64 {
     let first = masks.newline & (punctuation(masks) << 1);
@@ -168,7 +168,7 @@ fn starts(masks: &Masks, rules: Rules, size: usize, last: bool) -> (u64, usize) 
     let white = masks.space | masks.control;
     let blank = white & !masks.newline;
     let punctuation = punctuation(masks);
-    // A space belongs to the punctuation behind it; any other piece of punctuation starts itself.
+    // A space belongs to the punctuation after it; any other piece of punctuation starts itself.
     let signs = punctuation & !(punctuation << 1) & !(masks.space << 1);
     // A letter starts a piece unless a blank or a lone sign before it does.
     let words = letters & !(letters << 1) & !(blank << 1) & !(signs << 1);

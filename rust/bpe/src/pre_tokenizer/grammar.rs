@@ -59,7 +59,7 @@ pub(crate) enum Grammar {
 }
 
 impl Grammar {
-    /// White space is no part of any piece: each carries what stands before it, and that is left out
+    /// White space is not part of any piece: each carries what stands before it, and that is left out
     /// later.
     pub(crate) fn drops_white(self) -> bool {
         matches!(self, Self::Blanks | Self::WordsAndSigns | Self::Bert)

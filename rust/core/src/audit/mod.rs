@@ -1,14 +1,19 @@
 //! The audit of tokenized data from any tool: rules on ids and labels.
 //!
-//! Record batches with `input_ids`, and columns that say what is trained, go in; counts and evidence
-//! by rule come out. Turns are found: runs of trained labels, cut at role headers if a template is
+//! Rows with `input_ids`, and columns that say what is trained, go in, as record batches, JSON or
+//! values; counts and evidence by rule come out. Turns are found: runs of trained labels, cut at role headers if a template is
 //! known. Samples that were just made from conversations go the same way, with the turns that
 //! their row knows.
 
 mod auditor;
 mod columns;
 mod ends;
+mod inputs;
+mod integers;
+mod json;
+mod known;
 mod learn;
+mod lists;
 mod padding;
 mod part;
 mod replay;
@@ -16,6 +21,7 @@ mod report;
 mod row;
 mod scan;
 mod segment;
+pub(crate) mod served;
 mod setup;
 #[cfg(test)]
 mod tests;
@@ -25,28 +31,36 @@ mod vocabulary;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use serde_json::Value as Json;
 
 use crate::cancel::Cancel;
-use crate::rules::Rule;
+use crate::rules::{Evidence, PromptSource, Rule};
+use crate::source::json::Layout;
 use crate::tokenizer::Tokenizer;
+use crate::value::Value;
 use crate::{Result, pool};
 
 use auditor::add_mismatch;
 use columns::Columns;
+use inputs::Inputs;
+use json::{Fault, JsonRows, Reading};
+use lists::Lists;
 use row::Row;
 
 pub use auditor::Auditor;
+pub use columns::{Boundaries, COLUMNS, Meaning};
+pub use known::{Known, Stated};
 pub use learn::learn;
 pub(crate) use part::Part;
 pub use report::Report;
 pub(crate) use row::{Sample, Scratch};
-pub use setup::{ends_turns, setup_findings};
+pub use setup::setup_findings;
 pub use vocabulary::{Header, Vocabulary};
 
 /// Rows that one thread takes at a time.
 const PIECE: usize = 4096;
 
-/// What the makers of the data asked for, if they are known: then it is no finding.
+/// What the makers of the data asked for, if they are known: then it is not a finding.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked {
     /// Turns may be left untrained, and the rows were compared with inference when they were made.
@@ -89,11 +103,18 @@ impl Default for AuditOptions {
     }
 }
 
-/// An audit of one data set, fed in order.
+/// An audit of one data set, whose inputs are fed one after the other.
 #[derive(Debug)]
 pub struct Audit {
     auditor: Auditor,
+    /// What is known of the data, if it is more than the vocabulary.
+    known: Option<Known>,
+    inputs: Inputs,
+    /// The input that is being read, if it is JSON.
+    json: Option<JsonRows>,
     part: Part,
+    /// Places that hold no row.
+    faults: u64,
     labelled: bool,
     masked: bool,
 }
@@ -105,9 +126,26 @@ impl Audit {
         Self {
             part: auditor.part(),
             auditor,
+            known: None,
+            inputs: Inputs::default(),
+            json: None,
+            faults: 0,
             labelled: false,
             masked: false,
         }
+    }
+
+    /// An audit of data of which that is said. The report is compared with the model's files.
+    pub fn of(
+        tokenizer: &Arc<Tokenizer>,
+        stated: Stated,
+        mut options: AuditOptions,
+    ) -> Result<Self> {
+        let (known, vocabulary) = Known::of(tokenizer, stated)?;
+        options.setup.extend(known.findings.iter().cloned());
+        let mut audit = Self::new(vocabulary, options);
+        audit.known = Some(known);
+        Ok(audit)
     }
 
     /// Turns on the replay, which needs the tokenizer.
@@ -117,21 +155,110 @@ impl Audit {
         self
     }
 
+    /// Starts the next input. Its rows are numbered within `source`, which may be several inputs.
+    pub fn start(&mut self, source: &str, name: &str, cancel: &Cancel) -> Result<()> {
+        self.end_json(cancel)?;
+        self.inputs.start(source, name);
+        Ok(())
+    }
+
     /// Checks the next batches. It is an error if a batch is not tokenized data; problems of its
     /// rows are findings.
     pub fn add(&mut self, batches: &[RecordBatch], cancel: &Cancel) -> Result<()> {
         let options = &self.auditor.options;
         let read = |batch| Columns::of(batch, options.ignore_label);
         let columns: Vec<Columns> = batches.iter().map(read).collect::<Result<_>>()?;
+        for batch in batches {
+            let schema = batch.schema();
+            let fields = schema.fields().iter();
+            let known = fields.filter_map(|field| columns::known(field.name()));
+            self.inputs.name_columns(known);
+        }
+        self.check(&columns, cancel)
+    }
+
+    /// Takes the next block of JSON. What is not JSON, or not a row, is a finding.
+    pub fn add_json(&mut self, block: &[u8], layout: Layout, cancel: &Cancel) -> Result<()> {
+        let mut json = self
+            .json
+            .take()
+            .unwrap_or_else(|| JsonRows::new(layout, self.part.rows));
+        if json.feed(block, self.reading(cancel))? {
+            self.check_json(&mut json, cancel)?;
+        }
+        self.json = Some(json);
+        Ok(())
+    }
+
+    /// Checks the next rows of an input in memory, as one batch. What is not a row is a finding.
+    pub fn add_values(&mut self, rows: &[Value<'_>], cancel: &Cancel) -> Result<()> {
+        let mut lists = Lists::default();
+        for (row, value) in (self.part.rows..).zip(rows) {
+            if let Some(note) = lists.push(*value) {
+                self.add_fault(Fault {
+                    rule: Rule::SchemaMismatch,
+                    row: Some(row),
+                    line: None,
+                    note,
+                });
+            }
+        }
+        self.inputs.name_columns(lists.names());
+        let columns = Columns::of_lists(lists, self.auditor.options.ignore_label)?;
+        self.check(&[columns], cancel)
+    }
+
+    fn reading<'a>(&self, cancel: &'a Cancel) -> Reading<'a> {
+        Reading {
+            threads: self.auditor.options.threads,
+            ignore: self.auditor.options.ignore_label,
+            cancel,
+        }
+    }
+
+    fn end_json(&mut self, cancel: &Cancel) -> Result<()> {
+        let Some(mut json) = self.json.take() else {
+            return Ok(());
+        };
+        json.end(self.reading(cancel))?;
+        self.check_json(&mut json, cancel)
+    }
+
+    /// Checks what was read of an input.
+    fn check_json(&mut self, json: &mut JsonRows, cancel: &Cancel) -> Result<()> {
+        let found = json.take();
+        self.inputs.name_columns(found.names);
+        for fault in found.faults {
+            self.add_fault(fault);
+        }
+        self.check(&found.batches, cancel)
+    }
+
+    fn add_fault(&mut self, fault: Fault) {
+        let evidence = || Evidence {
+            file: self.inputs.name().cloned(),
+            row: fault.row,
+            line: fault.line,
+            note: fault.note,
+            ..Evidence::default()
+        };
+        self.part.findings.add(fault.rule, self.faults, evidence);
+        self.faults += 1;
+    }
+
+    fn check(&mut self, columns: &[Columns], cancel: &Cancel) -> Result<()> {
         self.labelled |= columns.iter().any(Columns::has_labels);
         self.masked |= columns.iter().any(|columns| !columns.masks.is_empty());
-        let pieces = cut(&columns, self.part.rows);
-        let parts = pool::map(options.threads, &pieces, |piece| {
+        let pieces = cut(columns, self.part.rows);
+        let parts = pool::map(self.auditor.options.threads, &pieces, |piece| {
             cancel.check()?;
             Ok(self.check_piece(piece))
         })?;
         for part in parts {
             self.part.append(part);
+        }
+        for batch in columns {
+            self.inputs.see(batch);
         }
         Ok(())
     }
@@ -155,10 +282,35 @@ impl Audit {
         part
     }
 
-    /// The findings.
-    pub fn finish(mut self) -> Report {
+    /// Ends the last input: the findings as JSON, with what they depend on.
+    pub fn finish_as_json(mut self, cancel: &Cancel) -> Result<Json> {
+        let known = self.known.take();
+        let mut report = self.finish(cancel)?;
+        let Some(known) = known else {
+            return Ok(report.to_json(PromptSource::Decoded, None));
+        };
+        known.conclude(&mut report);
+        let mut json = report.to_json(PromptSource::Decoded, Some(known.tokenizer()));
+        known.tell(&report, &mut json);
+        Ok(json)
+    }
+
+    /// Ends the last input: the findings.
+    pub fn finish(mut self, cancel: &Cancel) -> Result<Report> {
+        self.end_json(cancel)?;
+        for twin in self.inputs.finish().into_iter().rev() {
+            self.part.findings.add_to_all(Rule::CacheKeyCollision, twin);
+        }
         self.part.replay.trained = self.part.turns;
-        self.auditor.report(self.part, self.labelled, self.masked)
+        let mut report = self.auditor.report(self.part, self.labelled, self.masked);
+        report.columns = self.inputs.columns().to_vec();
+        if self.inputs.are_several() {
+            report
+                .findings
+                .places()
+                .for_each(|place| self.inputs.locate(place));
+        }
+        Ok(report)
     }
 }
 

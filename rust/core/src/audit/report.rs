@@ -23,6 +23,8 @@ pub struct Report {
     pub trained: u64,
     /// Stop ids that end trained turns, with the number of turns, most frequent first.
     pub terminators: Vec<(i32, u64)>,
+    /// The columns that were read, if the rows have columns.
+    pub columns: Vec<&'static str>,
     /// Whether a column says which tokens are trained.
     pub labelled: bool,
     /// The length at which rows were cut, given or detected.
@@ -69,6 +71,7 @@ impl Report {
             tokens: part.tokens,
             trained: part.trained,
             terminators: by_count(&part.terminators),
+            columns: Vec::new(),
             labelled,
             limit: ends.limit,
             contradicted: (part.contradicted, part.first_contradicted),
@@ -81,6 +84,11 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         let mut fired = self.findings.iter();
         fired.all(|(rule, _)| rule.severity() < Severity::Error)
+    }
+
+    /// Whether trained turns end in that id.
+    pub(super) fn ends_turns(&self, id: u32) -> bool {
+        self.terminators.iter().any(|(end, _)| *end == id as i32)
     }
 
     /// What a rule found, if it fired.

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::columns::{Boundaries, Columns, Integers};
+use super::columns::{Boundaries, Columns};
+use super::integers::Integers;
 use super::padding::{self, extent};
 use super::scan;
 use super::vocabulary::Vocabulary;
@@ -44,7 +45,10 @@ pub(crate) struct Sample<'a> {
 impl Sample<'_> {
     /// Which of the assistant's turns a message is, from 0.
     pub(super) fn turn_of(&self, message: u32) -> Option<u32> {
-        self.record.conversation()?.turn_of(message)
+        match self.record {
+            Record::Conversation(conversation) => conversation.turn_of(message),
+            Record::Completion { .. } | Record::Text { .. } => None,
+        }
     }
 }
 

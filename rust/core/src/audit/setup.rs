@@ -34,7 +34,7 @@ pub fn setup_findings(
 }
 
 /// The added token by which a template ends the last turn of a conversation.
-pub fn ends_turns(tokenizer: &Tokenizer, template: &Template) -> Option<u32> {
+pub(super) fn ends_turns(tokenizer: &Tokenizer, template: &Template) -> Option<u32> {
     let end = &template.study().final_terminator;
     let added = tokenizer.added_tokens().iter();
     let places = added.filter_map(|token| Some((end.find(&token.content)?, token.id)));

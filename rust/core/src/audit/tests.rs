@@ -1,6 +1,7 @@
 //! Each rule fires on data broken in its way, and not on a near miss.
 
 mod documents;
+mod json;
 mod turns;
 
 use std::sync::Arc;
@@ -65,7 +66,7 @@ fn audit(vocabulary: Vocabulary, batches: &[RecordBatch], options: AuditOptions)
             .add(std::slice::from_ref(batch), &Cancel::default())
             .unwrap();
     }
-    audit.finish()
+    audit.finish(&Cancel::default()).unwrap()
 }
 
 fn labelled(vocabulary: Vocabulary, ids: &Rows, labels: &Rows) -> Report {

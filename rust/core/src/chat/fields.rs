@@ -40,11 +40,6 @@ macro_rules! fields {
                 })
             }
 
-            /// Whether rows keep it under that name.
-            pub(super) fn is_named(self, name: &str) -> bool {
-                self.name() == name || self.aliases().contains(&name)
-            }
-
             fn level(self) -> Level {
                 match self { $(Self::$variant => Level::$level,)* }
             }
@@ -81,9 +76,6 @@ fields! {
     System "system" Row or "system_prompt";
     Prompt "prompt" Row;
     Completion "completion" Row;
-    Chosen "chosen" Row or "preferred_output";
-    Rejected "rejected" Row or "non_preferred_output";
-    Label "label" Row or "kto_tag";
     Text "text" Row;
     Tools "tools" Row;
     Functions "functions" Row;
@@ -111,7 +103,7 @@ impl Names {
             }
             names[field].clone_from(theirs);
         }
-        // A column that the recipe gives to one field is no other field's.
+        // A column that the recipe gives to one field is not another field's.
         let given = |name: &String| options.fields.iter().any(|(theirs, _)| theirs == name);
         for (field, name) in Field::ALL.iter().zip(&mut names) {
             let is_given = options.fields.iter().any(|(_, ours)| ours == field.name());

@@ -79,7 +79,7 @@ struct Key {
     /// What the value may be, the default first, where that is more than words.
     takes: Option<&'static str>,
     means: &'static str,
-    /// How help calls the value, and its line about the flag; a key without is no flag.
+    /// How help calls the value, and its line about the flag; a key without one is not a flag.
     flag: Option<(&'static str, &'static str)>,
     words: Vec<(&'static str, &'static str)>,
     renamed: &'static [(&'static str, &'static str)],

@@ -18,7 +18,7 @@ pub use choice::{
     RoleOrder, Spans, SpecialInContent, Wire, Word,
 };
 pub use keys::{Recipe, table_json};
-pub use values::{Column, Layout, Stop, StopToken, TrainOn};
+pub use values::{Column, Stop, StopToken, TrainOn};
 
 impl Recipe {
     /// Reads a JSON object; missing keys and nulls take their defaults.

@@ -258,7 +258,7 @@ impl Ledger {
     }
 
     /// The reasoning fields of which the render does not hold the text, where no other rule says so:
-    /// beside another one that a turn has, and on messages that are no turns.
+    /// beside another one that a turn has, and on messages that are not turns.
     fn lost_reasoning(
         &mut self,
         message: &Message<'_>,

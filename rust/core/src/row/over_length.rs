@@ -28,7 +28,6 @@ pub(super) fn sample<'a>(
     let whole = Part {
         conversation: *conversation,
         from: 0,
-        ends_in_turn: false,
     };
     match fit(plan, &whole, arena, scratch, draft, output)? {
         Fit::Ready => Ok(()),
@@ -149,7 +148,7 @@ fn estimate(policy: OverLength, kept: &Kept, ends: &[(usize, u32)], length: u32)
 }
 
 /// The messages of a part that are kept.
-pub(super) fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
+fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
     let messages = kept
         .indices()
         .map(|index| whole.conversation.messages[index]);
@@ -161,7 +160,6 @@ pub(super) fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Pa
             ..whole.conversation
         },
         from: context.count() as u32,
-        ends_in_turn: whole.ends_in_turn,
     }
 }
 
@@ -181,8 +179,7 @@ pub(super) fn overlong(plan: &Plan, length: u32, tried: &str) -> Reject {
     Reject::new(Rule::OverlongSample, reason)
 }
 
-/// The error of a run that takes no sample of this length.
-pub(super) fn too_long(plan: &Plan, length: u32) -> Error {
+fn too_long(plan: &Plan, length: u32) -> Error {
     let most = plan.recipe.max_length.unwrap_or(u32::MAX);
     Error::new(
         ErrorKind::Data,

@@ -11,7 +11,8 @@ use super::{Rule, Token};
 pub struct Evidence {
     /// The input, if there may be several.
     pub file: Option<Arc<str>>,
-    /// The row, from 0; `None` if the finding is about the whole data set.
+    /// The row, from 0; `None` if the finding is about the whole data set, or about a line that is
+    /// not a row.
     pub row: Option<u64>,
     /// Its line, from 1, if the input has lines.
     pub line: Option<u64>,
@@ -117,11 +118,12 @@ impl Finding {
     /// Share of rows in which the rule fired; 1 for a finding on the data set as a whole.
     pub fn rate(&self, rows: u64) -> f64 {
         let first = self.evidence.first();
-        let whole = first.is_some_and(|evidence| evidence.row.is_none());
+        let whole = first.is_some_and(|place| place.row.is_none() && place.line.is_none());
         if whole || rows == 0 {
             return if self.count > 0 { 1.0 } else { 0.0 };
         }
-        self.rows as f64 / rows as f64
+        // Lines that are not JSON are not rows: there can be more of them.
+        (self.rows as f64 / rows as f64).min(1.0)
     }
 }
 
@@ -212,10 +214,15 @@ impl Findings {
         }
     }
 
+    /// Every place.
+    pub(crate) fn places(&mut self) -> impl Iterator<Item = &mut Evidence> {
+        self.found.iter_mut().flat_map(|found| &mut found.evidence)
+    }
+
     /// Names the input of every place.
     pub(crate) fn name_input(&mut self, file: &Arc<str>) {
-        let places = self.found.iter_mut().flat_map(|found| &mut found.evidence);
-        places.for_each(|place| place.file = Some(Arc::clone(file)));
+        self.places()
+            .for_each(|place| place.file = Some(Arc::clone(file)));
     }
 
     /// The rules that fired, as an object by name; `rows` is the number of rows, `text` gives the

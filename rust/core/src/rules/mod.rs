@@ -17,7 +17,7 @@ pub use finding::{Evidence, Finding, Findings};
 pub use label::{IGNORED, is_masked, is_trained};
 pub use reject::Reject;
 pub use replay::{Position, PromptSource, Replay};
-pub(crate) use replay::{REPLAYED_TURNS, slot};
+pub(crate) use replay::{REPLAYED_TURNS, grouped, slot};
 pub use rule::{Rule, Severity};
 pub use token::Token;
 pub(crate) use token::around;

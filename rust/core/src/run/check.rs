@@ -9,6 +9,7 @@ use crate::Result;
 use crate::audit::{self, Asked, AuditOptions, Auditor, Vocabulary};
 use crate::row::content_rules::ContentRules;
 use crate::rules::PromptSource;
+use crate::setup::Served;
 use crate::setup::templates::ChatTemplates;
 
 /// What a shard does only for a check: rules on the text of messages, a replay of the samples
@@ -55,19 +56,23 @@ fn auditor(encoder: &Encoder, evidence: usize) -> Auditor {
 pub struct Check {
     encoder: Arc<Encoder>,
     checks: Checks,
+    /// The model that will be served, with which the findings are compared.
+    served: Option<Served>,
     part: audit::Part,
     rows: u64,
     rejected: u64,
 }
 
 impl Check {
-    /// A check that has seen nothing. `evidence`: places kept for each rule.
-    pub fn new(encoder: Arc<Encoder>, evidence: usize) -> Result<Self> {
+    /// A check that has seen nothing. `evidence`: places kept for each rule; `served`: the model
+    /// that will be served.
+    pub fn new(encoder: Arc<Encoder>, evidence: usize, served: Option<Served>) -> Result<Self> {
         let checks = Checks::new(&encoder, evidence)?;
         Ok(Self {
             part: checks.auditor.part(),
             encoder,
             checks,
+            served,
             rows: 0,
             rejected: 0,
         })
@@ -92,7 +97,16 @@ impl Check {
         let samples = self.part.rows;
         let mut report = self.checks.auditor.report(self.part, samples > 0, false);
         report.rows = self.rows;
-        let mut found = report.to_json(PromptSource::Rendered, Some(self.encoder.tokenizer()));
+        let tokenizer = self.encoder.tokenizer();
+        if let Some(server) = &self.served {
+            let templates = self.encoder.plan.templates().ok();
+            let template = templates.map(|templates| templates.plain().source());
+            audit::served::compare(&mut report, tokenizer, server, template);
+        }
+        let mut found = report.to_json(PromptSource::Rendered, Some(tokenizer));
+        if let Some(server) = self.served {
+            found["serving_stop"] = server.stop.into();
+        }
         found["samples"] = samples.into();
         found["rejected"] = self.rejected.into();
         found

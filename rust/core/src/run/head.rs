@@ -42,6 +42,19 @@ impl JsonHead {
         self.is_blank
     }
 
+    /// The keys of the first row that is JSON, even where the text is broken after it; none if there
+    /// is no such row, or it is not an object.
+    pub fn keys(&mut self) -> Vec<String> {
+        if self.rows.is_empty() && self.broken.is_none() {
+            self.broken = self.splitter.finish(&mut self.rows).err();
+        }
+        let arena = Arena::new();
+        let mut read = self.rows.iter().map(|row| json::parse(row.bytes, &arena));
+        let first = read.find_map(|row| Some(row.ok()?.value));
+        let fields = first.and_then(Value::as_map).unwrap_or_default();
+        fields.iter().map(|(key, _)| key.to_owned()).collect()
+    }
+
     /// The first rows that are JSON; the last row of the blocks may be cut.
     pub fn look<T>(&mut self, look: impl FnOnce(&[Value<'_>]) -> Result<T>) -> Result<T> {
         if let Some(error) = &self.broken {

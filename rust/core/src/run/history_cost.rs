@@ -1,5 +1,6 @@
 //! What each choice of `history` gives on the first rows of an input.
 
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::chat::{Conversation, Record};
@@ -27,7 +28,7 @@ pub struct HistoryCosts {
 }
 
 /// What one choice gives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HistoryCost {
     /// Number of samples.
     pub samples: u64,
@@ -62,15 +63,8 @@ impl HistoryCost {
 impl HistoryCosts {
     /// The list as JSON, under the names of its fields.
     pub fn to_json(&self) -> Json {
-        let choice = |(history, cost): &(History, HistoryCost)| {
-            let cost = json!({
-                "samples": cost.samples,
-                "turns": cost.turns,
-                "tokens": cost.tokens,
-                "trained": cost.trained,
-            });
-            (history.word().to_owned(), cost)
-        };
+        let choice =
+            |(history, cost): &(History, HistoryCost)| (history.word().to_owned(), json!(cost));
         let choices: serde_json::Map<String, Json> = self.choices.iter().map(choice).collect();
         json!({
             "rows": self.rows,

@@ -76,45 +76,37 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
     let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
     let arena = Arena::new();
     let rows = &as_seen(rows, plan, &arena)[..];
-    let schema = schema(plan, rows)?;
+    chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
+    let schema = match plan.recipe.schema {
+        Some(schema) => schema,
+        None => chat::detect(rows)?,
+    };
     let reader = plan.reader(schema)?;
     let mut counts = RuleCounts::default();
-    let read = rows
+    let conversations: Vec<Conversation<'_>> = rows
         .iter()
-        .map(|row| reader.read(*row, &arena, &mut counts));
-    let records: Vec<Record<'_>> = read.flatten().collect();
-    let are_rendered = records.iter().any(|record| record.conversation().is_some());
-    if are_rendered && plan.templates.is_none() {
+        .filter_map(|row| match reader.read(*row, &arena, &mut counts) {
+            Ok(Record::Conversation(conversation)) => Some(conversation),
+            _ => None,
+        })
+        .collect();
+    if conversations.is_empty() {
+        return Ok(Inspection {
+            schema,
+            costs: None,
+        });
+    }
+    if plan.templates.is_none() {
         return Err(templates::missing());
     }
-    // Of an answer that is judged, no earlier turns are trained.
-    let trained = records.iter().filter_map(|record| match record {
-        Record::Conversation(conversation) => Some(*conversation),
-        _ => None,
-    });
-    let conversations: Vec<Conversation<'_>> = trained.collect();
     let costs = match plan.recipe.history {
-        History::Auto if !conversations.is_empty() => {
-            history_cost::list(plan, &conversations, &arena)
-        }
+        History::Auto => history_cost::list(plan, &conversations, &arena),
         _ => None,
     };
     match costs {
         Some(costs) if costs.losing > 0 => Err(costs.error()),
         costs => Ok(Inspection { schema, costs }),
     }
-}
-
-/// The schema of the rows: the recipe's, or the one that they fit.
-fn schema(plan: &Plan, rows: &[Value<'_>]) -> Result<Schema> {
-    let schema = match plan.recipe.schema {
-        Some(schema) => Ok(schema),
-        None => chat::detect(rows),
-    };
-    if !schema.as_ref().is_ok_and(|schema| schema.judges()) {
-        chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
-    }
-    schema
 }
 
 /// The rows without the columns that the recipe ignores, with messages as lists.

@@ -1,5 +1,6 @@
 //! Rows of one input, in blocks → record batches.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use super::{Encoder, Output};
 use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
-use crate::recipe::{Column, Layout};
+use crate::recipe::Column;
 use crate::rules::{Findings, Named, Reject, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
@@ -55,7 +56,7 @@ pub struct ShardOptions {
     pub carry: Vec<String>,
     /// What is done for a check.
     pub checks: Option<Checks>,
-    /// How many rows from the first are replayed against the inference prompt, if this is no check:
+    /// How many rows from the first are replayed against the inference prompt, if this is not a check:
     /// it costs more than making samples of them.
     pub replayed: u64,
 }
@@ -104,6 +105,8 @@ pub struct Shard {
     rejected: RuleCounts,
     read: u64,
     refused: u64,
+    /// How many samples have each length.
+    lengths: BTreeMap<usize, u64>,
     /// What a check found in the samples.
     audited: Option<audit::Part>,
     empty: Tables,
@@ -123,7 +126,7 @@ impl Shard {
         } else {
             Splitter::for_range(0, u64::MAX)
         };
-        let columns = columns(&options, &encoder.plan.recipe.columns)?;
+        let columns = columns(&options, &encoder.plan.recipe.columns);
         let samples = Samples::new(&columns, &options.path);
         let index = IndexRows::new(&options.carry);
         Ok(Self {
@@ -140,6 +143,7 @@ impl Shard {
             rejected: RuleCounts::default(),
             read: 0,
             refused: 0,
+            lengths: BTreeMap::new(),
             audited: options.checks.as_ref().map(|checks| checks.auditor.part()),
             empty: Tables {
                 apart: samples.clone(),
@@ -246,6 +250,11 @@ impl Shard {
         &self.rejected
     }
 
+    /// How many samples have each length in tokens, so far.
+    pub fn lengths(&self) -> &BTreeMap<usize, u64> {
+        &self.lengths
+    }
+
     /// Takes what the rows gave to a check, with the name of the input.
     pub(super) fn take_checked(&mut self) -> Checked {
         let mut findings = self.findings.take();
@@ -327,6 +336,9 @@ impl Shard {
 
     fn join(&mut self, part: &mut ChunkOutput, output: &mut Output) -> Result<()> {
         let tables = &part.tables;
+        for length in tables.samples.lengths().chain(tables.apart.lengths()) {
+            *self.lengths.entry(length).or_default() += 1;
+        }
         self.samples.append(&tables.samples, &mut output.samples)?;
         if let Some(apart) = &mut self.apart {
             apart.append(&tables.apart, &mut output.apart)?;
@@ -350,7 +362,6 @@ impl Shard {
         output.trained += part.trained;
         output.lost_turns += part.lost.turns;
         output.lost_tokens += part.lost.tokens;
-        output.lost_rejected_tokens += part.lost.of_rejected;
         Ok(())
     }
 }
@@ -366,20 +377,11 @@ const NO_ROW: Row<'static> = Row::Json(crate::source::json::Row {
 /// Documents are trained as a whole, so ids alone are enough. The exceptions are recipes that ask
 /// for more, and outputs with rows of other schemas, because all files of an output have the same
 /// columns.
-fn columns(options: &ShardOptions, wanted: &[Column]) -> Result<Vec<Column>> {
+fn columns(options: &ShardOptions, wanted: &[Column]) -> Vec<Column> {
     if options.schema == Schema::Text && !options.mixed && wanted == Column::DEFAULT {
-        return Ok(vec![Column::InputIds]);
+        return vec![Column::InputIds];
     }
-    Column::written(layout(options.schema), wanted)
-}
-
-/// What a row of the output holds.
-fn layout(schema: Schema) -> Layout {
-    match schema {
-        Schema::Preference => Layout::Pairs,
-        Schema::Kto => Layout::Judged,
-        _ => Layout::Samples,
-    }
+    wanted.to_vec()
 }
 
 /// The smallest hash of a conversation that is not set apart: what comes before it are the hashes

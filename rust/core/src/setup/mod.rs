@@ -5,10 +5,12 @@ pub(crate) mod notes;
 pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod prompt_probe;
+mod served;
 mod stop_set;
 pub(crate) mod structural;
 pub(crate) mod templates;
 pub(crate) mod turn_end_probe;
 
-pub use stop_set::{StopSet, served_stop_ids};
+pub use served::Served;
+pub use stop_set::{NamedStop, StopSet, named_stop_ids, served_stop_ids};
 pub use templates::{compile, template_of};

@@ -10,10 +10,10 @@ use super::templates::{self, ChatTemplates};
 use super::turn_end_probe::{self, TurnEnd};
 use super::{StopSet, notes};
 use crate::chat::{Reader, RoleOrder, Schema, SchemaOptions, TextParts, Wire};
-use crate::recipe::{self, Recipe, SpecialInContent, Stop, StopToken};
+use crate::recipe::{self, Recipe, SpecialInContent};
 use crate::template::{LocalTime, Study, Template};
 use crate::tokenizer::{Backend, Tokenizer};
-use crate::{Error, ErrorKind, Result, suggest};
+use crate::{Error, ErrorKind, Result};
 
 /// Everything that rows need and that does not change from row to row.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl Plan {
             Some(text) => parse_now(text)?,
             None => LocalTime::default(),
         };
-        let stop = stop_set(&recipe, &tokenizer)?;
+        let stop = StopSet::of(&recipe.stop, &tokenizer)?;
         let templates = ChatTemplates::load(&recipe, &tokenizer, now)?.map(Arc::new);
         let turn_end = match &templates {
             Some(templates) => turn_end_probe::find(&recipe, &tokenizer, templates.plain(), &stop)?,
@@ -182,82 +182,6 @@ pub(crate) fn require_tokenizer(recipe: &Recipe) -> Result<()> {
         "the recipe names no tokenizer",
     )
     .hint("--tokenizer DIR, a directory with tokenizer.json"))
-}
-
-/// The stop set, never empty.
-fn stop_set(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<StopSet> {
-    let ids = match &recipe.stop {
-        Stop::Tokens(tokens) => tokens
-            .iter()
-            .map(|token| stop_id(token, tokenizer))
-            .collect::<Result<Vec<u32>>>()?,
-        Stop::Auto if !tokenizer.generation_eos().is_empty() => tokenizer.generation_eos().to_vec(),
-        Stop::Auto => vec![own_eos(tokenizer)?],
-    };
-    if let Some(id) = ids.iter().find(|id| tokenizer.id_to_bytes(**id).is_empty()) {
-        return Err(Error::new(
-            ErrorKind::Tokenizer,
-            "unset-terminator",
-            format!("the stop id {id} is not in the vocabulary"),
-        )
-        .hint(stop_hint(tokenizer)));
-    }
-    Ok(StopSet::new(&ids))
-}
-
-fn stop_id(token: &StopToken, tokenizer: &Tokenizer) -> Result<u32> {
-    match token {
-        StopToken::Id(id) => Ok(*id),
-        StopToken::Text(text) => tokenizer.token_to_id(text).ok_or_else(|| {
-            let known = tokenizer
-                .added_tokens()
-                .iter()
-                .map(|added| &added.content[..]);
-            let error = Error::new(
-                ErrorKind::Recipe,
-                "unknown-stop-token",
-                format!("the tokenizer has no token {text:?}"),
-            );
-            match suggest::nearest(text, known) {
-                Some(near) => error.hint(format!("did you mean {near:?}?")),
-                None => error.hint("stop tokens are single tokens of the vocabulary, or ids"),
-            }
-        }),
-    }
-}
-
-fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
-    let unset = |what: String| {
-        Error::new(ErrorKind::Tokenizer, "unset-terminator", what)
-            .at_path(tokenizer.path())
-            .hint(stop_hint(tokenizer))
-    };
-    let Some(text) = tokenizer.special_tokens().get("eos_token") else {
-        return Err(unset(
-            "no stop token is known: there is no generation_config.json and the tokenizer has no \
-             eos_token"
-                .to_owned(),
-        ));
-    };
-    let Some(id) = tokenizer.token_to_id(text) else {
-        return Err(unset(format!(
-            "the eos_token {text:?} is not in the vocabulary"
-        )));
-    };
-    if tokenizer.special_id("unk_token") == Some(id) {
-        return Err(unset(format!(
-            "the eos_token {text:?} is the unknown token"
-        )));
-    }
-    Ok(id)
-}
-
-/// The flag that names a stop token: the tokenizer's eos if it has one.
-fn stop_hint(tokenizer: &Tokenizer) -> String {
-    let eos = tokenizer.special_tokens().get("eos_token");
-    let known = eos.filter(|text| tokenizer.token_to_id(text).is_some());
-    let example = known.map_or_else(|| "TOKEN".to_owned(), |text| format!("'{text}'"));
-    format!("name the tokens the model is served with: --stop {example}")
 }
 
 /// Reads `YYYY-MM-DD` with an optional time.

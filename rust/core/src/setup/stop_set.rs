@@ -1,6 +1,8 @@
 //! The stop set.
 
+use crate::recipe::{Stop, StopToken};
 use crate::tokenizer::Tokenizer;
+use crate::{Error, ErrorKind, Result, suggest};
 
 /// The ids that the serving side stops on. There are few, so a scan is faster than a hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,29 @@ pub struct StopSet {
 }
 
 impl StopSet {
+    /// The stop set of a recipe, never empty.
+    pub(crate) fn of(stop: &Stop, tokenizer: &Tokenizer) -> Result<Self> {
+        let ids = match stop {
+            Stop::Tokens(tokens) => tokens
+                .iter()
+                .map(|token| stop_id(token, tokenizer))
+                .collect::<Result<Vec<u32>>>()?,
+            Stop::Auto if !tokenizer.generation_eos().is_empty() => {
+                tokenizer.generation_eos().to_vec()
+            }
+            Stop::Auto => vec![own_eos(tokenizer)?],
+        };
+        if let Some(id) = ids.iter().find(|id| tokenizer.id_to_bytes(**id).is_empty()) {
+            return Err(Error::new(
+                ErrorKind::Tokenizer,
+                "unset-terminator",
+                format!("the stop id {id} is not in the vocabulary"),
+            )
+            .hint(stop_hint(tokenizer)));
+        }
+        Ok(Self::new(&ids))
+    }
+
     /// A set of these ids, in this order, without duplicates.
     pub fn new(ids: &[u32]) -> Self {
         let mut unique = Vec::with_capacity(ids.len());
@@ -73,6 +98,39 @@ impl StopSet {
     }
 }
 
+/// What a stop token that was named is in a vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedStop {
+    /// One token.
+    Id(u32),
+    /// A text of several.
+    Pieces(Vec<u32>),
+}
+
+/// The ids of stop tokens that were named for data that exists already: what is wrong with them is
+/// a finding, and not an error as in a recipe. The text of a number is an id, unless it is a token.
+pub fn named_stop_ids(stop: &[StopToken], tokenizer: &Tokenizer) -> Result<Vec<NamedStop>> {
+    stop.iter().map(|token| named(token, tokenizer)).collect()
+}
+
+fn named(token: &StopToken, tokenizer: &Tokenizer) -> Result<NamedStop> {
+    let text = match token {
+        StopToken::Id(id) => return Ok(NamedStop::Id(*id)),
+        StopToken::Text(text) => text,
+    };
+    if let Some(id) = tokenizer.token_to_id(text).or_else(|| text.parse().ok()) {
+        return Ok(NamedStop::Id(id));
+    }
+    match tokenizer.encode(text, false)?[..] {
+        [] => {
+            let what = format!("the stop token {text:?} is empty");
+            Err(Error::new(ErrorKind::Tokenizer, "unset-terminator", what))
+        }
+        [id] => Ok(NamedStop::Id(id)),
+        ref pieces => Ok(NamedStop::Pieces(pieces.to_vec())),
+    }
+}
+
 /// The ids that a server loading this directory stops on: those of `generation_config.json`, else
 /// the tokenizer's eos.
 pub fn served_stop_ids(tokenizer: &Tokenizer) -> Vec<u32> {
@@ -80,6 +138,61 @@ pub fn served_stop_ids(tokenizer: &Tokenizer) -> Vec<u32> {
         return tokenizer.special_id("eos_token").into_iter().collect();
     }
     tokenizer.generation_eos().to_vec()
+}
+
+fn stop_id(token: &StopToken, tokenizer: &Tokenizer) -> Result<u32> {
+    match token {
+        StopToken::Id(id) => Ok(*id),
+        StopToken::Text(text) => tokenizer.token_to_id(text).ok_or_else(|| {
+            let known = tokenizer
+                .added_tokens()
+                .iter()
+                .map(|added| &added.content[..]);
+            let error = Error::new(
+                ErrorKind::Recipe,
+                "unknown-stop-token",
+                format!("the tokenizer has no token {text:?}"),
+            );
+            match suggest::nearest(text, known) {
+                Some(near) => error.hint(format!("did you mean {near:?}?")),
+                None => error.hint("stop tokens are single tokens of the vocabulary, or ids"),
+            }
+        }),
+    }
+}
+
+fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
+    let unset = |what: String| {
+        Error::new(ErrorKind::Tokenizer, "unset-terminator", what)
+            .at_path(tokenizer.path())
+            .hint(stop_hint(tokenizer))
+    };
+    let Some(text) = tokenizer.special_tokens().get("eos_token") else {
+        return Err(unset(
+            "no stop token is known: there is no generation_config.json and the tokenizer has no \
+             eos_token"
+                .to_owned(),
+        ));
+    };
+    let Some(id) = tokenizer.token_to_id(text) else {
+        return Err(unset(format!(
+            "the eos_token {text:?} is not in the vocabulary"
+        )));
+    };
+    if tokenizer.special_id("unk_token") == Some(id) {
+        return Err(unset(format!(
+            "the eos_token {text:?} is the unknown token"
+        )));
+    }
+    Ok(id)
+}
+
+/// The flag that names a stop token: the tokenizer's eos if it has one.
+fn stop_hint(tokenizer: &Tokenizer) -> String {
+    let eos = tokenizer.special_tokens().get("eos_token");
+    let known = eos.filter(|text| tokenizer.token_to_id(text).is_some());
+    let example = known.map_or_else(|| "TOKEN".to_owned(), |text| format!("'{text}'"));
+    format!("name the tokens the model is served with: --stop {example}")
 }
 
 #[cfg(test)]

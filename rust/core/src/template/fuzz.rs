@@ -70,7 +70,7 @@ const LEAVES: [&str; 20] = [
     "{{ messages[-1].content }}",
 ];
 
-/// Blocks: what stands before and behind the body.
+/// Blocks: what stands before and after the body.
 const BLOCKS: [(&str, &str); 14] = [
     ("{% for m in messages %}", "{% endfor %}"),
     ("{%- for m in messages -%}\n", "{%- endfor -%}"),

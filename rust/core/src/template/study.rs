@@ -1,11 +1,12 @@
 //! What a template does, learned by rendering small conversations once.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::Error;
 
 /// What a template does with one role.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RoleStudy {
     /// The role.
     pub role: String,
@@ -20,7 +21,7 @@ pub struct RoleStudy {
 }
 
 /// What a template does.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "answers to questions")]
 pub struct Study {
     /// What the template does with each role that was tried.
@@ -28,6 +29,7 @@ pub struct Study {
     /// Roles whose text is printed only where the content is a list of parts.
     pub part_roles: Vec<String>,
     /// What `add_generation_prompt` adds, by the role of the message before: `user`, `tool`.
+    #[serde(serialize_with = "by_role")]
     pub generation_prompts: Vec<(String, String)>,
     /// The text after the content of an assistant message that is not the last message.
     pub terminator: String,
@@ -36,6 +38,7 @@ pub struct Study {
     /// Whether the role marker of the next message ends a turn (as in GLM).
     pub next_role_ends_turn: bool,
     /// Role markers that end a turn, by the role that follows: `user`, `tool`.
+    #[serde(serialize_with = "by_role")]
     pub role_markers: Vec<(String, String)>,
     /// Whether tools change the text.
     pub reads_tools: bool,
@@ -50,47 +53,27 @@ pub struct Study {
     /// Markers around reasoning, if reasoning is printed.
     pub reasoning_markers: Option<(String, String)>,
     /// Why turns cannot be located, if they cannot.
+    #[serde(serialize_with = "what")]
     pub spans_refused: Option<Error>,
 }
 
 impl Study {
     /// The study as JSON, under the names of its fields.
     pub fn to_json(&self) -> Json {
-        let by_role = |pairs: &[(String, String)]| -> Json {
-            pairs
-                .iter()
-                .map(|(role, text)| (role.clone(), Json::from(text.as_str())))
-                .collect::<serde_json::Map<_, _>>()
-                .into()
-        };
-        let roles: Vec<Json> = self.roles.iter().map(RoleStudy::to_json).collect();
-        json!({
-            "roles": roles,
-            "part_roles": self.part_roles,
-            "generation_prompts": by_role(&self.generation_prompts),
-            "terminator": self.terminator,
-            "final_terminator": self.final_terminator,
-            "next_role_ends_turn": self.next_role_ends_turn,
-            "role_markers": by_role(&self.role_markers),
-            "reads_tools": self.reads_tools,
-            "reads_reasoning": self.reads_reasoning,
-            "reads_date": self.reads_date,
-            "rewrites_history": self.rewrites_history,
-            "has_generation_tags": self.has_generation_tags,
-            "reasoning_markers": self.reasoning_markers,
-            "spans_refused": self.spans_refused.as_ref().map(Error::what),
-        })
+        json!(self)
     }
 }
 
-impl RoleStudy {
-    fn to_json(&self) -> Json {
-        json!({
-            "role": self.role,
-            "accepted": self.accepted,
-            "refusal": self.refusal,
-            "header": self.header,
-            "footer": self.footer,
-        })
-    }
+/// Pairs of a role and a text as an object.
+fn by_role<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(role, text)| (role, text)))
+}
+
+/// An error as its sentence.
+#[expect(
+    clippy::ref_option,
+    reason = "serde calls it with a reference to the field"
+)]
+fn what<S: Serializer>(error: &Option<Error>, serializer: S) -> Result<S::Ok, S::Error> {
+    error.as_ref().map(Error::what).serialize(serializer)
 }

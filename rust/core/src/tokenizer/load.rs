@@ -87,6 +87,7 @@ fn load_with(
         special,
         templates,
         generation_eos,
+        claims_eos: config.get("add_eos_token") == Some(&Json::Bool(true)),
         affixes,
     })
 }
@@ -129,14 +130,35 @@ fn locate(path: &Path) -> Result<(PathBuf, PathBuf)> {
     Err(kinds::missing(path))
 }
 
-/// `eos_token_id`: a number or a list of them.
+/// The values of `eos_token_id`: a number or a list of them.
+fn eos_values(generation: &Config) -> &[Json] {
+    match generation.get("eos_token_id") {
+        Some(Json::Array(values)) => values,
+        Some(Json::Null) | None => &[],
+        Some(value) => std::slice::from_ref(value),
+    }
+}
+
+/// Those of them that are ids.
 fn eos_ids(generation: &Config) -> Vec<u32> {
     let id = |value: &Json| value.as_u64().and_then(|id| u32::try_from(id).ok());
-    match generation.get("eos_token_id") {
-        Some(Json::Array(ids)) => ids.iter().filter_map(id).collect(),
-        Some(value) => id(value).into_iter().collect(),
-        None => Vec::new(),
+    eos_values(generation).iter().filter_map(id).collect()
+}
+
+/// The ids that the `generation_config.json` of a directory stops on, without loading a vocabulary;
+/// none if it names none.
+pub fn read_generation_eos(directory: &Path) -> Result<Vec<u32>> {
+    let name = "generation_config.json";
+    let generation = read_object(directory, name)?.unwrap_or_default();
+    let ids = eos_ids(&generation);
+    if ids.len() == eos_values(&generation).len() {
+        return Ok(ids);
     }
+    let found = &generation["eos_token_id"];
+    let what = format!("`eos_token_id` is {found}, neither an id nor a list of ids");
+    Err(Error::new(ErrorKind::Tokenizer, "invalid-config", what)
+        .at_path(directory.join(name))
+        .hint("give it as in 2 or [2, 3]"))
 }
 
 fn hash(

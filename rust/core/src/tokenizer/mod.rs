@@ -18,7 +18,7 @@ use crate::Result;
 
 pub use backend::Backend;
 pub use batch::{BatchEncoder, FlatIds};
-pub use load::read_templates;
+pub use load::{read_generation_eos, read_templates};
 pub use reference::Reference;
 pub use special::SpecialTokens;
 pub use templates::Templates;
@@ -49,6 +49,7 @@ pub struct Tokenizer {
     special: SpecialTokens,
     templates: Templates,
     generation_eos: Vec<u32>,
+    claims_eos: bool,
     affixes: Affixes,
 }
 
@@ -157,6 +158,11 @@ impl Tokenizer {
     /// `eos_token_id` of `generation_config.json`; empty if there is none.
     pub fn generation_eos(&self) -> &[u32] {
         &self.generation_eos
+    }
+
+    /// Whether `tokenizer_config.json` says that texts get an eos.
+    pub fn claims_eos(&self) -> bool {
+        self.claims_eos
     }
 
     /// Ids that the post-processor puts before a text that is encoded with special tokens.

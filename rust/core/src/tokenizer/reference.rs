@@ -50,7 +50,7 @@ fn defect(cause: impl std::fmt::Display) -> Error {
         "invalid-tokenizer",
         format!("the tokenizers library refuses tokenizer.json: {cause}"),
     )
-    .hint("get the file again, or write it anew with tokenizers 0.23 or transformers")
+    .hint("get the file again, or write it again with tokenizers 0.23 or transformers")
 }
 
 impl Reference {

@@ -24,7 +24,7 @@ pub(crate) struct CutPoints {
 }
 
 /// What a token that starts or ends inside a character has on both sides of a border: the last
-/// bytes before it and the first behind it, in a window of four bytes each.
+/// bytes before it and the first after it, in a window of four bytes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fragment {
     gate: usize,
@@ -152,7 +152,7 @@ impl CutPoints {
 
 const GATES: usize = 128 * 256;
 
-/// Of the byte before a border and the byte behind it. An ASCII byte and a continuation byte may
+/// Of the byte before a border and the byte after it. An ASCII byte and a continuation byte may
 /// share a gate; the comparison of the fragment tells them apart.
 #[inline]
 fn gate(end: u8, start: u8) -> usize {

@@ -78,7 +78,7 @@ impl Line {
         key
     }
 
-    /// The place of the symbol behind `place`.
+    /// The place of the symbol after `place`.
     #[inline(always)]
     fn after(&self, place: usize) -> usize {
         let right = self.held & (!1 << place) | 1 << NOWHERE;

@@ -108,7 +108,7 @@ fn padding_of_position_zero_is_no_document() {
         assert_quiet(&report);
         assert_eq!(report.documents, 2);
     }
-    // A template that prints a line feed behind the stop token, and padding by the stop token.
+    // A template that prints a line feed after the stop token, and padding by the stop token.
     let ids = [10, 20, STOP, 11, 21, STOP, NEWLINE, STOP, STOP, STOP];
     let positions = vec![0, 1, 2, 0, 1, 2, 3, 0, 0, 0];
     let report = packed(&ids, ".xx.xx....", vec![("position_ids", positions)]);

@@ -52,7 +52,7 @@ fn speaker(name: &str) -> Option<Speaker> {
 }
 
 /// Reads the list of sharegpt messages that stands under `name`; `system` is the row's own.
-pub(super) fn read_list<'a>(
+fn read_list<'a>(
     reader: &Reader,
     list: Value<'a>,
     name: &str,

@@ -1,4 +1,4 @@
-//! Tool calls: JSON text becomes values, and none at all is no list.
+//! Tool calls: JSON text becomes values, and no calls at all leave no list.
 
 use super::{Place, fields, is_blank};
 use crate::chat::content;

@@ -6,7 +6,6 @@
 
 mod blocks;
 mod calls;
-mod dialogue;
 mod fields;
 mod functions;
 mod normaliser;

@@ -1,0 +1,124 @@
+"""Raw conversations and rows that other tools tokenized: each row is encoded when it is seen."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from turnmill.errors import TurnmillError
+from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.find import Input, find_inputs, repeatable
+from turnmill.inputs.rows import FARTHEST_ROW, PickedRow, rows_in
+from turnmill.recipe import Recipe
+from turnmill.rules import rules
+from turnmill.show.select import RawRows
+from turnmill.show.tokenized import TokenizedRows, is_tokenized
+from turnmill.show.unresolved import ready_to_look
+from turnmill.show.view import RowView
+from turnmill.stats.roles import Roles, roles_of
+from turnmill.template import Template
+from turnmill.tokenizer import Tokenizer
+from turnmill.view.listing import Filter, fits
+
+_REMEMBERED = 2
+"""Parts of inputs, of 64 MB each, whose rows are kept."""
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Rows of one part, and the number of the first of them over all inputs."""
+
+    input: Input
+    part: Part
+    first: int
+
+
+class GivenListing:
+    """The rows of inputs, one after another."""
+
+    def __init__(self, data: Any, recipe: Recipe) -> None:
+        data = repeatable(data)
+        self._desk: RawRows | TokenizedRows
+        if is_tokenized(data):
+            inputs = find_inputs(data, recipe.split)
+            self._desk = TokenizedRows(recipe)
+            self.roles = _roles(recipe, self._desk.tokenizer)
+        else:
+            session, inputs, _ = ready_to_look(recipe, data)
+            self._desk = RawRows(session)
+            self.roles = roles_of(session.facts(), session.tokenizer())
+        self._rows: OrderedDict[int, list[PickedRow]] = OrderedDict()
+        self.sources = [input_.name for input_ in inputs]
+        self.name = ", ".join(self.sources[:3])
+        self.note = ""
+        self._stretches, self._total = self._survey(inputs)
+        self.rules = [name for name in rules() if isinstance(self._desk, RawRows)]
+
+    def _survey(self, inputs: list[Input]) -> tuple[list[_Stretch], int]:
+        """Where the rows of each part start. Only the last part of an input is read for that."""
+        found: list[_Stretch] = []
+        total = 0
+        for input_ in inputs:
+            _, parts = input_.survey(threading.Event())
+            found += [_Stretch(input_, part, total + part.first_row) for part in parts]
+            last = self._read(found[-1])
+            self._rows[len(found) - 1] = last
+            total = found[-1].first + len(last)
+        return found, total
+
+    def _read(self, stretch: _Stretch) -> list[PickedRow]:
+        """The rows of a part; of a file that cannot be entered in the middle, the first ones."""
+        rows = rows_in(stretch.input, stretch.part)
+        input_ = stretch.input
+        if not isinstance(input_, FileInput) or input_.columnar or input_.has_plain_lines:
+            return list(rows)
+        some = list(itertools.islice(rows, FARTHEST_ROW + 1))
+        if len(some) > FARTHEST_ROW:
+            self.note = "view-first-rows"
+        return some[:FARTHEST_ROW]
+
+    def candidates(self, wanted: Filter) -> Sequence[int]:
+        """By source: its rows stand together."""
+        if not wanted.source:
+            return range(self._total)
+        firsts = [one.first for one in self._stretches if one.input.name == wanted.source]
+        after = [one.first for one in self._stretches if firsts and one.first > firsts[-1]]
+        return range(firsts[0], min(after, default=self._total)) if firsts else []
+
+    def looks_inside(self, wanted: Filter) -> bool:
+        """For all but the source."""
+        return wanted != Filter(source=wanted.source)
+
+    def passes(self, number: int, wanted: Filter) -> bool:
+        """Whether the row, encoded, passes."""
+        return not self.looks_inside(wanted) or fits(self.row(number), wanted)
+
+    def row(self, number: int) -> RowView:
+        """A row, encoded."""
+        place = bisect.bisect_right([one.first for one in self._stretches], number) - 1
+        stretch = self._stretches[place]
+        if place not in self._rows:
+            self._rows[place] = self._read(stretch)
+            while len(self._rows) > _REMEMBERED:
+                self._rows.popitem(last=False)
+        return self._desk.view(stretch.input, self._rows[place][number - stretch.first])
+
+    def whole_row(self, number: int) -> RowView:
+        """The same: nothing more is known of it."""
+        if not 0 <= number < self._total:
+            raise IndexError(number)
+        return self.row(number)
+
+
+def _roles(recipe: Recipe, tokenizer: Tokenizer) -> Roles:
+    """The roles of the template that tokenized rows are said to have, or of the tokenizer's own."""
+    try:
+        source = Template(recipe.template or tokenizer.path).source
+    except TurnmillError:
+        return Roles()
+    return roles_of({"template": {"source": source}}, tokenizer)

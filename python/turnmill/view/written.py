@@ -1,0 +1,204 @@
+"""An output, by its index: fourteen bytes of each sample stay in memory, all else is read."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from turnmill.output.formats import format_of
+from turnmill.output.reader import Output, WrittenRow
+from turnmill.show.origin import Origin
+from turnmill.show.select import written_view
+from turnmill.show.view import RowView, sample_view
+from turnmill.stats.index import column, index_batches
+from turnmill.stats.roles import roles_of
+from turnmill.storage.local import open_native, read_table
+from turnmill.tokenizer import Tokenizer
+from turnmill.view.listing import LEFT_OUT, Filter, holds
+
+_REMEMBERED = 8
+"""Row groups of indexes, and answers of filters, that are kept."""
+
+
+class WrittenListing:
+    """The samples of an output, then the rows that it left out."""
+
+    note = ""
+
+    def __init__(self, output: Output, tokenizer: Tokenizer) -> None:
+        self._output = output
+        self._tokenizer = tokenizer
+        self._shards = output.record["shards"]
+        self._stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
+        self._first = np.cumsum([0, *(shard["samples"] for shard in self._shards)])
+        """The number of the first sample of each shard, and of the first reject."""
+        self._origin = Origin(output, str(tokenizer.path))
+        self._answers: OrderedDict[Filter, Sequence[int]] = OrderedDict()
+        self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
+        self.name = str(output.path)
+        self.sources = output.sources
+        self.roles = roles_of(output.record["facts"], tokenizer)
+        self._evidence: dict[str, list[int]] = {}
+        self._lengths, self._of_source = self._read_index()
+
+    @cached_property
+    def rules(self) -> list[str]:
+        """Rules that left rows out, and those with recorded places."""
+        return list(dict.fromkeys([*self._output.record["totals"]["rejected"], *self._evidence]))
+
+    @cached_property
+    def _rejects(self) -> pa.Table:
+        return read_table(self._output.path / "rejects.parquet")
+
+    @property
+    def _samples(self) -> int:
+        return int(self._first[-1])
+
+    def _read_index(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
+        """Lengths and sources of all samples; remembers the samples that rules were counted for."""
+        lengths = np.empty(self._samples, np.int32)
+        sources = np.empty(self._samples, np.int16)
+        places = self._recorded_places()
+        at = 0
+        for shard in self._shards:
+            wanted = places.get(shard["source"], {})
+            for batch in index_batches(self._output.path / shard["index"], ["row", "length"]):
+                here = slice(at, at + batch.num_rows)
+                lengths[here] = column(batch, "length")
+                sources[here] = self.sources.index(shard["source"])
+                rows = column(batch, "row")
+                for place in np.flatnonzero(np.isin(rows, list(wanted))).tolist():
+                    for rule in wanted[int(rows[place])]:
+                        self._evidence.setdefault(rule, []).append(at + place)
+                at += batch.num_rows
+        return lengths, sources
+
+    def _recorded_places(self) -> dict[str, dict[int, list[str]]]:
+        """Rows that rules were counted for, by source, each with the rules."""
+        found: dict[str, dict[int, list[str]]] = {}
+        for rule, places in self._output.record.get("evidence", {}).items():
+            for place in places:
+                rows = found.setdefault(place["source"], {})
+                rows.setdefault(place["row"], []).append(rule)
+        return found
+
+    def candidates(self, wanted: Filter) -> Sequence[int]:
+        """By source, rule and length; the last answers are remembered."""
+        if wanted not in self._answers:
+            self._answers[wanted] = self._candidates(wanted)
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        return self._answers[wanted]
+
+    def _candidates(self, wanted: Filter) -> Sequence[int]:
+        total = self._samples + self._rejects.num_rows
+        if not (
+            wanted.source or wanted.rule or wanted.least is not None or wanted.most is not None
+        ):
+            return range(total)
+        if wanted.rule:
+            return [n for n in self._by_rule(wanted.rule) if self._is_wanted(n, wanted)]
+        mask = np.ones(self._samples, np.bool_)
+        if wanted.source:
+            mask &= self._of_source == self._number_of(wanted.source)
+        if wanted.least is not None:
+            mask &= self._lengths >= wanted.least
+        if wanted.most is not None:
+            mask &= self._lengths <= wanted.most
+        found: Sequence[int] = np.flatnonzero(mask).astype(np.int32)  # type: ignore[assignment]
+        return found
+
+    def _number_of(self, source: str) -> int:
+        return self.sources.index(source) if source in self.sources else -1
+
+    def _by_rule(self, rule: str) -> Sequence[int]:
+        """Rejects of a rule, or the samples that it was first counted for."""
+        if rule == LEFT_OUT:
+            return range(self._samples, self._samples + self._rejects.num_rows)
+        codes = pc.equal(self._rejects["code"], rule)
+        rejects = pc.indices_nonzero(codes).to_pylist() if self._rejects.num_rows else []
+        return [*self._evidence.get(rule, []), *(self._samples + place for place in rejects)]
+
+    def _is_wanted(self, number: int, wanted: Filter) -> bool:
+        if number < self._samples:
+            length = int(self._lengths[number])
+            source = self.sources[self._of_source[number]]
+        else:
+            length = 0
+            source = self._rejects["source"][number - self._samples].as_py()
+        return (
+            (not wanted.source or source == wanted.source)
+            and (wanted.least is None or length >= wanted.least)
+            and (wanted.most is None or length <= wanted.most)
+        )
+
+    def looks_inside(self, wanted: Filter) -> bool:
+        """Only for a text."""
+        return bool(wanted.text)
+
+    def passes(self, number: int, wanted: Filter) -> bool:
+        """Whether the row holds the text."""
+        return not wanted.text or holds(self.row(number), wanted.text)
+
+    def row(self, number: int) -> RowView:
+        """One sample, or a reject with its reason."""
+        if number >= self._samples:
+            return self._reject(number - self._samples, with_raw=False)
+        shard, place = self._place(number)
+        entry = self._entry(shard, place)
+        data = self._output.path / self._shards[shard]["data"]
+        (sample,) = format_of(data).rows(data, [place])
+        view = sample_view(entry["sample"], sample, self._stops, self._tokenizer._token_bytes)
+        return RowView(entry["source"], entry["row"], entry["line"], (view,))
+
+    def whole_row(self, number: int) -> RowView:
+        """All samples of the row, what was counted of it, and the row as it was read."""
+        if not 0 <= number < self._samples + self._rejects.num_rows:
+            raise IndexError(number)
+        if number >= self._samples:
+            return self._reject(number - self._samples, with_raw=True)
+        row: WrittenRow = self._output.sample(number)
+        return written_view(row, self._stops, self._tokenizer._token_bytes, self._origin)
+
+    def _reject(self, place: int, *, with_raw: bool) -> RowView:
+        (reject,) = self._rejects.slice(place, 1).to_pylist()
+        source, row, line = reject["source"], reject["row"], reject["line"]
+        why = (reject["code"], reject["reason"], reject["message"])
+        raw = self._origin.raw(source, row, line) if with_raw else ""
+        return RowView(source, row, line, (), why, raw)
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """The shard of a sample, and the sample's number in it."""
+        shard = int(np.searchsorted(self._first, number, "right")) - 1
+        return shard, number - int(self._first[shard])
+
+    def _entry(self, shard: int, place: int) -> dict[str, Any]:
+        """A row of an index. The row groups read last are remembered."""
+        path = self._output.path / self._shards[shard]["index"]
+        with open_native(path) as file:
+            opened = pq.ParquetFile(file)
+            first = 0
+            for group in range(opened.num_row_groups):
+                rows = opened.metadata.row_group(group).num_rows
+                if place < first + rows:
+                    table = self._group(shard, group, opened)
+                    entry: dict[str, Any] = table.slice(place - first, 1).to_pylist()[0]
+                    return entry
+                first += rows
+        raise IndexError(place)
+
+    def _group(self, shard: int, group: int, opened: pq.ParquetFile) -> pa.Table:
+        if (shard, group) not in self._groups:
+            columns = ["source", "row", "line", "sample"]
+            self._groups[shard, group] = opened.read_row_group(group, columns)
+            while len(self._groups) > _REMEMBERED:
+                self._groups.popitem(last=False)
+        return self._groups[shard, group]

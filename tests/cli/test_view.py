@@ -1,0 +1,247 @@
+"""The view: it pages through everything, finds what is asked for, and lets nobody else in."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow.parquet as pq
+import pytest
+
+import turnmill
+from browser import look, needs_chromium
+from turnmill.output.reader import Output
+from turnmill.view import pages as view_pages
+from turnmill.view.given import GivenListing
+from turnmill.view.listing import LEFT_OUT, Filter, Listing
+from turnmill.view.pages import find
+from turnmill.view.server import View
+from turnmill.view.written import WrittenListing
+
+DEMO = Path(turnmill.__file__).parent / "demo"
+TOKENIZER = DEMO / "tokenizer"
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("view")
+    shutil.copytree(TOKENIZER, place / "model")
+    turnmill.prepare(str(DEMO / "data"), place / "out", tokenizer=place / "model", format="parquet")
+    return place / "out"
+
+
+@pytest.fixture(scope="module")
+def written(output: Path) -> WrittenListing:
+    return WrittenListing(Output.open(output), turnmill.Tokenizer(TOKENIZER))
+
+
+@pytest.fixture(scope="module")
+def served(output: Path) -> Iterator[View]:
+    with turnmill.view(output) as made:
+        yield made
+
+
+def get(url: str, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def numbers(listing: Listing, wanted: Filter) -> list[int]:
+    """All rows that pass, page by page."""
+    found: list[int] = []
+    at = 0
+    while True:
+        page = find(listing, wanted, at)
+        found += page.numbers
+        if page.next is None:
+            return found
+        at = page.next
+
+
+def entries(output: Path) -> list[dict[str, Any]]:
+    shards = json.loads((output / "turnmill.json").read_text())["shards"]
+    return [row for shard in shards for row in pq.read_table(output / shard["index"]).to_pylist()]
+
+
+def test_every_sample_and_every_reject_has_a_page(output: Path, written: WrittenListing) -> None:
+    listed = entries(output)
+    rejects = pq.read_table(output / "rejects.parquet").to_pylist()
+    assert numbers(written, Filter()) == list(range(len(listed) + len(rejects)))
+    for number in (0, 1, 100, len(listed) - 1):
+        row = written.row(number)
+        assert (row.source, row.row) == (listed[number]["source"], listed[number]["row"])
+        assert row.samples[0].tokens == listed[number]["length"]
+    row = written.row(len(listed))
+    assert row.reject is not None
+    assert row.reject[0] == rejects[0]["code"]
+
+
+def test_filters(output: Path, written: WrittenListing) -> None:
+    listed = entries(output)
+    source = written.sources[1]
+    right = [i for i, e in enumerate(listed) if e["source"] == source and 50 <= e["length"] <= 90]
+    assert numbers(written, Filter(source=source, least=50, most=90)) == right
+    assert numbers(written, Filter(rule=LEFT_OUT)) == list(range(len(listed), len(listed) + 6))
+    (null,) = numbers(written, Filter(rule="null-content"))
+    assert written.row(null).reject == ("null-content", "`output` is null", None)
+    for number in numbers(written, Filter(rule="boundary-merge")):
+        assert "boundary-merge" in written.whole_row(number).notes
+    assert numbers(written, Filter(source="elsewhere")) == []
+
+
+def test_a_text_is_found_in_the_text_of_samples(written: WrittenListing) -> None:
+    wanted = Filter(text="Sendai")
+    right = [
+        number
+        for number in range(written.candidates(Filter())[-1] + 1)
+        if any("Sendai" in sample.text(0, sample.tokens) for sample in written.row(number).samples)
+    ]
+    assert right
+    assert numbers(written, wanted) == right
+
+
+def test_a_long_search_goes_on_in_the_next_answer(
+    served: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_pages, "_SECONDS", 0.0)
+    status, page = get(served.url + "?text=nowhere%20to%20be%20found")
+    assert status == 200
+    assert 'http-equiv="refresh"' in page
+    assert "looked at 1 of 365" in page
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "array", "parquet", "gzip", "memory"])
+def test_raw_rows_of_any_source(tmp_path: Path, kind: str, monkeypatch: Any) -> None:
+    from turnmill.inputs import files
+
+    monkeypatch.setattr(files, "PART_BYTES", 4000)
+    monkeypatch.setattr(files, "HASHED_BYTES", 1000)
+    lines = (DEMO / "data" / "alpaca.jsonl").read_text("utf-8").splitlines()[:60]
+    rows = [json.loads(line) for line in lines]
+    path = tmp_path / "rows.json"
+    data: Any = str(path)
+    if kind == "jsonl":
+        path.write_text("\n\n".join(map(json.dumps, rows)))
+    elif kind == "array":
+        path.write_text(json.dumps(rows))
+    elif kind == "gzip":
+        import gzip
+
+        path.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    elif kind == "parquet":
+        import pyarrow as pa
+
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=7)
+    else:
+        data = rows
+    listing = GivenListing(data, turnmill.Recipe(tokenizer=str(TOKENIZER)))
+    every = numbers(listing, Filter())
+    assert every == list(range(60))
+    for number in (0, 29, 59, 3):
+        view = listing.row(number)
+        assert view.row == number
+        shown = turnmill.show(data, tokenizer=TOKENIZER, row=number)[0]
+        assert view.samples == shown.samples
+        assert view.reject == shown.reject
+    assert numbers(listing, Filter(rule=LEFT_OUT)) == [30]
+    assert numbers(listing, Filter(source=listing.sources[0])) == every
+
+
+def test_rows_that_another_tool_tokenized() -> None:
+    rows = [{"input_ids": [1, 5, 6, 2], "labels": [-100, -100, 6, 2]}] * 3
+    listing = GivenListing(rows, turnmill.Recipe(tokenizer=str(TOKENIZER)))
+    assert listing.row(1).samples[0].terminators == 1
+    assert listing.rules == []
+
+
+def test_a_row_page_tells_id_label_and_span_of_each_token(output: Path, served: View) -> None:
+    status, page = get(served.url + "row/3")
+    assert status == 200
+    sample = Output.open(output).sample(3).samples[0]
+    about = re.findall(r'title="(\d+): id (\d+), label (-?\d+), characters (\d+) to (\d+)"', page)
+    assert [int(found[1]) for found in about] == sample["input_ids"]
+    assert [int(found[2]) for found in about] == sample["labels"]
+    text = "".join(
+        part.decode() for part in turnmill.Tokenizer(TOKENIZER)._token_bytes(sample["input_ids"])
+    )
+    shown = [
+        unescape(part) for part in re.findall(r'-text" title="[^"]*">(.*?)</span>', page, re.S)
+    ]
+    for (_, _, _, start, end), part in zip(about, shown, strict=True):
+        assert text[int(start) : int(end)] == part
+    assert "The row as it was read" in page
+
+
+def test_only_the_whole_address_is_answered(served: View) -> None:
+    base = served.url.rsplit("/", 2)[0]
+    assert get(base)[0] == 403
+    assert get(base + "/wrong/")[0] == 403
+    assert get(served.url, Host="evil.example:80")[0] == 403
+    assert get(served.url + "row/99999999")[0] == 404
+    assert get(served.url + "row/../../etc/passwd")[0] == 404
+    assert get(served.url + "?at=x")[0] == 404
+    assert served.url.startswith("http://127.0.0.1:")
+    request = urllib.request.Request(served.url, method="POST", data=b"x")
+    with pytest.raises(urllib.error.HTTPError, match="501"):
+        urllib.request.urlopen(request, timeout=60)
+
+
+def test_pages_load_nothing_and_escape_what_is_asked(served: View) -> None:
+    attack = '"><script>alert(1)</script>'
+    status, page = get(served.url + f"?text={quote(attack)}&rule=left-out")
+    assert status == 200
+    assert attack not in page
+    assert "<script" not in page
+    for address in re.findall(r'(?:href|action)="([^"]*)"', page):
+        assert address.startswith("/")
+
+
+def test_without_text_there_is_none(output: Path) -> None:
+    with turnmill.view(output, text=False) as quiet:
+        for place in ("", "row/3", "?rule=left-out"):
+            _, page = get(quiet.url + place)
+            assert 'class="text"' not in page
+            assert "`output` is null" not in page
+            assert 'name="text"' not in page
+        with turnmill.view(output) as loud:
+            assert 'class="text"' in get(loud.url)[1]
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "width", "dark"),
+    [("", 400, True), ("row/3", 400, False), ("?rule=left-out", 1600, True)],
+)
+def test_in_a_browser(served: View, tmp_path: Path, place: str, width: int, dark: bool) -> None:
+    (tmp_path / "page.html").write_text(get(served.url + place)[1], "utf-8")
+    seen = look("page.html", width=width, dark=dark, scripts=False, directory=tmp_path)
+    assert seen.scroll <= seen.inner
+    assert seen.faint == []
+    assert seen.errors == []
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_in_a_browser_in_chinese(output: Path, tmp_path: Path) -> None:
+    with turnmill.view(output, language="zh") as chinese:
+        page = get(chinese.url)[1]
+        (tmp_path / "page.html").write_text(page, "utf-8")
+    assert '<html lang="zh">' in page
+    assert "turnmill 浏览" in page
+    seen = look("page.html", width=400, dark=False, scripts=False, directory=tmp_path)
+    assert seen.scroll <= seen.inner
+    assert seen.faint == []
+    assert seen.errors == []
