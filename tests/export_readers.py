@@ -93,10 +93,15 @@ def _mds_sample(data: bytes, shard: dict[str, Any]) -> dict[str, np.ndarray[Any,
     for name, encoding, size in zip(
         shard["column_names"], shard["column_encodings"], sizes, strict=True
     ):
-        sample[name] = _mds_array(data[at : at + size], encoding.removeprefix("ndarray:"))
+        sample[name] = _mds_value(data[at : at + size], encoding)
         at += size
     assert at == len(data)
     return sample
+
+
+def _mds_value(data: bytes, encoding: str) -> Any:
+    kind, _, type_ = encoding.partition(":")
+    return json.loads(data.decode()) if kind == "json" else _mds_array(data, type_)
 
 
 def _mds_array(data: bytes, type_: str) -> np.ndarray[Any, Any]:
@@ -104,6 +109,22 @@ def _mds_array(data: bytes, type_: str) -> np.ndarray[Any, Any]:
     after = 1 + dimensions * 2**code
     shape = np.frombuffer(data[1:after], ["uint8", "uint16", "uint32", "uint64"][code])
     return np.frombuffer(data[after:], type_).reshape(shape)
+
+
+def stitched_turns(turns: list[dict[str, list[int]]], eos: int) -> tuple[list[int], list[int]]:
+    """``stitch_turns_decoder_only`` of llm-foundry, with ``target_responses: all``.
+
+    llmfoundry/data/finetuning/collator.py.
+    """
+    ids: list[int] = []
+    labels: list[int] = []
+    for number, turn in enumerate(turns):
+        target = list(turn["labels"])
+        if number + 1 == len(turns) and target[-1] != eos:
+            target.append(eos)
+        ids += turn["input_ids"] + target
+        labels += [-100] * len(turn["input_ids"]) + target
+    return ids, labels
 
 
 def stripped_neat(row: dict[str, Any]) -> list[tuple[int, list[int], list[int], list[int]]]:

@@ -14,9 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 import turnmill
-from export_readers import bridge_batch, indexed_dataset, mds_samples, stripped_neat
+from export_readers import (
+    bridge_batch,
+    indexed_dataset,
+    mds_samples,
+    stitched_turns,
+    stripped_neat,
+)
 from file_hashes import hashes
-from small_rows import TOKENIZER, json_lines
+from small_rows import TOKENIZER, json_lines, rows
 from turnmill import DataError, PackedDataset, export
 from turnmill.cli import main
 from turnmill.export import TARGETS
@@ -276,6 +282,31 @@ def test_mds_gives_the_rows(
     for name in ("input_ids", "labels", "weights", *(["seq_lengths"] if packed else [])):
         assert [sample[name].tolist() for sample in read] == [list(row[name]) for row in wanted]
         assert read[0][name].dtype == (np.float32 if name == "weights" else np.int32)
+
+
+def test_llm_foundry_stitches_the_samples_again(
+    out: Path, samples: list[Any], tmp_path: Path
+) -> None:
+    export(out, tmp_path / "x", to="llm-foundry")
+    read = mds_samples(tmp_path / "x")
+    for sample, row in zip(read, samples, strict=True):
+        ids, labels = stitched_turns(sample["turns"], eos=2)
+        # All but what follows the last trained token.
+        assert (ids, labels) == (row["input_ids"][: len(ids)], row["labels"][: len(ids)])
+        assert set(row["labels"][len(ids) :]) <= {MASKED}
+        assert len(row["input_ids"]) - len(ids) <= 1  # the line end after the terminator
+    assert max(len(sample["turns"]) for sample in read) > 1
+
+
+def test_llm_foundry_takes_no_sample_without_an_answer(tmp_path: Path) -> None:
+    chats = rows(3)
+    chats[1]["messages"][1]["weight"] = 0
+    turnmill.prepare(chats, tmp_path / "out", tokenizer=TOKENIZER)
+    before = datasets.load_from_disk(str(tmp_path / "out"))
+    made = export(tmp_path / "out", tmp_path / "x", to="llm-foundry")
+    untrained = sum(set(labels) == {MASKED} for labels in before["labels"])
+    assert len(mds_samples(tmp_path / "x")) == len(before) - untrained
+    assert bool(made.notes) == bool(untrained)
 
 
 @pytest.mark.parametrize("packed", [False, True])

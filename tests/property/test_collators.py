@@ -146,3 +146,11 @@ def test_arguments_that_cannot_be(how: dict[str, Any]) -> None:
             class_(**{"pad_id": 0, **how})
     with pytest.raises(ArgumentError):
         PaddingCollator(0, side="middle")
+
+
+def test_what_no_batch_is_made_of() -> None:
+    for collator in (PaddingCollator(0), PaddingFreeCollator()):
+        with pytest.raises(ArgumentError, match="no item"):
+            collator([])
+        batch = collator([{"input_ids": [5, 6, 7]}])  # without labels all are trained
+        assert batch["labels"][0, 1:].tolist() == [6, 7]

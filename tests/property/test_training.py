@@ -280,6 +280,16 @@ def test_arguments_that_cannot_be(out: Path, how: dict[str, Any]) -> None:
         IterableDataset(SampleDataset(out), **how)
 
 
+def test_what_is_no_data_set_and_no_state(out: Path) -> None:
+    with pytest.raises(ArgumentError) as raised:
+        IterableDataset(str(out))
+    assert "SampleDataset" in str(raised.value.hint)
+    with pytest.raises(DataError, match="a pack of an output"):
+        SampleDataset(out / "pack-64-0")
+    with pytest.raises(ArgumentError, match="a state is a dict"):
+        IterableDataset(SampleDataset(out)).load_state_dict(None)  # type: ignore[arg-type]
+
+
 # Straight from the sources.
 
 

@@ -32,8 +32,8 @@ def export(
             :func:`turnmill.pack` made in it.
         destination: A new or an empty directory on a local disk.
         to: The form: ``datasets``, ``parquet``, ``trl``, ``axolotl``, ``llama-factory``,
-            ``megatron``, ``nemo``, ``mds``, ``numpy`` or ``messages``; docs/export.md describes
-            them.
+            ``megatron``, ``nemo``, ``mds``, ``llm-foundry``, ``numpy`` or ``messages``;
+            docs/export.md describes them.
         split: ``train`` or ``validation`` where the output holds both; both by default.
         packed: Write the rows of the only pack of the output. Of several packs, name one as
             ``output``.

@@ -11,6 +11,7 @@ TARGETS: dict[str, str] = {
     "megatron": ".bin and .idx of Megatron, with the loss mask in a second pair",
     "nemo": "packed Parquet of Megatron-Bridge and NeMo (needs --packed)",
     "mds": "MosaicML's MDS, for StreamingDataset",
+    "llm-foundry": "MDS in turns, for the fine-tuning loader of llm-foundry",
     "numpy": "flat arrays that numpy maps into memory",
     "messages": "the checked conversations, for trainers that tokenize themselves",
 }

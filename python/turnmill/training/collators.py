@@ -54,22 +54,24 @@ class PaddingCollator:
         """The batch of some samples.
 
         Raises:
+            ArgumentError: There are none.
             DataError: An item is longer than ``length``, or holds several documents.
         """
         import numpy as np
 
+        _refuse_nothing(items)
         if any(len(item.get("seq_lengths", ())) > 1 for item in items):
             message = "padded rows cannot keep the documents of packed rows apart"
             hint = "use PaddingFreeCollator for packed rows"
             raise DataError(message, code="packed-rows", hint=hint)
         sizes = [len(item["input_ids"]) for item in items]
-        width = _room(max(sizes, default=0), self.length, self.multiple_of)
+        width = _room(max(sizes), self.length, self.multiple_of)
         batch: dict[str, Any] = {}
         for name, fill, type_ in self._columns(items):
             batch[name] = np.full((len(items), width), fill, type_)
             for row, (item, size) in enumerate(zip(items, sizes, strict=True)):
                 at = slice(0, size) if self.side == "right" else slice(width - size, width)
-                batch[name][row, at] = 1 if name == "attention_mask" else item[name]
+                batch[name][row, at] = 1 if name == "attention_mask" else _values(item, name)
         return _as_asked(batch, self.tensors)
 
     def _columns(self, items: Sequence[dict[str, Any]]) -> list[_Column]:
@@ -123,13 +125,15 @@ class PaddingFreeCollator:
         """The batch of some samples or packed rows.
 
         Raises:
+            ArgumentError: There are none.
             DataError: They have more tokens than ``length``.
         """
         import numpy as np
 
         from turnmill.packing.rows import positions
 
-        lengths = np.concatenate([np.zeros(0, np.int32), *map(_document_lengths, items)])
+        _refuse_nothing(items)
+        lengths = np.concatenate([_document_lengths(item) for item in items])
         rooms = -(-lengths // self.document_multiple_of) * self.document_multiple_of
         total = int(rooms.sum())
         width = _room(total, self.length, self.multiple_of)
@@ -139,7 +143,7 @@ class PaddingFreeCollator:
         batch: dict[str, Any] = {}
         for name, fill, type_ in self._columns(items):
             batch[name] = np.full((1, width), fill, type_)
-            batch[name][0, :total][there] = np.concatenate([item[name] for item in items])
+            batch[name][0, :total][there] = np.concatenate([_values(item, name) for item in items])
         batch["labels"][0, places == 0] = MASKED
         if "weights" in batch:
             batch["weights"][0, places == 0] = 0
@@ -172,8 +176,19 @@ def _document_lengths(item: dict[str, Any]) -> npt.NDArray[np.int32]:
     return np.asarray(item.get("seq_lengths", [len(item["input_ids"])]), np.int32)
 
 
+def _values(item: dict[str, Any], name: str) -> Any:
+    """A column of an item. Without labels every token is trained."""
+    return item["input_ids"] if name == "labels" and name not in item else item[name]
+
+
+def _refuse_nothing(items: Sequence[dict[str, Any]]) -> None:
+    if not items:
+        message, hint = "there is no item to make a batch of", "give at least one"
+        raise ArgumentError(message, code="no-items", hint=hint)
+
+
 def _weighted(items: Sequence[dict[str, Any]]) -> bool:
-    return bool(items) and "weights" in items[0]
+    return "weights" in items[0]
 
 
 def _room(needed: int, length: int | None, multiple_of: int) -> int:

@@ -176,8 +176,7 @@ class EncodingDataset:
         Raises:
             DataError: The state is of other inputs, another recipe, seed, or number of ranks.
         """
-        identity = self._identity()
-        same_state(state, identity, tuple(identity))
+        same_state(state, self._identity())
         self._epoch, self._chunk, self._taken = state["epoch"], state["chunk"], state["taken"]
 
     def torch(self) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from turnmill._arguments import whole_number
-from turnmill.errors import DataError
+from turnmill._arguments import kind_of, whole_number
+from turnmill.errors import ArgumentError, DataError
 from turnmill.training.share import Share, same_state
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class IterableDataset:
         world_size: int = 1,
         drop_last: bool = False,
     ) -> None:
+        if isinstance(dataset, str | os.PathLike) or not hasattr(dataset, "__getitem__"):
+            message = f"a data set is not {kind_of(dataset)}"
+            hint = "give turnmill.SampleDataset(PATH) or turnmill.PackedDataset(PATH)"
+            raise ArgumentError(message, code="invalid-dataset", hint=hint)
         self.dataset = dataset
         self._shuffle = bool(shuffle)
         self._seed = whole_number(seed, "seed", 0, _MOST_SEED)
@@ -98,7 +103,7 @@ class IterableDataset:
         Raises:
             DataError: The state is of other data, another seed or another number of workers.
         """
-        same_state(state, self._identity(), tuple(self._identity()))
+        same_state(state, self._identity())
         world_size, workers = state["world_size"], state["workers"]
         self._epoch, self._start, self._taken = state["epoch"], state["start"], state["taken"]
         if (world_size, workers) == (self._share.world_size, self._share.workers):

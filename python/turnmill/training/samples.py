@@ -29,12 +29,15 @@ class SampleDataset:
 
     def __init__(self, path: str | os.PathLike[str], *, split: str = "train") -> None:
         from turnmill.output.files import TRAIN, VALIDATION
-        from turnmill.packing.packs import open_output, output_hash
+        from turnmill.packing.packs import is_pack, open_output, output_hash
         from turnmill.packing.tokens import TokenStore
 
         if split not in {TRAIN, VALIDATION}:
             message, hint = f"split cannot be {split!r}", f"split takes {TRAIN} or {VALIDATION}"
             raise ArgumentError(message, code="invalid-choice", hint=hint)
+        if is_pack(path):
+            message, hint = "this is a pack of an output", "turnmill.PackedDataset reads packs"
+            raise DataError(message, code="no-output", path=path, hint=hint)
         self._path, self._split = path, split
         output = open_output(path)
         if not output.shards_of(split):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from turnmill._arguments import whole_number
-from turnmill.errors import DataError
+from turnmill._arguments import kind_of, whole_number
+from turnmill.errors import ArgumentError, DataError
 
 _MOST = 1 << 20
 
@@ -45,17 +45,21 @@ class Share:
         return {"world_size": self.world_size, "workers": self.workers}
 
 
-def same_state(theirs: dict[str, Any], mine: dict[str, Any], keys: tuple[str, ...]) -> None:
+def same_state(theirs: Any, mine: dict[str, Any]) -> None:
     """Refuses a state of another stream.
 
     Raises:
-        DataError: It differs in one of ``keys``.
+        ArgumentError: It is no state.
+        DataError: It differs in a key of ``mine``.
     """
-    for key in keys:
-        if theirs.get(key) != mine[key]:
+    if not isinstance(theirs, dict):
+        message = f"a state is a dict, not {kind_of(theirs)}"
+        raise ArgumentError(message, code="invalid-state", hint="give what state_dict() returned")
+    for key, value in mine.items():
+        if theirs.get(key) != value:
             raise DataError(
                 f"the state is of another stream: its {key} is {theirs.get(key)!r}, "
-                f"and here it is {mine[key]!r}",
+                f"and here it is {value!r}",
                 code="other-state",
                 hint="make the data set with the same arguments, or start from the beginning",
             )

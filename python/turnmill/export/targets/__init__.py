@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from turnmill.export.targets.arrays import Arrays
 from turnmill.export.targets.directories import AXOLOTL, DATASETS, LLAMA_FACTORY, TRL
-from turnmill.export.targets.mds import Mds
+from turnmill.export.targets.mds import LLM_FOUNDRY, MDS
 from turnmill.export.targets.megatron import Megatron
 from turnmill.export.targets.messages import Messages
 from turnmill.export.targets.nemo import Nemo
@@ -23,7 +23,8 @@ _TARGETS: dict[str, Target] = {
         LLAMA_FACTORY,
         Megatron(),
         Nemo(),
-        Mds(),
+        MDS,
+        LLM_FOUNDRY,
         Arrays(),
         Messages(),
     )

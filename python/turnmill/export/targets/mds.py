@@ -9,16 +9,16 @@ dimensions and width of the shape, the shape, and the values.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from turnmill.export.columns import flat_rows
+from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
 from turnmill.export.source import Part
 from turnmill.export.targets.target import Packs
@@ -29,16 +29,27 @@ SHARD_BYTES = 1 << 26
 """The size at which the next shard begins; one of them is kept in memory."""
 _WRITTEN_SAMPLES = 1000
 """Samples that are written at a time."""
+_UNTRAINED = "no token of them is trained"
 _WIDTHS = ((1 << 8, 0, "<u1"), (1 << 16, 1, "<u2"), (1 << 32, 2, "<u4"))
 """The first length that is too long for each width of a shape, its code and its type."""
+
+
+Rows = Iterator[list[bytes]]
+"""The columns of each sample, encoded, in the order of their names."""
 
 
 @dataclass(frozen=True)
 class Mds:
     """Shards, and the index that names them."""
 
-    name: str = "mds"
-    labels: str = "not shifted: label i is token i; the model shifts them"
+    name: str
+    labels: str
+    columns: Callable[[Part], dict[str, str]]
+    """The columns of a data set, with how MDS encodes each."""
+    encoded: Callable[[FlatRows, list[str], Written], Rows]
+    """The rows of a batch; it counts those that it leaves out."""
+    step: NextStep
+    """How it is read; the line takes the place of the export, and of a data set in it."""
     packs: Packs = "either"
     alone: str = ""
     weights: bool = True
@@ -46,50 +57,70 @@ class Mds:
 
     def write(self, directory: Path, part: Part) -> Written:
         """Writes the shards of one data set, and last its ``index.json``."""
-        columns = {"input_ids": "ndarray:int32", "labels": "ndarray:int32"}
-        if "weights" in part.columns:
-            columns["weights"] = "ndarray:float32"
-        if part.packed:
-            columns["seq_lengths"] = "ndarray:int32"
-        columns = dict(sorted(columns.items()))
+        columns = dict(sorted(self.columns(part).items()))
         written = Written(columns=list(columns))
         shards = [
             _write_shard(directory, number, samples, columns, written)
-            for number, samples in enumerate(_shards(_samples(part, written), columns))
+            for number, samples in enumerate(_shards(self._samples(part, written), columns))
         ]
         index = {"version": 2, "shards": shards}
         written.files["index.json"] = write_json(directory / "index.json", index)
         return written
+
+    def _samples(self, part: Part, written: Written) -> Iterator[bytes]:
+        for batch in written.counting(part.batches()):
+            for data in self.encoded(flat_rows(batch), written.columns, written):
+                sizes = np.array([len(datum) for datum in data], "<u4").tobytes()
+                yield sizes + b"".join(data)
 
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
         """Nothing: `StreamingDataset` takes a data set by the name of its directory."""
 
     def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
         """How `streaming` loads it."""
-        split = f', split="{parts[0].split}"' if parts[0].split else ""
-        lines = (f'StreamingDataset(local="{place}"{split}, batch_size=N)',)
-        reason = "llm-foundry's fine-tuning loader is another matter: it takes labels as the answer"
-        return [NextStep("streaming", lines, reason)]
+        split = parts[0].split or ""
+        lines = tuple(line.format(place=place, split=split) for line in self.step.lines)
+        return [replace(self.step, lines=lines)]
 
 
-def _samples(part: Part, written: Written) -> Iterator[bytes]:
-    """The samples, encoded."""
-    for batch in written.counting(part.batches()):
-        yield from _encoded(batch, written.columns)
+def _array_columns(part: Part) -> dict[str, str]:
+    columns = {"input_ids": "ndarray:int32", "labels": "ndarray:int32"}
+    if "weights" in part.columns:
+        columns["weights"] = "ndarray:float32"
+    if part.packed:
+        columns["seq_lengths"] = "ndarray:int32"
+    return columns
 
 
-def _encoded(batch: pa.RecordBatch, names: list[str]) -> Iterator[bytes]:
-    rows = flat_rows(batch)
+def _arrays(rows: FlatRows, names: list[str], _written: Written) -> Rows:
     found: dict[str, tuple[list[int], Any]] = {
         name: (rows.offsets.tolist(), getattr(rows, name))
         for name in ("input_ids", "labels", "weights")
     }
     found["seq_lengths"] = (rows.documents.tolist(), rows.lengths)
     chosen = [found[name] for name in names]
-    for row in range(batch.num_rows):
-        data = [_array(values[at[row] : at[row + 1]]) for at, values in chosen]
-        sizes = np.array([len(datum) for datum in data], "<u4").tobytes()
-        yield sizes + b"".join(data)
+    for row in range(len(rows.offsets) - 1):
+        yield [_array(values[at[row] : at[row + 1]]) for at, values in chosen]
+
+
+def _turns(rows: FlatRows, _names: list[str], written: Written) -> Rows:
+    """Each sample as turns: tokens that are not trained, and those that follow and are.
+
+    What follows the last trained token is left out: the model learns nothing from it.
+    """
+    for first, last in pairwise(rows.offsets.tolist()):
+        trained = rows.trained[first:last]
+        edges = np.flatnonzero(np.diff(trained, prepend=False, append=False)).tolist()
+        if not edges:
+            written.left_out[_UNTRAINED] = written.left_out.get(_UNTRAINED, 0) + 1
+            continue
+        ids = rows.input_ids[first:last].tolist()
+        starts = [0, *edges[1:-1:2]]
+        turns = [
+            {"input_ids": ids[start:begin], "labels": ids[begin:end]}
+            for start, begin, end in zip(starts, edges[::2], edges[1::2], strict=True)
+        ]
+        yield [json.dumps(turns).encode()]
 
 
 def _array(values: npt.NDArray[Any]) -> bytes:
@@ -144,3 +175,33 @@ def _configuration(columns: dict[str, str]) -> dict[str, Any]:
         "column_encodings": list(columns.values()),
         "column_sizes": [None] * len(columns),
     }
+
+
+MDS = Mds(
+    "mds",
+    "not shifted: label i is token i; the model shifts them",
+    _array_columns,
+    _arrays,
+    NextStep(
+        "streaming",
+        ('StreamingDataset(local="{place}/{split}", batch_size=N)',),
+        "with a collator of your own; llm-foundry's loader takes --to llm-foundry",
+    ),
+)
+LLM_FOUNDRY = Mds(
+    "llm-foundry",
+    "in turns: labels are the tokens of the answer; its collator joins and masks them",
+    lambda _part: {"turns": "json"},
+    _turns,
+    NextStep(
+        "llm-foundry",
+        (
+            "train_loader: {{name: finetuning, dataset: {{local: {place}, split: {split}, ",
+            "  target_responses: all, target_prompts: none, max_seq_len: N, ...}}}}",
+        ),
+        "by default it trains the last answer only; it cuts samples at max_seq_len",
+    ),
+    packs="never",
+    alone="it packs them itself, by packing_ratio",
+    weights=False,
+)
