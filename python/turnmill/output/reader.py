@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from turnmill.errors import DataError, TokenizerError
 from turnmill.inputs.files import Part
 from turnmill.output.files import TRAIN
-from turnmill.output.formats import format_of
+from turnmill.output.formats import Block, format_of
 from turnmill.recipe import Input, Recipe
 from turnmill.storage import STAGING
 from turnmill.storage.local import file_sha256, read_json, read_table
@@ -280,4 +280,19 @@ class Output:
 
     def _samples(self, shard: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
         data = self.path / shard["data"]
-        return format_of(data).rows(data, numbers)
+        return rows_of_blocks(format_of(data).blocks(data), numbers)
+
+
+def rows_of_blocks(blocks: list[Block], numbers: list[int]) -> list[dict[str, Any]]:
+    """Samples by their numbers in a data file; only the blocks that hold them are read."""
+    found: dict[int, dict[str, Any]] = {}
+    first = 0
+    for block in blocks:
+        here = [number for number in numbers if first <= number < first + block.rows]
+        if here:
+            read = block.read()
+            # Row by row: `take` puts the chunks of lists together, a copy of the whole file.
+            for number in here:
+                found[number] = read.slice(number - first, 1).to_pylist()[0]
+        first += block.rows
+    return [found[number] for number in numbers]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from turnmill.output.formats import format_of
-from turnmill.output.reader import Output, WrittenRow
+from turnmill.output.formats import Block, format_of
+from turnmill.output.reader import Output, WrittenRow, rows_of_blocks
 from turnmill.show.origin import Origin
 from turnmill.show.select import written_view
 from turnmill.show.view import RowView, sample_view
@@ -25,7 +25,11 @@ from turnmill.tokenizer import Tokenizer
 from turnmill.view.listing import LEFT_OUT, Filter, holds
 
 _REMEMBERED = 8
-"""Row groups of indexes, and answers of filters, that are kept."""
+"""Open shards, row groups of indexes, and answers of filters that are kept."""
+
+
+_REMEMBERED_BLOCKS = 2
+"""Blocks of samples that are kept: those of Parquet are large."""
 
 
 class WrittenListing:
@@ -42,6 +46,8 @@ class WrittenListing:
         """The number of the first sample of each shard, and of the first reject."""
         self._origin = Origin(output, str(tokenizer.path))
         self._answers: OrderedDict[Filter, Sequence[int]] = OrderedDict()
+        self._opened: OrderedDict[int, list[Block]] = OrderedDict()
+        self._contents: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
         self.name = str(output.path)
         self.sources = output.sources
@@ -94,8 +100,7 @@ class WrittenListing:
         """By source, rule and length; the last answers are remembered."""
         if wanted not in self._answers:
             self._answers[wanted] = self._candidates(wanted)
-            while len(self._answers) > _REMEMBERED:
-                self._answers.popitem(last=False)
+            _forget(self._answers, _REMEMBERED)
         return self._answers[wanted]
 
     def _candidates(self, wanted: Filter) -> Sequence[int]:
@@ -154,19 +159,33 @@ class WrittenListing:
             return self._reject(number - self._samples, with_raw=False)
         shard, place = self._place(number)
         entry = self._entry(shard, place)
-        data = self._output.path / self._shards[shard]["data"]
-        (sample,) = format_of(data).rows(data, [place])
+        (sample,) = rows_of_blocks(self._blocks(shard), [place])
         view = sample_view(entry["sample"], sample, self._stops, self._tokenizer._token_bytes)
         return RowView(entry["source"], entry["row"], entry["line"], (view,))
 
     def whole_row(self, number: int) -> RowView:
-        """All samples of the row, what was counted of it, and the row as it was read."""
+        """All samples of the row, what was counted of it, and the row as it was read.
+
+        A run writes the samples of a row one after another.
+        """
         if not 0 <= number < self._samples + self._rejects.num_rows:
             raise IndexError(number)
         if number >= self._samples:
             return self._reject(number - self._samples, with_raw=True)
-        row: WrittenRow = self._output.sample(number)
+        shard, place = self._place(number)
+        entry = self._entry(shard, place)
+        first = place - entry["sample"]
+        last = place + 1
+        while last < self._shards[shard]["samples"] and self._is_of(entry, shard, last):
+            last += 1
+        samples = rows_of_blocks(self._blocks(shard), list(range(first, last)))
+        row = WrittenRow(entry["source"], entry["row"], entry["line"], samples)
         return written_view(row, self._stops, self._tokenizer._token_bytes, self._origin)
+
+    def _is_of(self, entry: dict[str, Any], shard: int, place: int) -> bool:
+        """Whether a sample is of the same row as another one."""
+        other = self._entry(shard, place)
+        return (other["source"], other["row"]) == (entry["source"], entry["row"])
 
     def _reject(self, place: int, *, with_raw: bool) -> RowView:
         (reject,) = self._rejects.slice(place, 1).to_pylist()
@@ -179,6 +198,25 @@ class WrittenListing:
         """The shard of a sample, and the sample's number in it."""
         shard = int(np.searchsorted(self._first, number, "right")) - 1
         return shard, number - int(self._first[shard])
+
+    def _blocks(self, shard: int) -> list[Block]:
+        """The samples of a shard. The blocks that were read last are remembered."""
+        if shard not in self._opened:
+            data = self._output.path / self._shards[shard]["data"]
+            blocks = format_of(data).blocks(data)
+            self._opened[shard] = [
+                Block(block.rows, partial(self._read, shard, i, block))
+                for i, block in enumerate(blocks)
+            ]
+            _forget(self._opened, _REMEMBERED)
+        return self._opened[shard]
+
+    def _read(self, shard: int, number: int, block: Block) -> Any:
+        key = (shard, number)
+        if key not in self._contents:
+            self._contents[key] = block.read()
+            _forget(self._contents, _REMEMBERED_BLOCKS)
+        return self._contents[key]
 
     def _entry(self, shard: int, place: int) -> dict[str, Any]:
         """A row of an index. The row groups read last are remembered."""
@@ -199,6 +237,11 @@ class WrittenListing:
         if (shard, group) not in self._groups:
             columns = ["source", "row", "line", "sample"]
             self._groups[shard, group] = opened.read_row_group(group, columns)
-            while len(self._groups) > _REMEMBERED:
-                self._groups.popitem(last=False)
+            _forget(self._groups, _REMEMBERED)
         return self._groups[shard, group]
+
+
+def _forget(remembered: OrderedDict[Any, Any], most: int) -> None:
+    """Leaves the entries that were added last."""
+    while len(remembered) > most:
+        remembered.popitem(last=False)

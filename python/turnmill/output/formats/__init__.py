@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from turnmill.output.formats.arrow import Arrow
-from turnmill.output.formats.format import Format, Loading, Writer
+from turnmill.output.formats.format import Block, Format, Loading, Writer
 from turnmill.output.formats.parquet import Parquet
 from turnmill.storage.remote import AnyPath, RemotePath
 
-__all__ = ["FORMATS", "Format", "Loading", "Writer", "default_format", "format_of"]
+__all__ = ["FORMATS", "Block", "Format", "Loading", "Writer", "default_format", "format_of"]
 
 _ARROW, _PARQUET = Arrow(), Parquet()
 FORMATS: dict[str, Format] = {format_.name: format_ for format_ in (_ARROW, _PARQUET)}

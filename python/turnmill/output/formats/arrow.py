@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from turnmill.output.formats.format import Loading, Writer
+from turnmill.output.formats.format import Block, Loading, Writer
 from turnmill.storage.local import HashingFile, open_native
 from turnmill.storage.remote import AnyPath
 
@@ -41,10 +42,11 @@ class Arrow:
         with open_native(path) as file, pa.ipc.open_stream(file) as reader:
             yield from reader
 
-    def rows(self, path: AnyPath, numbers: list[int]) -> list[dict[str, Any]]:
-        """The samples of these numbers; of a local file only their pages are read."""
-        found: list[dict[str, Any]] = self.read(path).take(numbers).to_pylist()
-        return found
+    def blocks(self, path: AnyPath) -> list[Block]:
+        """The record batches; of a local file they are mapped."""
+        return [
+            Block(batch.num_rows, partial(_itself, batch)) for batch in self.read(path).to_batches()
+        ]
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns of the stream."""
@@ -71,3 +73,7 @@ class Arrow:
             axolotl=(f"  - path: {output}",),
             llama_factory=output,
         )
+
+
+def _itself(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,14 @@ class Loading:
     """The value of ``tokenized_path``; ``None`` where LLaMA-Factory cannot load it."""
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some samples of a data file that are read together."""
+
+    rows: int
+    read: Callable[[], pa.RecordBatch | pa.Table]
+
+
 class Format(Protocol):
     """One format of data files."""
 
@@ -59,8 +67,8 @@ class Format(Protocol):
             step: Only every so many batches, or groups of them, are read.
         """
 
-    def rows(self, path: AnyPath, numbers: list[int]) -> list[dict[str, Any]]:
-        """Some samples of a data file, by their numbers in it."""
+    def blocks(self, path: AnyPath) -> list[Block]:
+        """What a data file can be read in, in order; nothing is read yet."""
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns of a data file."""

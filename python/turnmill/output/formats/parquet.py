@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from turnmill.output.formats.format import Loading, Writer
+from turnmill.output.formats.format import Block, Loading, Writer
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
 from turnmill.storage.local import HashingFile, open_native, read_table
 from turnmill.storage.remote import AnyPath
@@ -37,21 +38,12 @@ class Parquet:
             groups = list(range(0, opened.num_row_groups, step))
             yield from opened.iter_batches(_BATCH_ROWS, row_groups=groups)
 
-    def rows(self, path: AnyPath, numbers: list[int]) -> list[dict[str, Any]]:
-        """The samples of these numbers, from the row groups that hold them."""
-        found: dict[int, dict[str, Any]] = {}
+    def blocks(self, path: AnyPath) -> list[Block]:
+        """The row groups."""
         with open_native(path) as file:
-            opened = pq.ParquetFile(file)
-            first = 0
-            for group in range(opened.num_row_groups):
-                rows = opened.metadata.row_group(group).num_rows
-                wanted = [n for n in numbers if first <= n < first + rows]
-                if wanted:
-                    table = opened.read_row_group(group)
-                    taken = table.take([n - first for n in wanted]).to_pylist()
-                    found.update(zip(wanted, taken, strict=True))
-                first += rows
-        return [found[number] for number in numbers]
+            metadata = pq.ParquetFile(file).metadata
+            groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        return [Block(rows, partial(_group, path, i)) for i, rows in enumerate(groups)]
 
     def column_names(self, path: AnyPath) -> list[str]:
         """The columns, from the end of the file."""
@@ -75,6 +67,11 @@ class Parquet:
             ),
             llama_factory=None,
         )
+
+
+def _group(path: AnyPath, group: int) -> pa.Table:
+    with open_native(path) as file:
+        return pq.ParquetFile(file).read_row_group(group)
 
 
 def _encodings(schema: pa.Schema) -> dict[str, str]:
