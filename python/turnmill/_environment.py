@@ -3,11 +3,14 @@
 ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM`` control colour; ``HF_HOME``, ``HF_HUB_CACHE`` and
 ``MODELSCOPE_CACHE`` say where model ids are looked up, ``XDG_CACHE_HOME`` where verdicts are kept.
 ``LC_ALL``, ``LC_MESSAGES``, ``LANG`` and ``LANGUAGE`` choose the language (`turnmill.languages`).
+``PAGER`` shows what is long.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 from pathlib import Path
 
 
@@ -25,6 +28,12 @@ def api_key() -> str | None:
 def traceback() -> bool:
     """``TURNMILL_TRACEBACK``: whether the command line lets errors through with their traceback."""
     return bool(os.environ.get("TURNMILL_TRACEBACK"))
+
+
+def pager() -> list[str] | None:
+    """``PAGER``, or ``less``: the command that shows a long text; ``None`` if there is none."""
+    words = shlex.split(os.environ.get("PAGER", "less"))
+    return words if words and shutil.which(words[0]) else None
 
 
 def cache_directory() -> Path | None:

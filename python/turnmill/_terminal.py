@@ -30,6 +30,8 @@ _CODES = {
 }
 MAX_WIDTH = 100
 """Prose and tables are at most this wide, even on a wider terminal."""
+_MAX_COLUMNS = 200
+_LEAST_WIDTH = 40
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Terminal:
     """Whether a line can be redrawn: a terminal that is not ``TERM=dumb``."""
     language: str = "en"
     """The language of what is said on it."""
+    columns: int = MAX_WIDTH
+    """How wide it really is, up to 200 columns, for what stands side by side."""
 
     def speaking(self, language: str | None) -> Terminal:
         """The same terminal in another language; None changes nothing."""
@@ -85,8 +89,10 @@ def terminal(
     live = stream.isatty() and os.environ.get("TERM") != "dumb"
     if colour is None:
         colour = _colour_by_environment(live=live)
-    width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
-    return Terminal(stream, colour, max(width, 40), live, language or locale_language())
+    columns = shutil.get_terminal_size((MAX_WIDTH, 24)).columns
+    width = max(min(columns, MAX_WIDTH), _LEAST_WIDTH)
+    most = max(min(columns, _MAX_COLUMNS), _LEAST_WIDTH)
+    return Terminal(stream, colour, width, live, language or locale_language(), most)
 
 
 def _colour_by_environment(*, live: bool) -> bool:

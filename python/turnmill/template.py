@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from turnmill import _core
+from turnmill import _core, _markup
 from turnmill._arguments import path_text
 from turnmill.errors import TemplateError
 
@@ -69,6 +69,13 @@ class Rendered:
 
     def __repr__(self) -> str:
         return f"Rendered({self.text!r}, {len(self._spans)} spans)"
+
+    def _repr_html_(self) -> str:
+        pieces, at = [], 0
+        for start, end in self._spans.tolist():
+            pieces += [("masked", self.text[at:start]), ("trained", self.text[start:end])]
+            at = end
+        return _markup.marked([*pieces, ("masked", self.text[at:])])
 
 
 class Template:

@@ -83,7 +83,13 @@ What to show
   --source FILE:LINE          the row at this line; at this row, from 0, where a file has no lines
   --random N                  so many rows drawn at random, from all
   --seed K                    another seed draws other rows (default: 0)
+  --rejected                  rows that were left out
+  --rule RULE                 rows that a rule left out, or was counted for
+  --longest                   the longest rows
+  --shortest                  the shortest rows
   --full                      show long texts whole
+  --ids                       show each token with its id
+  --side-by-side              show the row as it was read beside the text
   --recipe FILE               recipe in TOML; flags win over it
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from turnmill import _markup
 from turnmill._terminal import Terminal, terminal
 from turnmill.check.finding import Finding
 from turnmill.check.report import draw
@@ -106,6 +107,17 @@ class Findings:
             **({"doubt": doubt} if doubt else {}),
             "rules": {name: finding.to_dict() for name, finding in self.rules.items()},
         }
+
+    def _repr_html_(self) -> str:
+        verdict = "undecided" if self.undecided else "ok" if self.ok else "not ok"
+        rows = (
+            (one.severity, one.rule, one.count, f"{one.rate:.1%}", rule(one.rule).meaning)
+            for one in self.rules.values()
+        )
+        head = ("severity", "rule", "count", "rows", "what it means")
+        return _markup.heading(f"{verdict}: {self.rows:,} rows") + (
+            _markup.table(head, rows) if self.rules else ""
+        )
 
     def draw(self, console: Terminal) -> str:
         """A table of the rules, and the evidence, for a terminal."""

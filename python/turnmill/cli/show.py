@@ -18,7 +18,7 @@ from turnmill.cli.arguments import (
     positive,
 )
 from turnmill.cli.recipe_flags import DATA, MODEL, TRAINING, given_keys, recipe_for
-from turnmill.cli.standard_output import print_json
+from turnmill.cli.standard_output import print_json, print_paged
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
 
@@ -51,7 +51,13 @@ def parser() -> Parser:
                     Flag(
                         "--seed", "another seed draws other rows (default: 0)", "K", read=position
                     ),
+                    Flag("--rejected", "rows that were left out"),
+                    Flag("--rule", "rows that a rule left out, or was counted for", "RULE"),
+                    Flag("--longest", "the longest rows"),
+                    Flag("--shortest", "the shortest rows"),
                     Flag("--full", "show long texts whole"),
+                    Flag("--ids", "show each token with its id"),
+                    Flag("--side-by-side", "show the row as it was read beside the text"),
                     Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
                 ),
             ),
@@ -74,7 +80,13 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         "source": arguments.source,
         "random": arguments.random,
         "seed": arguments.seed or 0,
+        "rejected": bool(arguments.rejected),
+        "rule": arguments.rule,
+        "longest": bool(arguments.longest),
+        "shortest": bool(arguments.shortest),
         "full": bool(arguments.full),
+        "ids": bool(arguments.ids),
+        "side_by_side": bool(arguments.side_by_side),
     }
     from turnmill import Recipe, show
     from turnmill.show.select import is_output, is_refused
@@ -88,7 +100,7 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     if arguments.json:
         print_json([row.to_dict() for row in shown])
     else:
-        print(shown.draw(terminal(sys.stdout)))
+        print_paged(shown.draw(terminal(sys.stdout)))
     return 0
 
 

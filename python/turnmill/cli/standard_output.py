@@ -6,8 +6,12 @@ import contextlib
 import io
 import json
 import os
+import shutil
+import subprocess
 import sys
 from typing import Any
+
+from turnmill._environment import pager
 
 
 def prepare_streams() -> None:
@@ -21,6 +25,19 @@ def print_json(value: Any) -> None:
     """Prints a value as one line of JSON, in ASCII if the stream is not UTF-8."""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     print(json.dumps(value, ensure_ascii=encoding != "utf8"))
+
+
+def print_paged(text: str) -> None:
+    """Prints a text; one that is longer than the terminal goes through the pager."""
+    lines = shutil.get_terminal_size().lines
+    command = pager() if sys.stdout.isatty() and text.count("\n") >= lines else None
+    if command is None:
+        print(text)
+        return
+    # A pager that is left early has seen enough; -R lets it draw colours.
+    environment = {"LESS": "FRX", **os.environ}
+    with contextlib.suppress(BrokenPipeError):
+        subprocess.run(command, input=text + "\n", text=True, env=environment, check=False)
 
 
 def flush() -> None:

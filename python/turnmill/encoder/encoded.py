@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from turnmill import _markup
+
 if TYPE_CHECKING:  # pyarrow takes longer to import than `turnmill --help` may
     import pyarrow as pa
+
+
+_SHOWN = 10
+"""Rejected rows that a notebook shows."""
 
 
 @dataclass(frozen=True)
@@ -21,3 +27,17 @@ class Encoded:
     message it concerns, or null)."""
     counts: dict[str, int]
     """How often each rule was counted, rejects included, by the rule's name."""
+
+    def _repr_html_(self) -> str:
+        counts = _markup.table(("rule", "count"), sorted(self.counts.items()))
+        head = f"{self.table.num_rows:,} samples, {self.rejects.num_rows:,} rows rejected"
+        rows = self.rejects.slice(0, _SHOWN).to_pylist()
+        rejects = ((row["row"], row["code"], row["reason"]) for row in rows)
+        return "".join(
+            [
+                _markup.heading(head),
+                _markup.table(("column", "type"), ((c.name, c.type) for c in self.table.schema)),
+                counts if self.counts else "",
+                _markup.table(("row", "rejected", "reason"), rejects) if rows else "",
+            ]
+        )

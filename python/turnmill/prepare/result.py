@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from turnmill import _markup
 from turnmill._terminal import (
     Terminal,
     count,
@@ -84,6 +85,26 @@ class Run:
 
     def __str__(self) -> str:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))
+
+    def _repr_html_(self) -> str:
+        rejected = [(rule, number, "left out") for rule, number in self.rejected.items()]
+        counted = [
+            (rule, number, "counted, and written")
+            for rule, number in self.totals.rules.items()
+            if rule not in self.rejected
+        ]
+        facts = [
+            ("rows", self.rows),
+            ("rows written", self.rows - sum(self.rejected.values())),
+            ("samples", self.samples),
+            ("tokens", self.totals.tally.tokens),
+            ("trained tokens", self.totals.tally.trained),
+            ("turns end in", _end(self.facts)),
+            ("output", str(self.output)),
+        ]
+        return _markup.table(("", ""), facts) + (
+            _markup.table(("rule", "count", ""), rejected + counted) if rejected + counted else ""
+        )
 
     def summary(self, console: Terminal) -> list[str]:
         """The closing lines of ``turnmill prepare``, which ``print(run)`` prints."""

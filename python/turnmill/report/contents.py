@@ -16,8 +16,8 @@ from turnmill.recipe import Recipe
 from turnmill.report.pick import first_rejects, pick_samples
 from turnmill.rules import Rule, rule, rules
 from turnmill.show.origin import Origin
-from turnmill.show.select import written_view
 from turnmill.show.view import RowView
+from turnmill.show.written import written_view
 from turnmill.stats.measure import measure
 from turnmill.stats.result import Stats
 from turnmill.stats.roles import Roles, roles_of

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.compute as pc
 
 from turnmill.output.reader import Output
-from turnmill.stats.index import column, index_batches
+from turnmill.stats.index import column, extremes, index_batches
 from turnmill.storage.local import read_table
 
 _EXTREMES = 2
@@ -41,15 +39,15 @@ def pick_samples(output: Output, number: int, seed: int) -> list[Pick]:
     """
     total = output.record["totals"]["samples"]
     drawn = sorted(random.Random(seed).sample(range(total), min(number, total)))
-    looked = _Looked(_wanted(output))
-    for source, lengths, rows, first in _lengths(output):
-        looked.add(source, lengths, rows, first)
     picks = [Pick("random", sample) for sample in drawn]
-    picks += [Pick("longest", sample) for sample in looked.longest]
-    picks += [Pick("shortest", sample) for sample in looked.shortest]
+    for why in ("longest", "shortest"):
+        found = extremes(output, _EXTREMES, longest=why == "longest")
+        picks += [Pick(why, sample) for sample in found]
     rejected = output.record["totals"]["rejected"]
-    counted = {rule: sample for rule, sample in looked.found.items() if rule not in rejected}
-    return picks + [Pick("finding", sample, rule) for rule, sample in counted.items()]
+    counted = _first_counted(output).items()
+    return picks + [
+        Pick("finding", sample, rule) for rule, sample in counted if rule not in rejected
+    ]
 
 
 def first_rejects(output: Output) -> list[dict[str, Any]]:
@@ -71,44 +69,15 @@ def _wanted(output: Output) -> dict[str, dict[int, list[str]]]:
     return found
 
 
-def _lengths(
-    output: Output,
-) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[Any], int]]:
-    """Source, lengths and rows of the samples, and the number of the first of them."""
-    first = 0
+def _first_counted(output: Output) -> dict[str, int]:
+    """The first sample for which each rule was counted."""
+    wanted, found, first = _wanted(output), dict[str, int](), 0
     for shard in output.record["shards"]:
-        for batch in index_batches(output.path / shard["index"], ["row", "length"]):
-            yield shard["source"], column(batch, "length"), column(batch, "row"), first
+        rows_wanted = wanted.get(shard["source"], {})
+        for batch in index_batches(output.path / shard["index"], ["row"]):
+            rows = column(batch, "row")
+            for place in np.flatnonzero(np.isin(rows, list(rows_wanted))).tolist():
+                for rule in rows_wanted[int(rows[place])]:
+                    found.setdefault(rule, first + place)
             first += batch.num_rows
-
-
-class _Looked:
-    """What a pass over the index has found so far."""
-
-    def __init__(self, wanted: dict[str, dict[int, list[str]]]) -> None:
-        self.found: dict[str, int] = {}
-        self._wanted = wanted
-        self._longest: list[tuple[int, int]] = []
-        self._shortest: list[tuple[int, int]] = []
-
-    @property
-    def longest(self) -> list[int]:
-        return [-number for _, number in self._longest]
-
-    @property
-    def shortest(self) -> list[int]:
-        return [number for _, number in self._shortest]
-
-    def add(
-        self, source: str, lengths: npt.NDArray[Any], rows: npt.NDArray[Any], first: int
-    ) -> None:
-        """Adds samples, the first of which has the number `first`."""
-        order = np.argsort(lengths, kind="stable")
-        shortest = [(int(lengths[i]), first + int(i)) for i in order[:_EXTREMES]]
-        longest = [(int(lengths[i]), -(first + int(i))) for i in order[-_EXTREMES:]]
-        self._shortest = sorted([*self._shortest, *shortest])[:_EXTREMES]
-        self._longest = sorted([*self._longest, *longest], reverse=True)[:_EXTREMES]
-        wanted = self._wanted.get(source, {})
-        for place in np.flatnonzero(np.isin(rows, list(wanted))).tolist():
-            for rule in wanted[int(rows[place])]:
-                self.found.setdefault(rule, first + place)
+    return found

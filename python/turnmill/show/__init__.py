@@ -26,9 +26,17 @@ _RAW = "name the conversations instead of the output to see what another recipe 
 class Shown(Sequence["RowView"]):
     """Rows to look at, each a ``turnmill.show.view.RowView``; ``print(shown)`` draws them."""
 
-    def __init__(self, rows: list[RowView], *, note: str | None = None, full: bool = False) -> None:
+    def __init__(
+        self,
+        rows: list[RowView],
+        *,
+        note: str | None = None,
+        full: bool = False,
+        ids: bool = False,
+        side_by_side: bool = False,
+    ) -> None:
         self._rows = rows
-        self._full = full
+        self._form = {"full": full, "ids": ids, "side_by_side": side_by_side}
         self.note = note
         """What is special about how they are shown, if anything is."""
 
@@ -61,7 +69,12 @@ class Shown(Sequence["RowView"]):
         """The rows drawn for a terminal."""
         from turnmill.show.draw import draw
 
-        return "\n".join(draw(self._rows, console, full=self._full, note=self.note))
+        return "\n".join(draw(self._rows, console, note=self.note, **self._form))
+
+    def _repr_html_(self) -> str:
+        from turnmill.show.notebook import rows
+
+        return rows(self._rows, note=self.note)
 
 
 @takes_keys(EncodingKeys)
@@ -76,7 +89,13 @@ def show(
     source: str | None = None,
     random: int | None = None,
     seed: int = 0,
+    rejected: bool = False,
+    rule: str | None = None,
+    longest: bool = False,
+    shortest: bool = False,
     full: bool = False,
+    ids: bool = False,
+    side_by_side: bool = False,
     **keys: Unpack[EncodingKeys],
 ) -> Shown:
     """Shows conversations with their trained tokens, or what became of an input row.
@@ -93,7 +112,14 @@ def show(
             the file has no lines.
         random: So many rows drawn at random, from all.
         seed: Another seed draws other rows.
+        rejected: Rows that were left out; ``n`` says how many. Of data that is not an output the
+            first 10,000 rows are searched, here and below.
+        rule: Rows that this rule left out, or for which it was counted.
+        longest: The longest rows.
+        shortest: The shortest rows.
         full: Show long texts whole.
+        ids: Draw each token with its id.
+        side_by_side: Draw the row as it was read beside the text.
         **keys: Recipe keys, such as ``history="last-turn"``; they win over the recipe.
 
     Returns:
@@ -103,7 +129,9 @@ def show(
         DataError: There is no such row.
         ArgumentError: A key is given for data that is tokenized already.
     """
+    from turnmill.rules import rule as known_rule
     from turnmill.show import select
+    from turnmill.show.written import written_rows
 
     selection = select.Selection(
         n=position(n, "n"),
@@ -112,13 +140,18 @@ def show(
         source=source,
         random=None if random is None else whole_number(random, "random", 1, 1_000_000),
         seed=whole_number(seed, "seed", 0, 2**63),
+        rejected=rejected,
+        rule=None if rule is None else known_rule(rule).name,
+        longest=longest,
+        shortest=shortest,
     )
+    form: dict[str, Any] = {"full": full, "ids": ids, "side_by_side": side_by_side}
     if isinstance(data, str | os.PathLike) and select.is_refused(data):
         rows, note = select.refused_rows(data, selection)
-        return Shown(rows, note=note, full=full)
+        return Shown(rows, note=note, **form)
     if isinstance(data, str | os.PathLike) and select.is_output(data):
         refuse_keys(keys, "the rows of an output are shown as they were written", _RAW)
         named = tokenizer or recipe_of(recipe, None, {}).tokenizer
-        return Shown(select.written_rows(data, selection, named), full=full)
+        return Shown(written_rows(data, selection, named), **form)
     rows, note = select.seen_rows(data, selection, recipe_of(recipe, tokenizer, keys))
-    return Shown(rows, note=note, full=full)
+    return Shown(rows, note=note, **form)

@@ -6,21 +6,33 @@ text is between ``⟦`` and ``⟧``, and a ``■`` follows each terminator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
 
-from turnmill._terminal import Terminal, count, share, visible, wrap
+from turnmill._terminal import Terminal, columns_of, count, pad, share, visible, wrap
 from turnmill.show.view import Piece, RowView, SampleView
 
 OPEN, CLOSE, END = "⟦", "⟧", "■"
 _STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}
 _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
 """Characters of a long piece that are kept at its start and its end."""
+_KEPT_TOKENS = (300, 100)
+"""Tokens of a long sample that are drawn with their ids from its start and its end."""
+_BETWEEN = " │ "
+_IDS_LEGEND = "text·id   [in brackets] trained"
 _RAW_SHOWN = 1000
 """Characters of a rejected row that are shown as it was read."""
 
 
 def draw(
-    rows: Sequence[RowView], console: Terminal, *, full: bool = False, note: str | None = None
+    rows: Sequence[RowView],
+    console: Terminal,
+    *,
+    full: bool = False,
+    ids: bool = False,
+    side_by_side: bool = False,
+    note: str | None = None,
 ) -> list[str]:
     """The lines of a drawing.
 
@@ -28,13 +40,16 @@ def draw(
         rows: What to draw.
         console: Decides on colour and width.
         full: Whether long texts are drawn whole.
+        ids: Whether each token is drawn with its id.
+        side_by_side: Whether the row as it was read is drawn beside.
         note: What is special about how they are shown.
     """
     lines: list[str] = []
+    body = _with_ids if ids else _beside if side_by_side else _body
     for row in rows:
-        lines += [*_row(row, console, full=full), ""]
+        lines += [*_row(row, console, body, full=full), ""]
     if any(row.samples for row in rows):
-        lines.append(_legend(console))
+        lines.append(_IDS_LEGEND if ids and not console.colour else _legend(console))
     return lines if note is None else lines + wrap(f"note: {note}", console.width, indent="  ")
 
 
@@ -45,7 +60,11 @@ def _legend(console: Terminal) -> str:
     return f"{OPEN}…{CLOSE} trained   {END} after a trained terminator (EOS)   the rest is masked"
 
 
-def _row(row: RowView, console: Terminal, *, full: bool) -> list[str]:
+Body = Callable[..., list[str]]
+"""Draws a sample: row, sample, console, ``full``."""
+
+
+def _row(row: RowView, console: Terminal, body: Body, *, full: bool) -> list[str]:
     if row.reject is not None:
         return _rejected(row, console, full=full)
     lines = []
@@ -53,7 +72,7 @@ def _row(row: RowView, console: Terminal, *, full: bool) -> list[str]:
         lines.append(_heading(row, sample, console))
         if row.notes and sample.number == 0:
             lines += [console.style(line, "dim") for line in wrap(_notes(row), console.width)]
-        lines += _body(sample, console, full=full)
+        lines += body(row, sample, console, full=full)
     return lines
 
 
@@ -96,7 +115,7 @@ def _rejected(row: RowView, console: Terminal, *, full: bool) -> list[str]:
     return lines
 
 
-def _body(sample: SampleView, console: Terminal, *, full: bool) -> list[str]:
+def _body(_row: RowView, sample: SampleView, console: Terminal, *, full: bool) -> list[str]:
     if console.colour:
         text = "".join(_coloured(piece, console, full=full) for piece in sample.pieces)
     else:
@@ -106,9 +125,95 @@ def _body(sample: SampleView, console: Terminal, *, full: bool) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
+def _with_ids(_row: RowView, sample: SampleView, console: Terminal, *, full: bool) -> list[str]:
+    """Each token with its id, those of a long sample from both ends."""
+    head, tail = (sample.tokens, 0) if full else _KEPT_TOKENS
+    lines = _lines_of_tokens(sample, 0, min(head, sample.tokens), console)
+    left_out = sample.tokens - head - tail
+    if left_out > 0:
+        lines.append(f"…{count(left_out)} more tokens…")
+    start = max(head, sample.tokens - tail)
+    return lines + _lines_of_tokens(sample, start, sample.tokens, console)
+
+
+def _lines_of_tokens(sample: SampleView, start: int, stop: int, console: Terminal) -> list[str]:
+    lines, line, used = [], "", 0
+    for token in sample.sequence(start, stop):
+        shown = f"{visible(repr(token.text)[1:-1])}·{token.id}"
+        shown = shown if token.kind == "masked" or console.colour else f"[{shown}]"
+        width = columns_of(shown) + 1
+        if line and used + width > console.width:
+            lines.append(line)
+            line, used = "", 0
+        line += f"{' ' if line else ''}{console.style(shown, *_STYLES[token.kind])}"
+        used += width
+    return [*lines, line] if line else lines
+
+
+def _beside(row: RowView, sample: SampleView, console: Terminal, *, full: bool) -> list[str]:
+    """The row as it was read on the left, the text on the right."""
+    width = (console.columns - len(_BETWEEN)) // 2
+    raw = visible(_laid_out(row.raw if full else row.raw[:_RAW_SHOWN]))
+    left = [part for line in raw.split("\n") for part in _folded(line, width)]
+    right = list(_folded_pieces(sample.pieces, width, console, full=full))
+    return [
+        f"{pad(one, width)}{_BETWEEN}{other}".rstrip()
+        for one, other in itertools.zip_longest(left, right, fillvalue="")
+    ]
+
+
+def _laid_out(raw: str) -> str:
+    """Whole JSON over several lines."""
+    try:
+        return json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+    except ValueError:
+        return raw
+
+
+def _folded(line: str, width: int) -> list[str]:
+    """A line cut wherever it is as wide as that: neither Chinese nor ids break at spaces."""
+    parts, part, used = [], "", 0
+    for character in line:
+        columns = columns_of(character)
+        if used + columns > width:
+            parts.append(part)
+            part, used = "", 0
+        part += character
+        used += columns
+    return [*parts, part]
+
+
+def _folded_pieces(
+    pieces: Sequence[Piece], width: int, console: Terminal, *, full: bool
+) -> Iterator[str]:
+    """The lines of pieces, each in its style, none wider than that."""
+    line, used = "", 0
+    for piece in pieces:
+        for i, text in enumerate(_marks(piece, console, full=full).split("\n")):
+            if i:
+                yield line
+                line, used = "", 0
+            first, *others = _folded(text, width - used) if used < width else ["", text]
+            line += console.style(first, *_STYLES[piece.kind])
+            used += columns_of(first)
+            for other in _folded("".join(others), width) if others else []:
+                yield line
+                line, used = console.style(other, *_STYLES[piece.kind]), columns_of(other)
+    if line:
+        yield line
+
+
+def _marks(piece: Piece, console: Terminal, *, full: bool) -> str:
+    """The text of a piece, marked where there are no colours."""
+    text = shortened(piece, full=full)
+    if console.colour or piece.kind == "masked":
+        return text
+    return text + END if piece.kind == "terminator" else f"{OPEN}{text}{CLOSE}"
+
+
 def _coloured(piece: Piece, console: Terminal, *, full: bool) -> str:
     """A piece in its style, line by line, so that no style continues over a line end."""
-    lines = _shortened(piece, full=full).split("\n")
+    lines = shortened(piece, full=full).split("\n")
     return "\n".join(console.style(line, *_STYLES[piece.kind]) for line in lines)
 
 
@@ -119,11 +224,12 @@ def _marked(pieces: Sequence[Piece], *, full: bool) -> str:
         if trained != inside:
             text += OPEN if trained else CLOSE
         inside = trained
-        text += _shortened(piece, full=full) + (END if piece.kind == "terminator" else "")
+        text += shortened(piece, full=full) + (END if piece.kind == "terminator" else "")
     return text + (CLOSE if inside else "")
 
 
-def _shortened(piece: Piece, *, full: bool) -> str:
+def shortened(piece: Piece, *, full: bool) -> str:
+    """The text of a piece, the middle of a long one left out, with control characters visible."""
     head, tail = _KEPT[piece.kind]
     text = piece.text
     if not full and len(text) > head + tail + 100:

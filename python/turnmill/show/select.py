@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import random
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,12 +17,12 @@ from turnmill.encoder.session import Session
 from turnmill.errors import ArgumentError, DataError
 from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.rows import PickedRow, rows_of
-from turnmill.output.reader import Output, WrittenRow, is_output
+from turnmill.output.reader import is_output
 from turnmill.recipe import Recipe
-from turnmill.show.origin import Origin, raw_text
-from turnmill.show.tokenized import is_tokenized, tokenized_rows
+from turnmill.show.origin import raw_text
+from turnmill.show.tokenized import TokenizedRows, is_tokenized
 from turnmill.show.unresolved import ready_to_look
-from turnmill.show.view import RowView, TokenBytes, sample_view
+from turnmill.show.view import RowView, sample_view
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import output_path
 
@@ -31,12 +32,13 @@ __all__ = [
     "is_refused",
     "refused_rows",
     "seen_rows",
-    "written_rows",
 ]
 
 _Item = TypeVar("_Item")
 
 REJECTS = "rejects.parquet"
+SEARCHED_ROWS = 10_000
+"""Rows of raw data that are encoded to find those that are wanted."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,38 @@ class Selection:
     source: str | None = None
     random: int | None = None
     seed: int = 0
+    rejected: bool = False
+    """Only rows that were left out."""
+    rule: str | None = None
+    """Only rows that were left out by a rule, or for which it was counted."""
+    longest: bool = False
+    shortest: bool = False
 
     def __post_init__(self) -> None:
-        names = ("row", "sample", "source", "random")
-        given = [name for name in names if getattr(self, name) is not None]
+        names = ("row", "sample", "source", "random", "rejected", "rule", "longest", "shortest")
+        given = [name for name in names if getattr(self, name) not in {None, False}]
         if len(given) > 1:
             message = f"{' and '.join(given)} name a row each"
             raise ArgumentError(message, code="several-places", hint="give one of them")
+
+    @property
+    def searches(self) -> bool:
+        """Whether rows have to be encoded to know which are wanted."""
+        return self.rejected or self.rule is not None or self.longest or self.shortest
+
+    def of(self, views: Iterable[RowView]) -> list[RowView]:
+        """The wanted ones of rows that were encoded."""
+        if self.longest or self.shortest:
+            choose = heapq.nlargest if self.longest else heapq.nsmallest
+            return choose(self.n, (view for view in views if view.samples), key=_length)
+        if self.searches:
+            views = islice(filter(self._is_wanted, views), self.n)
+        return list(views)
+
+    def _is_wanted(self, view: RowView) -> bool:
+        if self.rule is None:
+            return view.reject is not None
+        return self.rule in view.notes or (view.reject is not None and view.reject[0] == self.rule)
 
     def split_source(self) -> tuple[str, int]:
         """File and number of ``source``.
@@ -79,7 +106,9 @@ def seen_rows(data: Any, selection: Selection, recipe: Recipe) -> tuple[list[Row
         return raw_rows(data, selection, recipe)
     _refuse_sample(selection)
     inputs = find_inputs(data, recipe.split)
-    return _some(tokenized_rows(_wanted(inputs, selection), recipe), inputs), None
+    desk = TokenizedRows(recipe)
+    views = (desk.view(input_, picked) for input_, picked in _wanted(inputs, selection))
+    return _some(selection.of(views), inputs), _searched(selection, None)
 
 
 def _refuse_sample(selection: Selection) -> None:
@@ -93,8 +122,20 @@ def raw_rows(data: Any, selection: Selection, recipe: Recipe) -> tuple[list[RowV
     _refuse_sample(selection)
     session, inputs, note = ready_to_look(recipe, data)
     desk = RawRows(session)
-    views = [desk.view(input_, picked) for input_, picked in _wanted(inputs, selection)]
-    return _some(views, inputs), note
+    views = (desk.view(input_, picked) for input_, picked in _wanted(inputs, selection))
+    return _some(selection.of(views), inputs), _searched(selection, note)
+
+
+def _searched(selection: Selection, note: str | None) -> str | None:
+    """The note, and how far a search went."""
+    if not selection.searches:
+        return note
+    searched = f"of the first {SEARCHED_ROWS:,} rows; of a written output all are known"
+    return searched if note is None else f"{note}; {searched}"
+
+
+def _length(view: RowView) -> int:
+    return max(sample.tokens for sample in view.samples)
 
 
 class RawRows:
@@ -111,7 +152,7 @@ class RawRows:
         if input_ not in self._schemas:
             self._schemas[input_] = inspect_input(input_, self._session).schema
         made = encode_row(picked, self._session, input_, self._schemas[input_])
-        reject = _reject_of(made.rejects[0]) if made.rejects else None
+        reject = reject_of(made.rejects[0]) if made.rejects else None
         samples = (
             sample_view(i, sample, self._stops, self._token_bytes)
             for i, sample in enumerate(made.samples)
@@ -155,11 +196,12 @@ def _wanted(inputs: list[Input], selection: Selection) -> Iterator[tuple[Input, 
             (input_, picked) for input_ in inputs for picked in rows_of(input_)
         )
         if selection.random is not None:
-            every = iter(_drawn(every, selection.random, selection.seed))
-        yield from islice(every, selection.random or selection.n)
+            every = iter(drawn(every, selection.random, selection.seed))
+        most = SEARCHED_ROWS if selection.searches else selection.random or selection.n
+        yield from islice(every, most)
 
 
-def _drawn(every: Iterable[_Item], number: int, seed: int) -> list[_Item]:
+def drawn(every: Iterable[_Item], number: int, seed: int) -> list[_Item]:
     """So many items at random, in their order; each is as likely as any other."""
     draw, kept = random.Random(seed), list[tuple[int, _Item]]()
     for place, item in enumerate(every):
@@ -171,11 +213,11 @@ def _drawn(every: Iterable[_Item], number: int, seed: int) -> list[_Item]:
 
 
 def _by_name(inputs: list[Input], file: str) -> list[Input]:
-    name = _matching([input_.name for input_ in inputs], file)
+    name = matching([input_.name for input_ in inputs], file)
     return [input_ for input_ in inputs if input_.name == name]
 
 
-def _matching(names: list[str], file: str) -> str:
+def matching(names: list[str], file: str) -> str:
     """The name equal to ``file``, or the only one that ends with it."""
     if file in names:
         return file
@@ -201,19 +243,19 @@ def refused_rows(
     every = read_table(place / REJECTS).to_pylist()
     if selection.source is not None:
         file, number = selection.split_source()
-        source = _matching([row["source"] for row in every], file)
+        source = matching([row["source"] for row in every], file)
         every = [row for row in every if row["source"] == source and number == _number(row)]
     elif selection.row is not None:
         every = [row for row in every if row["row"] == selection.row]
     elif selection.random is not None:
-        every = _drawn(every, selection.random, selection.seed)
+        every = drawn(every, selection.random, selection.seed)
     else:
         every = every[: selection.n]
     if not every:
         message = "the run rejected no such row"
         raise DataError(message, code="no-such-row", path=str(place / REJECTS))
     note = f"the run wrote nothing; {place / REJECTS} holds every row that it rejected"
-    return [RowView(r["source"], r["row"], r["line"], (), _reject_of(r)) for r in every], note
+    return [RowView(r["source"], r["row"], r["line"], (), reject_of(r)) for r in every], note
 
 
 def _number(row: Mapping[str, Any]) -> int:
@@ -221,56 +263,6 @@ def _number(row: Mapping[str, Any]) -> int:
     return int(row["row"] if row["line"] is None else row["line"])
 
 
-def written_rows(
-    path: str | os.PathLike[str],
-    selection: Selection,
-    tokenizer: str | os.PathLike[str] | None,
-) -> list[RowView]:
-    """Reads the wanted rows of an output directory back."""
-    output = Output.open(path)
-    loaded = output.load_tokenizer(tokenizer)
-    stops = frozenset(stop["id"] for stop in output.record["facts"]["stop"])
-    rows = _written(output, selection)
-    origin = Origin(output, str(loaded.path))
-    return [written_view(row, stops, loaded._token_bytes, origin) for row in rows]
-
-
-def _written(output: Output, selection: Selection) -> list[WrittenRow]:
-    if selection.sample is not None:
-        return [output.sample(selection.sample)]
-    if selection.random is not None:
-        numbers = range(output.record["totals"]["samples"])
-        samples = _drawn(numbers, selection.random, selection.seed)
-        rows = [output.sample(number) for number in samples]
-        return list({(row.source, row.row): row for row in rows}.values())
-    if selection.source is not None:
-        file, number = selection.split_source()
-        source = _matching(output.sources, file)
-        if output.planned(source)["format"] in {"lines", "array"}:
-            return output.find(source, line=number)
-        return output.find(source, row=number)
-    if selection.row is not None:
-        if len(set(output.sources)) > 1:
-            message = (
-                f"the output has {len(output.sources)} inputs, and each has a row {selection.row}"
-            )
-            raise DataError(message, code="no-such-row", hint="say which with --source FILE:LINE")
-        return output.find(output.sources[0], row=selection.row)
-    return list(output.first_rows(selection.n))
-
-
-def written_view(
-    row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes, origin: Origin
-) -> RowView:
-    """A written row, with what was counted of it and the row that it was made from."""
-    samples = tuple(
-        sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
-    )
-    reject = _reject_of(row.reject) if row.reject else None
-    raw = origin.raw(row.source, row.row, row.line)
-    notes = {} if reject else origin.counts(row)
-    return RowView(row.source, row.row, row.line, samples, reject, raw, notes)
-
-
-def _reject_of(reject: Mapping[str, Any]) -> tuple[str, str, int | None]:
+def reject_of(reject: Mapping[str, Any]) -> tuple[str, str, int | None]:
+    """Rule, reason and message of a row of the rejects."""
     return reject["code"], reject["reason"], reject["message"]

@@ -86,6 +86,21 @@ def index_batches(path: AnyPath, columns: list[str]) -> Iterator[pa.RecordBatch]
         yield from pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=columns)
 
 
+def extremes(output: Output, number: int, *, longest: bool) -> list[int]:
+    """The numbers of the longest samples, or of the shortest, the most extreme first."""
+    found: list[tuple[int, int]] = []
+    first = 0
+    for shard in output.record["shards"]:
+        for batch in index_batches(output.path / shard["index"], ["length"]):
+            lengths = column(batch, "length").astype(np.int64)
+            keys = -lengths if longest else lengths
+            order = np.argsort(keys, kind="stable")[:number]
+            found += [(int(keys[i]), first + int(i)) for i in order]
+            found = sorted(found)[:number]
+            first += batch.num_rows
+    return [sample for _, sample in found]
+
+
 def column(batch: pa.RecordBatch, name: str) -> npt.NDArray[Any]:
     """A column of numbers, without a copy."""
     values: npt.NDArray[Any] = np.from_dlpack(batch.column(name))

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from turnmill.output.formats import Block, format_of
 from turnmill.output.reader import Output, WrittenRow, rows_of_blocks
 from turnmill.show.origin import Origin
-from turnmill.show.select import written_view
 from turnmill.show.view import RowView, sample_view
+from turnmill.show.written import written_view
 from turnmill.stats.index import column, index_batches
 from turnmill.stats.roles import roles_of
 from turnmill.storage.local import open_native, read_table
