@@ -233,7 +233,7 @@ def test_without_its_sources_an_output_is_replayed_from_its_ids(written):
     findings = turnmill.check(out)
     assert findings.ok
     assert findings.facts["replay"]["by"] == "decoded"
-    assert "is not there" in findings.facts["notes"][-1]
+    assert " is gone; " in findings.facts["notes"][-1]
 
 
 def test_sources_that_changed_are_not_taken_for_those_of_the_run(written):

@@ -99,13 +99,14 @@ class Findings:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``turnmill check --json`` prints it: ``rows``, ``ok``, ``rules``; maybe ``doubt``."""
+        """As ``turnmill check --json`` prints it; ``doubt`` only if there is one."""
         doubt = self.facts.get("doubt")
         return {
             "rows": self.rows,
             "ok": self.ok,
             **({"doubt": doubt} if doubt else {}),
             "rules": {name: finding.to_dict() for name, finding in self.rules.items()},
+            "notes": list(self.facts.get("notes", [])),
         }
 
     def _repr_html_(self) -> str:

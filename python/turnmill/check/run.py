@@ -64,7 +64,9 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
         return again.added_to(findings)
     if again is None:
         return findings
-    note = f"prompts are replayed from the ids, not rendered from the sources: {again}"
+    note = (
+        f"the samples are not compared with their sources: {again}; prompts are replayed from ids"
+    )
     return findings.with_facts(notes=[*findings.facts["notes"], note])
 
 

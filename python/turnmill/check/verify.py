@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from turnmill.check.finding import Finding
 from turnmill.check.findings import Findings
+from turnmill.check.origins import lost_sources
 from turnmill.encoder.feed import outputs
 from turnmill.encoder.session import Session, ShardOptions
 from turnmill.errors import TurnmillError
@@ -62,18 +63,16 @@ def verify(
 ) -> Verified | str:
     """Makes the samples of an output again, or says why that is not possible."""
     output = Output(directory, record)
-    names = [output.located(item["name"]) for item in record.get("inputs", [])]
-    missing = [name for name in names if "://" not in name and not Path(name).exists()]
-    if missing or not names:
-        return f"the source {missing[0]} is not there" if missing else "no source is recorded"
+    if not output.sources:
+        return "no source is recorded"
     try:
         session = Session(recorded_recipe(record, tokenizer))
         inputs = [output.input(source) for source in output.sources]
         plan = make_plan(find_inputs(inputs), session, threads=threads)
     except (TurnmillError, OSError) as error:
-        return str(error)
+        return _why(output, str(error))
     if [planned.key for planned in plan.inputs] != [item["key"] for item in record["inputs"]]:
-        return "the sources have changed since"
+        return _why(output, "they are different now")
     second = _SecondRun(session, threads, keep)
     entries = _entries(record)
     rejects = read_table(directory / "rejects.parquet", ["source", "row"])
@@ -83,6 +82,11 @@ def verify(
             files = [_File(directory, entry, first) for entry, first in entries.get(spec.name, [])]
             second.add(spec, files, left_out)
     return second.verified()
+
+
+def _why(output: Output, otherwise: str) -> str:
+    """Why the sources are of no use: each that is gone or different is named."""
+    return ", ".join(lost_sources(output)) or otherwise
 
 
 class _File:

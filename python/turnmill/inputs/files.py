@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from turnmill import _core
 from turnmill.errors import DataError, TurnmillError
+from turnmill.inputs.content import Content, Reading, batch_digest, joined, range_digest
 from turnmill.inputs.shapes import Shape
 from turnmill.inputs.table import TableFormat, table_batches
 from turnmill.inputs.text import (
@@ -34,6 +37,8 @@ PART_BYTES = 64 << 20
 """How much input becomes one shard; part of the format of an output, never a setting."""
 BATCH_ROWS = 1000
 """Rows in a record batch read from Parquet."""
+_PARQUET_TAIL = 8
+"""Bytes after the footer: its length and the magic number."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Part:
     first_line: int = 1
     size: int = field(default=0, compare=False)
     """Bytes to read, as ``blocks`` and ``batches`` count them. Only used for progress."""
+    content: Content | None = field(default=None, compare=False, repr=False)
+    """What the part was when it was planned; reading it ends in an error if it is not that."""
 
 
 Piece = tuple[Any, int, int]
@@ -107,35 +114,42 @@ class FileInput:
         Once ``stopped`` is set, the pass ends early, and its result must not be used.
         """
         with naming(self.name), open_file(self.place) as file:
-            digest = hashlib.sha256()
             # With one part, which starts at the first line, nothing has to be counted.
             is_cut = self.has_plain_lines and file.size() > PART_BYTES
             cutter = _LineCutter() if is_cut else None
+            digest = hashlib.sha256() if cutter is None else cutter.digest
             buffer = memoryview(bytearray(HASHED_BYTES))
             while not stopped.is_set() and (length := file.readinto(buffer)):
-                digest.update(buffer[:length])
                 if cutter:
                     cutter.add(bytes(buffer[:length]))
+                else:
+                    digest.update(buffer[:length])
             size = file.tell()
-        parts = cutter.parts() if cutter else self._whole_or_grouped(size)
-        return digest.hexdigest(), parts
+        sha256 = digest.hexdigest()
+        return sha256, cutter.parts() if cutter else self._whole_or_grouped(Content(size, sha256))
 
-    def _whole_or_grouped(self, size: int) -> list[Part]:
+    def sha256(self) -> str:
+        """The SHA-256 of the file's bytes as they are now."""
+        with naming(self.name), open_file(self.place) as file:
+            return range_digest(file, [(0, file.size())]).hex()
+
+    def _whole_or_grouped(self, content: Content) -> list[Part]:
+        size = content.size
         with naming(self.name):
             if self.format == "parquet":
-                return _group(_parquet_groups(self.place))
+                return _group(_parquet_groups(self.place), size)
             if self.format == "arrow-file":
-                return _group(_arrow_batches(self.place))
+                return _group(_arrow_batches(self.place), size)
         if self.has_plain_lines:
-            return [Part(stop=size, size=size)]
-        return [Part(size=size)]
+            return [Part(stop=size, size=size, content=content)]
+        return [Part(size=size, content=content)]
 
     def blocks(self, part: Part) -> Generator[Sized[bytes]]:
         """A part of JSON or of a table: decompressed, as UTF-8; JSON as lines or one array.
 
         Raises:
-            DataError: A compressed file ends too early or is damaged, or the text is not in its
-                encoding.
+            DataError: A compressed file ends too early or is damaged, the text is not in its
+                encoding, or the part is not what it was when it was planned.
         """
         # Closed here: exceptions of a generator, even Ctrl-C, are lost if it is collected.
         with naming(self.name), contextlib.closing(self._bytes(part)) as found:
@@ -148,26 +162,26 @@ class FileInput:
 
     def _bytes(self, part: Part) -> Generator[Sized[bytes]]:
         with open_file(self.place) as file:
+            reading = Reading(part.content, file, self.name)
             if self.compression:
-                yield from decompressed(file, self.compression, self.name)
-                return
-            file.seek(part.start)
-            left = part.stop - part.start if part.stop >= 0 else None
-            while left is None or left > 0:
-                block = file.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
-                if not block:
-                    return
-                left = None if left is None else left - len(block)
-                yield block, len(block)
+                # Opened again: the stream closes what it reads.
+                with open_file(self.place) as again:
+                    yield from decompressed(again, self.compression, self.name)
+                reading.add_file()
+            else:
+                for block in _blocks(file, part):
+                    reading.add(block)
+                    yield block, len(block)
+            reading.end()
 
     def batches(self, part: Part) -> Generator[Sized[pa.RecordBatch]]:
         """The record batches of a part of a columnar file.
 
         Raises:
-            DataError: The file is damaged.
+            DataError: The file is damaged, or not what it was when the part was planned.
         """
         if self.format == "csv" or self.format == "tsv":
-            yield from self._table_batches(self.format)
+            yield from self._table_batches(self.format, part)
             return
         with naming(self.name):
             try:
@@ -186,24 +200,27 @@ class FileInput:
                     hint=REPLACE,
                 ) from error
 
-    def _table_batches(self, format_: TableFormat) -> Generator[Sized[pa.RecordBatch]]:
-        with contextlib.closing(self.blocks(Part())) as blocks:
+    def _table_batches(self, format_: TableFormat, part: Part) -> Generator[Sized[pa.RecordBatch]]:
+        with contextlib.closing(self.blocks(Part(content=part.content))) as blocks:
             yield from table_batches(blocks, format_, self.name)
 
     def _record_batches(self, part: Part) -> Generator[pa.RecordBatch]:
-        if self.format == "parquet":
-            with _parquet(self.place) as file:
-                groups = range(part.start, _stop(part, file.num_row_groups))
-                yield from file.iter_batches(BATCH_ROWS, row_groups=list(groups))
-        elif self.format == "arrow-file":
-            with pa.ipc.open_file(open_file(self.place)) as reader:
-                for i in range(part.start, _stop(part, reader.num_record_batches)):
-                    yield reader.get_batch(i)
-        else:
-            with open_file(self.place) as file:
+        with open_file(self.place) as file:
+            reading = Reading(part.content, file, self.name)
+            if self.format == "parquet":
+                yield from _parquet_batches(file, part, reading)
+            elif self.format == "arrow-file":
+                with pa.ipc.open_file(file) as reader:
+                    for i in range(part.start, _stop(part, reader.num_record_batches)):
+                        batch = reader.get_batch(i)
+                        reading.add_batch(batch)
+                        yield batch
+            else:
                 with pa.ipc.open_stream(file) as reader:
                     yield from reader
                 self._refuse_more(file)
+                reading.add_file()
+            reading.end()
 
     def _refuse_more(self, file: Any) -> None:
         """Refuses bytes after the end of a stream: a second stream would be lost silently."""
@@ -229,7 +246,10 @@ class _LineCutter:
     """Finds where the parts of a JSON Lines file start: at the first line at or after 64 MB."""
 
     def __init__(self) -> None:
+        self.digest = hashlib.sha256()
         self._starts = [Part()]
+        self._before = [self.digest.copy()]
+        """The hash of the file up to each start."""
         self._offset = 0
         self._lines = 0
         self._blank = 0
@@ -250,9 +270,11 @@ class _LineCutter:
 
     def _cut(self, offset: int) -> None:
         self._starts.append(Part(offset, -1, self._lines - self._blank, self._lines + 1))
+        self._before.append(self.digest.copy())
 
     def _count(self, text: bytes) -> None:
-        """Counts lines, and blank lines, which are not rows."""
+        """Hashes, and counts lines, and blank lines, which are not rows."""
+        self.digest.update(text)
         ended, blank, self._begun = _core.count_lines(text, self._begun)
         self._lines += ended
         self._blank += blank
@@ -260,42 +282,93 @@ class _LineCutter:
     def parts(self) -> list[Part]:
         starts = [part for part in self._starts if part.start < self._offset] or [Part()]
         stops = [part.start for part in starts[1:]] + [self._offset]
+        hashes = [*self._before[: len(starts)], self.digest]
         return [
-            Part(part.start, stop, part.first_row, part.first_line, stop - part.start)
-            for part, stop in zip(starts, stops, strict=True)
+            dataclasses.replace(
+                part,
+                stop=stop,
+                size=stop - part.start,
+                content=Content(self._offset, after.hexdigest(), before),
+            )
+            for part, stop, (before, after) in zip(starts, stops, pairwise(hashes), strict=True)
         ]
 
 
-def _group(sizes: Iterator[tuple[int, int]]) -> list[Part]:
-    """Joins row groups or batches, each ``(bytes, rows)``, into parts of 64 MB."""
+def _blocks(file: Any, part: Part) -> Iterator[bytes]:
+    """The bytes of a part; they end with the file if that is shorter."""
+    file.seek(part.start)
+    left = part.stop - part.start if part.stop >= 0 else None
+    while left is None or left > 0:
+        block = file.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+        if not block:
+            return
+        left = None if left is None else left - len(block)
+        yield block
+
+
+_Group = tuple[int, int, bytes]
+"""A row group or batch: its bytes, its rows, and the digest of what it is read from."""
+
+
+def _group(groups: Iterator[_Group], file_size: int) -> list[Part]:
+    """Joins row groups or batches of a file into parts of 64 MB."""
     parts: list[Part] = []
+    digests: list[bytes] = []
     start = row = first_row = held = count = 0
-    for size, rows in sizes:
+
+    def part() -> Part:
+        content = Content(file_size, joined(digests))
+        return Part(start, count, first_row, size=held, content=content)
+
+    for size, rows, digest in groups:
         if held and held + size > PART_BYTES:
-            parts.append(Part(start, count, first_row, size=held))
+            parts.append(part())
             start, first_row, held = count, row, 0
+            digests.clear()
         held, row, count = held + size, row + rows, count + 1
-    return [*parts, Part(start, count, first_row, size=held)]
+        digests.append(digest)
+    return [*parts, part()]
 
 
-def _parquet_groups(path: str) -> Iterator[tuple[int, int]]:
-    with _parquet(path) as file:
-        for i in range(file.num_row_groups):
-            group = file.metadata.row_group(i)
-            yield group.total_byte_size, group.num_rows
+def _parquet_groups(path: str) -> Iterator[_Group]:
+    with open_file(path) as file:
+        metadata = _parquet(file).metadata
+        for i in range(metadata.num_row_groups):
+            group = metadata.row_group(i)
+            yield group.total_byte_size, group.num_rows, _group_digest(file, metadata, i)
 
 
-def _arrow_batches(path: str) -> Iterator[tuple[int, int]]:
+def _parquet_batches(file: Any, part: Part, reading: Reading) -> Iterator[pa.RecordBatch]:
+    opened = _parquet(file)
+    groups = list(range(part.start, _stop(part, opened.num_row_groups)))
+    yield from opened.iter_batches(BATCH_ROWS, row_groups=groups)
+    if part.content is not None:
+        for group in groups:
+            reading.add(_group_digest(file, opened.metadata, group))
+
+
+def _group_digest(file: Any, metadata: Any, number: int) -> bytes:
+    """The SHA-256 of a row group's bytes and of the footer, which says how they are read."""
+    group = metadata.row_group(number)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    starts = [column.dictionary_page_offset or column.data_page_offset for column in columns]
+    sizes = [column.total_compressed_size for column in columns]
+    end = max((start + size for start, size in zip(starts, sizes, strict=True)), default=0)
+    footer = file.size() - metadata.serialized_size - _PARQUET_TAIL
+    return range_digest(file, [(min(starts, default=0), end), (footer, file.size())])
+
+
+def _arrow_batches(path: str) -> Iterator[_Group]:
     with pa.ipc.open_file(open_file(path)) as reader:
         for i in range(reader.num_record_batches):
             batch = reader.get_batch(i)
-            yield batch.nbytes, batch.num_rows
+            yield batch.nbytes, batch.num_rows, batch_digest(batch)
 
 
-def _parquet(path: str) -> Any:
+def _parquet(file: Any) -> Any:
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(open_file(path))
+    return pq.ParquetFile(file)
 
 
 def open_file(path: str) -> Any:

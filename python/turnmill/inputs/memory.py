@@ -86,6 +86,10 @@ class MemoryInput:
             parts.append(dataclasses.replace(part, size=size))
         return digest.hexdigest(), parts
 
+    def sha256(self) -> str:
+        """The SHA-256 of the rows as they are now."""
+        return self.survey(threading.Event())[0]
+
     def _texts(self, part: Part) -> Iterator[Sized[Any]]:
         """A digest that identifies the rows of a part."""
         if self.columnar:

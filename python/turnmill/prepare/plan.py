@@ -49,7 +49,15 @@ class ShardSpec:
             "own_keys": self.input.overrides,
             "mixed": self.mixed,
             "part": [part.start, part.stop, part.first_row, part.first_line],
+            "content": part.content and part.content.sha256,
         }
+
+    def has_changed(self) -> bool:
+        """Whether the input can be read and is not what it was when the run was planned."""
+        try:
+            return not self.input.sha256().startswith(self.key.partition(".")[0])
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)

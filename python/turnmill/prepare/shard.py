@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 from turnmill import _core
 from turnmill.encoder.feed import feed
 from turnmill.encoder.session import Session, ShardOptions
+from turnmill.errors import TurnmillError
+from turnmill.inputs.content import SOURCE_CHANGED, changed
 from turnmill.inputs.files import readable_arrow
 from turnmill.output.files import ShardFiles, shard_files, stored_files
 from turnmill.output.formats import FORMATS, Format
@@ -205,12 +207,22 @@ def _evidence(shard: _core.Shard) -> dict[str, list[dict[str, int | None]]]:
 
 
 def _outputs(spec: ShardSpec, shard: _core.Shard) -> Iterator[tuple[_core.Output, int, int]]:
-    """The outputs, each with the bytes that were read for it and its share of the part."""
-    for piece, size, amount in _prefetched(spec.input.pieces(spec.part)):
-        with readable_arrow(spec.input.name):
-            output = feed(shard, piece)
-        yield output, size, amount
-    yield shard.finish(), 0, 0
+    """The outputs, each with the bytes that were read for it and its share of the part.
+
+    Raises:
+        DataError: The input is not what it was when the run was planned; whatever else is wrong
+            with it may come from that.
+    """
+    try:
+        for piece, size, amount in _prefetched(spec.input.pieces(spec.part)):
+            with readable_arrow(spec.input.name):
+                output = feed(shard, piece)
+            yield output, size, amount
+        yield shard.finish(), 0, 0
+    except TurnmillError as error:
+        if error.code != SOURCE_CHANGED and spec.has_changed():
+            raise changed(spec.input.name) from error
+        raise
 
 
 def _tally(output: _core.Output, size: int) -> Tally:
