@@ -15,7 +15,7 @@ _start.begin()  # before the modules below, which take the most of the command's
 
 # ruff: noqa: E402
 from turnmill._core import build_info
-from turnmill.check import check, check_batch
+from turnmill.check import check, check_batch, check_files
 from turnmill.encoder import Encoded, Encoder
 from turnmill.errors import (
     ArgumentError,
@@ -75,6 +75,7 @@ __all__ = [
     "build_info",
     "check",
     "check_batch",
+    "check_files",
     "export",
     "pack",
     "pack_lengths",

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 import turnmill
 from fixtures import SMALL, both, rows, stops, tokenizer_dir
 from oracle import Reference, frozen_clock, messages, sharegpt
+from turnmill.output.manifest import read_manifest, write_manifest
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 TOKENIZER = DEMO / "tokenizer"
@@ -241,7 +242,7 @@ def test_sources_that_changed_are_not_taken_for_those_of_the_run(written):
     source.write_text(source.read_text().replace("Hello!", "Hello."))
     findings = turnmill.check(out)
     assert findings.facts["replay"]["by"] == "decoded"
-    assert "have changed" in findings.facts["notes"][-1]
+    assert " is different now; " in findings.facts["notes"][-1]
 
 
 def test_an_output_that_is_not_what_its_sources_give(written, tmp_path):
@@ -259,6 +260,7 @@ def test_an_output_that_is_not_what_its_sources_give(written, tmp_path):
         shutil.copy(other / shard[kind], out / mine[kind])
     mine["sha256"] = shard["sha256"]
     (out / "turnmill.json").write_text(json.dumps(record))
+    write_manifest(out, read_manifest(out))
     findings = turnmill.check(out)
     note = findings.rules["stale-cache"].evidence[0]["note"]
     assert note.endswith("gives with the recorded recipe, from sample 1 on")

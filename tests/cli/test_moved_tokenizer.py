@@ -30,7 +30,7 @@ def test_a_tokenizer_and_a_template_that_were_moved_are_the_same_recipe() -> Non
     run_ = prepare(ROWS, "out", Recipe(tokenizer="after", template="after.jinja"))
     assert run_.shards_reused == 1
     after = hashes("out")
-    records = {".turnmill/plan.json", "turnmill.json", "state.json"}
+    records = {".turnmill/plan.json", "turnmill.json", "state.json", "manifest.json"}
     assert {name for name in before if after[name] != before[name]} == records
     Path("after.jinja").write_text(Path("after.jinja").read_text() + "{# changed #}")
     with pytest.raises(RecipeError, match=r"facts\.template\.(hash|source)"):

@@ -67,7 +67,7 @@ def test_an_index_alone_has_no_rows(out: Path, capsys: pytest.CaptureFixture[str
     _, talk = said(capsys, "out", "--length", "2048", "--seed", "7", code=0)
     assert "    turnmill pack out --length 2048 --seed 7 --write\n" in talk
     names = sorted(path.name for path in (out / "pack-2048-7").iterdir())
-    assert names == ["pack.json", "packs.parquet"]
+    assert names == ["manifest.json", "pack.json", "packs.parquet"]
 
 
 def test_the_index_leads_from_rows_to_documents(out: Path) -> None:
@@ -329,7 +329,8 @@ def test_overwrite_leaves_no_packs(out: Path) -> None:
     (out / "packs-of-mine").mkdir()
     turnmill.prepare(DATA, out, packing(overwrite=True, pack=2048))
     left = sorted(str(path.relative_to(out)) for path in out.glob("pack*/*"))
-    assert left == ["pack-2048-0/pack.json", "pack-2048-0/packs.parquet", "pack-512-0/mine.txt"]
+    made = [f"pack-2048-0/{name}" for name in ("manifest.json", "pack.json", "packs.parquet")]
+    assert left == [*made, "pack-512-0/mine.txt"]
 
 
 @pytest.mark.usefixtures("out")
@@ -339,6 +340,7 @@ def test_packs_at_a_uri_go_too() -> None:
     turnmill.prepare(DATA, uri, packing(pack=1024, overwrite=True))
     packs = {name for name in MemoryFileSystem.store if "/pack-" in name}
     assert packs == {
+        "/bucket/out/pack-1024-0/manifest.json",
         "/bucket/out/pack-1024-0/pack.json",
         "/bucket/out/pack-1024-0/packs.parquet",
     }

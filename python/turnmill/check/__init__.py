@@ -16,9 +16,10 @@ from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from turnmill.check.files import FileCheck
     from turnmill.check.findings import Findings
 
-__all__ = ["check", "check_batch"]
+__all__ = ["check", "check_batch", "check_files"]
 
 
 @takes_keys(EncodingKeys)
@@ -110,3 +111,19 @@ def check_batch(
     name = getattr(tokenizer, "name_or_path", tokenizer)
     stops = "auto" if stop is None else list(stop)
     return check(table_of(batch), tokenizer=name, stop=stops, max_length=max_length)
+
+
+def check_files(output: str | os.PathLike[str], *, threads: int | None = None) -> FileCheck:
+    """Compares every file of an output, and of its packs, with the manifest; encodes nothing.
+
+    Args:
+        output: A directory that :func:`turnmill.prepare` wrote, or a URI.
+        threads: How many files are read at a time; all cores by default.
+
+    Raises:
+        DataError: turnmill did not write the directory.
+        TurnmillError: A run is at work on it.
+    """
+    from turnmill.check.files import compare_files
+
+    return compare_files(output, thread_count(threads))

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from turnmill.check.conversations import check_conversations
+from turnmill.check.files import compare_files
 from turnmill.check.findings import Findings
 from turnmill.check.settings import Settings
 from turnmill.check.sources import Source, find_sources
 from turnmill.check.tokenized import Asked, check_tokenized
 from turnmill.check.verify import Verified, verify
-from turnmill.check.written import miscounted, written_notes
+from turnmill.check.written import file_notes, miscounted, written_notes
 from turnmill.errors import DataError
 from turnmill.output.reader import Output
 from turnmill.storage.local import read_json
@@ -44,11 +45,13 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
     """
     directory = output_path(data)
     tokenizer = settings.loaded_tokenizer()
+    files = compare_files(data, settings.threads)
     notes = written_notes(directory, record, tokenizer)
     again: Verified | str | None = None
-    if not {name for name, _ in notes} & {"stale-cache", "broken-input"}:
+    if not files.damages_samples and "stale-cache" not in {name for name, _ in notes}:
         path, threads, keep = str(tokenizer.path), settings.threads, settings.evidence
         again = verify(directory, record, path, threads, keep)
+    notes = [*file_notes(files), *notes]
     try:
         sources = _written_sources(data)
         replays = not isinstance(again, Verified)
@@ -58,6 +61,8 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
             raise
         message = f"the output is damaged: {error}"
         raise DataError(message, code="broken-input", path=error.path, hint=_AGAIN) from error
+    if files.foreign:
+        findings = findings.with_facts(notes=[*findings.facts["notes"], files.note()])
     for name, note in [*notes, *miscounted(findings.rows, record)]:
         findings = findings.with_note(name, note)
     if isinstance(again, Verified):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from turnmill.storage.local import file_sha256, read_json
+from turnmill.check.files import AGAIN, MISSING, FileCheck
+from turnmill.storage.local import read_json
 from turnmill.storage.remote import AnyPath
 from turnmill.tokenizer import Tokenizer
 
@@ -20,9 +21,19 @@ def written_notes(directory: AnyPath, record: dict[str, Any], tokenizer: Tokeniz
     made_with = facts.get("tokenizer", {}).get("hash")
     if made_with not in {None, tokenizer._core.fingerprint}:
         notes.append(("stale-cache", "the tokenizer's files are not those the data was made with"))
-    for shard in record.get("shards", []):
-        notes += _shard(directory, shard)
     return [*notes, *_serving(directory / "serving", facts)]
+
+
+def file_notes(files: FileCheck) -> list[Note]:
+    """The files that are not what was written, and last what is left that can be trusted."""
+    if files.ok:
+        return []
+    rules = {True: "broken-input", False: "stale-cache"}
+    notes = [
+        (rules[what.startswith(MISSING)], f"{name} {what}") for name, what in files.damaged.items()
+    ]
+    (last, note) = notes[-1]
+    return [*notes[:-1], (last, f"{note}; {files.trusted()}; {AGAIN}")]
 
 
 def miscounted(samples: int, record: dict[str, Any]) -> list[Note]:
@@ -58,15 +69,3 @@ def _serving(directory: AnyPath, facts: dict[str, Any]) -> Iterator[Note]:
     if served != source.encode():
         note = "serving/chat_template.jinja is not the template that the data was made with"
         yield "prompt-parity", note
-
-
-def _shard(directory: AnyPath, shard: dict[str, Any]) -> Iterator[Note]:
-    for key in ("data", "index"):
-        name, expected = shard.get(key), shard.get("sha256", {}).get(key)
-        if not name:
-            continue
-        path = directory / str(name)
-        if not path.is_file():
-            yield "broken-input", f"{name} is missing"
-        elif expected and file_sha256(path) != expected:
-            yield "stale-cache", f"{name} was changed after it was written"

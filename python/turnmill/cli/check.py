@@ -86,6 +86,11 @@ def parser() -> Parser:
                     Flag(
                         "--evidence", "places kept for each rule (default: 5)", "N", read=position
                     ),
+                    Flag(
+                        "--files",
+                        "only compare the files of an output with its manifest: seconds, and no "
+                        "tokenizer",
+                    ),
                     Flag("--explain", "cause and cure of a rule, or of all", "RULE|all"),
                     Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
                     Flag("--threads", "threads to work with (default: all)", "N", read=positive),
@@ -107,6 +112,8 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         return 0
     if not arguments.data:
         raise UsageError("no data is named", "name a file or directory before the options")
+    if arguments.files:
+        return _check_files(arguments)
     if arguments.tokenizer is None and arguments.recipe is None:
         arguments.tokenizer = _recorded_tokenizer(arguments.data)
     recipe = recipe_for(arguments, _RECIPE_GROUPS, arguments.data)
@@ -131,6 +138,20 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     if findings.undecided:
         return 2
     return 0 if findings.ok else 1
+
+
+def _check_files(arguments: Arguments) -> int:
+    """Prints whether every file of an output is what was written."""
+    from turnmill.check import check_files
+
+    if len(arguments.data) > 1:
+        raise UsageError("--files takes one output", "check them one after the other")
+    checked = check_files(arguments.data[0], threads=arguments.threads)
+    if arguments.json:
+        print_json(checked.to_dict())
+    elif not arguments.quiet:
+        print(checked.draw(terminal(sys.stdout)))
+    return 0 if checked.ok else 1
 
 
 def _recorded_tokenizer(data: list[str]) -> str | None:

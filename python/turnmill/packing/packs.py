@@ -11,6 +11,7 @@ from turnmill._version import VERSION
 from turnmill.errors import ArgumentError, DataError
 from turnmill.packing.lengths import MOST_SEED, WINDOW, options
 from turnmill.packing.result import Pack
+from turnmill.storage import MANIFEST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,7 @@ OVER_LENGTH = ("error", "alone", "reject")
 _DESCRIPTIONS = ("dataset_info.json", "state.json")
 _NAME = re.compile(r"pack-\d+-\d+")
 _RECORD_VERSION = 1
-_MARKS = (f"/{RECORD}", "/state.json")
+_MARKS = (f"/{MANIFEST}", f"/{RECORD}", "/state.json")
 """Ends of the names of the files that mark a pack as finished."""
 
 
@@ -95,8 +96,13 @@ def pack(
 
 def find_packs(output: AnyPath) -> list[AnyPath]:
     """The directories of the finished packs of an output, by name."""
+    return [path for path in pack_directories(output) if (path / RECORD).is_file()]
+
+
+def pack_directories(output: AnyPath) -> list[AnyPath]:
+    """The directories of all packs of an output, by name, finished or not."""
     found = [path for path in output.glob("pack-*") if _NAME.fullmatch(path.name)]
-    return sorted((path for path in found if (path / RECORD).is_file()), key=str)
+    return sorted((path for path in found if path.is_dir()), key=str)
 
 
 def is_pack(path: str | os.PathLike[str] | RemotePath) -> bool:
@@ -212,8 +218,8 @@ def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | N
             path=str(directory),
             hint="give another seed, or add --overwrite (overwrite=True) to replace it",
         )
-    if theirs != made:
-        return None  # made from an earlier output, or by another version of turnmill
+    if theirs != made or not (directory / MANIFEST).is_file():
+        return None  # stopped, or made from an earlier output, or by another version of turnmill
     complete = record["rows"] is not None and (directory / "state.json").exists()
     return Pack(directory, record) if complete or not write else None
 
@@ -221,6 +227,7 @@ def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | N
 def _make(
     output: Output, directory: AnyPath, how: dict[str, Any], made: dict[str, Any], *, write: bool
 ) -> Pack:
+    from turnmill.output.manifest import write_manifest
     from turnmill.packing import index as indexing
     from turnmill.packing.report import report_of
     from turnmill.packing.rows import data_names
@@ -231,7 +238,7 @@ def _make(
     index = _index(output, lengths, how, made.get("multiple_of", 1))
     _clear(output.path, directory.name, data_names(index) if write else [])
     directory.mkdir(exist_ok=True)
-    record = {
+    record: dict[str, Any] = {
         "version": _RECORD_VERSION,
         "made_of": made,
         "samples": _samples(output),
@@ -240,8 +247,10 @@ def _make(
         "rows": _write_rows(output, directory, index) if write else None,
     }
     local.write_json(directory / RECORD, record)
-    if write:
-        _commit_rows(directory, record)
+    described = _commit_rows(directory, record) if write else {}
+    files = [record["index"], *(record["rows"]["files"] if record["rows"] else [])]
+    known = {file["file"]: file["sha256"] for file in files}
+    write_manifest(directory, {RECORD, *described, *known}, known)
     return Pack(directory, record)
 
 
@@ -254,7 +263,7 @@ def _clear(output: AnyPath, name: str, data: list[str]) -> None:
         refuse_strangers,
     )
 
-    names = {f"{name}/{file}" for file in (RECORD, INDEX, *_DESCRIPTIONS, *data)}
+    names = {f"{name}/{file}" for file in (MANIFEST, RECORD, INDEX, *_DESCRIPTIONS, *data)}
     refuse_strangers(output, names)
     old = {file for file in pack_names(output) if file.startswith(f"{name}/")}
     for mark in _MARKS:
@@ -344,8 +353,8 @@ def _write_rows(output: Output, directory: AnyPath, index: PackIndex) -> dict[st
     }
 
 
-def _commit_rows(directory: AnyPath, record: dict[str, Any]) -> None:
-    """Writes the files that ``datasets.load_from_disk`` needs."""
+def _commit_rows(directory: AnyPath, record: dict[str, Any]) -> dict[str, Any]:
+    """Writes the files that ``datasets.load_from_disk`` needs, and returns what they hold."""
     import hashlib
     import json
 
@@ -354,5 +363,7 @@ def _commit_rows(directory: AnyPath, record: dict[str, Any]) -> None:
 
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     files = [entry["file"] for entry in record["rows"]["files"]]
-    for name, value in FORMATS["arrow"].descriptions(files, digest).items():
+    described = FORMATS["arrow"].descriptions(files, digest)
+    for name, value in described.items():
         local.write_json(directory / name, value)
+    return described

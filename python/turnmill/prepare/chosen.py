@@ -20,12 +20,11 @@ from turnmill.prepare.shard import Receipt, ShardSettings
 from turnmill.storage.local import (
     file_sha256,
     move,
-    read_json,
     read_table,
     whole_file,
-    write_json,
 )
 from turnmill.storage.remote import AnyPath
+from turnmill.storage.sealed import read_sealed, write_sealed
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def finished_choice(chosen: Chosen, output: AnyPath, format_: Format) -> Written
     """What an earlier run wrote of this, if its files are there and intact."""
     files = chosen.files(format_)
     try:
-        receipt = read_json(output / files.receipt) or {}
+        receipt = read_sealed(output / files.receipt) or {}
         if receipt.get("identity") != chosen.identity():
             return None
         written = Written(**receipt["written"])
@@ -126,7 +125,7 @@ def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) ->
         split=chosen.split,
     )
     receipt = {"identity": chosen.identity(), "written": asdict(written)}
-    write_json(output / files.receipt, receipt)
+    write_sealed(output / files.receipt, receipt)
     return written
 
 

@@ -26,10 +26,12 @@ from turnmill.output.tables import TableWriter
 from turnmill.prepare.chosen import Written
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally
-from turnmill.storage.local import file_sha256, read_json, read_table, whole_file, write_json
+from turnmill.storage import MANIFEST
+from turnmill.storage.local import file_sha256, read_table, whole_file, write_json
 from turnmill.storage.remote import AnyPath
+from turnmill.storage.sealed import read_sealed
 
-MARKS = ("dataset_dict.json", "state.json", "turnmill.json", "dataset_info.json")
+MARKS = (MANIFEST, "dataset_dict.json", "state.json", "turnmill.json", "dataset_info.json")
 """Files by which loaders take an output, or a data set in it, for finished."""
 PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
 
@@ -133,7 +135,7 @@ def finished(spec: ShardSpec, settings: ShardSettings) -> Receipt | None:
 def read_receipt(path: AnyPath) -> Receipt | None:
     """A receipt; ``None`` if there is none, or a damaged one."""
     try:
-        value = read_json(path)
+        value = read_sealed(path)
         return None if value is None else Receipt.from_dict(value)
     except (DataError, TypeError, KeyError):
         return None

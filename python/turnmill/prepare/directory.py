@@ -16,7 +16,7 @@ from turnmill.output.ownership import (
 from turnmill.packing.packs import remove_packs
 from turnmill.prepare.commit import read_receipt, unmark
 from turnmill.prepare.record import plan_path, refuse_other_recipe, same_recipe
-from turnmill.storage import STAGING
+from turnmill.storage import MANIFEST, STAGING
 from turnmill.storage.listing import refuse_link
 from turnmill.storage.local import lock, write_json
 from turnmill.storage.remote import AnyPath
@@ -58,6 +58,8 @@ def locked_output(
                 path=str(output),
                 hint="give another directory, or leave --no-resume out (resume=True) to continue",
             )
+        # From here on the output is not what its manifest says.
+        (output / MANIFEST).unlink(missing_ok=True)
         record_names(output, names)
         write_json(plan_path(output), identity)
         yield

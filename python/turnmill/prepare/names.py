@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from turnmill.output.files import chosen_files
+from turnmill.output.files import ShardFiles, chosen_files
+from turnmill.output.manifest import CIRCUMSTANCES
 from turnmill.output.serving import serving_files
+from turnmill.prepare.chosen import Written
 from turnmill.prepare.commit import MARKS
 from turnmill.prepare.plan import Plan
 from turnmill.prepare.record import PLAN
-from turnmill.prepare.shard import ShardSettings
+from turnmill.prepare.shard import Receipt, ShardSettings
+from turnmill.storage import MANIFEST
 
-ALWAYS = {PLAN, "rejects.parquet", "run.json"}
+ALWAYS = {PLAN, "rejects.parquet", CIRCUMSTANCES, MANIFEST}
 """Files of every output, besides those of shards and of the commit."""
 
 
@@ -35,3 +38,16 @@ def planned_names(
                 names |= chosen_files(spec.name, split, settings.format).names()
     places = {"", *(f"{split}/" for split in splits if split)}
     return names | {f"{place}{mark}" for place in places for mark in MARKS}
+
+
+def known_hashes(
+    files: Sequence[ShardFiles], receipts: Sequence[Receipt], written: Sequence[Written]
+) -> dict[str, str]:
+    """The SHA-256 that files had when they were written, by name."""
+    known = {}
+    for shard, receipt in zip(files, receipts, strict=True):
+        for kind, digest in receipt.sha256.items():
+            known[str(getattr(shard, kind))] = digest
+    for file in written:
+        known |= {file.data: file.sha256["data"], file.index: file.sha256["index"]}
+    return known

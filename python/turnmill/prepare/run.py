@@ -12,7 +12,8 @@ from turnmill._version import VERSION
 from turnmill.encoder.session import Session
 from turnmill.inputs.find import Input
 from turnmill.output.formats import FORMATS, default_format
-from turnmill.output.ownership import forget_names
+from turnmill.output.manifest import CIRCUMSTANCES, write_manifest
+from turnmill.output.ownership import NAMES, forget_names
 from turnmill.output.sinks import TooManyRejectsError
 from turnmill.packing.packs import pack_names
 from turnmill.prepare import history_cost
@@ -25,15 +26,15 @@ from turnmill.prepare.commit import (
     merge_rejects,
 )
 from turnmill.prepare.directory import locked_output
-from turnmill.prepare.names import ALWAYS, planned_names
+from turnmill.prepare.names import ALWAYS, known_hashes, planned_names
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.record import circumstances, evidence_of, run_identity, run_record
 from turnmill.prepare.rejects import RejectLimit, explain, refuse_nothing
 from turnmill.prepare.result import Run
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
-from turnmill.storage.local import write_json
 from turnmill.storage.remote import AnyPath
+from turnmill.storage.sealed import write_sealed
 
 
 def run(
@@ -94,13 +95,15 @@ def run(
         evidence = {**evidence_of(receipts), **made.evidence()}
         record = run_record(told, made.written, totals.to_dict(), evidence, identity)
         committed = commit(output, format_, made.written, record)
-        forget_names(output, made.files | committed | ALWAYS | pack_names(output))
+        kept = made.files | committed | ALWAYS
+        forget_names(output, kept | pack_names(output))
         seconds = time.monotonic() - clock
         size = count.now().bytes_read
-        write_json(
-            output / "run.json",
+        write_sealed(
+            output / CIRCUMSTANCES,
             circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
         )
+        write_manifest(output, kept | {NAMES}, known_hashes(files, receipts, made.written))
     return Run(
         output=output,
         totals=totals,

@@ -18,8 +18,8 @@ from turnmill.output.files import ShardFiles, shard_files, stored_files
 from turnmill.output.formats import FORMATS, Format
 from turnmill.output.sinks import Sinks, TooManyRejectsError, open_sinks
 from turnmill.prepare.plan import ShardSpec
-from turnmill.storage.local import write_json
 from turnmill.storage.remote import AnyPath
+from turnmill.storage.sealed import write_sealed
 
 T = TypeVar("T")
 
@@ -185,7 +185,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         lengths=[list(pair) for pair in shard.lengths()],
         named=by_rule(shard.named()),
     )
-    write_json(settings.output / files.receipt, receipt.to_dict())
+    write_sealed(settings.output / files.receipt, receipt.to_dict())
     return receipt
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,15 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
     if entry.is_dir(follow_symlinks=False):
         return "directory"
     return "file" if entry.is_file(follow_symlinks=False) else "other"
+
+
+def walk(directory: AnyPath) -> Iterator[tuple[str, Kind]]:
+    """Everything below a directory but directories, by its relative name."""
+    for name, kind in listing(directory).items():
+        if kind == "directory":
+            yield from ((f"{name}/{inner}", its) for inner, its in walk(directory / name))
+        else:
+            yield name, kind
 
 
 def refuse_link(path: AnyPath) -> None:

@@ -196,6 +196,11 @@ def file_sha256(path: AnyPath) -> str:
     return digest.hexdigest()
 
 
+def file_size(path: AnyPath) -> int:
+    """The size of a file in bytes."""
+    return path.stat().st_size if isinstance(path, Path) else path.size()
+
+
 def sync_directory(path: Path) -> None:
     """Makes renames in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -242,6 +247,26 @@ def lock(path: AnyPath) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
+
+
+def refuse_locked(path: AnyPath) -> None:
+    """Refuses to read an output to which a run is writing.
+
+    Raises:
+        TurnmillError: A process holds the lock.
+    """
+    if not isinstance(path, Path) or not path.is_file() or path.is_symlink():
+        return
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TurnmillError(
+                f"{_holder(file)} is writing to this output",
+                code="output-locked",
+                path=str(path.parent.parent),
+                hint="check it when the run has ended",
+            ) from None
 
 
 def _open_lock(path: Path) -> Any:

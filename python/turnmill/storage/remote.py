@@ -70,6 +70,10 @@ class RemotePath:
         """Whether it is a file."""
         return bool(self._type() == fs.FileType.File)
 
+    def size(self) -> int:
+        """The size of the file in bytes."""
+        return int(self.filesystem.get_file_info(self.inner).size)
+
     def _type(self) -> fs.FileType:
         return self.filesystem.get_file_info(self.inner).type
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from turnmill.errors import DataError
-from turnmill.storage.local import read_json, write_json
+from turnmill.storage.local import json_text, write_json
 from turnmill.storage.remote import AnyPath
 
 _SEAL = "seal"
@@ -24,22 +24,35 @@ def read_sealed(path: AnyPath) -> dict[str, Any] | None:
     Raises:
         DataError: The file is not what was written.
     """
-    value = read_json(path)
-    if value is None:
+    try:
+        text = path.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    plain = {key: item for key, item in value.items() if key != _SEAL} if _is_object(value) else {}
-    if not plain or value.get(_SEAL) != _seal(plain):
-        raise DataError(
-            "the file was changed after it was written",
-            code="broken-output",
-            path=str(path),
-            hint="remove the directory it is in, or give another one",
-        )
+    except ValueError:
+        raise _damaged(path) from None
+    plain = _opened(text)
+    if plain is None:
+        raise _damaged(path)
     return plain
 
 
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
+def _opened(text: str) -> dict[str, Any] | None:
+    """The value, if every byte of the text is what was written."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    plain = {key: value[key] for key in value if key != _SEAL} if type(value) is dict else {}
+    return plain if text == json_text({**plain, _SEAL: _seal(plain)}) else None
+
+
+def _damaged(path: AnyPath) -> DataError:
+    return DataError(
+        "the file was changed after it was written",
+        code="broken-output",
+        path=str(path),
+        hint="remove the directory it is in, or give another one",
+    )
 
 
 def _seal(value: dict[str, Any]) -> str:
