@@ -34,6 +34,7 @@ def check(
     max_rates: dict[str, float] | None = None,
     evidence: int = 5,
     threads: int | None = None,
+    text: bool = True,
     **keys: Unpack[EncodingKeys],
 ) -> Findings:
     """Checks data by every rule; see ``docs/rules.md`` for the list.
@@ -57,6 +58,7 @@ def check(
         max_rates: Rules with the share of rows up to which they are accepted.
         evidence: How many places are kept for each rule.
         threads: Threads to work with; all cores by default.
+        text: Whether places show texts of the data. Without, tokens have ids only.
         **keys: Recipe keys; they win over the recipe. For tokenized data, ``stop`` is the tokens or
             ids that the serving side stops on (by default those of ``serving``, else of the
             tokenizer's ``generation_config.json``, else its eos), ``template`` the chat template if
@@ -84,7 +86,8 @@ def check(
         evidence=evidence,
         threads=thread_count(threads),
     )
-    return run(data, settings).judged(max_rates or {})
+    found = run(data, settings).judged(max_rates or {})
+    return found if text else found.without_text()
 
 
 def check_batch(

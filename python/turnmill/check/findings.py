@@ -77,6 +77,14 @@ class Findings:
         new = Finding(name, rule(name).severity, rows, rate, evidence)
         return self._with_rules({**self.rules, name: new})
 
+    def without_text(self) -> Findings:
+        """The same without texts of the data: tokens keep their ids, places lose their notes."""
+        bare = {
+            name: replace(finding, evidence=[_without_text(place) for place in finding.evidence])
+            for name, finding in self.rules.items()
+        }
+        return replace(self, rules=bare)
+
     def with_facts(self, **facts: Any) -> Findings:
         """Adds facts."""
         return replace(self, facts={**self.facts, **facts})
@@ -126,3 +134,10 @@ class Findings:
 
     def __str__(self) -> str:
         return self.draw(terminal(sys.stdout, colour=False))
+
+
+def _without_text(place: dict[str, Any]) -> dict[str, Any]:
+    tokens = [{**token, "text": None} for token in place.get("tokens", [])]
+    # A finding on the data as a whole quotes no row.
+    note = place.get("note", "") if place.get("row") is None and not place.get("line") else ""
+    return {**place, "note": note, "tokens": tokens}

@@ -91,6 +91,7 @@ def parser() -> Parser:
                         "only compare the files of an output with its manifest: seconds, and no "
                         "tokenizer",
                     ),
+                    Flag("--no-text", "show no texts of the data, only places and ids"),
                     Flag("--explain", "cause and cure of a rule, or of all", "RULE|all"),
                     Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
                     Flag("--threads", "threads to work with (default: all)", "N", read=positive),
@@ -130,6 +131,7 @@ def run(arguments: Arguments, _console: Terminal) -> int:
         max_rates=dict(arguments.max_rate or []),
         evidence=5 if arguments.evidence is None else arguments.evidence,
         threads=arguments.threads,
+        text=not arguments.no_text,
     )
     if arguments.json:
         print_json(findings.to_dict())

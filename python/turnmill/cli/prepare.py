@@ -48,6 +48,7 @@ def parser() -> Parser:
                     Flag("--no-resume", "fail where an output was started before"),
                     Flag("--no-progress", "show no progress"),
                     Flag("--report", "also write report.html, a page to look at, into the output"),
+                    Flag("--no-text", "quote no texts of the data in rejects and report"),
                 ),
             ),
             SPOKEN,
@@ -84,6 +85,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
             resume=not arguments.no_resume,
             progress=None if quiet or arguments.no_progress else line,
             report=bool(arguments.report),
+            text=not arguments.no_text,
             language=arguments.lang,
         )
     except KeyboardInterrupt as error:

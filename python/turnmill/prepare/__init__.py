@@ -35,6 +35,7 @@ def prepare(
     resume: bool = True,
     progress: Watcher | None = None,
     report: bool = False,
+    text: bool = True,
     language: str | None = None,
     **keys: Unpack[RecipeKeys],
 ) -> Run:
@@ -56,6 +57,8 @@ def prepare(
         progress: Called after each block of input with a
             :class:`turnmill.prepare.progress.Progress`.
         report: Also write ``report.html`` into the output; see :func:`turnmill.report`.
+        text: Whether reasons in ``rejects.parquet`` and the report may quote the data. Without, a
+            reason is what its rule means.
         language: The language of the report; that of the locale if not given.
         **keys: Recipe keys, such as ``max_length=4096``; they win over the recipe.
 
@@ -88,6 +91,7 @@ def prepare(
         threads=count,
         resume=resume,
         progress=progress,
+        text=text,
     )
     if remarks := held_out(data, chosen.split):
         notes = [*made.facts.get("notes", []), *remarks]
@@ -97,7 +101,6 @@ def prepare(
         packs = pack(str(place), chosen.pack, strategy=strategy, overwrite=overwrite)
         made = replace(made, pack=packs)
     if report:
-        made = replace(
-            made, report=write_report(str(place), tokenizer=session.path, language=language).path
-        )
+        written = write_report(str(place), tokenizer=session.path, text=text, language=language)
+        made = replace(made, report=written.path)
     return made

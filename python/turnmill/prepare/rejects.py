@@ -6,15 +6,19 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from turnmill import _core
 from turnmill.encoder.session import Session
 from turnmill.errors import DataError
 from turnmill.inputs.find import Input
 from turnmill.output.sinks import TooManyRejectsError
+from turnmill.output.tables import TableWriter
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.cures import TRIED, cure
 from turnmill.prepare.shard import Tally
-from turnmill.storage.local import read_table
+from turnmill.rules import rules
+from turnmill.storage.local import read_table, whole_file
 from turnmill.storage.remote import AnyPath
 
 REJECTS_LOOKED_AT_AFTER = 10_000
@@ -100,3 +104,21 @@ def _place(row: dict[str, Any]) -> str:
     if row["line"] is None:
         return f"row {row['row']} of {row['source']}"
     return f"{row['source']}:{row['line']}"
+
+
+def leave_reasons_out(output: AnyPath) -> None:
+    """Puts what a rule means in the place of each reason, because reasons may quote the data."""
+    path = output / "rejects.parquet"
+    if not path.exists():
+        return
+    rejects = read_table(path)
+    if "reason" not in rejects.schema.names:
+        return
+    meanings = {name: rule.meaning for name, rule in rules().items()}
+    reasons = [meanings.get(code, code) for code in rejects["code"].to_pylist()]
+    place = rejects.schema.get_field_index("reason")
+    field = rejects.schema.field(place)
+    with whole_file(path) as file:
+        writer = TableWriter(file, rejects.schema)
+        writer.write_table(rejects.set_column(place, field, pa.array(reasons, field.type)))
+        writer.close()

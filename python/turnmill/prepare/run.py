@@ -30,7 +30,12 @@ from turnmill.prepare.names import ALWAYS, known_hashes, planned_names
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.record import circumstances, evidence_of, run_identity, run_record
-from turnmill.prepare.rejects import RejectLimit, explain, refuse_nothing
+from turnmill.prepare.rejects import (
+    RejectLimit,
+    explain,
+    leave_reasons_out,
+    refuse_nothing,
+)
 from turnmill.prepare.result import Run
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
 from turnmill.storage.remote import AnyPath
@@ -46,6 +51,7 @@ def run(
     threads: int | None,
     resume: bool = True,
     progress: Watcher | None = None,
+    text: bool = True,
 ) -> Run:
     """:func:`turnmill.prepare` with a recipe that is ready to encode.
 
@@ -57,6 +63,7 @@ def run(
         threads: Threads to work with; ``None``: all.
         resume: Whether to continue an output that was started before.
         progress: Called after each block of input.
+        text: Whether the reasons of rejects may quote the data.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     recipe = session.recipe
@@ -85,6 +92,8 @@ def run(
         except TooManyRejectsError as error:
             merge_rejects(output, files, most=error.rejected)
             explain(error, output, session, inputs)
+            if not text:
+                leave_reasons_out(output)
             raise
         made = assemble(plan, receipts, session, settings, fresh)
         told = [planned.to_dict() for planned in plan.inputs]
@@ -92,6 +101,8 @@ def run(
             totals = totals.of(output, made.written, made.left_out)
             merge_rejects(output, files, made.rejects())
             told = _with_duplicates(told, plan, made)
+        if not text:
+            leave_reasons_out(output)
         evidence = {**evidence_of(receipts), **made.evidence()}
         record = run_record(told, made.written, totals.to_dict(), evidence, identity)
         committed = commit(output, format_, made.written, record)
