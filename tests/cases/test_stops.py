@@ -189,6 +189,20 @@ def test_the_unknown_token_is_no_end(tmp_path: Path) -> None:
     assert "<unk>" not in (raised.value.hint or "")
 
 
+def test_an_eos_that_unknown_text_becomes_is_refused(tmp_path: Path) -> None:
+    vocabulary = {text: at for at, text in enumerate(["<unk>", "H", "i", " "])}
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    tokenizer.add_special_tokens(["<unk>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    config = {"eos_token": "<unk>", "chat_template": CHATML}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(TurnmillError, match="is the unknown token") as raised:
+        encoder(tmp_path)
+    assert raised.value.code == "unset-terminator"
+    found = turnmill.check([{"input_ids": [1, 0]}], tokenizer=tmp_path)
+    assert "unset-terminator" in found.rules
+
+
 CHANNEL = (
     "{% if enable_thinking %}<|think|>\n{% endif %}"
     "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"

@@ -102,8 +102,27 @@ def test_a_stop_set_that_does_not_fit_is_no_reason_not_to_look(
     shown = capsys.readouterr().out
     assert "<|im_end|>■⟧" in shown
     assert "shown with what the template ends turns with" in " ".join(shown.split())
-    with pytest.raises(turnmill.RecipeError):
-        turnmill.show("chat.jsonl", tokenizer="model", stop=["<|endoftext|>"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "end"),
+    [
+        ({"stop": ["<|endoftext|>"]}, "<|im_end|>"),
+        ({"stop": ["<|nonsense|>"]}, "<|im_end|>"),
+        ({"stop": [999_999]}, "<|im_end|>"),
+        ({"template": "llama-3"}, "|>"),
+        ({"template": "gemma-2", "stop": ["<|nonsense|>"]}, ">"),
+    ],
+    ids=str,
+)
+def test_no_stop_set_is_a_reason_not_to_look(keys: dict[str, Any], end: str) -> None:
+    talk = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    with pytest.raises(turnmill.TurnmillError):
+        turnmill.Encoder(turnmill.Recipe(tokenizer="model", **keys))
+    shown = turnmill.show([talk], tokenizer="model", **keys)
+    assert "shown with what the template ends turns with" in (shown.note or "")
+    assert shown[0].reject is None
+    assert [text.strip() for kind, text in texts(shown[0]) if kind == "terminator"] == [end]
 
 
 def test_a_written_row_says_what_was_counted_of_it() -> None:

@@ -201,7 +201,7 @@ fn stop_set(tokenizer: &Tokenizer, stated: &Stated, found: &mut Found) -> Result
         let note = format!("the tokenizer has no token of the stop id {id}");
         found.push((Rule::UnsetTerminator, note));
     }
-    if let Some(unknown) = tokenizer.special_id("unk_token").filter(|id| ids == [*id]) {
+    if let Some(unknown) = tokenizer.unknown_id().filter(|id| ids == [*id]) {
         let text = tokenizer.id_to_text(unknown);
         let note = format!("the stop token is the unknown token {text}");
         found.push((Rule::UnsetTerminator, note));

@@ -64,7 +64,7 @@ impl Ending {
 
     /// The control tokens of the end, in order. The unknown token stands for text that has none.
     pub(super) fn controls(&self, tokenizer: &Tokenizer) -> impl DoubleEndedIterator<Item = u32> {
-        let unknown = tokenizer.special_id("unk_token");
+        let unknown = tokenizer.unknown_id();
         let ids = self.ids.iter().copied();
         ids.filter(move |id| tokenizer.added_token(*id).is_some() && Some(*id) != unknown)
     }

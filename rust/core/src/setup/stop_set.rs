@@ -179,7 +179,7 @@ fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
             "the eos_token {text:?} is not in the vocabulary"
         )));
     };
-    if tokenizer.special_id("unk_token") == Some(id) {
+    if tokenizer.unknown_id() == Some(id) {
         return Err(unset(format!(
             "the eos_token {text:?} is the unknown token"
         )));

@@ -67,6 +67,14 @@ fn spelling(file: &TokenizerFile) -> Spelling {
     }
 }
 
+/// Whether the model knows every byte, so that no text is unknown to it.
+pub(super) fn knows_every_byte(file: &TokenizerFile) -> bool {
+    match spelling(file) {
+        Spelling::ByteLevel => true,
+        Spelling::Pieces { byte_fallback } => byte_fallback,
+    }
+}
+
 /// Whether a component, or a sequence of components, contains one of that type.
 fn mentions(component: &Json, kind: &str) -> bool {
     match component {

@@ -29,6 +29,9 @@ pub(super) struct TokenizerFile {
 pub(super) struct ModelFile {
     #[serde(default)]
     pub(super) byte_fallback: bool,
+    /// What unknown text becomes: its text, or its id in a Unigram model.
+    pub(super) unk_token: Option<String>,
+    pub(super) unk_id: Option<u32>,
     #[serde(default)]
     pub(super) vocab: Vocabulary,
 }

@@ -9,7 +9,7 @@ use turnmill_bpe::Encoder;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::added::{Added, Declarations};
-use super::bytes::TokenBytes;
+use super::bytes::{TokenBytes, knows_every_byte};
 use super::files::{Config, TokenizerFile, read_object, unreadable};
 use super::{AddedToken, Affixes, Backend, Reference, SpecialTokens, Templates, Tokenizer, kinds};
 use crate::{Error, ErrorKind, Result};
@@ -74,6 +74,7 @@ fn load_with(
     };
     let templates = Templates::read(&directory, &config)?;
     let generation_eos = generation.as_ref().map(eos_ids).unwrap_or_default();
+    let unknown = unknown_id(&file, &ids);
     Ok(Tokenizer {
         path: path.to_owned(),
         hash: hash(&text, &special, &templates, &further, &generation_eos),
@@ -88,8 +89,19 @@ fn load_with(
         templates,
         generation_eos,
         claims_eos: config.get("add_eos_token") == Some(&Json::Bool(true)),
+        unknown,
         affixes,
     })
+}
+
+/// The id that unknown text becomes; none where the model knows every byte. The `unk_token` of the
+/// configuration is only a name: GPT-2's is its eos, and no text becomes it.
+fn unknown_id(file: &TokenizerFile, ids: &FxHashMap<String, u32>) -> Option<u32> {
+    if knows_every_byte(file) {
+        return None;
+    }
+    let named = file.model.unk_token.as_ref();
+    file.model.unk_id.or(ids.get(named?).copied())
 }
 
 /// The chat templates and named special tokens of a directory, without loading its vocabulary.

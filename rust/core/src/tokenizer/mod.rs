@@ -50,6 +50,7 @@ pub struct Tokenizer {
     templates: Templates,
     generation_eos: Vec<u32>,
     claims_eos: bool,
+    unknown: Option<u32>,
     affixes: Affixes,
 }
 
@@ -163,6 +164,11 @@ impl Tokenizer {
     /// Whether `tokenizer_config.json` says that texts get an eos.
     pub fn claims_eos(&self) -> bool {
         self.claims_eos
+    }
+
+    /// The id that text unknown to the model becomes, if any does.
+    pub fn unknown_id(&self) -> Option<u32> {
+        self.unknown
     }
 
     /// Ids that the post-processor puts before a text that is encoded with special tokens.
