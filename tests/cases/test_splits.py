@@ -153,6 +153,12 @@ def test_a_single_split_needs_no_choice(tmp_path: Path) -> None:
     assert files_left(tmp_path) == [f"{tmp_path}/b.log"]
 
 
+def test_hidden_data_is_named_and_not_read(tmp_path: Path) -> None:
+    write(tmp_path, "train.jsonl", ".old.jsonl", "_part.parquet", ".gitattributes", ".git/a.json")
+    assert len(find_inputs(tmp_path)) == 1
+    assert sorted(files_left(tmp_path)) == [f"{tmp_path}/.old.jsonl", f"{tmp_path}/_part.parquet"]
+
+
 def test_a_directory_that_holds_only_a_test_split_is_remarked_on(tmp_path: Path) -> None:
     def notes(name: str) -> list[str]:
         data = tmp_path / name

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from turnmill.errors import DataError
@@ -70,14 +70,14 @@ def contents(directory: str, files: list[str], split: str | None, separator: str
 
     Args:
         directory: The directory, for errors.
-        files: Its files, relative to it.
+        files: Its files, relative to it; of hidden ones those that are data by their names.
         split: The wanted split.
         separator: What stands between the folders of a path.
 
     Raises:
         DataError: There are no data files, or a split must be chosen.
     """
-    data = [file for file in files if is_data(file)]
+    data = [file for file in files if is_data(file) and not is_hidden(Path(file))]
     if not data:
         raise DataError(
             "the directory holds no data files",
@@ -105,7 +105,7 @@ def _describes(file: str) -> bool:
     return name in _DESCRIBING or name.endswith(".md") or name.startswith(_DOCUMENTS)
 
 
-def is_hidden(path: Path) -> bool:
+def is_hidden(path: PurePath) -> bool:
     """Whether a part of the path begins with a dot or an underscore."""
     return any(part.startswith((".", "_")) for part in path.parts)
 
@@ -121,7 +121,10 @@ def tokenized(path: str) -> DataError:
 
 
 def _files(directory: str) -> Iterator[str]:
-    """Files below a directory, relative to it. One that cannot be read is an error, never left."""
+    """Files below a directory, relative to it. One that cannot be read is an error, never left.
+
+    Of hidden files only those that are data by their names; nothing of hidden directories.
+    """
 
     def refuse(error: OSError) -> None:
         raise error
@@ -132,7 +135,7 @@ def _files(directory: str) -> Iterator[str]:
             continue
         inner[:] = [name for name in inner if not is_hidden(Path(name))]
         for name in names:
-            if not is_hidden(Path(name)):
+            if is_data(name) or not is_hidden(Path(name)):
                 yield os.path.relpath(os.path.join(place, name), directory)  # noqa: PTH118
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from turnmill.inputs.directory import Contents, contents, is_hidden, tokenized
+from turnmill.inputs.directory import Contents, contents, is_data, is_hidden, tokenized
 from turnmill.inputs.files import FileInput
 from turnmill.inputs.kind import read_kind
 from turnmill.storage import STAGING
@@ -26,7 +27,8 @@ def remote_files(uri: str, split: str | None) -> list[FileInput]:
         place = uri.rstrip("/")
         return [read_kind(f"{place}/{file}") for file in remote_contents(uri, split).read]
     listed = _listed(uri)
-    wanted = [path for path in listed.paths if fnmatch.fnmatchcase(listed.prefix + path, uri)]
+    shown = (path for path in listed.paths if not is_hidden(listed.inside(path)))
+    wanted = [path for path in shown if fnmatch.fnmatchcase(listed.prefix + path, uri)]
     if not wanted:
         raise FileNotFoundError(2, "no file matches", uri)
     return [read_kind(listed.prefix + path) for path in wanted]
@@ -56,19 +58,26 @@ def remote_contents(uri: str, split: str | None) -> Contents:
     listed = _listed(uri)
     if not listed.paths and listed.root in listed.outputs:
         raise tokenized(uri)
-    files = [path.removeprefix(listed.root).lstrip("/") for path in listed.paths]
+    files = [str(listed.inside(path)) for path in listed.paths]
     return contents(uri, files, split, "/")
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """What a file system lists below a directory, without hidden files and outputs of turnmill."""
+    """What a file system lists below a directory, without outputs of turnmill.
+
+    Of what is hidden only files that are data by their names.
+    """
 
     root: str
     prefix: str
     """What makes a path of the file system a URI."""
     paths: list[str]
     outputs: set[str]
+
+    def inside(self, path: str) -> PurePosixPath:
+        """A path as it is below the directory."""
+        return PurePosixPath(path.removeprefix(self.root).lstrip("/"))
 
 
 def _listed(uri: str) -> _Listed:
@@ -83,7 +92,12 @@ def _listed(uri: str) -> _Listed:
     files = [info.path for info in found if info.is_file]
     outputs = {path.partition(f"/{STAGING}/")[0] for path in files if f"/{STAGING}/" in path}
     paths = sorted(path for path in files if not path.startswith(tuple(f"{o}/" for o in outputs)))
-    paths = [path for path in paths if not is_hidden(Path(path.removeprefix(root)))]
     is_end = base.endswith(root)
     prefix = base[: len(base) - len(root)] if is_end else f"{uri.split('://', 1)[0]}://"
-    return _Listed(root.rstrip("/"), prefix, paths, outputs)
+    listed = _Listed(root.rstrip("/"), prefix, paths, outputs)
+    kept = [path for path in paths if _is_listed(listed.inside(path))]
+    return dataclasses.replace(listed, paths=kept)
+
+
+def _is_listed(path: PurePosixPath) -> bool:
+    return not is_hidden(path.parent) and (is_data(path.name) or not is_hidden(path))
