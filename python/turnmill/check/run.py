@@ -13,7 +13,7 @@ from turnmill.check.settings import Settings
 from turnmill.check.sources import Source, find_sources
 from turnmill.check.tokenized import Asked, check_tokenized
 from turnmill.check.verify import Verified, verify
-from turnmill.check.written import file_notes, miscounted, written_notes
+from turnmill.check.written import counted, file_notes, miscounted, written_notes
 from turnmill.errors import DataError
 from turnmill.output.reader import Output
 from turnmill.storage.local import read_json
@@ -66,8 +66,10 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
     for name, note in [*notes, *miscounted(findings.rows, record)]:
         findings = findings.with_note(name, note)
     if isinstance(again, Verified):
-        return again.added_to(findings)
-    if again is None:
+        findings = again.added_to(findings)
+    for name, times, places in counted(record):
+        findings = findings.with_places(name, times, places)
+    if isinstance(again, Verified) or again is None:
         return findings
     note = (
         f"the samples are not compared with their sources: {again}; prompts are replayed from ids"

@@ -36,6 +36,19 @@ def file_notes(files: FileCheck) -> list[Note]:
     return [*notes[:-1], (last, f"{note}; {files.trusted()}; {AGAIN}")]
 
 
+def counted(record: dict[str, Any]) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
+    """What the run counted in the conversations, which ids alone do not show.
+
+    Yields:
+        A rule, how often it fired, and the places in the sources that the record keeps.
+    """
+    rejected = record.get("totals", {}).get("rejected", {})
+    for rule, times in record.get("totals", {}).get("rules", {}).items():
+        if rule not in rejected:
+            places = record.get("evidence", {}).get(rule, [])
+            yield rule, times, [{**place, "file": place["source"]} for place in places]
+
+
 def miscounted(samples: int, record: dict[str, Any]) -> list[Note]:
     """Compares the number of samples in the files with the run record's."""
     written = record.get("totals", {}).get("samples")

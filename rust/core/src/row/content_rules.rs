@@ -1,5 +1,4 @@
-//! Rules about the text of conversations. Only `check` of raw data applies them; a run does not pay
-//! for them.
+//! Rules about the text of conversations.
 
 use aho_corasick::AhoCorasick;
 use memchr::memmem;

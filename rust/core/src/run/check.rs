@@ -5,28 +5,24 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{Encoder, Shard};
-use crate::Result;
 use crate::audit::{self, Asked, AuditOptions, Auditor, Vocabulary};
-use crate::row::content_rules::ContentRules;
 use crate::rules::PromptSource;
 use crate::setup::Served;
 use crate::setup::templates::ChatTemplates;
 
-/// What a shard does only for a check: rules on the text of messages, a replay of the samples
-/// against the inference prompt (which costs more than making them), and an audit of their ids.
+/// What a shard does only for a check: a replay of the samples against the inference prompt, which
+/// costs more than making them, and an audit of their ids.
 #[derive(Clone, Debug)]
 pub struct Checks {
-    pub(crate) content: Arc<ContentRules>,
     pub(crate) auditor: Arc<Auditor>,
 }
 
 impl Checks {
     /// Keeps `evidence` places of each rule.
-    pub fn new(encoder: &Encoder, evidence: usize) -> Result<Self> {
-        Ok(Self {
-            content: Arc::new(encoder.content_rules()?),
+    pub fn new(encoder: &Encoder, evidence: usize) -> Self {
+        Self {
             auditor: Arc::new(auditor(encoder, evidence)),
-        })
+        }
     }
 }
 
@@ -66,16 +62,16 @@ pub struct Check {
 impl Check {
     /// A check that has seen nothing. `evidence`: places kept for each rule; `served`: the model
     /// that will be served.
-    pub fn new(encoder: Arc<Encoder>, evidence: usize, served: Option<Served>) -> Result<Self> {
-        let checks = Checks::new(&encoder, evidence)?;
-        Ok(Self {
+    pub fn new(encoder: Arc<Encoder>, evidence: usize, served: Option<Served>) -> Self {
+        let checks = Checks::new(&encoder, evidence);
+        Self {
             part: checks.auditor.part(),
             encoder,
             checks,
             served,
             rows: 0,
             rejected: 0,
-        })
+        }
     }
 
     /// What the shards of this check have to do.

@@ -67,6 +67,7 @@ pub use shard::{Shard, ShardOptions};
 /// ```
 pub struct Encoder {
     plan: Plan,
+    content: Arc<ContentRules>,
     /// Idle workers between calls; their caches are worth keeping.
     workers: Mutex<Vec<Worker>>,
 }
@@ -95,8 +96,11 @@ impl Encoder {
 
     fn with_tokenizer(recipe: Recipe, tokenizer: Result<Tokenizer>) -> Result<Self> {
         plan::require_tokenizer(&recipe)?;
+        let plan = Plan::new(recipe, tokenizer?)?;
+        let content = ContentRules::new(&plan.tokenizer, plan.structural.ids())?;
         Ok(Self {
-            plan: Plan::new(recipe, tokenizer?)?,
+            plan,
+            content: Arc::new(content),
             workers: Mutex::default(),
         })
     }
@@ -108,6 +112,7 @@ impl Encoder {
         plan.recipe = plan.recipe.for_input(keys)?;
         Ok(Self {
             plan,
+            content: Arc::clone(&self.content),
             workers: Mutex::default(),
         })
     }
@@ -120,11 +125,6 @@ impl Encoder {
     /// The tokenizer in use.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.plan.tokenizer
-    }
-
-    /// The rules on contents, for a check.
-    pub(crate) fn content_rules(&self) -> Result<ContentRules> {
-        ContentRules::new(&self.plan.tokenizer, self.plan.structural.ids())
     }
 
     /// Ids that the serving side stops on.

@@ -292,6 +292,7 @@ impl Shard {
         let context = RunContext {
             plan: &self.encoder.plan,
             reader: &self.reader,
+            content: &self.encoder.content,
             checks: self.options.checks.as_ref(),
             replayed: self.options.first_row + self.options.replayed,
             evidence: self.options.evidence(),

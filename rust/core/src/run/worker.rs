@@ -6,6 +6,7 @@ use super::check::Checks;
 use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{self, Reader, Record};
+use crate::row::content_rules::ContentRules;
 use crate::row::findings::{InputPosition, Lost};
 use crate::row::position::RowPositions;
 use crate::row::replay::Player;
@@ -33,6 +34,7 @@ pub(crate) enum Row<'i> {
 pub(crate) struct RunContext<'s> {
     pub(crate) plan: &'s Plan,
     pub(crate) reader: &'s Reader,
+    pub(crate) content: &'s ContentRules,
     /// What is done only for a check.
     pub(crate) checks: Option<&'s Checks>,
     /// Rows before this one are replayed against the inference prompt; for a check, all are.
@@ -246,9 +248,7 @@ impl<'w> RowTask<'w, '_> {
         let counts = &mut self.output.findings.counts;
         let value = value(self.row, self.arena, counts)?;
         let record = self.context.reader.read(value, self.arena, counts)?;
-        if let Some(checks) = self.context.checks {
-            checks.content.count(&record, counts);
-        }
+        self.context.content.count(&record, counts);
         Ok((value, record))
     }
 
