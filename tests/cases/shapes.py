@@ -36,7 +36,7 @@ class Refused:
     rule: str
 
 
-def user(content: str = "2+3", **keys: Any) -> Message:
+def user(content: Any = "2+3", **keys: Any) -> Message:
     return {"role": "user", "content": content, **keys}
 
 
@@ -125,6 +125,11 @@ SCHEMAS: list[Shape] = [
         "`pairs` of `human` and `assistant`",
         {"conversation": [{"human": "2+3", "assistant": "5"}], "system": "Be brief."},
         [system(), user(), assistant()],
+    ),
+    Shape(
+        "`pairs` with reasoning",
+        {"conversation": [{"human": "2+3", "assistant": "5", "reasoning": "I add."}]},
+        [user(), assistant(reasoning="I add.")],
     ),
     Shape(
         "`gemini`: contents of parts, calls and responses",
@@ -427,6 +432,29 @@ WIRE: list[Shape] = [
         tools=[TOOL],
     ),
     Shape(
+        "texts of OpenAI's Responses (`input_text`, `output_text`)",
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "input_text", "text": "2+3"}]},
+                {"role": "assistant", "content": [{"type": "output_text", "text": "5"}]},
+            ]
+        },
+        [user(), assistant()],
+        {"blocks-read": 2},
+    ),
+    Shape(
+        "reasoning in blocks",
+        {"messages": [user(), assistant(reasoning_content=[{"type": "text", "text": "I add."}])]},
+        [user(), assistant(reasoning_content="I add.")],
+        {"blocks-read": 1},
+    ),
+    Shape(
+        "a tool's result that is an object stays one",
+        {"messages": [user(), calling(ADD), {"role": "tool", "content": {"sum": 5}}, assistant()]},
+        [user(), calling(ADD), {"role": "tool", "content": {"sum": 5}}, assistant()],
+        {"result-as-value": 1},
+    ),
+    Shape(
         "the `weight` of a row",
         {"weight": 0.5, "messages": [user(), assistant()]},
         [user(), assistant()],
@@ -453,6 +481,21 @@ REFUSED: list[Refused] = [
     Refused(
         "a call without a name",
         {"messages": [user(), calling(call({"a": 2}, name=""))]},
+        "schema-mismatch",
+    ),
+    Refused(
+        "a call of a type that no template prints (`custom`)",
+        {"messages": [user(), calling({"type": "custom", "custom": {"name": "add"}})]},
+        "schema-mismatch",
+    ),
+    Refused(
+        "reasoning that is an object",
+        {"messages": [user(), assistant(reasoning_content={"text": "I add."})]},
+        "non-string-content",
+    ),
+    Refused(
+        "a part of the content with two texts",
+        {"messages": [user([{"type": "text", "text": "2+3", "value": "1+1"}]), assistant()]},
         "schema-mismatch",
     ),
     Refused(

@@ -24,6 +24,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "sharegpt under another name": {
         "chat": [{"from": "human", "value": "2+3"}, {"from": "gpt", "value": "5"}]
     },
+    "pairs of other names": {"turns": [{"user": "2+3", "bot": "5"}]},
     "odd keys of messages": {
         "turns": [{"speaker": "user", "text": "2+3"}, {"speaker": "assistant", "text": "5"}]
     },
@@ -56,6 +57,48 @@ def test_rows_that_look_like_nothing_get_a_hint_without_a_guess() -> None:
     with pytest.raises(turnmill.DataError) as raised:
         turnmill.Encoder(turnmill.Recipe(**RECIPE)).encode([{"a": 1, "b": "x"}])
     assert "--schema messages --fields" in (raised.value.hint or "")
+
+
+def refusal(row: dict[str, Any], **keys: Any) -> turnmill.DataError:
+    with pytest.raises(turnmill.DataError) as raised:
+        turnmill.Encoder(turnmill.Recipe(**RECIPE, **keys)).encode([row])
+    assert raised.value.code == "unknown-schema"
+    return raised.value
+
+
+def test_of_two_answers_the_one_that_is_left_out_is_named(tmp_path: Path) -> None:
+    row = {"problem": "2+3", "solution": "I add.", "answer": "5"}
+    hint = refusal(row).hint or ""
+    assert "--schema alpaca --fields problem=instruction,answer=output; `solution` is left" in hint
+    fields = {"problem": "instruction", "answer": "output"}
+    recipe = turnmill.Recipe(**RECIPE, schema="alpaca", fields=fields)
+    run = turnmill.prepare([row], tmp_path / "out", recipe)
+    assert run.totals.named == {"column-unread": {"solution": 1}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "what"),
+    [
+        ([], "is an empty list"),
+        ([[shapes.user(), shapes.assistant()]], "is a list of lists"),
+        (["2+3", "5"], "is a list that begins with a string"),
+        (5, "is an integer, not a list of messages"),
+    ],
+)
+def test_messages_that_are_none_are_named_as_what_they_are(messages: Any, what: str) -> None:
+    assert what in str(refusal({"messages": messages}))
+
+
+def test_keys_that_nobody_knows_are_asked_for_by_name() -> None:
+    hint = refusal({"turns": [{"who": 1, "said": "2+3"}]}).hint or ""
+    assert "`turns` holds objects with the keys who, said" in hint
+    assert "--fields turns=messages,ROLE=role,TEXT=content" in hint
+
+
+def test_answers_that_are_ignored_are_found() -> None:
+    row = {"prompt": "2+3", "chosen": "5", "rejected": "6"}
+    hint = refusal(row, ignore=["chosen", "rejected"]).hint or ""
+    assert hint.endswith("--fields prompt=instruction,chosen=output --ignore rejected")
 
 
 def test_a_run_without_a_template_says_so(

@@ -147,3 +147,50 @@ def test_a_result_that_is_an_error_is_named(tmp_path: Path) -> None:
     rows = [row(is_error=True), row(is_error=False), row()]
     run = turnmill.prepare(rows, tmp_path / "out", turnmill.Recipe(**RECIPE))
     assert run.totals.named == {"field-lost": {"is_error": 1}}
+
+
+def named(row: dict[str, Any], place: Path) -> dict[str, dict[str, int]]:
+    named: dict[str, dict[str, int]] = turnmill.prepare(
+        [row], place, turnmill.Recipe(**RECIPE)
+    ).totals.named
+    return named
+
+
+def test_a_second_content_of_a_message_is_named(tmp_path: Path) -> None:
+    question = {"from": "human", "value": "2+3", "content": "1+1"}
+    answer = {"from": "gpt", "value": "5", "content": "5"}
+    found = named({"conversations": [question, answer]}, tmp_path / "a")
+    assert found == {"field-lost": {"content": 1}}
+    said = {**shapes.user(), "value": "1+1"}
+    found = named({"messages": [said, shapes.assistant()]}, tmp_path / "b")
+    assert found == {"field-lost": {"value": 1}}
+
+
+def test_keys_of_pairs_are_named(tmp_path: Path) -> None:
+    pair = {"human": "2+3", "assistant": "5", "system": "Be brief.", "id": 7}
+    assert named({"conversation": [pair]}, tmp_path / "out") == {"field-lost": {"system": 1}}
+
+
+def test_variables_that_the_template_does_not_read_are_named(tmp_path: Path) -> None:
+    read = {**TALK, "chat_template_kwargs": {"enable_thinking": False}}
+    assert named(read, tmp_path / "a") == {}
+    unread = {**TALK, "chat_template_kwargs": {"enable_thinking": False, "thinking_budget": 5}}
+    assert named(unread, tmp_path / "b") == {"column-unread": {"chat_template_kwargs": 1}}
+
+
+def test_what_the_run_counted_is_said_by_a_check_of_its_output(tmp_path: Path) -> None:
+    odd = {"messages": [shapes.user(), shapes.assistant("5</s>")], "images": ["a.png"]}
+    run = turnmill.prepare([TALK, odd], tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert run.totals.rules["foreign-terminator-text"] == 1
+    found = turnmill.check(tmp_path / "out")
+    assert found.rules["foreign-terminator-text"].count == 1
+    (place,) = found.rules["foreign-terminator-text"].evidence
+    assert (place["row"], place["message"]) == (1, 1)
+    assert found.rules["column-unread"].count == 1
+    assert found.ok
+
+
+def test_two_system_messages_are_counted_by_an_encoder() -> None:
+    row = {"messages": [shapes.system(), shapes.system("Be kind."), *TALK["messages"]]}
+    encoded = turnmill.Encoder(turnmill.Recipe(**RECIPE)).encode([row])
+    assert encoded.counts["role-order"] == 1

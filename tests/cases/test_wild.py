@@ -136,6 +136,8 @@ def test_an_answer_that_is_only_begun_trains_nothing(key: str, value: Any) -> No
     (reject,) = encoder().encode([earlier]).rejects.to_pylist()
     assert (reject["code"], reject["message"]) == ("unfinished-turn", 1)
     assert f"`{key}` is " in reject["reason"]
+    last = encoder(train_on="last-turn").encode([earlier])
+    assert last.rejects.to_pylist() == []
     untrained = {
         "messages": [shapes.user(), shapes.assistant(), shapes.user(), {**begun, "loss": 0}]
     }

@@ -158,6 +158,12 @@ def calling(arguments: Any) -> dict[str, Any]:
     return talk("Hi", "", tool_calls=[call])
 
 
+def answered(result: Any) -> dict[str, Any]:
+    """A conversation with a tool's result."""
+    messages = calling({})["messages"]
+    return {"messages": [*messages, {"role": "tool", "content": result}, *GOOD["messages"][3:]]}
+
+
 def without_content(row: dict[str, Any]) -> dict[str, Any]:
     """The row with an answer that has no content."""
     user, answer = row["messages"]
@@ -230,6 +236,7 @@ CASES["content-added"] = pair(broken=without_content(calling({})), good=calling(
 CASES["blocks-read"] = pair(
     broken=talk("Hi", [{"type": "tool_use", "name": "f", "input": {}}]), good=calling({})
 )
+CASES["result-as-value"] = pair(broken=answered({"sum": 5}), good=answered("5"), template="qwen3")
 CASES["without-template"] = pair(broken={"prompt": "Hi", "completion": "Hello."})
 CASES["content-as-parts"] = pair(
     broken=GOOD,

@@ -54,7 +54,7 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
         return Error::new(ErrorKind::Data, "no-rows", "the input holds no rows");
     }
     let first = rows.iter().find_map(|row| row.as_map());
-    if let Some(error) = first.and_then(no_list) {
+    if let Some(error) = first.and_then(no_messages) {
         return error;
     }
     let what = match first {
@@ -73,33 +73,56 @@ fn nothing_fits(rows: &[Value<'_>]) -> Error {
              {\"messages\": [...]}",
         );
     }
-    error.hint(match first.and_then(flags::that_fit) {
-        Some(flags) => format!("if that is what they are: {flags}"),
+    error.hint(first.map_or_else(String::new, hint))
+}
+
+/// How rows like this one could be read.
+fn hint(row: Map<'_>) -> String {
+    if let Some(flags) = flags::that_fit(row) {
+        return format!("if that is what they are: {flags}");
+    }
+    match flags::list_in(row) {
+        Some((list, keys)) => format!(
+            "`{list}` holds objects with the keys {keys}: name those of the role and of the text, \
+             --schema messages --fields {list}=messages,ROLE=role,TEXT=content"
+        ),
         None => "name it with --schema, and the keys that differ with --fields, such as \
                  --schema messages --fields dialog=messages"
             .to_owned(),
-    })
+    }
 }
 
-/// The error of a row whose messages are something else than a list.
-fn no_list(row: Map<'_>) -> Option<Error> {
-    let mut names = ["messages", "conversations"].into_iter();
+/// The error of a row whose messages are something else than a list of objects.
+fn no_messages(row: Map<'_>) -> Option<Error> {
+    let mut names = ["messages", "conversations", "conversation"].into_iter();
     let (name, value) = names.find_map(|name| Some((name, row.get_some(name)?)))?;
-    if value.as_list().is_some() {
-        return None;
-    }
-    let what = format!(
-        "the rows fit no schema: `{name}` of the first is {}, not a list of messages",
-        value.kind()
-    );
-    let error = Error::new(ErrorKind::Data, "unknown-schema", what);
-    Some(error.hint(match value {
-        Value::Str(_) => {
+    let (found, hint) = match value {
+        Value::List([]) => (
+            "an empty list".to_owned(),
+            "a row without messages has nothing to train",
+        ),
+        Value::List([Value::Map(_), ..]) => return None,
+        Value::List([Value::List(_), ..]) => (
+            "a list of lists".to_owned(),
+            "a row is one conversation: give each inner list a row of its own, and each message \
+             the keys `role` and `content`",
+        ),
+        Value::List([item, ..]) => (
+            format!("a list that begins with {}", item.kind()),
+            "a message is an object, such as {\"role\": \"user\", \"content\": \"...\"}",
+        ),
+        Value::Str(_) => (
+            "text, not a list of messages".to_owned(),
             "the text is not JSON of a list of objects (or wire = keep leaves it): write the \
-             messages as a list"
-        }
-        _ => "a row is an object, such as {\"messages\": [...]}",
-    }))
+             messages as a list",
+        ),
+        _ => (
+            format!("{}, not a list of messages", value.kind()),
+            "a row is an object, such as {\"messages\": [...]}",
+        ),
+    };
+    let what = format!("the rows fit no schema: `{name}` of the first is {found}");
+    Some(Error::new(ErrorKind::Data, "unknown-schema", what).hint(hint))
 }
 
 fn no_reader(shape: &str) -> Error {

@@ -142,6 +142,22 @@ fn flags_for_chosen(rows: &[Map<'_>], columns: &[&str]) -> Option<String> {
     Some(format!("--schema {schema}{fields} --ignore {ignore}"))
 }
 
+/// The error of rows that fit no schema, with the flags that read their chosen answers, if the
+/// recipe ignores those.
+pub fn with_chosen(error: Error, rows: &[Value<'_>], ignored: &[String]) -> Error {
+    let hides = ignored.iter().any(|column| column == "chosen");
+    let maps: Vec<Map<'_>> = rows.iter().filter_map(|row| row.as_map()).collect();
+    let columns = maps
+        .first()
+        .map_or_else(Vec::new, |row| columns_in(*row, &[]));
+    match flags_for_chosen(&maps, &columns).filter(|_| hides) {
+        None => error,
+        Some(flags) => error.hint(format!(
+            "--ignore leaves out `chosen`, which holds the answers: {flags}"
+        )),
+    }
+}
+
 fn all_read(rows: &[Map<'_>], schema: Schema, fields: &[(&str, &str)], ignore: &[String]) -> bool {
     let owned = |(theirs, ours): &(&str, &str)| ((*theirs).to_owned(), (*ours).to_owned());
     let options = SchemaOptions {

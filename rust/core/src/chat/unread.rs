@@ -1,6 +1,7 @@
 //! Columns that say something elsewhere, and that the schema of the rows does not read.
 
 use super::fields::{Field, Names};
+use super::flags;
 use super::options::SchemaOptions;
 use super::schemas::Schema;
 use super::wire::Wire;
@@ -51,7 +52,8 @@ impl Unread {
             let is_ignored = options.ignore.iter().any(|ignored| ignored == column);
             !is_ignored && !is_mapped && (!read.contains(column) || left.contains(column))
         };
-        let mut columns: Vec<&str> = Field::of_rows().chain(TELLING).collect();
+        let texts = flags::PROMPTS.iter().chain(flags::ANSWERS).copied();
+        let mut columns: Vec<&str> = Field::of_rows().chain(TELLING).chain(texts).collect();
         columns.sort_unstable();
         columns.dedup();
         columns.retain(is_unread);

@@ -72,7 +72,7 @@ pub(crate) enum LostPart {
 }
 
 /// Keys of messages that say something, besides content, calls and reasoning.
-const TELLING: [&str; 18] = [
+const TELLING: [&str; 21] = [
     "name",
     "tool_call_id",
     "refusal",
@@ -91,6 +91,9 @@ const TELLING: [&str; 18] = [
     "image",
     "images",
     "audio",
+    "system",
+    "text",
+    "value",
 ];
 
 /// What of a render came from one message.

@@ -4,7 +4,7 @@ use super::findings::RowFindings;
 use super::part::Part;
 use super::policy::Policy;
 use super::{Refusal, history};
-use crate::chat::Message;
+use crate::chat::{self, Message, Wire};
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
 use crate::template::Rendered;
@@ -22,6 +22,9 @@ pub(super) fn judge<'p, 'a>(
     let from = history::judge(plan, part, rendered, shorter, arena, findings)?;
     let policy = Policy::new(plan, &part.conversation, from);
     require_spans(&policy, rendered)?;
+    if plan.wire() == Wire::Normalise {
+        require_whole(&policy)?;
+    }
     Ok(policy)
 }
 
@@ -42,6 +45,21 @@ fn require_spans(policy: &Policy<'_, '_>, rendered: &Rendered) -> Result<(), Rej
         return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
     }
     Ok(())
+}
+
+/// Rejects the row if a trained turn is only begun: its end would be trained in the middle.
+fn require_whole(policy: &Policy<'_, '_>) -> Result<(), Reject> {
+    let messages = policy.conversation.messages;
+    let mut turns = policy.conversation.turns();
+    let found = turns.find_map(|index| {
+        let mark = chat::unfinished(&messages[index])?;
+        (policy.weight(index as u32) > 0.0).then_some((index as u32, mark))
+    });
+    let Some((index, mark)) = found else {
+        return Ok(());
+    };
+    let reason = format!("the answer is not whole ({mark})");
+    Err(Reject::new(Rule::UnfinishedTurn, reason).at_message(index))
 }
 
 /// Whether the message calls tools.

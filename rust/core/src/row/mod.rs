@@ -71,6 +71,7 @@ pub(crate) fn encode<'a>(
     }
     match record {
         Record::Conversation(conversation) => {
+            render::count_unread_variables(plan, conversation, &mut output.findings)?;
             let conversation = render::with_variables(plan, conversation, arena)?;
             if plan.recipe.history == History::Expand {
                 expand::samples(plan, &conversation, arena, scratch, draft, output)

@@ -1,6 +1,7 @@
 //! First stage: a conversation becomes text, with the recipe's template and variables.
 
 use super::Refusal;
+use super::findings::RowFindings;
 use crate::Error;
 use crate::chat::Conversation;
 use crate::rules::{Reject, Rule};
@@ -28,6 +29,27 @@ pub(crate) fn with_variables<'a>(
         template_kwargs: Map::new(arena.alloc_slice_copy(&merged)),
         ..*conversation
     })
+}
+
+/// Counts variables of the row that its template does not read.
+pub(super) fn count_unread_variables(
+    plan: &Plan,
+    conversation: &Conversation<'_>,
+    findings: &mut RowFindings,
+) -> Result<(), Refusal> {
+    if conversation.template_kwargs.entries.is_empty() {
+        return Ok(());
+    }
+    let template = template_for(plan, conversation)?;
+    let mut names = conversation.template_kwargs.iter().map(|(name, _)| name);
+    if let Some(name) = names.find(|name| !template.reads(name)) {
+        let counts = &mut findings.counts;
+        counts.add_named(Rule::ColumnUnread, "chat_template_kwargs");
+        counts.note(Rule::ColumnUnread, 0, || {
+            format!("`{name}` of chat_template_kwargs")
+        });
+    }
+    Ok(())
 }
 
 /// The template for a conversation. Where the tokenizer has a separate one for tools that cannot be

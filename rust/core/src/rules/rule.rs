@@ -114,7 +114,8 @@ rules! {
     ColumnUnread "column-unread" Info
         means "A column that says something elsewhere (`tools`, `system`, `images`) is not read by \
                this schema"
-        cause "The schema of the rows does not know the column, or wire = keep leaves it unread."
+        cause "The schema of the rows does not know the column, wire = keep leaves it unread, or it \
+               holds variables that the template does not read."
         cure "Name it in fields if it holds a field of the schema, or in ignore if it says nothing; \
               else the data loses it.";
     WeightUnwritten "weight-unwritten" Warning
@@ -204,11 +205,16 @@ rules! {
                form only and leave the old keys out."
         cure "Nothing; wire = keep leaves the old keys to the template.";
     BlocksRead "blocks-read" Info
-        means "Blocks of Anthropic's API (`tool_use`, `tool_result`, `thinking`, tools with \
-               `input_schema`) were read as calls, results, reasoning and tools"
-        cause "The row is of Anthropic's API, which keeps calls, results and reasoning among the \
-               contents. No template knows them there."
+        means "Blocks of Anthropic's or OpenAI's API (`tool_use`, `thinking`, `input_text`) were \
+               read as calls, results, reasoning, tools and text"
+        cause "The row is of an API that keeps calls, results, reasoning or text in blocks of its \
+               own. No template knows them there."
         cure "Nothing; wire = keep leaves the blocks to the template.";
+    ResultAsValue "result-as-value" Warning
+        means "A tool's result is an object or a list, which every template prints in its own way"
+        cause "The content of the tool's message is a value and no text. Some templates print it as \
+               JSON, others as Python would, `{'a': 1}`; a server gets text from its clients."
+        cure "Write the result as the text that your server will get.";
     ContentAdded "content-added" Info
         means "A message with tool calls had no content and got an empty one"
         cause "APIs leave out the content of a message that only calls tools, and many templates \

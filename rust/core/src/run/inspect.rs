@@ -75,11 +75,13 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
     let plan = &encoder.plan;
     let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
     let arena = Arena::new();
+    let given = rows;
     let rows = &as_seen(rows, plan, &arena)[..];
     chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
     let schema = match plan.recipe.schema {
         Some(schema) => schema,
-        None => chat::detect(rows)?,
+        None => chat::detect(rows)
+            .map_err(|error| chat::with_chosen(error, given, &plan.recipe.ignore))?,
     };
     let reader = plan.reader(schema)?;
     let mut counts = RuleCounts::default();

@@ -2,7 +2,7 @@
 
 use super::messages::any_message;
 use crate::chat::conversation::{Message, Record};
-use crate::chat::fields::Field;
+use crate::chat::fields::{Field, Names};
 use crate::chat::reader::{Messages, Reader};
 use crate::chat::variables::mismatch;
 use crate::rules::{Reject, RuleCounts};
@@ -53,8 +53,24 @@ fn read_pair<'a>(
         .ok_or_else(|| mismatch("pair", "an object", pair))?;
     let human = reader.names.text(map, Field::Human)?;
     let assistant = reader.names.text(map, Field::Assistant)?;
+    let answer = Message::plain("assistant", assistant, arena);
     Ok([
         Message::plain("user", human, arena),
-        Message::plain("assistant", assistant, arena),
+        Message {
+            fields: with_others(answer.fields, map, &reader.names, arena),
+            ..answer
+        },
     ])
+}
+
+/// The fields of the answer with the other keys of the pair, such as reasoning. What the template
+/// does not print of them is found later.
+fn with_others<'a>(answer: Map<'a>, pair: Map<'a>, names: &Names, arena: &'a Arena) -> Map<'a> {
+    let read = [names.of(Field::Human), names.of(Field::Assistant)];
+    let is_other = |(key, value): &(&str, Value<'_>)| {
+        *value != Value::Null && !read.contains(key) && answer.get(key).is_none()
+    };
+    let mut fields = bumpalo::collections::Vec::from_iter_in(answer.iter(), arena);
+    fields.extend(pair.iter().filter(is_other));
+    Map::new(fields.into_bump_slice())
 }

@@ -27,7 +27,7 @@ pub(super) fn read<'a>(
 ) -> Result<Record<'a>, Reject> {
     let (list, name) = reader.list(row, Field::Conversations)?;
     let system = reader.names.optional_text(row, Field::System)?;
-    let messages = read_list(reader, list, name, system, arena)?;
+    let messages = read_list(reader, (list, name), system, arena, counts)?;
     reader.conversation(messages, row, arena, counts)
 }
 
@@ -51,13 +51,13 @@ fn speaker(name: &str) -> Option<Speaker> {
     })
 }
 
-/// Reads the list of sharegpt messages that stands under `name`; `system` is the row's own.
+/// Reads the list of sharegpt messages and the name it stands under; `system` is the row's own.
 fn read_list<'a>(
     reader: &Reader,
-    list: Value<'a>,
-    name: &str,
+    (list, name): (Value<'a>, &str),
     system: Option<&'a str>,
     arena: &'a Arena,
+    counts: &mut RuleCounts,
 ) -> Result<Messages<'a>, Reject> {
     let items = list
         .as_list()
@@ -67,6 +67,7 @@ fn read_list<'a>(
     for item in items {
         let (message, found) = read_message(reader, *item, arena)
             .map_err(|reject| reader.placed(reject, *item, &messages, arena))?;
+        count_second_content(reader, *item, messages.len() as u32, counts);
         messages.push(message);
         tools = tools.or(found);
     }
@@ -79,6 +80,19 @@ fn read_list<'a>(
         list: messages.into_bump_slice_mut(),
         tools,
     })
+}
+
+/// Counts a message that has a `content` of its own beside its value.
+fn count_second_content(reader: &Reader, message: Value<'_>, index: u32, counts: &mut RuleCounts) {
+    let value = reader.names.of(Field::Value);
+    let Some(message) = message.as_map().filter(|_| value != "content") else {
+        return;
+    };
+    let second = message.get_some("content");
+    if second.is_some_and(|content| content != Value::Str("")) && second != message.get(value) {
+        counts.add_named(Rule::FieldLost, "content");
+        counts.note(Rule::FieldLost, index, || "content".to_owned());
+    }
 }
 
 fn read_message<'a>(

@@ -1,6 +1,6 @@
-//! Blocks of Anthropic's API: calls and reasoning of the assistant, results in the user's message.
+//! Blocks of APIs: Anthropic's calls, reasoning and results, and the texts of OpenAI's Responses.
 
-use super::functions;
+use super::{fields, functions};
 use crate::rules::{Reject, Rule};
 use crate::value::{Arena, Map, Value};
 
@@ -15,9 +15,17 @@ pub(super) fn read<'a>(
     let is_special = |block: &Value<'_>| {
         matches!(
             kind_of(*block),
-            Some("tool_use" | "tool_result" | "thinking" | "redacted_thinking")
+            Some(
+                "tool_use"
+                    | "tool_result"
+                    | "thinking"
+                    | "redacted_thinking"
+                    | "input_text"
+                    | "output_text"
+            )
         )
     };
+    refuse_second_text(blocks)?;
     if !blocks.iter().any(is_special) {
         return Ok(None);
     }
@@ -33,6 +41,10 @@ pub(super) fn read<'a>(
             }
             // Encrypted: nobody can read it.
             (Some("redacted_thinking"), _) => {}
+            (Some("input_text" | "output_text"), Some(block)) => {
+                let typed = fields::with(block, "type", Value::Str("text"), arena);
+                rest.blocks.push(Value::Map(typed));
+            }
             _ => rest.blocks.push(*block),
         }
     }
@@ -46,6 +58,22 @@ pub(super) fn read<'a>(
 fn blocks_of(item: Value<'_>) -> Option<(Map<'_>, &[Value<'_>])> {
     let message = item.as_map()?;
     Some((message, message.get("content")?.as_list()?))
+}
+
+/// Refuses a text block with a second text under another name, of which only one could be read.
+fn refuse_second_text(blocks: &[Value<'_>]) -> Result<(), Reject> {
+    let text = |block: Map<'_>, key: &str| block.get(key)?.as_str().map(str::len);
+    let mut maps = blocks.iter().filter_map(|block| block.as_map());
+    let has_two = |block: &Map<'_>| {
+        let both = text(*block, "text").zip(text(*block, "value"));
+        both.is_some_and(|(text, value)| text > 0 && value > 0)
+            && block.get("text") != block.get("value")
+    };
+    if !maps.any(|block| has_two(&block)) {
+        return Ok(());
+    }
+    let reason = "a part of the content has two texts, `text` and `value`";
+    Err(Reject::new(Rule::SchemaMismatch, reason))
 }
 
 fn kind_of(block: Value<'_>) -> Option<&str> {

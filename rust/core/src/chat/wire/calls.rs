@@ -85,12 +85,28 @@ fn read_call<'a>(call: Value<'a>, place: &mut Place<'_, 'a>) -> Result<Option<Va
     let map = call
         .as_map()
         .ok_or_else(|| mismatch("tool call", "an object", call))?;
+    refuse_other_types(map)?;
     let read = match map.get("function") {
         Some(Value::Map(function)) => read_function(function, place)?
             .map(|function| fields::with(map, "function", Value::Map(function), place.arena)),
         _ => read_function(map, place)?,
     };
     Ok(read.map(Value::Map).or(parsed.then_some(call)))
+}
+
+/// Refuses a call of something else than a function, which no template prints.
+fn refuse_other_types(call: Map<'_>) -> Result<(), Reject> {
+    let kind = call.get("type").and_then(Value::as_str);
+    match kind.filter(|kind| {
+        call.get_some(kind)
+            .is_some_and(|value| value.as_map().is_some())
+    }) {
+        None | Some("function") => Ok(()),
+        Some(kind) => {
+            let reason = format!("a tool call is of type `{kind}`: templates print functions only");
+            Err(Reject::new(Rule::SchemaMismatch, reason))
+        }
+    }
 }
 
 /// A function with its arguments as a value, as the engines that serve models make it: one that is

@@ -10,6 +10,8 @@ mod fields;
 mod functions;
 mod normaliser;
 mod parts;
+mod reasoning;
+mod results;
 mod roles;
 mod row;
 #[cfg(test)]
@@ -21,6 +23,7 @@ pub(super) use functions::{wrapped, wrapped_tools};
 pub(super) use normaliser::Normaliser;
 pub use normaliser::Wire;
 pub(crate) use parts::in_parts;
+pub(crate) use turns::unfinished;
 
 use crate::rules::{Rule, RuleCounts};
 use crate::value::{Arena, Value};
@@ -37,6 +40,9 @@ impl Place<'_, '_> {
         self.counts.add_at(rule, self.index, String::new);
     }
 }
+
+/// Keys that hold the reasoning of a turn.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// Whether a text says nothing.
 fn is_blank(value: Value<'_>) -> bool {

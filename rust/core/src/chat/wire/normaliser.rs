@@ -1,6 +1,6 @@
 //! What is done to a row, in order.
 
-use super::{Place, blocks, calls, functions, parts, roles, row, texts, turns};
+use super::{Place, blocks, calls, functions, parts, reasoning, results, roles, row, texts, turns};
 use crate::chat::conversation::{Conversation, Message};
 use crate::chat::fields::{Field, Names};
 use crate::chat::options::SchemaOptions;
@@ -96,11 +96,11 @@ impl Normaliser {
                 counts,
             };
             roles::read(message, self.developer, &mut place);
+            results::count_value(message, &mut place);
             if message.role == "assistant" {
                 read_turn(message, &mut place).map_err(|reject| reject.at_message(index))?;
             }
         }
-        turns::require_finished(messages)?;
         Ok(turns::join(messages, arena, counts))
     }
 
@@ -150,6 +150,7 @@ impl Normaliser {
 
 /// What only the messages of the assistant have.
 fn read_turn<'a>(message: &mut Message<'a>, place: &mut Place<'_, 'a>) -> Result<(), Reject> {
+    reasoning::read(message, place)?;
     functions::read_call(message, place)?;
     calls::read(message, place)
 }

@@ -1,8 +1,8 @@
 //! Turns that came as several messages, or not whole.
 
-use super::fields;
+use super::{REASONING, fields};
 use crate::chat::conversation::Message;
-use crate::rules::{Reject, Rule, RuleCounts};
+use crate::rules::{Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
 /// Keys by which APIs are told to go on with a message.
@@ -17,22 +17,9 @@ const CUT: [(&str, &str); 5] = [
     ("status", "incomplete"),
 ];
 
-/// Refuses an answer that is only begun: its end would be trained in the middle.
-pub(super) fn require_finished(messages: &[Message<'_>]) -> Result<(), Reject> {
-    let turns = (0..).zip(messages).filter(|(_, message)| {
-        // The weight says that it is not trained.
-        message.role == "assistant" && message.weight != Some(0.0)
-    });
-    let mut marked = turns.filter_map(|(index, turn)| Some((index, mark_in(turn.fields)?)));
-    let Some((index, mark)) = marked.next() else {
-        return Ok(());
-    };
-    let reason = format!("the answer is not whole ({mark})");
-    Err(Reject::new(Rule::UnfinishedTurn, reason).at_message(index))
-}
-
-/// The key that says of a turn that it is not whole, as text.
-fn mark_in(fields: Map<'_>) -> Option<String> {
+/// What says of a turn that it is only begun or was cut; `None` where nothing does.
+pub(crate) fn unfinished(turn: &Message<'_>) -> Option<String> {
+    let fields = turn.fields;
     let begun = |key: &&&str| fields.get(key).is_some_and(is_true);
     let cut = |(key, says): &&(&str, &str)| {
         let text = fields.get(key).and_then(Value::as_str);
@@ -117,8 +104,7 @@ fn calls_of<'a>(message: &Message<'a>) -> Option<&'a [Value<'a>]> {
 fn is_bare(message: &Message<'_>) -> bool {
     let content = message.fields.get("content");
     let text = content.is_none_or(|content| content == Value::Str(""));
-    let reasoning = ["reasoning_content", "thinking", "reasoning"];
-    text && reasoning
+    text && REASONING
         .iter()
         .all(|key| message.fields.get(key).is_none())
 }
