@@ -223,9 +223,8 @@ impl Check {
         served: Option<&Served>,
     ) -> PyResult<Self> {
         let served = served.map(|served| served.0.clone());
-        let check = detach::run_short(py, || {
-            Ok(run::Check::new(encoder.core(), evidence, served))
-        })?;
+        let check =
+            detach::run_short(py, || Ok(run::Check::new(encoder.core(), evidence, served)))?;
         Ok(Self {
             checks: check.checks().clone(),
             inner: Mutex::new(Some(check)),
