@@ -205,8 +205,8 @@ rules! {
                form only and leave the old keys out."
         cure "Nothing; wire = keep leaves the old keys to the template.";
     BlocksRead "blocks-read" Info
-        means "Blocks of Anthropic's or OpenAI's API (`tool_use`, `thinking`, `input_text`) were \
-               read as calls, results, reasoning, tools and text"
+        means "Blocks of Anthropic's API or of the Responses API (`tool_use`, `thinking`, \
+               `input_text`) were read as calls, results, reasoning, tools and text"
         cause "The row is of an API that keeps calls, results, reasoning or text in blocks of its \
                own. No template knows them there."
         cure "Nothing; wire = keep leaves the blocks to the template.";

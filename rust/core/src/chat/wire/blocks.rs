@@ -1,4 +1,4 @@
-//! Blocks of APIs: Anthropic's calls, reasoning and results, and the texts of OpenAI's Responses.
+//! Blocks of APIs: Anthropic's calls, reasoning and results, and texts of the Responses API.
 
 use super::{fields, functions};
 use crate::rules::{Reject, Rule};
