@@ -542,7 +542,17 @@ def processor_time(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_ctrl_c_ends_a_run_within_a_second_and_the_run_goes_on_later() -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "stopped by SIGTERM"),
+        (signal.SIGHUP, 129, "stopped by SIGHUP"),
+    ],
+)
+def test_a_signal_ends_a_run_within_a_second_and_the_run_goes_on_later(
+    number: signal.Signals, code: int, told: str
+) -> None:
     with Path("a.jsonl").open("wb") as file:
         for _ in range(60):
             file.write(lines(5000))
@@ -554,7 +564,7 @@ def test_ctrl_c_ends_a_run_within_a_second_and_the_run_goes_on_later() -> None:
         assert process.poll() is None
         time.sleep(0.02)
     used = processor_time(process.pid)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     assert process.stderr is not None
     with process.stderr:
         said = process.stderr.read()
@@ -562,9 +572,9 @@ def test_ctrl_c_ends_a_run_within_a_second_and_the_run_goes_on_later() -> None:
     process.returncode = os.waitstatus_to_exitcode(status)
     # A second of two threads, and some for the interpreter to leave.
     assert usage.ru_utime + usage.ru_stime - used < 2.5
-    assert process.returncode == 130
+    assert process.returncode == code
     assert said.decode().splitlines() == [
-        "interrupted",
+        told,
         "hint: run the same command again to go on: finished shards are kept",
     ]
     assert nothing_looks_finished()

@@ -8,6 +8,7 @@ from typing import Any
 
 from turnmill._environment import traceback
 from turnmill._problems import more
+from turnmill._start import Stopped
 from turnmill._terminal import Terminal, visible
 from turnmill.cli.standard_output import flush, give_up, print_json
 from turnmill.errors import DataError, InternalError, TurnmillError, os_error_code
@@ -90,7 +91,7 @@ def _code(error: BaseException) -> str:
 def describe(error: BaseException) -> tuple[str, str, str | None]:
     """The sentence, the place and the hint of an error."""
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted", "", _noted_hint(error)
+        return _told(error), "", _noted_hint(error)
     if isinstance(error, InternalError):
         return str(error), error.place, error.hint or f"{_REPORT}; {_ISSUES}"
     if isinstance(error, TurnmillError):
@@ -135,8 +136,12 @@ def exit_code(error: BaseException) -> int:
 
 
 def _interrupted(error: KeyboardInterrupt, console: Terminal) -> int:
-    console.write(console.style("interrupted", "bold", "yellow"))
+    console.write(console.style(_told(error), "bold", "yellow"))
     hint = _noted_hint(error)
     if hint:
         console.write(console.style("hint", "bold", "cyan") + ": " + hint)
-    return INTERRUPTED
+    return error.exit_code if isinstance(error, Stopped) else INTERRUPTED
+
+
+def _told(error: KeyboardInterrupt) -> str:
+    return str(error) if isinstance(error, Stopped) else "interrupted"
