@@ -46,7 +46,9 @@ def test_rejects_and_report(rows: Path, tmp_path: Path) -> None:
     assert loud["totals"] == quiet["totals"]
     assert main([*words, "-o", str(tmp_path / "quiet"), "--no-text"]) == 0, "it resumes"
     assert turnmill.check(tmp_path / "quiet").ok
-    assert main(["check", str(tmp_path / "quiet"), "--files"]) == 0
+    files = turnmill.check_files(tmp_path / "quiet")
+    assert files.ok
+    assert files.foreign == []
 
 
 def test_a_run_that_rejects_everything(rows: Path, tmp_path: Path) -> None:

@@ -219,6 +219,14 @@ def test_without_text_there_is_none(output: Path) -> None:
             assert 'class="text"' in get(loud.url)[1]
 
 
+def test_in_chinese(output: Path) -> None:
+    with turnmill.view(output, language="zh") as made:
+        page = get(made.url)[1]
+        assert '<html lang="zh">' in page
+        assert "筛选" in page
+        assert get(made.url + "row/3")[0] == 200
+
+
 @needs_chromium
 @pytest.mark.slow
 @pytest.mark.parametrize(

@@ -27,6 +27,10 @@ _LOCK = f"{STAGING}/lock"
 _DATA = ("data-", "index-")
 
 
+_REPORT = "report.html"
+"""What `turnmill report` writes: it may be written again at any time."""
+
+
 @dataclass(frozen=True)
 class FileCheck:
     """The files of an output, each intact, damaged or not turnmill's."""
@@ -175,7 +179,7 @@ class _Checked:
             unknown = []  # nothing says which files are turnmill's
         loaded = {name for name in unknown if self._is_loaded(name)}
         damaged = {**self._damaged, **dict.fromkeys(sorted(loaded), _LOADED)}
-        foreign = [name for name in unknown if name not in loaded]
+        foreign = [name for name in unknown if name not in loaded and name != _REPORT]
         return FileCheck(str(self._place), sorted(self._intact), damaged, foreign)
 
     def _is_loaded(self, name: str) -> bool:
