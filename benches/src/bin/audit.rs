@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use cpu_time::ThreadTime;
-use turnmill_core::audit::{self, Audit, AuditOptions, Vocabulary};
+use turnmill_core::audit::{self, Audit, AuditOptions, TokenClasses};
 use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::Schema;
 use turnmill_core::recipe::Recipe;
@@ -70,10 +70,10 @@ fn main() -> Result<()> {
 
 fn new_audit(encoder: &Encoder) -> Result<Audit> {
     let tokenizer = encoder.tokenizer();
-    let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, encoder.stop_ids());
+    let mut classes = TokenClasses::of_tokenizer(tokenizer, encoder.stop_ids());
     if let Some(template) = turnmill_core::setup::template_of(tokenizer)? {
-        audit::learn(&mut vocabulary, tokenizer, &template)?;
+        audit::learn(&mut classes, tokenizer, &template)?;
     }
-    let audit = Audit::new(vocabulary, AuditOptions::default());
+    let audit = Audit::new(classes, AuditOptions::default());
     Ok(audit.replaying(tokenizer))
 }

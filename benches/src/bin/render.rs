@@ -130,10 +130,10 @@ fn render<'a>(
         let _ = write!(text, "{comma}[{start}, {end}, {}, {content}]", span.message);
     }
     text.push_str("], \"thoughts\": [");
-    for (index, thought) in out.thoughts.iter().enumerate() {
+    for (index, block) in out.reasoning.iter().enumerate() {
         let comma = if index > 0 { ", " } else { "" };
-        let (start, end) = (points(thought.start), points(thought.end));
-        let _ = write!(text, "{comma}[{start}, {end}, {}]", thought.empty);
+        let (start, end) = (points(block.start), points(block.end));
+        let _ = write!(text, "{comma}[{start}, {end}, {}]", block.empty);
     }
     let refused = template
         .require_spans()

@@ -38,7 +38,7 @@ pub(crate) enum Foreign<'w> {
 
 /// The position of a value in a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Nesting {
     /// The row itself.
     Row,
     /// A value in a column, outside any message.
@@ -51,13 +51,13 @@ enum Place {
 #[derive(Clone, Copy)]
 struct At {
     depth: u32,
-    place: Place,
+    place: Nesting,
 }
 
 impl At {
     const TOP: Self = Self {
         depth: 0,
-        place: Place::Row,
+        place: Nesting::Row,
     };
 
     fn deeper(self) -> Self {
@@ -253,16 +253,16 @@ impl<'a> Converter<'a, '_> {
             noticed,
         } = self.foreign
         {
-            if at.place == Place::Row && noticed.contains(&key) {
+            if at.place == Nesting::Row && noticed.contains(&key) {
                 return Ok(Some((key, self.presence(item)?)));
             }
             inside.place = match at.place {
-                Place::Row if !columns.iter().any(|column| column == key) => return Ok(None),
-                Place::Row => Place::Column,
-                Place::Column => Place::Field {
+                Nesting::Row if !columns.iter().any(|column| column == key) => return Ok(None),
+                Nesting::Row => Nesting::Column,
+                Nesting::Column => Nesting::Field {
                     text: text_fields.iter().any(|field| field == key),
                 },
-                field @ Place::Field { .. } => field,
+                field @ Nesting::Field { .. } => field,
             };
         }
         Ok(Some((key, self.value(item, inside)?)))
@@ -349,7 +349,7 @@ impl<'a> Converter<'a, '_> {
             return placeholder();
         }
         let date = object.getattr_opt(intern!(py, "isoformat"))?;
-        if let (Some(date), Place::Field { text: false }) = (date, at.place) {
+        if let (Some(date), Nesting::Field { text: false }) = (date, at.place) {
             return self.value(&date.call0()?, at.deeper());
         }
         let text = format!("a value is a {name} object, not text, a number, a list or a dict");

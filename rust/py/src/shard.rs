@@ -116,7 +116,7 @@ impl Shard {
     }
 
     /// The first rows in which each rule was found: rule, row, line, message.
-    fn evidence(&self) -> Vec<Place> {
+    fn evidence(&self) -> Vec<Found> {
         let shard = self.lock();
         let places = shard.findings().iter().flat_map(|(rule, finding)| {
             let places = finding.evidence.iter();
@@ -128,7 +128,7 @@ impl Shard {
 }
 
 /// Rule, row, line, message.
-type Place = (&'static str, u64, Option<u64>, Option<u32>);
+type Found = (&'static str, u64, Option<u64>, Option<u32>);
 
 fn by_name(
     py: Python<'_>,

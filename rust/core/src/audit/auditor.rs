@@ -6,8 +6,8 @@ use super::part::Part;
 use super::replay::Player;
 use super::report::Report;
 use super::row::{Mismatch, Row, Sample, Scratch};
+use super::token_classes::TokenClasses;
 use super::turns::Turns;
-use super::vocabulary::Vocabulary;
 use super::{AuditOptions, replay, scan};
 use crate::rules::{Evidence, IGNORED, Rule};
 use crate::tokenizer::Tokenizer;
@@ -15,7 +15,7 @@ use crate::tokenizer::Tokenizer;
 /// What an audit knows before the first row.
 #[derive(Clone, Debug)]
 pub struct Auditor {
-    pub(super) vocabulary: Vocabulary,
+    pub(super) classes: TokenClasses,
     pub(super) options: AuditOptions,
     /// Replays turns; `None` if prompts cannot be decoded.
     pub(super) tokenizer: Option<Arc<Tokenizer>>,
@@ -23,9 +23,9 @@ pub struct Auditor {
 
 impl Auditor {
     /// An auditor that replays no turns.
-    pub fn new(vocabulary: Vocabulary, options: AuditOptions) -> Self {
+    pub fn new(classes: TokenClasses, options: AuditOptions) -> Self {
         Self {
-            vocabulary,
+            classes,
             options,
             tokenizer: None,
         }
@@ -51,12 +51,12 @@ impl Auditor {
     /// Replays rows, if that is turned on.
     pub(super) fn player(&self) -> Option<Player<'_>> {
         let tokenizer = self.tokenizer.as_ref();
-        tokenizer.map(|known| Player::new(known, &self.vocabulary))
+        tokenizer.map(|known| Player::new(known, &self.classes))
     }
 
     /// Checks a sample that was just made: its turns are known.
     pub(crate) fn check_sample(&self, sample: &Sample<'_>, scratch: &mut Scratch, part: &mut Part) {
-        let row = Row::of_sample(sample, &self.vocabulary, scratch);
+        let row = Row::of_sample(sample, &self.classes, scratch);
         self.check(&row, part);
     }
 
@@ -64,7 +64,7 @@ impl Auditor {
     /// a mask.
     pub(crate) fn report(&self, mut part: Part, labelled: bool, masked: bool) -> Report {
         part.close();
-        Report::of(part, &self.vocabulary, &self.options, labelled, masked)
+        Report::of(part, &self.classes, &self.options, labelled, masked)
     }
 
     /// Checks a row.
@@ -100,7 +100,7 @@ impl Auditor {
             part.first_contradicted.get_or_insert(row.number);
         }
         for index in 0..row.documents.len() {
-            let known = (&self.vocabulary, self.options.asked);
+            let known = (&self.classes, self.options.asked);
             Turns::new(known, row, index, part).check();
         }
         if row.documents.is_empty() {
@@ -129,14 +129,14 @@ impl Auditor {
             return false;
         };
         let ids = &row.ids[first.clone()];
-        let begins = self.vocabulary.begins(ids[0]) || self.vocabulary.header_at(ids).is_some();
+        let begins = self.classes.begins(ids[0]) || self.classes.header_at(ids).is_some();
         row.packed && row.trains(first.start) && !begins
     }
 
     /// Finds ids that no token has, and labels that are those of another token or another tool's
     /// mark.
     fn check_tokens(&self, row: &Row<'_>, part: &mut Part) {
-        let last = self.vocabulary.last_id();
+        let last = self.classes.last_id();
         // As an unsigned number, a negative id is a large one.
         let outside = |id: i32| id as u32 > last as u32;
         if let Some(at) = scan::find(row.ids, outside) {

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::report::Report;
 use super::setup::{ends_turns, setup_findings};
-use super::vocabulary::Vocabulary;
+use super::token_classes::TokenClasses;
 use super::{learn, served};
 use crate::recipe::StopToken;
 use crate::rules::{Rule, grouped};
@@ -41,18 +41,18 @@ pub struct Known {
 }
 
 impl Known {
-    /// Studies what is said. The vocabulary is what the audit knows of each token.
-    pub(super) fn of(tokenizer: &Arc<Tokenizer>, stated: Stated) -> Result<(Self, Vocabulary)> {
+    /// Studies what is said. The classes are what the audit knows of each token.
+    pub(super) fn of(tokenizer: &Arc<Tokenizer>, stated: Stated) -> Result<(Self, TokenClasses)> {
         let mut findings = Found::new();
         let stop = stop_set(tokenizer, &stated, &mut findings)?;
-        let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, &stop);
+        let mut classes = TokenClasses::of_tokenizer(tokenizer, &stop);
         let (template, broken) = match compiled(tokenizer, &stated) {
             Ok(template) => (template, None),
             Err(error) => (None, Some(error)),
         };
         let learned = template
             .as_ref()
-            .and_then(|template| learn(&mut vocabulary, tokenizer, template).err());
+            .and_then(|template| learn(&mut classes, tokenizer, template).err());
         findings.extend(setup_findings(tokenizer, &stop, template.as_ref()));
         let ends = template
             .as_ref()
@@ -65,7 +65,7 @@ impl Known {
             ends,
             unknown_turns: broken.or(learned).map(|error| error.what().to_owned()),
         };
-        Ok((known, vocabulary))
+        Ok((known, classes))
     }
 
     /// The tokenizer.

@@ -1,6 +1,6 @@
 //! Learns from a chat template how messages open, and whether a sequence starts with BOS.
 
-use super::vocabulary::Vocabulary;
+use super::token_classes::TokenClasses;
 use crate::setup::probe;
 use crate::template::{RenderInput, Rendered, Template};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
@@ -11,29 +11,25 @@ use crate::{Error, ErrorKind, Result};
 const CALL: &str = r#"[{"role":"user","content":"one"},{"role":"assistant","content":"","tool_calls":
     [{"type":"function","id":"abcdefgh1","function":{"name":"add","arguments":{"a":1}}}]}]"#;
 
-/// Teaches the vocabulary the role headers and the BOS habit of a template. An error of code
+/// Teaches the classes the role headers and the BOS habit of a template. An error of code
 /// `template-headers` if no header of the assistant can be found; then turns are found only by
 /// their labels.
-pub fn learn(
-    vocabulary: &mut Vocabulary,
-    tokenizer: &Tokenizer,
-    template: &Template,
-) -> Result<()> {
+pub fn learn(classes: &mut TokenClasses, tokenizer: &Tokenizer, template: &Template) -> Result<()> {
     let first = render_exchange(template)?;
     if spaces_answers(&first)
         || spaces_calls(template)
-        || encodes_a_space(vocabulary, tokenizer, &first.text)?
+        || encodes_a_space(classes, tokenizer, &first.text)?
     {
-        vocabulary.set_spaces_answers();
+        classes.set_spaces_answers();
     }
     if ends_in_prompt(template, &first.text) {
-        vocabulary.set_ends_in_prompt();
+        classes.set_ends_in_prompt();
     }
-    vocabulary.mark_aliens(tokenizer, &printed(template, &first.text));
+    classes.mark_aliens(tokenizer, &printed(template, &first.text));
     let shown = tokenizer.encode(&first.text, false)?;
-    vocabulary.mark_unprinted_stops(tokenizer, template.source(), &shown);
-    vocabulary.learn_template(tokenizer, template.study(), Some(&first.text))?;
-    if vocabulary.knows_headers() {
+    classes.mark_unprinted_stops(tokenizer, template.source(), &shown);
+    classes.learn_template(tokenizer, template.study(), Some(&first.text))?;
+    if classes.knows_headers() {
         return Ok(());
     }
     Err(Error::new(
@@ -106,7 +102,7 @@ fn ends_in_prompt(template: &Template, exchange: &str) -> bool {
 
 /// Whether the answer's first token starts with a space that the template does not print: the
 /// tokenizer adds one before any text after a control token, at the server too.
-fn encodes_a_space(vocabulary: &Vocabulary, tokenizer: &Tokenizer, text: &str) -> Result<bool> {
+fn encodes_a_space(classes: &TokenClasses, tokenizer: &Tokenizer, text: &str) -> Result<bool> {
     let Some(at) = text.rfind("four") else {
         return Ok(false);
     };
@@ -120,5 +116,5 @@ fn encodes_a_space(vocabulary: &Vocabulary, tokenizer: &Tokenizer, text: &str) -
     backend.encode(&mut *backend.scratch(), &input, &mut encoding)?;
     let first = encoding.marks[0].token as usize;
     let id = encoding.ids.get(first);
-    Ok(id.is_some_and(|id| vocabulary.leads(*id as i32)))
+    Ok(id.is_some_and(|id| classes.leads(*id as i32)))
 }

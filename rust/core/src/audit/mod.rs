@@ -25,8 +25,8 @@ pub(crate) mod served;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod token_classes;
 mod turns;
-mod vocabulary;
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ pub(crate) use part::Part;
 pub use report::Report;
 pub(crate) use row::{Sample, Scratch};
 pub use setup::setup_findings;
-pub use vocabulary::{Header, Vocabulary};
+pub use token_classes::{Header, TokenClasses};
 
 /// Rows that one thread takes at a time.
 const PIECE: usize = 4096;
@@ -107,7 +107,7 @@ impl Default for AuditOptions {
 #[derive(Debug)]
 pub struct Audit {
     auditor: Auditor,
-    /// What is known of the data, if it is more than the vocabulary.
+    /// What is known of the data, if it is more than the classes of tokens.
     known: Option<Known>,
     inputs: Inputs,
     /// The input that is being read, if it is JSON.
@@ -121,8 +121,8 @@ pub struct Audit {
 
 impl Audit {
     /// An audit that has seen nothing.
-    pub fn new(vocabulary: Vocabulary, options: AuditOptions) -> Self {
-        let auditor = Auditor::new(vocabulary, options);
+    pub fn new(classes: TokenClasses, options: AuditOptions) -> Self {
+        let auditor = Auditor::new(classes, options);
         Self {
             part: auditor.part(),
             auditor,
@@ -141,9 +141,9 @@ impl Audit {
         stated: Stated,
         mut options: AuditOptions,
     ) -> Result<Self> {
-        let (known, vocabulary) = Known::of(tokenizer, stated)?;
+        let (known, classes) = Known::of(tokenizer, stated)?;
         options.setup.extend(known.findings.iter().cloned());
-        let mut audit = Self::new(vocabulary, options);
+        let mut audit = Self::new(classes, options);
         audit.known = Some(known);
         Ok(audit)
     }
@@ -268,7 +268,7 @@ impl Audit {
         let mut scratch = Scratch::default();
         let mut player = self.auditor.player();
         for (number, index) in (piece.number..).zip(piece.rows.clone()) {
-            let known = &self.auditor.vocabulary;
+            let known = &self.auditor.classes;
             match Row::read(piece.columns, index, number, known, &mut scratch) {
                 Ok(row) => {
                     self.auditor.check(&row, &mut part);

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::vocabulary::Vocabulary;
+use super::token_classes::TokenClasses;
 use crate::rules::is_trained;
 
 /// An id that is not the pad token must be repeated this often to count as padding.
@@ -16,7 +16,7 @@ pub(super) fn extent(
     ids: &[i32],
     labels: Option<&[i32]>,
     attention: &[i32],
-    known: &Vocabulary,
+    known: &TokenClasses,
 ) -> Range<usize> {
     if !attention.is_empty() {
         let trains = |at: usize| labels.is_some_and(|labels| is_trained(labels[at]));
@@ -35,7 +35,7 @@ pub(super) fn extent(
 
 /// Where the padding after the text starts. If it consists of a stop token, the first of the run
 /// may be the terminator and is kept.
-fn text_end(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
+fn text_end(ids: &[i32], labels: &[i32], known: &TokenClasses) -> usize {
     let Some(filler) = ids.last().copied().filter(|id| known.fills(*id)) else {
         return ids.len();
     };
@@ -67,7 +67,7 @@ pub(super) fn drop_rest(documents: &mut Vec<Range<usize>>, ids: &[i32], labels: 
 }
 
 /// Where the padding before the text ends. Ids that open a sequence or a message are not padding.
-fn text_start(ids: &[i32], labels: &[i32], known: &Vocabulary) -> usize {
+fn text_start(ids: &[i32], labels: &[i32], known: &TokenClasses) -> usize {
     let opens = |id: i32| known.begins(id) || known.opens_header(id);
     let filler = ids.first().copied().filter(|id| known.fills(*id));
     let Some(filler) = filler.filter(|id| !opens(*id)) else {

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::row::Row;
-use super::vocabulary::Vocabulary;
+use super::token_classes::TokenClasses;
 use crate::rules::{REPLAYED_TURNS, Replay, slot};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
 
@@ -28,17 +28,17 @@ pub(super) struct Difference {
 /// Replays the rows of one thread.
 pub(super) struct Player<'a> {
     tokenizer: &'a Arc<Tokenizer>,
-    vocabulary: &'a Vocabulary,
+    classes: &'a TokenClasses,
     scratch: Box<dyn Any + Send>,
     encoding: Encoding,
     bytes: Vec<u8>,
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(tokenizer: &'a Arc<Tokenizer>, vocabulary: &'a Vocabulary) -> Self {
+    pub(super) fn new(tokenizer: &'a Arc<Tokenizer>, classes: &'a TokenClasses) -> Self {
         Self {
             tokenizer,
-            vocabulary,
+            classes,
             scratch: tokenizer.backend().scratch(),
             encoding: Encoding::default(),
             bytes: Vec::new(),
@@ -71,11 +71,11 @@ impl<'a> Player<'a> {
 
     /// Whether a run starts after a header; true if headers are not known.
     fn opens_turn(&self, row: &Row<'_>, start: usize) -> bool {
-        if !self.vocabulary.knows_headers() {
+        if !self.classes.knows_headers() {
             return true;
         }
         (start.saturating_sub(12)..start).any(|at| {
-            let header = self.vocabulary.header_at(&row.ids[at..start]);
+            let header = self.classes.header_at(&row.ids[at..start]);
             // Whitespace at a header's end may share a token with the answer's, or take several.
             header.is_some_and(|header| {
                 let length = header.ids.len() + header.tail.len().max(1);
@@ -107,7 +107,7 @@ impl<'a> Player<'a> {
             .ok()?;
         let again = &self.encoding.ids;
         let controls = |ids: &mut dyn Iterator<Item = i32>| {
-            ids.filter(|id| self.vocabulary.structures(*id)).count()
+            ids.filter(|id| self.classes.structures(*id)).count()
         };
         let before = controls(&mut ids.iter().copied());
         if controls(&mut again.iter().map(|id| *id as i32)) != before {
@@ -123,7 +123,7 @@ impl<'a> Player<'a> {
 
     /// Whether the first stop token after the turn's start is trained, and nothing after it.
     fn stops_right(&self, row: &Row<'_>, start: usize) -> bool {
-        let stop = (start..row.ids.len()).find(|at| self.vocabulary.stops(row.ids[*at]));
+        let stop = (start..row.ids.len()).find(|at| self.classes.stops(row.ids[*at]));
         stop.is_some_and(|stop| {
             row.trains(stop) && (start..stop).all(|at| row.trains(at)) && !row.trains(stop + 1)
         })

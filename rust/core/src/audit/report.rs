@@ -4,7 +4,7 @@ use super::AuditOptions;
 use serde_json::{Value, json};
 
 use super::part::Part;
-use super::vocabulary::Vocabulary;
+use super::token_classes::TokenClasses;
 use crate::rules::{Evidence, Finding, Findings, PromptSource, Replay, Rule, Severity};
 use crate::tokenizer::Tokenizer;
 
@@ -40,7 +40,7 @@ pub struct Report {
 impl Report {
     pub(super) fn of(
         mut part: Part,
-        vocabulary: &Vocabulary,
+        classes: &TokenClasses,
         options: &AuditOptions,
         labelled: bool,
         masked: bool,
@@ -60,7 +60,7 @@ impl Report {
             .interleave(truncated, keep);
         name_filled_windows(part.findings.get_mut(Rule::AllLabelsMasked), ends.limit);
         add_prompts(&mut part);
-        add_setup(&mut part, vocabulary, options);
+        add_setup(&mut part, classes, options);
         if labelled {
             add_markers(&mut part, masked);
         }
@@ -140,10 +140,10 @@ fn add_prompts(part: &mut Part) {
 }
 
 /// Findings on the tokenizer and the stop set, not on a row.
-fn add_setup(part: &mut Part, vocabulary: &Vocabulary, options: &AuditOptions) {
-    let pad = vocabulary
+fn add_setup(part: &mut Part, classes: &TokenClasses, options: &AuditOptions) {
+    let pad = classes
         .pad()
-        .filter(|pad| may_end_turns(*pad, part, vocabulary));
+        .filter(|pad| may_end_turns(*pad, part, classes));
     let several = part.several;
     let mut add = |rule: Rule, note: String| part.findings.add_to_all(rule, note);
     for (rule, note) in &options.setup {
@@ -154,7 +154,7 @@ fn add_setup(part: &mut Part, vocabulary: &Vocabulary, options: &AuditOptions) {
             add(*rule, note.clone());
         }
     }
-    if vocabulary.stop().is_empty() {
+    if classes.stop().is_empty() {
         add(
             Rule::UnsetTerminator,
             "no stop token is known: give --stop".to_owned(),
@@ -169,9 +169,9 @@ fn add_setup(part: &mut Part, vocabulary: &Vocabulary, options: &AuditOptions) {
 }
 
 /// A stop token that ends turns. If none does, any stop token may be the one that should.
-fn may_end_turns(id: u32, part: &Part, vocabulary: &Vocabulary) -> bool {
+fn may_end_turns(id: u32, part: &Part, classes: &TokenClasses) -> bool {
     let mut ends = part.terminators.iter().map(|(end, _)| *end);
-    vocabulary.stop().contains(&id) && (ends.len() == 0 || ends.any(|end| end == id as i32))
+    classes.stop().contains(&id) && (ends.len() == 0 || ends.any(|end| end == id as i32))
 }
 
 /// A mask that is the same everywhere comes from a template that marks no turns.

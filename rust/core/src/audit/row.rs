@@ -6,7 +6,7 @@ use super::columns::{Boundaries, Columns};
 use super::integers::Integers;
 use super::padding::{self, extent};
 use super::scan;
-use super::vocabulary::Vocabulary;
+use super::token_classes::TokenClasses;
 use crate::chat::Record;
 use crate::row::contract::TrainedTurn;
 use crate::rules::{Evidence, IGNORED, Rule, RuleCounts, Token, around, is_trained};
@@ -94,7 +94,7 @@ impl<'a> Row<'a> {
         columns: &'a Columns,
         index: usize,
         number: u64,
-        vocabulary: &Vocabulary,
+        classes: &TokenClasses,
         scratch: &'a mut Scratch,
     ) -> Result<Self, Mismatch> {
         let ids = columns.ids.row(index, &mut scratch.ids);
@@ -126,9 +126,9 @@ impl<'a> Row<'a> {
             0..ids.len()
         } else {
             let labels = columns.has_labels().then_some(labels);
-            extent(ids, labels, attention, vocabulary)
+            extent(ids, labels, attention, classes)
         };
-        let left_out = |at: &usize| attention[*at] == 0 && vocabulary.stops(ids[*at]);
+        let left_out = |at: &usize| attention[*at] == 0 && classes.stops(ids[*at]);
         let unattended = extent
             .clone()
             .find(|at| !attention.is_empty() && left_out(at));
@@ -146,7 +146,7 @@ impl<'a> Row<'a> {
         if attention.is_empty() {
             padding::drop_rest(&mut scratch.documents, ids, labels);
         }
-        find_marks(ids, &scratch.documents, vocabulary, &mut scratch.marks);
+        find_marks(ids, &scratch.documents, classes, &mut scratch.marks);
         Ok(Self {
             number,
             sample: None,
@@ -164,7 +164,7 @@ impl<'a> Row<'a> {
     /// A sample as a row: one document without padding.
     pub(super) fn of_sample(
         sample: &'a Sample<'a>,
-        vocabulary: &Vocabulary,
+        classes: &TokenClasses,
         scratch: &'a mut Scratch,
     ) -> Self {
         scratch.ids.clear();
@@ -174,7 +174,7 @@ impl<'a> Row<'a> {
         find_marks(
             &scratch.ids,
             &scratch.documents,
-            vocabulary,
+            classes,
             &mut scratch.marks,
         );
         Self {
@@ -412,7 +412,7 @@ fn split_where(extent: &Range<usize>, out: &mut Vec<Range<usize>>, starts: impl 
 /// Ids that are examined together. Few of them are marks, so most blocks are skipped at once.
 const MARKS_CHUNK: usize = 16;
 
-fn find_marks(ids: &[i32], documents: &[Range<usize>], known: &Vocabulary, out: &mut Vec<u32>) {
+fn find_marks(ids: &[i32], documents: &[Range<usize>], known: &TokenClasses, out: &mut Vec<u32>) {
     out.clear();
     for document in documents {
         let mut at = document.start;

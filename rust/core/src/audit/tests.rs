@@ -23,29 +23,29 @@ const NEWLINE: i32 = 6;
 const OTHER: i32 = 7;
 const SIZE: u32 = 100;
 
-fn plain() -> Vocabulary {
-    let mut vocabulary = Vocabulary::new(&[STOP as u32]);
-    vocabulary.set_bos(BOS as u32, false);
-    vocabulary.set_pad(PAD as u32);
-    vocabulary.set_size(SIZE);
-    vocabulary.mark_space(NEWLINE as u32);
+fn plain() -> TokenClasses {
+    let mut classes = TokenClasses::new(&[STOP as u32]);
+    classes.set_bos(BOS as u32, false);
+    classes.set_pad(PAD as u32);
+    classes.set_size(SIZE);
+    classes.mark_space(NEWLINE as u32);
     for control in [PAD, BOS, STOP, START, OTHER] {
-        vocabulary.mark_control(control as u32);
+        classes.mark_control(control as u32);
     }
-    vocabulary
+    classes
 }
 
-fn with_headers() -> Vocabulary {
-    let mut vocabulary = plain();
+fn with_headers() -> TokenClasses {
+    let mut classes = plain();
     for (role, assistant) in [(USER, false), (MODEL, true)] {
-        vocabulary.add_header(Header {
+        classes.add_header(Header {
             assistant,
             system: false,
             ids: vec![START, role],
             tail: vec![NEWLINE],
         });
     }
-    vocabulary
+    classes
 }
 
 type Rows = Vec<Vec<i32>>;
@@ -59,8 +59,8 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-fn audit(vocabulary: Vocabulary, batches: &[RecordBatch], options: AuditOptions) -> Report {
-    let mut audit = Audit::new(vocabulary, options);
+fn audit(classes: TokenClasses, batches: &[RecordBatch], options: AuditOptions) -> Report {
+    let mut audit = Audit::new(classes, options);
     for batch in batches {
         audit
             .add(std::slice::from_ref(batch), &Cancel::default())
@@ -69,14 +69,14 @@ fn audit(vocabulary: Vocabulary, batches: &[RecordBatch], options: AuditOptions)
     audit.finish(&Cancel::default()).unwrap()
 }
 
-fn labelled(vocabulary: Vocabulary, ids: &Rows, labels: &Rows) -> Report {
+fn labelled(classes: TokenClasses, ids: &Rows, labels: &Rows) -> Report {
     let batch = batch(vec![("input_ids", lists(ids)), ("labels", lists(labels))]);
-    audit(vocabulary, &[batch], AuditOptions::default())
+    audit(classes, &[batch], AuditOptions::default())
 }
 
 /// Ids with the labels of `trained`, a string of `.` and `x` of the same length.
-fn row(vocabulary: Vocabulary, ids: &[i32], trained: &str) -> Report {
-    labelled(vocabulary, &vec![ids.to_vec()], &vec![mask(ids, trained)])
+fn row(classes: TokenClasses, ids: &[i32], trained: &str) -> Report {
+    labelled(classes, &vec![ids.to_vec()], &vec![mask(ids, trained)])
 }
 
 fn mask(ids: &[i32], trained: &str) -> Vec<i32> {
@@ -145,12 +145,9 @@ fn a_masked_terminator_is_not_a_missing_one() {
 
 #[test]
 fn a_stop_id_of_zero_is_a_stop_id() {
-    let vocabulary = Vocabulary::new(&[0]);
-    assert_quiet(&row(vocabulary.clone(), &[10, 20, 0], ".xx"));
-    assert_only(
-        &row(vocabulary, &[10, 20, 0], ".x."),
-        Rule::TerminatorMasked,
-    );
+    let classes = TokenClasses::new(&[0]);
+    assert_quiet(&row(classes.clone(), &[10, 20, 0], ".xx"));
+    assert_only(&row(classes, &[10, 20, 0], ".x."), Rule::TerminatorMasked);
 }
 
 #[test]
@@ -296,9 +293,9 @@ fn bos_twice_or_not_at_all() {
 
 #[test]
 fn a_bos_that_is_also_the_stop_token_is_no_seam() {
-    let mut vocabulary = plain();
-    vocabulary.set_bos(STOP as u32, false);
-    assert_quiet(&row(vocabulary, &[STOP, 10, 20, STOP], "..xx"));
+    let mut classes = plain();
+    classes.set_bos(STOP as u32, false);
+    assert_quiet(&row(classes, &[STOP, 10, 20, STOP], "..xx"));
 }
 
 #[test]

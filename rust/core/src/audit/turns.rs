@@ -8,13 +8,13 @@ use super::part::Part;
 use super::row::Row;
 use super::scan;
 use super::segment::Segment;
-use super::vocabulary::Vocabulary;
+use super::token_classes::TokenClasses;
 use crate::row::contract::TrainedTurn;
 use crate::rules::{Evidence, Rule, is_trained};
 
 /// The rules on one document of a row.
 pub(super) struct Turns<'a, 'b> {
-    vocabulary: &'a Vocabulary,
+    classes: &'a TokenClasses,
     asked: Asked,
     row: &'a Row<'a>,
     part: &'b mut Part,
@@ -32,7 +32,7 @@ pub(super) struct Turns<'a, 'b> {
 impl<'a, 'b> Turns<'a, 'b> {
     /// The rules on document `index` of a row.
     pub(super) fn new(
-        (vocabulary, asked): (&'a Vocabulary, Asked),
+        (classes, asked): (&'a TokenClasses, Asked),
         row: &'a Row<'a>,
         index: usize,
         part: &'b mut Part,
@@ -41,7 +41,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         let all_trained = row.turns().is_none()
             && !scan::any(&row.labels[range.clone()], |label| !is_trained(label));
         Self {
-            vocabulary,
+            classes,
             asked,
             row,
             part,
@@ -121,7 +121,7 @@ impl<'a, 'b> Turns<'a, 'b> {
     }
 
     fn check_start(&mut self) {
-        let (known, start) = (self.vocabulary, self.range.start);
+        let (known, start) = (self.classes, self.range.start);
         let begins = |at: usize| at < self.range.end && known.begins(self.row.ids[at]);
         let (first, second) = (begins(start), begins(start + 1));
         if first && second {
@@ -143,7 +143,7 @@ impl<'a, 'b> Turns<'a, 'b> {
     /// Judges BOS inside a document: after a stop token another document starts; elsewhere it is
     /// content.
     fn check_inner_bos(&mut self) {
-        let known = self.vocabulary;
+        let known = self.classes;
         let bos_stops = known.bos().is_some_and(|bos| known.stops(bos as i32));
         if known.repeats_bos() || bos_stops {
             return;
@@ -175,7 +175,7 @@ impl<'a, 'b> Turns<'a, 'b> {
     fn check_aliens(&mut self) {
         let marks = self.row.marks_in(&self.range).iter();
         let mut places = marks.map(|mark| *mark as usize);
-        if let Some(at) = places.find(|at| self.vocabulary.is_alien(self.row.ids[*at])) {
+        if let Some(at) = places.find(|at| self.classes.is_alien(self.row.ids[*at])) {
             let note = "the template never prints this control token; it came from a message";
             self.add(Rule::ControlTokenInContent, at, note);
         }
@@ -192,7 +192,7 @@ impl<'a, 'b> Turns<'a, 'b> {
 
     fn found_segments(&self) -> Vec<Segment> {
         let mut segments: Vec<Segment> = Vec::new();
-        if self.vocabulary.knows_headers() {
+        if self.classes.knows_headers() {
             for mark in self.row.marks_in(&self.range) {
                 let at = *mark as usize;
                 if segments.last().is_some_and(|before| at < before.content) {
@@ -238,14 +238,12 @@ impl<'a, 'b> Turns<'a, 'b> {
     }
 
     fn segment_at(&self, at: usize, message: u32) -> Option<Segment> {
-        let header = self
-            .vocabulary
-            .header_at(&self.row.ids[at..self.range.end])?;
+        let header = self.classes.header_at(&self.row.ids[at..self.range.end])?;
         let end = at + header.ids.len();
         let rest = &self.row.ids[end..self.range.end];
         let space = match &header.tail[..] {
             tail if rest.starts_with(tail) => tail.len(),
-            _ => usize::from(rest.first().is_some_and(|id| self.vocabulary.is_space(*id))),
+            _ => usize::from(rest.first().is_some_and(|id| self.classes.is_space(*id))),
         };
         Some(Segment {
             range: at..self.range.end,
@@ -279,7 +277,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         let number = sample.and_then(|sample| sample.turn_of(turn.message));
         self.turn = number.unwrap_or_default();
         let range = turn.start as usize..turn.end as usize;
-        if self.vocabulary.drifts(self.row.ids[range.start]) {
+        if self.classes.drifts(self.row.ids[range.start]) {
             self.add(Rule::PrefixSpaceDrift, range.start, "");
         }
         self.check_run(&range, &range);
@@ -304,7 +302,7 @@ impl<'a, 'b> Turns<'a, 'b> {
     fn check_other(&mut self, segment: &Segment) {
         let start = segment.range.start;
         // The marker that opens this message may be the stop token of the turn before it.
-        let owned = self.vocabulary.stops(self.row.ids[start]) || self.shifted;
+        let owned = self.classes.stops(self.row.ids[start]) || self.shifted;
         let first = start + usize::from(owned);
         self.shifted = false;
         let stray = (first..segment.range.end).find(|at| self.row.trains(*at));
@@ -348,7 +346,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         }
         self.check_header(segment, first.start);
         if self
-            .vocabulary
+            .classes
             .drifts(self.row.ids[segment.content.min(self.range.end - 1)])
         {
             self.add(Rule::PrefixSpaceDrift, segment.content, "");
@@ -367,7 +365,7 @@ impl<'a, 'b> Turns<'a, 'b> {
 
     /// Whether the last token of a run that is not whitespace is a stop token.
     fn ends_in_stop(&self, run: &Range<usize>) -> bool {
-        let texts = |at: &usize| !self.vocabulary.is_space(self.row.ids[*at]);
+        let texts = |at: &usize| !self.classes.is_space(self.row.ids[*at]);
         run.clone().rfind(texts).is_some_and(|at| self.stops(at))
     }
 
@@ -378,7 +376,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         let (header, rest) =
             self.row.ids[segment.range.start..].split_at(end - segment.range.start);
         let exact = self
-            .vocabulary
+            .classes
             .tails(header)
             .any(|tail| rest.starts_with(tail));
         if trained < end || (exact && trained < segment.content) {
@@ -387,7 +385,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         let Some(id) = rest.first().copied().filter(|_| !exact && trained >= end) else {
             return;
         };
-        let merges = self.vocabulary.is_space(id) || self.vocabulary.leads(id);
+        let merges = self.classes.is_space(id) || self.classes.leads(id);
         if self.row.trains(end) && merges {
             self.add(Rule::BoundaryMerge, end, "");
         } else {
@@ -403,7 +401,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             return;
         }
         if empty {
-            if !self.vocabulary.ends_in_prompt() {
+            if !self.classes.ends_in_prompt() {
                 self.add(Rule::GenerationPromptInSample, self.range.end - 1, "");
             }
         } else if !self.asked.untrained {
@@ -423,7 +421,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         let end = scan::find(rest, |label| !is_trained(label));
         let run_end = end.map_or(self.range.end, |length| run.end + length);
         let late = run.start == start + 1;
-        let plain = late && !self.vocabulary.is_space(self.row.ids[start]) && !self.opens(start);
+        let plain = late && !self.classes.is_space(self.row.ids[start]) && !self.opens(start);
         let note = if runs != 1 || stop < start + 1 {
             return false;
         } else if plain && run_end == stop + 2 {
@@ -444,19 +442,18 @@ impl<'a, 'b> Turns<'a, 'b> {
         self.row
             .ids
             .get(at)
-            .is_some_and(|id| self.vocabulary.stops(*id))
+            .is_some_and(|id| self.classes.stops(*id))
     }
 
     /// Whether a message, a document, or a control token that structures one starts here.
     fn opens(&self, at: usize) -> bool {
         let ids = &self.row.ids[at..];
-        ids.first()
-            .is_some_and(|id| self.vocabulary.structures(*id))
-            || self.vocabulary.header_at(ids).is_some()
+        ids.first().is_some_and(|id| self.classes.structures(*id))
+            || self.classes.header_at(ids).is_some()
     }
 
     fn is_space(&self, at: usize) -> bool {
-        self.vocabulary.is_space(self.row.ids[at])
+        self.classes.is_space(self.row.ids[at])
     }
 
     /// The first token from `at` that is not whitespace.
@@ -512,7 +509,7 @@ impl<'a, 'b> Turns<'a, 'b> {
     fn check_ended(&mut self, stop: usize, run: &Range<usize>, reach: &Range<usize>) {
         self.part.ends.add_ended();
         self.part.add_terminator(self.row.ids[stop], 1);
-        if self.message.is_some() && self.vocabulary.is_unprinted_stop(self.row.ids[stop]) {
+        if self.message.is_some() && self.classes.is_unprinted_stop(self.row.ids[stop]) {
             self.add(Rule::OtherTerminator, stop, "");
         }
         if self.next_text(run.start, stop).is_none() {
@@ -538,13 +535,13 @@ impl<'a, 'b> Turns<'a, 'b> {
             self.add(Rule::TerminatorMasked, stop, "");
             return;
         }
-        let texts = |at: &usize| !self.vocabulary.is_space(self.row.ids[*at]);
+        let texts = |at: &usize| !self.classes.is_space(self.row.ids[*at]);
         let last = run.clone().rfind(texts).unwrap_or(run.end - 1);
         if self.is_foreign(last) {
             self.add(Rule::WrongTerminator, last, "");
             return;
         }
-        let known = self.vocabulary.knows_headers() && run.end < reach.end;
+        let known = self.classes.knows_headers() && run.end < reach.end;
         if let Some(at) = next.filter(|at| known && *at < reach.end && self.is_foreign(*at)) {
             self.add(Rule::WrongTerminator, at, "");
         } else if run.end == self.range.end && self.is_last() {
@@ -559,6 +556,6 @@ impl<'a, 'b> Turns<'a, 'b> {
     /// Whether the token is a control token, but neither a stop token nor the start of a message.
     fn is_foreign(&self, at: usize) -> bool {
         let ids = &self.row.ids[at..];
-        self.vocabulary.structures(ids[0]) && self.vocabulary.header_at(ids).is_none()
+        self.classes.structures(ids[0]) && self.classes.header_at(ids).is_none()
     }
 }

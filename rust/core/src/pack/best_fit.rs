@@ -8,7 +8,7 @@
 
 use super::length_set::LengthSet;
 use super::shuffle::SplitMix64;
-use super::{LEFT_OUT, Length, Limit, Packing, Place};
+use super::{Fate, LEFT_OUT, Length, Limit, Packing};
 use crate::Result;
 use crate::cancel::Cancel;
 
@@ -31,23 +31,23 @@ pub(super) fn pack<T: Length>(
         cancel.check()?;
         let mut alone = 0;
         for &length in samples {
-            match limit.place(length) {
-                Place::Shared(tokens) => histogram.add(tokens),
-                Place::Alone => alone += 1,
-                Place::LeftOut => {}
+            match limit.fate(length) {
+                Fate::Shared(tokens) => histogram.add(tokens),
+                Fate::Alone => alone += 1,
+                Fate::LeftOut => {}
             }
         }
         let shared = places.fill(&mut histogram, limit.capacity);
         cancel.check()?;
         let order = order(count, shared + alone, seeds.as_mut());
         let mut next_alone = shared;
-        bins.extend(samples.iter().map(|&length| match limit.place(length) {
-            Place::Shared(tokens) => order[places.take(tokens)],
-            Place::Alone => {
+        bins.extend(samples.iter().map(|&length| match limit.fate(length) {
+            Fate::Shared(tokens) => order[places.take(tokens)],
+            Fate::Alone => {
                 next_alone += 1;
                 order[next_alone - 1]
             }
-            Place::LeftOut => LEFT_OUT,
+            Fate::LeftOut => LEFT_OUT,
         }));
         count += shared + alone;
     }

@@ -1,6 +1,6 @@
 //! Packing without a change of order, one pass and nothing held back.
 
-use super::{LEFT_OUT, Length, Limit, Packing, Place};
+use super::{Fate, LEFT_OUT, Length, Limit, Packing};
 
 /// Puts each sample into the open bin, or opens the next one where it does not fit.
 pub(super) fn pack<T: Length>(lengths: &[T], limit: &Limit) -> Packing {
@@ -8,19 +8,19 @@ pub(super) fn pack<T: Length>(lengths: &[T], limit: &Limit) -> Packing {
     let mut count = 0;
     let mut room = None;
     for &length in lengths {
-        let bin = match limit.place(length) {
-            Place::Shared(tokens) => {
+        let bin = match limit.fate(length) {
+            Fate::Shared(tokens) => {
                 let open = room.filter(|room| tokens <= *room);
                 count += usize::from(open.is_none());
                 room = Some(open.unwrap_or(limit.capacity) - tokens);
                 count as i32 - 1
             }
-            Place::Alone => {
+            Fate::Alone => {
                 count += 1;
                 room = None;
                 count as i32 - 1
             }
-            Place::LeftOut => LEFT_OUT,
+            Fate::LeftOut => LEFT_OUT,
         };
         bins.push(bin);
     }
@@ -32,9 +32,9 @@ pub(super) fn alone<T: Length>(lengths: &[T], limit: &Limit) -> Packing {
     let mut count = 0;
     let bins = lengths
         .iter()
-        .map(|&length| match limit.place(length) {
-            Place::LeftOut => LEFT_OUT,
-            Place::Shared(_) | Place::Alone => {
+        .map(|&length| match limit.fate(length) {
+            Fate::LeftOut => LEFT_OUT,
+            Fate::Shared(_) | Fate::Alone => {
                 count += 1;
                 count as i32 - 1
             }

@@ -179,8 +179,8 @@ struct Limit {
     over_length: OverLength,
 }
 
-/// Where a sample belongs.
-enum Place {
+/// What becomes of a sample.
+enum Fate {
     /// Into a bin with others; its length.
     Shared(usize),
     /// Into a bin of its own.
@@ -226,11 +226,11 @@ impl Limit {
     }
 
     /// Where a sample of this length belongs, after the survey.
-    fn place<T: Length>(&self, length: T) -> Place {
+    fn fate<T: Length>(&self, length: T) -> Fate {
         match length.tokens() {
-            Some(tokens) if tokens <= self.capacity as u64 => Place::Shared(tokens as usize),
-            _ if self.over_length == OverLength::Alone => Place::Alone,
-            _ => Place::LeftOut,
+            Some(tokens) if tokens <= self.capacity as u64 => Fate::Shared(tokens as usize),
+            _ if self.over_length == OverLength::Alone => Fate::Alone,
+            _ => Fate::LeftOut,
         }
     }
 

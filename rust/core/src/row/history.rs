@@ -219,9 +219,9 @@ pub(super) fn stands(
 fn written(rendered: &Rendered, span: &Span, skips: bool) -> String {
     let mut text = String::new();
     let mut from = span.start;
-    let blocks = rendered.thoughts.iter().filter(|thought| {
-        let inside = span.start <= thought.start && thought.end <= span.content_end;
-        thought.empty && inside && skips
+    let blocks = rendered.reasoning.iter().filter(|block| {
+        let inside = span.start <= block.start && block.end <= span.content_end;
+        block.empty && inside && skips
     });
     for block in blocks {
         text.push_str(&rendered.text[from as usize..block.start as usize]);

@@ -54,9 +54,9 @@ pub(super) fn locate(
     structural::content_ranges(rendered, &mut located.content);
     guard_content(policy.plan, rendered, &mut located.content, findings)?;
     mark_turns(policy, rendered, located);
-    let thoughts = rendered.thoughts.iter();
-    let thoughts = thoughts.flat_map(|thought| [thought.start, thought.end]);
-    located.marks.extend(thoughts);
+    let blocks = rendered.reasoning.iter();
+    let blocks = blocks.flat_map(|block| [block.start, block.end]);
+    located.marks.extend(blocks);
     if policy.others {
         let ranges = policy.other_ranges(rendered).into_iter();
         let bounds = ranges.flat_map(|(start, end, _)| [start, end]);

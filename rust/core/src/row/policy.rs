@@ -4,7 +4,7 @@ use crate::chat::Conversation;
 use crate::recipe::{History, Reasoning, TrainOn};
 use crate::setup::plan::Plan;
 use crate::setup::turn_end_probe::TurnEnd;
-use crate::template::{Field, Origin, Rendered, Span, Thought};
+use crate::template::{Field, Origin, ReasoningSpan, Rendered, Span};
 
 /// Which messages of a sample are trained.
 #[derive(Clone, Copy)]
@@ -77,9 +77,9 @@ impl<'p, 'a> Policy<'p, 'a> {
     }
 
     /// Whether reasoning inside a trained turn is not trained.
-    pub(crate) fn leaves_out(&self, thought: &Thought) -> bool {
+    pub(crate) fn leaves_out(&self, block: &ReasoningSpan) -> bool {
         match self.plan.recipe.reasoning {
-            Reasoning::Train => thought.empty,
+            Reasoning::Train => block.empty,
             Reasoning::TrainEmpty => false,
             Reasoning::Mask => true,
         }

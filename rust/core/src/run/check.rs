@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{Encoder, Shard};
-use crate::audit::{self, Asked, AuditOptions, Auditor, Vocabulary};
+use crate::audit::{self, Asked, AuditOptions, Auditor, TokenClasses};
 use crate::rules::PromptSource;
 use crate::setup::Served;
 use crate::setup::templates::ChatTemplates;
@@ -29,11 +29,11 @@ impl Checks {
 fn auditor(encoder: &Encoder, evidence: usize) -> Auditor {
     let plan = &encoder.plan;
     let (tokenizer, stop) = (&plan.tokenizer, plan.stop.ids());
-    let mut vocabulary = Vocabulary::of_tokenizer(tokenizer, stop);
+    let mut classes = TokenClasses::of_tokenizer(tokenizer, stop);
     let template = plan.templates().ok().map(ChatTemplates::plain);
     if let Some(template) = template {
         // Headers are needed only where turns have to be found.
-        let _ = audit::learn(&mut vocabulary, tokenizer, template);
+        let _ = audit::learn(&mut classes, tokenizer, template);
     }
     let options = AuditOptions {
         evidence,
@@ -45,7 +45,7 @@ fn auditor(encoder: &Encoder, evidence: usize) -> Auditor {
         setup: audit::setup_findings(tokenizer, stop, template),
         ..AuditOptions::default()
     };
-    Auditor::new(vocabulary, options)
+    Auditor::new(classes, options)
 }
 
 /// A check of several inputs, as one data set.

@@ -61,7 +61,7 @@ impl Probe<'_> {
         let start = rendered.spans.first()?.start;
         let mut first = start;
         if self.recipe.reasoning != Reasoning::TrainEmpty {
-            let empty = rendered.thoughts.iter().filter(|thought| thought.empty);
+            let empty = rendered.reasoning.iter().filter(|block| block.empty);
             for block in empty.filter(|block| block.start <= start) {
                 first = first.max(block.end);
             }

@@ -115,16 +115,16 @@ fn an_empty_think_block_of_the_template_is_told_from_reasoning() {
         <think>\n{{ m.reasoning_content or '' }}\n</think>\n\n{{ m.content }}{% endif %}</s>{% endfor %}\
         {% if add_generation_prompt %}<a>{% endif %}";
     let rendered = render(source, &[("user", "a"), ("assistant", "b")]).expect("it renders");
-    let thought = rendered.thoughts[0];
-    assert!(thought.empty);
+    let block = rendered.reasoning[0];
+    assert!(block.empty);
     assert_eq!(
-        &rendered.text[thought.start as usize..thought.end as usize],
+        &rendered.text[block.start as usize..block.end as usize],
         "<think>\n\n</think>\n\n"
     );
     let indented = render(source, &[("user", "a"), ("assistant", "  b")]).expect("it renders");
-    let thought = indented.thoughts[0];
+    let block = indented.reasoning[0];
     assert_eq!(
-        &indented.text[thought.end as usize..],
+        &indented.text[block.end as usize..],
         "  b</s>",
         "the spaces are the answer's"
     );

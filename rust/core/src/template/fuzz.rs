@@ -218,8 +218,8 @@ fn check(rendered: &Rendered, chat: &Chat) {
         assert!(text.get(span.start as usize..span.end as usize).is_some());
         assert!((span.message as usize) < chat.len());
     }
-    for thought in &rendered.thoughts {
-        let part = text.get(thought.start as usize..thought.end as usize);
+    for block in &rendered.reasoning {
+        let part = text.get(block.start as usize..block.end as usize);
         assert!(part.is_some());
     }
 }

@@ -11,23 +11,23 @@ pub mod builtin;
 mod fuzz;
 mod input;
 mod options;
-mod prepare;
 mod probe;
+mod probe_messages;
+mod reasoning;
 mod rendered;
-mod sample;
 mod source;
 mod spans;
 mod study;
 #[expect(clippy::module_inception, reason = "the public type of the module")]
 mod template;
-mod thoughts;
+mod transformers_input;
 
 pub use builtin::Builtin;
 pub use input::RenderInput;
 pub use options::{Options, SpanSource};
-pub(crate) use prepare::REASONING_FIELDS;
-pub use rendered::{Field, Origin, Piece, Rendered, Run, Span, Thought};
+pub use rendered::{Field, Origin, Piece, ReasoningSpan, Rendered, Run, Span};
 pub use source::{Source, find_source};
 pub use study::{RoleStudy, Study};
 pub use template::Template;
+pub(crate) use transformers_input::REASONING_FIELDS;
 pub use turnmill_jinja::{Limits, LocalTime};

@@ -146,7 +146,7 @@ pub struct Span {
 
 /// Reasoning inside a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thought {
+pub struct ReasoningSpan {
     /// First byte: of the text between the markers, or of the whole block when `empty`.
     pub start: u32,
     /// End of it.
@@ -167,7 +167,7 @@ pub struct Rendered {
     /// Every assistant turn, in order of the text, before any policy.
     pub spans: Vec<Span>,
     /// Reasoning inside the spans, in order of the text.
-    pub thoughts: Vec<Thought>,
+    pub reasoning: Vec<ReasoningSpan>,
     /// Assistant messages whose turn cannot be located in this render; they have no span.
     pub unlocated: Vec<u32>,
 }
@@ -178,7 +178,7 @@ impl Rendered {
         self.text.clear();
         self.pieces.clear();
         self.spans.clear();
-        self.thoughts.clear();
+        self.reasoning.clear();
         self.unlocated.clear();
     }
 

@@ -6,10 +6,10 @@ use std::sync::{Arc, RwLock};
 use rustc_hash::FxHashMap;
 use turnmill_jinja::{Input, Inputs, Limits, Provenance, is_space};
 
-use super::prepare;
 use super::probe::{self, Learned};
+use super::reasoning;
 use super::spans::{self, TurnRules};
-use super::thoughts;
+use super::transformers_input;
 use super::{Field, Options, Origin, Piece, RenderInput, Rendered, SpanSource, Study};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
@@ -74,7 +74,7 @@ impl Template {
         Ok(template)
     }
 
-    /// Renders a conversation: text, pieces, spans and thoughts. `out` is cleared first.
+    /// Renders a conversation: text, pieces, spans and reasoning. `out` is cleared first.
     ///
     /// If transformers would raise, the error has code `template-error`, the template's line and,
     /// if known, the message. Beyond a limit the code is `template-budget`. Spans are empty if
@@ -149,7 +149,7 @@ impl Template {
         } else {
             spans::inferred(provenance, input, rules, out);
         }
-        thoughts::find(out, &self.learned.markers);
+        reasoning::find(out, &self.learned.markers);
     }
 
     /// Renders text and pieces.
@@ -161,7 +161,7 @@ impl Template {
         out: &mut Rendered,
     ) -> Result<Provenance<'r>> {
         out.clear();
-        let prepared = prepare::messages(input, &self.source, arena)?;
+        let prepared = transformers_input::messages(input, &self.source, arena)?;
         let data = |value: Option<Value<'r>>| value.map_or(Input::NONE, Input::data);
         let values = [
             ("messages", Input::records(prepared.messages, arena)),
@@ -240,7 +240,7 @@ impl Template {
 
 /// Cuts the text where the final message is to be continued.
 fn cut_at_tag(provenance: &mut Provenance<'_>, continued: &str, out: &mut Rendered) -> Result<()> {
-    let tag = prepare::CONTINUE_TAG;
+    let tag = transformers_input::CONTINUE_TAG;
     let found = out.text.rfind(tag.trim_end());
     let (Some(at), true) = (found, out.text.contains(continued.trim_matches(is_space))) else {
         return Err(Error::new(

@@ -37,11 +37,11 @@ fn columns_of_different_lengths() {
 
 #[test]
 fn pad_and_stop_token_in_one() {
-    let mut vocabulary = plain();
-    vocabulary.set_pad(STOP as u32);
-    let clean = row(vocabulary.clone(), &[10, 20, STOP, STOP, STOP], ".xx..");
+    let mut classes = plain();
+    classes.set_pad(STOP as u32);
+    let clean = row(classes.clone(), &[10, 20, STOP, STOP, STOP], ".xx..");
     assert_eq!(names(&clean), ["pad-equals-terminator"]);
-    let masked = row(vocabulary, &[10, 20, STOP, STOP, STOP], ".x...");
+    let masked = row(classes, &[10, 20, STOP, STOP, STOP], ".x...");
     assert_eq!(
         names(&masked),
         ["terminator-masked", "pad-equals-terminator"]
@@ -50,12 +50,12 @@ fn pad_and_stop_token_in_one() {
 }
 
 /// A vocabulary that names no pad token.
-fn without_pad() -> Vocabulary {
-    let mut vocabulary = Vocabulary::new(&[STOP as u32]);
-    vocabulary.set_bos(BOS as u32, false);
-    vocabulary.mark_control(OTHER as u32);
-    vocabulary.mark_control(START as u32);
-    vocabulary
+fn without_pad() -> TokenClasses {
+    let mut classes = TokenClasses::new(&[STOP as u32]);
+    classes.set_bos(BOS as u32, false);
+    classes.mark_control(OTHER as u32);
+    classes.mark_control(START as u32);
+    classes
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn padding_of_position_zero_is_no_document() {
 
 #[test]
 fn an_unknown_stop_set() {
-    let report = row(Vocabulary::default(), &[10, 20, STOP], ".xx");
+    let report = row(TokenClasses::default(), &[10, 20, STOP], ".xx");
     assert!(names(&report).contains(&"unset-terminator"));
 }
 

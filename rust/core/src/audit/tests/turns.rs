@@ -60,15 +60,15 @@ fn labels_that_are_other_tokens() {
 
 #[test]
 fn a_space_that_the_template_does_not_print() {
-    let mut vocabulary = with_headers();
-    vocabulary.mark_leading(20);
+    let mut classes = with_headers();
+    classes.mark_leading(20);
     let trained = ".........xxx..........xx";
     assert_only(
-        &row(vocabulary.clone(), &CHAT, trained),
+        &row(classes.clone(), &CHAT, trained),
         Rule::PrefixSpaceDrift,
     );
-    vocabulary.set_spaces_answers();
-    assert_quiet(&row(vocabulary, &CHAT, trained));
+    classes.set_spaces_answers();
+    assert_quiet(&row(classes, &CHAT, trained));
 }
 
 #[test]
@@ -102,22 +102,22 @@ fn a_stop_token_inside_a_user_message() {
 #[test]
 fn where_the_next_marker_is_the_stop_token_it_may_be_trained() {
     let (user, model) = (8, 9);
-    let mut vocabulary = Vocabulary::new(&[user as u32]);
-    vocabulary.add_header(Header {
+    let mut classes = TokenClasses::new(&[user as u32]);
+    classes.add_header(Header {
         assistant: false,
         system: false,
         ids: vec![user],
         tail: Vec::new(),
     });
-    vocabulary.add_header(Header {
+    classes.add_header(Header {
         assistant: true,
         system: false,
         ids: vec![model],
         tail: Vec::new(),
     });
     let ids = [user, 10, model, 20, user, 11, model, 21, user];
-    assert_quiet(&row(vocabulary.clone(), &ids, "...xx..xx"));
-    assert_only(&row(vocabulary, &ids, "...x...xx"), Rule::TerminatorMasked);
+    assert_quiet(&row(classes.clone(), &ids, "...xx..xx"));
+    assert_only(&row(classes, &ids, "...x...xx"), Rule::TerminatorMasked);
 }
 
 /// ChatML rows: a question, then an answer whose ids and marks are given.
@@ -142,26 +142,23 @@ fn a_turn_that_only_stops_is_empty() {
 #[test]
 fn the_whitespace_behind_a_header_is_the_templates() {
     // Two newlines where the template prints one.
-    let mut vocabulary = with_headers();
-    vocabulary.mark_space(30);
+    let mut classes = with_headers();
+    classes.mark_space(30);
     let (ids, trained) = answered(&[30, 20, STOP, NEWLINE], ".xx.");
-    assert_only(&row(vocabulary.clone(), &ids, &trained), Rule::PromptParity);
+    assert_only(&row(classes.clone(), &ids, &trained), Rule::PromptParity);
     let (ids, trained) = answered(&[20, STOP, NEWLINE], "xx.");
-    assert_only(&row(vocabulary.clone(), &ids, &trained), Rule::PromptParity);
+    assert_only(&row(classes.clone(), &ids, &trained), Rule::PromptParity);
     // The newline and the start of the answer are one token, which is trained.
     let (ids, trained) = answered(&[30, 20, STOP, NEWLINE], "xxx.");
-    assert_only(
-        &row(vocabulary.clone(), &ids, &trained),
-        Rule::BoundaryMerge,
-    );
+    assert_only(&row(classes.clone(), &ids, &trained), Rule::BoundaryMerge);
     let (ids, trained) = answered(&[NEWLINE, 20, STOP, NEWLINE], "xxx.");
-    assert_only(&row(vocabulary, &ids, &trained), Rule::HeaderInLoss);
+    assert_only(&row(classes, &ids, &trained), Rule::HeaderInLoss);
 }
 
 #[test]
 fn a_system_message_behind_an_answer() {
-    let mut vocabulary = with_headers();
-    vocabulary.add_header(Header {
+    let mut classes = with_headers();
+    classes.add_header(Header {
         assistant: false,
         system: true,
         ids: vec![START, 8],
@@ -171,7 +168,7 @@ fn a_system_message_behind_an_answer() {
     let (ids, trained) = answered(&[NEWLINE, 20, STOP, NEWLINE], ".xx.");
     let first: Vec<i32> = system.iter().chain(&ids).copied().collect();
     let marks = ".".repeat(system.len()) + &trained;
-    assert_quiet(&row(vocabulary.clone(), &first, &marks));
+    assert_quiet(&row(classes.clone(), &first, &marks));
     let twice: Vec<i32> = first.iter().chain(&first).copied().collect();
-    assert_only(&row(vocabulary, &twice, &marks.repeat(2)), Rule::RoleOrder);
+    assert_only(&row(classes, &twice, &marks.repeat(2)), Rule::RoleOrder);
 }

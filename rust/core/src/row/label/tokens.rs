@@ -87,11 +87,11 @@ impl<'d> Tokens<'d> {
 
     /// Reasoning that the recipe leaves out.
     pub(super) fn holes(self, rendered: &Rendered, policy: &Policy<'_, '_>, holes: &mut Vec<Hole>) {
-        let thoughts = rendered.thoughts.iter();
-        let left_out = thoughts.filter(|thought| policy.leaves_out(thought));
-        holes.extend(left_out.map(|thought| Hole {
-            start: self.start(thought.start),
-            end: self.mark(thought.end).token,
+        let blocks = rendered.reasoning.iter();
+        let left_out = blocks.filter(|block| policy.leaves_out(block));
+        holes.extend(left_out.map(|block| Hole {
+            start: self.start(block.start),
+            end: self.mark(block.end).token,
         }));
     }
 

@@ -82,7 +82,7 @@ impl Ranges {
 
 /// The position of an array in its row. It decides how a date in it is treated.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum Location<'a> {
     /// A column that is read, or the items of its lists.
     Row { text_fields: &'a [&'a str] },
     /// A field of a message that is not its text.
@@ -93,7 +93,7 @@ enum Place<'a> {
     Carried,
 }
 
-impl Place<'_> {
+impl Location<'_> {
     /// The place of a field `name` of a struct that stands at this place.
     fn field(self, name: &str) -> Self {
         match self {
@@ -119,12 +119,12 @@ impl Place<'_> {
 impl Column {
     /// A column that is read; `text_fields` are those of a message.
     pub(super) fn of_row(array: &ArrayRef, field: &Field, text_fields: &[&str]) -> Self {
-        Self::of(array, field, field.name(), Place::Row { text_fields })
+        Self::of(array, field, field.name(), Location::Row { text_fields })
     }
 
     /// A column that is carried over into the index.
     pub(super) fn carried(array: &ArrayRef, field: &Field) -> Self {
-        Self::of(array, field, field.name(), Place::Carried)
+        Self::of(array, field, field.name(), Location::Carried)
     }
 
     /// A column of which only counts whether it holds something.
@@ -140,18 +140,18 @@ impl Column {
     }
 
     /// The column of a field, which may give its text a meaning; `name` is for messages.
-    fn of(array: &ArrayRef, field: &Field, name: &str, place: Place<'_>) -> Self {
+    fn of(array: &ArrayRef, field: &Field, name: &str, place: Location<'_>) -> Self {
         if field.extension_type_name() != Some(JSON) {
             return Self::new(array, name, place);
         }
         Self::Json {
             text: Box::new(Self::new(array, name, place)),
             name: name.to_owned(),
-            strict: !matches!(place, Place::Carried),
+            strict: !matches!(place, Location::Carried),
         }
     }
 
-    fn new(array: &ArrayRef, name: &str, place: Place<'_>) -> Self {
+    fn new(array: &ArrayRef, name: &str, place: Location<'_>) -> Self {
         let list = |ranges, items: &ArrayRef, field: &Field| Self::List {
             ranges,
             nulls: array.nulls().cloned(),
@@ -195,7 +195,7 @@ impl Column {
         }
     }
 
-    fn of_struct(array: &StructArray, place: Place<'_>) -> Self {
+    fn of_struct(array: &StructArray, place: Location<'_>) -> Self {
         let field = |(field, child): (&std::sync::Arc<Field>, &ArrayRef)| {
             let name = field.name();
             (
@@ -214,17 +214,17 @@ impl Column {
         }
     }
 
-    fn of_map(array: &MapArray, name: &str, place: Place<'_>) -> Self {
+    fn of_map(array: &MapArray, name: &str, place: Location<'_>) -> Self {
         let (_, values) = array.entries_fields();
         Self::Map {
             offsets: array.offsets().clone(),
             nulls: array.nulls().cloned(),
-            keys: Box::new(Self::new(array.keys(), name, Place::Strict)),
+            keys: Box::new(Self::new(array.keys(), name, Location::Strict)),
             values: Box::new(Self::of(array.values(), values, name, place.items())),
         }
     }
 
-    fn of_dictionary(array: &ArrayRef, name: &str, place: Place<'_>) -> Self {
+    fn of_dictionary(array: &ArrayRef, name: &str, place: Location<'_>) -> Self {
         let dictionary = array.as_any_dictionary();
         let values = dictionary.values();
         // Without values all rows are null, and indices into the values would be invalid.

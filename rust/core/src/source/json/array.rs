@@ -1,6 +1,6 @@
 //! The elements of a JSON array that arrives in blocks, found by structure alone.
 
-use super::split::{Place, Position, Rows, is_whitespace};
+use super::split::{Position, RowRange, Rows, is_whitespace};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the scan is inside the array.
@@ -150,7 +150,7 @@ fn broken(what: &str, position: Position) -> Error {
 /// A walk through the buffer.
 struct Walk<'a> {
     bytes: &'a [u8],
-    places: &'a mut Vec<Place>,
+    places: &'a mut Vec<RowRange>,
     /// The place of `bytes[kept]`.
     position: &'a mut Position,
     kept: usize,
@@ -171,7 +171,7 @@ impl Walk<'_> {
     fn give_out(&mut self) {
         let element = &self.bytes[self.kept..self.at];
         let length = element.trim_ascii_end().len();
-        self.places.push(Place {
+        self.places.push(RowRange {
             start: self.kept,
             end: self.kept + length,
             index: self.position.index,

@@ -51,12 +51,12 @@ pub struct Row<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     pub(super) bytes: Vec<u8>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<RowRange>,
 }
 
-/// A row's place in the buffer and in the file.
+/// Where a row lies in the buffer, and where it starts in the file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct RowRange {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) index: u64,
@@ -85,7 +85,7 @@ impl Rows {
         self.places.iter().map(|place| self.row(*place))
     }
 
-    fn row(&self, place: Place) -> Row<'_> {
+    fn row(&self, place: RowRange) -> Row<'_> {
         Row {
             bytes: &self.bytes[place.start..place.end],
             index: place.index,
@@ -332,7 +332,7 @@ impl Splitter {
             .iter()
             .all(|byte| is_whitespace(*byte))
         {
-            rows.places.push(Place {
+            rows.places.push(RowRange {
                 start,
                 end,
                 index: self.position.index,

@@ -6,11 +6,13 @@ use std::cell::RefCell;
 
 use turnmill_jinja::{Limits, Provenance};
 
-use super::sample::{ANSWER, Builder, Messages, OTHER_ANSWER, REASONING, RESULT, SYSTEM, USER};
+use super::probe_messages::{
+    ANSWER, Builder, Messages, OTHER_ANSWER, REASONING, RESULT, SYSTEM, USER,
+};
+use super::reasoning::{self, Markers};
 use super::spans::{TurnRules, marker_len, segments};
 use super::study::{RoleStudy, Study};
 use super::template::Template;
-use super::thoughts::{self, Markers};
 use super::{Field, Origin, RenderInput, Rendered};
 use crate::Error;
 use crate::value::{Arena, Map, Value};
@@ -96,7 +98,7 @@ pub(super) fn learn(template: &Template) -> Learned {
     prober.terminators(&mut rules, &mut study);
     study.spans_refused = prober.refusal(&rules);
     study.generation_prompts.clone_from(&rules.prompts);
-    let markers = thoughts::markers(template.source(), study.reasoning_markers.as_ref());
+    let markers = reasoning::markers(template.source(), study.reasoning_markers.as_ref());
     Learned {
         study,
         rules,

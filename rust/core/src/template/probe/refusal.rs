@@ -1,6 +1,6 @@
 //! Why the turns of a template cannot be located.
 
-use super::super::sample::{ANSWER, OTHER_ANSWER, USER, text_of};
+use super::super::probe_messages::{ANSWER, OTHER_ANSWER, USER, text_of};
 use super::super::spans::{TurnRules, header_len, inferred, leading, pieces_from, role_of};
 use super::super::{Field, Origin, Span, SpanSource};
 use super::{Prober, Shot};

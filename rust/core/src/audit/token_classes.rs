@@ -53,7 +53,7 @@ const SPECIAL: [&str; 5] = [
 /// The ids of one tokenizer and serving side, as the audit sees them.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "habits of a template")]
-pub struct Vocabulary {
+pub struct TokenClasses {
     classes: Vec<u8>,
     /// One bit for each id: whether it is of one of [`MARKS`].
     marked: Vec<u64>,
@@ -68,7 +68,7 @@ pub struct Vocabulary {
     headers: Vec<Header>,
 }
 
-impl Vocabulary {
+impl TokenClasses {
     /// A vocabulary of which only the stop set is known.
     pub fn new(stop: &[u32]) -> Self {
         let mut vocabulary = Self {

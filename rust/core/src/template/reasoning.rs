@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use super::rendered::{Field, Origin, Piece, Rendered, Span, Thought};
+use super::rendered::{Field, Origin, Piece, ReasoningSpan, Rendered, Span};
 
 /// Markers around reasoning that templates print or answers contain.
 const COMMON: [(&str, &str); 4] = [
@@ -47,17 +47,17 @@ pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
         text,
         pieces,
         spans,
-        thoughts,
+        reasoning: blocks,
         ..
     } = out;
     let mut next = 0;
     for span in spans.iter() {
-        let first = thoughts.len();
+        let first = blocks.len();
         for pair in markers {
-            between(text, span, pair, thoughts);
-            let empty = thoughts[first..].iter_mut().filter(|thought| thought.empty);
-            empty.for_each(|thought| take_whitespace(text, pieces, span, thought));
-            if thoughts.len() > first {
+            between(text, span, pair, blocks);
+            let empty = blocks[first..].iter_mut().filter(|block| block.empty);
+            empty.for_each(|block| take_whitespace(text, pieces, span, block));
+            if blocks.len() > first {
                 break;
             }
         }
@@ -77,44 +77,38 @@ pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
                 } if index == span.message
             );
             if is_reasoning {
-                add(
-                    thoughts,
-                    first,
-                    start,
-                    piece.end.min(span.end),
-                    span.message,
-                );
+                add(blocks, first, start, piece.end.min(span.end), span.message);
             }
             start = piece.end;
         }
-        thoughts[first..].sort_by_key(|thought| thought.start);
+        blocks[first..].sort_by_key(|block| block.start);
     }
 }
 
 /// Extends an empty block over the whitespace that the template prints after it. Whitespace at the
 /// start of the answer itself stays with the answer.
-fn take_whitespace(text: &str, pieces: &[Piece], span: &Span, thought: &mut Thought) {
-    let first = pieces.partition_point(|piece| piece.end <= thought.end);
+fn take_whitespace(text: &str, pieces: &[Piece], span: &Span, block: &mut ReasoningSpan) {
+    let first = pieces.partition_point(|piece| piece.end <= block.end);
     for piece in &pieces[first..] {
-        if !piece.origin.is_template() || thought.end >= span.end {
+        if !piece.origin.is_template() || block.end >= span.end {
             return;
         }
-        let run = &text[thought.end as usize..piece.end.min(span.end) as usize];
+        let run = &text[block.end as usize..piece.end.min(span.end) as usize];
         let rest = run.trim_start();
-        thought.end += (run.len() - rest.len()) as u32;
+        block.end += (run.len() - rest.len()) as u32;
         if !rest.is_empty() {
             return;
         }
     }
 }
 
-/// Adds reasoning unless another thought of the same span covers it.
-fn add(thoughts: &mut Vec<Thought>, first: usize, start: u32, end: u32, message: u32) {
-    let is_known = thoughts[first..]
+/// Adds reasoning unless another block of the same span covers it.
+fn add(blocks: &mut Vec<ReasoningSpan>, first: usize, start: u32, end: u32, message: u32) {
+    let is_known = blocks[first..]
         .iter()
         .any(|known| known.start <= start && end <= known.end);
     if !is_known && start < end {
-        thoughts.push(Thought {
+        blocks.push(ReasoningSpan {
             start,
             end,
             empty: false,
@@ -125,7 +119,7 @@ fn add(thoughts: &mut Vec<Thought>, first: usize, start: u32, end: u32, message:
 
 /// Adds the text between each closing marker of a span and the opening one before it, which may be
 /// in the generation prompt.
-fn between(text: &str, span: &Span, markers: &Markers, thoughts: &mut Vec<Thought>) {
+fn between(text: &str, span: &Span, markers: &Markers, blocks: &mut Vec<ReasoningSpan>) {
     let (start, end) = (span.start as usize, span.end as usize);
     let mut from = start;
     while let Some(at) = markers.close.find(&text.as_bytes()[from..end]) {
@@ -136,10 +130,10 @@ fn between(text: &str, span: &Span, markers: &Markers, thoughts: &mut Vec<Though
         match opened {
             Some(open) => {
                 let inner = open + markers.open.len();
-                thoughts.push(thought(text, span, open, inner, close_at, after));
+                blocks.push(block(text, span, open, inner, close_at, after));
             }
             None if begins_open => {
-                thoughts.push(thought(text, span, start, start, close_at, after));
+                blocks.push(block(text, span, start, start, close_at, after));
             }
             None => {}
         }
@@ -147,24 +141,24 @@ fn between(text: &str, span: &Span, markers: &Markers, thoughts: &mut Vec<Though
     }
 }
 
-/// The thought between `inner` and `close_at`; the whole block if nothing is in it.
-fn thought(
+/// The block between `inner` and `close_at`; the whole block if nothing is in it.
+fn block(
     text: &str,
     span: &Span,
     open_at: usize,
     inner: usize,
     close_at: usize,
     after: usize,
-) -> Thought {
+) -> ReasoningSpan {
     if !text[inner..close_at].trim().is_empty() {
-        return Thought {
+        return ReasoningSpan {
             start: inner as u32,
             end: close_at as u32,
             empty: false,
             message: span.message,
         };
     }
-    Thought {
+    ReasoningSpan {
         start: open_at as u32,
         end: after as u32,
         empty: true,
