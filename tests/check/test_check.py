@@ -176,7 +176,7 @@ def test_the_command_line(rows, tmp_path, capsys):
     words = ["check", str(path), "--tokenizer", str(DEMO), "--max-length", "100"]
     assert cli.main([*words, "--json"]) == 1
     shown = json.loads(capsys.readouterr().out)
-    assert list(shown) == ["rows", "ok", "rules"]
+    assert list(shown) == ["rows", "ok", "rules", "notes"]
     assert shown == check(rows).to_dict()
     assert (shown["rows"], shown["ok"]) == (4, False)
     assert set(shown["rules"]["missing-terminator"]) == {"severity", "count", "rate", "evidence"}

@@ -157,8 +157,10 @@ def test_an_output_is_shown_and_checked_from_any_directory(
     assert str(turnmill.show(place / "out", n=2)) == here
     (place / "out" / "run.json").unlink()
     assert str(turnmill.show(place / "out", n=2)) == here
-    assert main(["check", str(place / "out")]) == 0
-    assert "prompts rendered by the template" in " ".join(capsys.readouterr().out.split())
+    assert main(["check", str(place / "out")]) == 1, "a file that was written is missing"
+    said = " ".join(capsys.readouterr().out.split())
+    assert "run.json" in said
+    assert "prompts rendered by the template" in said
 
 
 def test_rows_at_random() -> None:

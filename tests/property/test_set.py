@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import fixtures
 import turnmill
 from turnmill.inputs import files
+from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.output.recut import Recut
 
 TOKENIZER = fixtures.ROOT / "python" / "turnmill" / "demo" / "tokenizer"
@@ -267,6 +268,10 @@ def test_check_makes_a_set_again_and_sees_what_is_missing(tmp_path: Path) -> Non
     rejects = pq.read_table(output / "rejects.parquet")
     pq.write_table(rejects.slice(0, 0), output / "rejects.parquet")
     note = turnmill.check(output).rules["stale-cache"].evidence[0]["note"]
+    assert "rejects.parquet has" in note
+    # Whoever writes the manifest again as well is found by what the source gives.
+    write_manifest(output, read_manifest(output))
+    note = turnmill.check(output).rules["stale-cache"].evidence[0]["note"]
     assert "are in no file" in note
 
 
@@ -380,7 +385,8 @@ def test_a_run_killed_anywhere_ends_with_the_same_set(
             break
         assert code == -signal.SIGKILL
         if Path("out/dataset_dict.json").exists():
-            assert set(files_of(Path("out"))) >= set(files_of(Path("whole")))
+            written = {*files_of(Path("out")), "manifest.json"}
+            assert written >= set(files_of(Path("whole"))), "all but what is written last"
     assert left > 10
     assert_same_bytes(Path("out"), Path("whole"))
 

@@ -420,7 +420,7 @@ def test_a_head_is_fed_until_it_holds_a_row() -> None:
     blank = _core.Head()
     assert not blank.feed(b" \n\t")
     assert blank.is_blank
-    with pytest.raises(TypeError, match="only JSON is fed"):
+    with pytest.raises(TypeError, match="the rows are not JSON"):
         _core.Head([{"text": "a"}]).feed(b"a")
 
 

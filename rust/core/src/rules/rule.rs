@@ -561,9 +561,10 @@ rules! {
                truncation."
         cure "Build the data again; a trainer would crash or train the wrong places.";
     BrokenInput "broken-input" Error
-        means "The rest of a compressed or columnar file cannot be read"
-        cause "A compressed or columnar file ends too early or is damaged."
-        cure "Replace the file.";
+        means "A file is missing, or the rest of it cannot be read"
+        cause "A compressed or columnar file ends too early or is damaged, or a file of an output \
+               was removed."
+        cure "Replace the file; for an output, run the same prepare again.";
 }
 
 impl Rule {
