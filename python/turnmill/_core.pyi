@@ -26,6 +26,7 @@ __all__ = [
     "build_info",
     "check_input",
     "count_lines",
+    "gather",
     "pack_lengths",
     "pack_samples",
     "recipe_keys",
@@ -42,8 +43,13 @@ def recipe_keys() -> str:
     `default`, `takes`, `means`, `words` and `renamed` (pairs), and `flag` (how help calls the
     value, and its line)."""
 
-def check_input(keys: str) -> None:
-    """Checks the settings of one input, given as JSON: `schema`, `fields`, `roles`."""
+def check_input(keys: str) -> tuple[float | None, float | None, int | None]:
+    """Checks the settings of one input, given as JSON: `schema`, `fields`, `roles`, … Returns how
+    many of its rows are written: as a share, in epochs, and at most."""
+
+def gather(batches: list[Any], sources: Any, rows: Any) -> Batch:
+    """Copies rows of batches with the same columns: `sources` and `rows`, Arrow arrays of uint32,
+    say from which batch each row comes, and which row of it."""
 
 def count_lines(block: bytes, begun: bool) -> tuple[int, int, bool]:
     """Lines and blank lines that end in the next block of a file, and whether the line that has

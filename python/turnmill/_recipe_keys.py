@@ -53,12 +53,13 @@ class RecipeKeys(EncodingKeys, total=False):
     # RecipeKeys, written by scripts/recipe_keys.py.
     validation: float
     dedup: Literal["keep", "exact"]
+    shuffle: bool
+    seed: int
+    carry: Sequence[str]
     columns: Sequence[str]
     format: Literal["arrow", "parquet"] | None
     pack: int | None
     pack_strategy: Literal["best-fit", "global", "in-order", "split", "none"]
     overwrite: bool
     compat: str
-    shuffle: bool | None
-    seed: int | None
     # End of the keys.

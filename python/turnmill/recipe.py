@@ -25,6 +25,21 @@ _Class = TypeVar("_Class")
 
 
 @dataclass(frozen=True)
+class Quota:
+    """How many rows of an input are written."""
+
+    share: float | None = None
+    """So many that they are this share of all rows."""
+    epochs: float | None = None
+    """Each so often; None, without a share: once."""
+    cap: int | None = None
+    """The most rows that are taken from it."""
+
+
+EACH_ONCE = Quota()
+
+
+@dataclass(frozen=True)
 class Input:
     """One input with settings of its own, which override the recipe's; in TOML a table of `inputs`.
 
@@ -49,9 +64,30 @@ class Input:
     """Its columns that are left unread, besides the recipe's."""
     split: str | None = None
     """Which split of it is read; None: as in the recipe."""
+    carry: Sequence[str] = ()
+    """Its columns that the index holds, besides the recipe's."""
+    weight: float | str | None = None
+    """How many of its rows are written: a share of the set, such as 0.3, or how often each,
+    such as `"2 epochs"`; None: each once. Not the weight of its loss."""
+    cap: int | None = None
+    """The most rows that are taken from it; None: all."""
 
     def __post_init__(self) -> None:
-        _core.check_input(json.dumps(self.own_keys()))
+        _ = self.quota
+
+    @property
+    def quota(self) -> Quota:
+        """How many of its rows are written.
+
+        Raises:
+            RecipeError: A key or value is not allowed.
+        """
+        return Quota(*_core.check_input(json.dumps(_finite(self.own_keys()))))
+
+    def reading_keys(self) -> dict[str, Any]:
+        """The settings that decide what becomes of a row."""
+        left = ("split", "weight", "cap")
+        return {key: value for key, value in self.own_keys().items() if key not in left}
 
     @classmethod
     def from_dict(cls, keys: Mapping[str, Any]) -> Self:
@@ -74,8 +110,12 @@ class Input:
             "roles": self.roles,
             "ignore": self.ignore,
             "split": self.split,
+            "carry": self.carry,
+            "weight": self.weight,
+            "cap": self.cap,
         }
-        return {key: _jsonable(value) for key, value in keys.items() if value}
+        unset: tuple[Any, ...] = (None, (), [], {})
+        return {key: _jsonable(value) for key, value in keys.items() if value not in unset}
 
 
 @dataclass(frozen=True)
@@ -153,8 +193,9 @@ class Recipe:
     # Written by scripts/recipe_keys.py from the core's table of keys.
     inputs: Any = None
     """What is read. An input may say of itself what differs: in Python an `Input`, in TOML a table
-    with `path` and its own `split`, `schema`, `fields`, `roles` and `ignore`, laid over the
-    recipe's. `turnmill.prepare` takes them as its first argument."""
+    with `path` and its own `split`, `schema`, `fields`, `roles`, `ignore` and `carry`, laid
+    over the recipe's; and `weight` and `cap`: how many of its rows are written.
+    `turnmill.prepare` takes them as its first argument."""
     tokenizer: str | os.PathLike[str] | None = None
     """Directory with `tokenizer.json`, that file, or a model id, which is looked for in the local
     Hugging Face and ModelScope caches and never downloaded."""
@@ -297,6 +338,14 @@ class Recipe:
         and counted (`duplicate-conversation`). What else stands in the row, such as an id,
         makes no difference.
     """
+    shuffle: bool = False
+    """Whether the samples of all inputs are written in a random order, which `seed` decides."""
+    seed: int = 0
+    """Decides the order of `shuffle`, which rows are drawn where an input has a `weight` or a
+    `cap`, and the order of packs."""
+    carry: Sequence[str] = ()
+    """Columns of the rows, such as an id or a licence, that the index of the output holds beside
+    each sample: as text, or as JSON where they are something else."""
     columns: Sequence[str] = ("input_ids", "labels", "attention_mask", "length")
     """Columns of the output; without `labels` only where `schema = "text"`.
 
@@ -336,10 +385,6 @@ class Recipe:
     none: No other project.
     chinese-llama-alpaca-3: The corrected script of that project.
     """
-    shuffle: bool | None = None
-    """Not in this version."""
-    seed: int | None = None
-    """Not in this version."""
     # End of the keys.
 
     def __post_init__(self) -> None:

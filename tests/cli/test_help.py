@@ -119,7 +119,7 @@ def test_every_recipe_key_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None
     keys = (
         "tokenizer template template_kwargs now schema fields roles role_order wire train_on "
         "spans reasoning history stop eos special_in_content boundary max_length over_length "
-        "columns max_rejects format pack shuffle seed validation dedup overwrite compat"
+        "columns max_rejects format pack shuffle seed carry validation dedup overwrite compat"
     )
     missing = [key for key in keys.split() if f"--{key.replace('_', '-')} " not in out]
     assert not missing

@@ -100,5 +100,5 @@ def test_an_ambiguous_file_says_which_flag_and_which_key(
 def test_what_an_input_cannot_say() -> None:
     with pytest.raises(turnmill.RecipeError, match='cannot be "odd"'):
         turnmill.Input("a.jsonl", schema="odd")
-    with pytest.raises(turnmill.RecipeError, match="`weight` of an input is not available"):
+    with pytest.raises(turnmill.RecipeError, match="`weight` cannot be 2"):
         turnmill.Input.from_dict({"path": "a.jsonl", "weight": 2})

@@ -28,6 +28,7 @@ from turnmill.inputs.text import (
     decompressed,
     shaped,
 )
+from turnmill.recipe import EACH_ONCE, Quota
 from turnmill.storage.remote import open_uri
 
 Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"] | TableFormat
@@ -78,7 +79,10 @@ class FileInput:
     """How rows lie in JSON that is neither lines nor an array; it is read as an array."""
     overrides: str = "{}"
     """Recipe keys for this input only, as JSON."""
-
+    item: int = 0
+    """Which of the given inputs names it; a directory or a glob names several files."""
+    quota: Quota = EACH_ONCE
+    """How many rows are written of all that the given input names."""
     spool: str = ""
     """The file that holds what came from standard input."""
 

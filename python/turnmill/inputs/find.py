@@ -48,9 +48,10 @@ def find_inputs(given: Any, split: str | None = None) -> list[Input]:
     inputs: list[Input] = []
     problems = Problems()
     items = _items(given)
-    for item in items:
+    for number, item in enumerate(items):
         with problems:
-            inputs.extend(_inputs(item, len(inputs), split))
+            found = _inputs(item, len(inputs), split)
+            inputs.extend(dataclasses.replace(one, item=number) for one in found)
     problems.tell()
     if not inputs:
         raise DataError("no input was given", code="no-input", hint="name a file or a directory")
@@ -91,10 +92,9 @@ def held_out(given: Any, split: str | None = None) -> list[str]:
 def _inputs(item: Any, position: int, split: str | None) -> Sequence[Input]:
     """The inputs of one item; ``position`` names rows in memory."""
     if isinstance(item, GivenInput):
-        keys = {key: value for key, value in item.own_keys().items() if key != "split"}
-        overrides = json.dumps(keys, sort_keys=True)
+        overrides, quota = json.dumps(item.reading_keys(), sort_keys=True), item.quota
         return [
-            dataclasses.replace(found, overrides=overrides)
+            dataclasses.replace(found, overrides=overrides, quota=quota)
             for found in _inputs(item.path, position, item.split or split)
         ]
     if isinstance(item, str | os.PathLike):

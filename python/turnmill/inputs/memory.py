@@ -18,6 +18,7 @@ import pyarrow as pa
 from turnmill.errors import DataError
 from turnmill.inputs.files import BATCH_ROWS, Part, Piece
 from turnmill.inputs.text import Sized
+from turnmill.recipe import EACH_ONCE, Quota
 from turnmill.recipe import Input as GivenInput
 
 PART_ROWS = 100_000
@@ -36,6 +37,10 @@ class MemoryInput:
     compression: None = None
     overrides: str = "{}"
     """Recipe keys for this input only, as JSON."""
+    item: int = 0
+    """Which of the given inputs names it; a directory or a glob names several files."""
+    quota: Quota = EACH_ONCE
+    """How many rows are written of all that the given input names."""
 
     @classmethod
     def of(cls, rows: Any, position: int) -> MemoryInput:

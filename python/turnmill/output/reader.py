@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -198,9 +200,10 @@ class Output:
         """The first written rows."""
         for shard in self.record["shards"]:
             index = self._index(shard)
-            rows = list(dict.fromkeys(index["row"].to_pylist()))[:count]
-            for row in rows:
-                yield self._written(shard, index, pc.field("row") == row)
+            pairs = zip(index["source"].to_pylist(), index["row"].to_pylist(), strict=True)
+            rows = list(dict.fromkeys(pairs))[:count]
+            for source, row in rows:
+                yield self._written(shard, index, _is_row(source, row))
             count -= len(rows)
             if count <= 0:
                 return
@@ -213,7 +216,8 @@ class Output:
         """
         shard, place = self._place(number)
         index = self._index(shard)
-        return self._written(shard, index, pc.field("row") == index["row"][place].as_py())
+        source, row = index["source"][place].as_py(), index["row"][place].as_py()
+        return self._written(shard, index, _is_row(source, row))
 
     def number_in_row(self, number: int) -> int:
         """Which sample of its row a sample is, from 0.
@@ -253,13 +257,19 @@ class Output:
             DataError: The output knows no such row.
         """
         wanted = pc.field("row") == row if line is None else pc.field("line") == line
-        found = []
+        wanted &= pc.field("source") == source
+        found: list[WrittenRow] = []
         for shard in self.record["shards"]:
-            index = self._index(shard) if shard["source"] == source else None
-            if index is not None and index.filter(wanted).num_rows:
-                found.append(self._written(shard, index, wanted))
+            index = self._index(shard) if shard["source"] in {source, None} else None
+            if index is None or not index.filter(wanted).num_rows:
+                continue
+            written = self._written(shard, index, wanted)
+            if found and shard["source"] is None:  # the samples of a row lie in several files
+                found[0].samples.extend(written.samples)
+            else:
+                found.append(written)
         rejects = read_table(self.path / "rejects.parquet")
-        rejects = rejects.filter((pc.field("source") == source) & wanted)
+        rejects = rejects.filter(wanted)
         found += [WrittenRow(source, r["row"], r["line"], [], r) for r in rejects.to_pylist()]
         if found:
             return found
@@ -296,3 +306,27 @@ def rows_of_blocks(blocks: list[Block], numbers: list[int]) -> list[dict[str, An
                 found[number] = read.slice(number - first, 1).to_pylist()[0]
         first += block.rows
     return [found[number] for number in numbers]
+
+
+def sources_of(
+    shard: dict[str, Any], entries: pa.RecordBatch | pa.Table
+) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """The inputs of entries of an index, each with the numbers of its entries.
+
+    Args:
+        shard: The data file, as in the run record.
+        entries: With the column ``source``, which tells the inputs of a shuffled file.
+    """
+    if shard["source"] is not None:
+        yield shard["source"], np.arange(len(entries))
+        return
+    column = entries["source"]
+    chunk = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = chunk.dictionary_encode()
+    codes = np.from_dlpack(encoded.indices)
+    for code, source in enumerate(encoded.dictionary.to_pylist()):
+        yield source, np.flatnonzero(codes == code)
+
+
+def _is_row(source: str, row: int) -> pc.Expression:
+    return (pc.field("source") == source) & (pc.field("row") == row)

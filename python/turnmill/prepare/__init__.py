@@ -97,8 +97,13 @@ def prepare(
         notes = [*made.facts.get("notes", []), *remarks]
         made = replace(made, facts={**made.facts, "notes": notes})
     if chosen.pack is not None:
-        strategy, overwrite = chosen.pack_strategy, chosen.overwrite
-        packs = pack(str(place), chosen.pack, strategy=strategy, overwrite=overwrite)
+        packs = pack(
+            str(place),
+            chosen.pack,
+            strategy=chosen.pack_strategy,
+            seed=chosen.seed,
+            overwrite=chosen.overwrite,
+        )
         made = replace(made, pack=packs)
     if report:
         written = write_report(str(place), tokenizer=session.path, text=text, language=language)

@@ -10,23 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from turnmill.encoder.session import Session
-from turnmill.prepare.choice import RULE, Choice, Duplicates, choose, splits_of
+from turnmill.prepare.choice import Choice, choose, splits_of
 from turnmill.prepare.chosen import Chosen, Written, finished_choice, write_choice
-from turnmill.prepare.commit import is_whole
+from turnmill.prepare.commit import merge_counts, unmark
+from turnmill.prepare.left_out import LeftOut
 from turnmill.prepare.plan import Plan
-from turnmill.prepare.shard import (
-    EVIDENCE_ROWS,
-    Receipt,
-    ShardSettings,
-    run_shard,
-    unwatched,
-)
+from turnmill.prepare.restore import restore
+from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt, ShardSettings
+from turnmill.prepare.shuffle import Waiting
+from turnmill.prepare.shuffled import Shuffle
 
 
 @dataclass(frozen=True)
@@ -38,25 +37,35 @@ class Assembled:
     """Every file that the output or a later run needs, relative to the output."""
     sources: list[str] = field(default_factory=list)
     """The input of each shard."""
-    duplicates: list[Duplicates] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
     """For each shard the rows that were left out."""
+    rows: list[int] = field(default_factory=list)
+    """For each shard the rows to train on, repeated ones counted as often."""
 
-    @property
-    def left_out(self) -> dict[str, int]:
+    split_rows: dict[str | None, int] = field(default_factory=dict)
+    """The different rows of each data set."""
+
+    def counts(self) -> dict[str, int]:
         """Rows that were left out, by rule."""
-        return {RULE: sum(len(found) for found in self.duplicates)}
+        counts: dict[str, int] = {}
+        for left_out in self.left_out:
+            merge_counts(counts, {rule: len(rows) for rule, rows in left_out.by_rule().items()})
+        return counts
 
     def rejects(self) -> Iterator[pa.Table]:
         """For each shard the rows that were left out, as the table of rejects lists them."""
-        for found, source in zip(self.duplicates, self.sources, strict=True):
+        for found, source in zip(self.left_out, self.sources, strict=True):
             yield found.rejects(source, self.sources)
 
     def evidence(self) -> dict[str, list[dict[str, Any]]]:
         """The first rows that were left out, by rule, as the run record lists them."""
-        places: list[dict[str, Any]] = []
-        for found, source in zip(self.duplicates, self.sources, strict=True):
-            places += found.evidence(source, EVIDENCE_ROWS - len(places))
-        return {RULE: places} if places else {}
+        evidence: dict[str, list[dict[str, Any]]] = {}
+        for left_out, source in zip(self.left_out, self.sources, strict=True):
+            for rule, rows in left_out.by_rule().items():
+                room = EVIDENCE_ROWS - len(evidence.get(rule, []))
+                if room and len(rows):
+                    evidence.setdefault(rule, []).extend(rows.places(source, room))
+        return evidence
 
 
 def assemble(
@@ -79,14 +88,24 @@ def assemble(
         return _as_they_are(plan, receipts, settings)
     names = [spec.name for spec in plan.shards]
     stored = [settings.output / settings.files(name).index for name in names]
-    choices = list(choose(session.recipe, stored))
-    parts = _parts(names, receipts, choices, splits_of(session.recipe))
-    written = _write(parts, plan, session, settings, made)
+    inputs = [spec.input for spec in plan.shards]
+    choices = list(choose(session.recipe, stored, inputs))
+    splits = splits_of(session.recipe)
+    if session.recipe.shuffle:
+        shuffle = Shuffle(plan, session, settings, made)
+        waiting = [waiting_for(split, names, receipts, choices) for split in splits]
+        written, files = shuffle.write(waiting)
+    else:
+        parts = _parts(names, receipts, choices, splits)
+        written = _write(parts, plan, session, settings, made)
+        files = {name for part in parts for name in _files_of(part, settings)}
     return Assembled(
         written,
-        _files(plan, settings) | {name for part in parts for name in _files_of(part, settings)},
-        [spec.input.name for spec in plan.shards],
-        [choice.duplicates for choice in choices],
+        _files(plan, settings) | files,
+        [input_.name for input_ in inputs],
+        [choice.left_out for choice in choices],
+        [choice.rows for choice in choices],
+        {split: sum(choice.distinct[split] for choice in choices) for split in splits},
     )
 
 
@@ -121,6 +140,20 @@ def _files_of(part: Chosen, settings: ShardSettings) -> tuple[str, str, str]:
     return files.data, files.index, files.receipt
 
 
+def waiting_for(
+    split: str | None,
+    names: Sequence[str],
+    receipts: Sequence[Receipt],
+    choices: Sequence[Choice],
+) -> list[Waiting]:
+    """The samples of all shards that belong to a data set."""
+    found = []
+    for name, receipt, choice in zip(names, receipts, choices, strict=True):
+        side = choice.side(split)
+        found.append(Waiting(name, receipt, split, side, choice.copies[side]))
+    return found
+
+
 def _parts(
     names: Sequence[str],
     receipts: Sequence[Receipt],
@@ -132,10 +165,11 @@ def _parts(
     for split in splits:
         every = []
         for name, receipt, choice in zip(names, receipts, choices, strict=True):
-            side, kept = choice.side(split), ~choice.left_out
-            every.append(Chosen(name, receipt, kept & side, kept[side], split))
+            side = choice.side(split)
+            copies = np.where(side, choice.copies, 0)
+            every.append(Chosen(name, receipt, copies, choice.copies[side], split))
         # A data set without samples has one file, which has its columns.
-        parts += [part for part in every if part.mask.any()] or every[:1]
+        parts += [part for part in every if part.copies.any()] or every[:1]
     return parts
 
 
@@ -151,26 +185,12 @@ def _write(
         (settings.output / split).mkdir(exist_ok=True)
     done = [finished_choice(part, settings.output, settings.format) for part in parts]
     missing = [part for part, found in zip(parts, done, strict=True) if found is None]
-    _restore([part for part in missing if part.shard not in made], plan, session, settings)
+    if any((settings.output / part.files(settings.format).data).exists() for part in missing):
+        unmark(settings.output)
+    restore([part for part in missing if part.shard not in made], plan, session, settings)
 
     def written(part: Chosen, found: Written | None) -> Written:
         return found or write_choice(part, settings.files(part.shard), settings)
 
     with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:
         return list(pool.map(written, parts, done))
-
-
-def _restore(
-    parts: Sequence[Chosen], plan: Plan, session: Session, settings: ShardSettings
-) -> None:
-    """Makes shards again whose samples an earlier run removed once they were written."""
-
-    def is_gone(part: Chosen) -> bool:
-        files = settings.files(part.shard)
-        return not is_whole(settings.output, files, part.receipt, [part.kind])
-
-    gone = {part.shard for part in parts if is_gone(part)}
-    unseen = replace(settings, watch=unwatched)
-    for spec in plan.shards:
-        if spec.name in gone:
-            run_shard(spec, session, unseen)

@@ -6,6 +6,7 @@ threads, and after any interruption.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from turnmill.inputs.find import Input
 from turnmill.output.files import TRAIN, VALIDATION
+from turnmill.prepare.left_out import Duplicates, LeftOut, Rows
+from turnmill.prepare.mixture import Item, row_copies
 from turnmill.recipe import Recipe
 from turnmill.storage.local import read_table, row_count
 from turnmill.storage.remote import AnyPath
 
-RULE = "duplicate-conversation"
 _HASH_BITS = 64
 _PARTS = 16
 """Equal hashes are looked for in one of so many parts at a time, which saves memory."""
@@ -29,67 +32,18 @@ Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Duplicates:
-    """The rows of a shard that are left out, each with the row of the first equal conversation."""
-
-    rows: npt.NDArray[np.int64]
-    lines: npt.NDArray[np.int64]
-    """-1 where the input has none."""
-    first_shards: npt.NDArray[np.int64]
-    first_rows: npt.NDArray[np.int64]
-    first_lines: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        """Number of rows left out."""
-        return len(self.rows)
-
-    def rejects(self, source: str, sources: Sequence[str]) -> pa.Table:
-        """The rows as the table of rejects lists them.
-
-        Args:
-            source: The input of the shard.
-            sources: The input of every shard.
-        """
-        firsts = zip(self.first_shards, self.first_rows, self.first_lines, strict=True)
-        reasons = [
-            f"the same conversation as {_place(sources[shard], int(row), int(line))}"
-            for shard, row, line in firsts
-        ]
-        count = len(self)
-        lines = pa.array(self.lines, pa.int64(), mask=self.lines < 0)
-        return pa.table(
-            {
-                "source": pa.array([source] * count, pa.string()),
-                "row": pa.array(self.rows, pa.int64()),
-                "line": lines,
-                "code": pa.array([RULE] * count, pa.string()),
-                "reason": pa.array(reasons, pa.string()),
-                "message": pa.nulls(count, pa.int32()),
-            }
-        )
-
-    def evidence(self, source: str, count: int) -> list[dict[str, Any]]:
-        """The first rows, as the run record lists them."""
-        places = zip(self.rows[:count].tolist(), self.lines[:count].tolist(), strict=True)
-        return [
-            {"source": source, "row": row, "line": None if line < 0 else line, "message": None}
-            for row, line in places
-        ]
-
-
-def _place(source: str, row: int, line: int) -> str:
-    return f"{source}, row {row}" if line < 0 else f"{source}:{line}"
-
-
-@dataclass(frozen=True)
 class Choice:
     """What is written of one shard."""
 
-    left_out: npt.NDArray[np.bool_]
-    """Which samples are not written."""
+    copies: npt.NDArray[np.int32]
+    """How often each sample is written."""
     apart: npt.NDArray[np.bool_]
     """Which samples are set apart."""
-    duplicates: Duplicates
+    left_out: LeftOut
+    rows: int
+    """Rows to train on, those that are repeated counted as often."""
+    distinct: dict[str | None, int]
+    """The different rows of each data set."""
 
     def side(self, split: str | None) -> npt.NDArray[np.bool_]:
         """Which samples belong to a data set, written or not."""
@@ -101,26 +55,49 @@ def splits_of(recipe: Recipe) -> tuple[str | None, ...]:
     return (TRAIN, VALIDATION) if recipe.validation > 0 else (None,)
 
 
-def choose(recipe: Recipe, indexes: Sequence[AnyPath]) -> Iterator[Choice]:
+def choose(recipe: Recipe, indexes: Sequence[AnyPath], inputs: Sequence[Input]) -> Iterator[Choice]:
     """What is written of each shard.
 
     Args:
-        recipe: Its ``dedup`` and ``validation``.
+        recipe: Its ``dedup``, ``validation`` and ``seed``.
         indexes: The index files of all shards, in order.
+        inputs: The input of each shard.
+
+    Raises:
+        DataError: An input has no row for its share, or no row at all is left.
     """
     rows = _Rows.read(indexes)
     each = np.arange(len(rows.hashes), dtype=np.int32)
     first = first_equal(rows.hashes) if recipe.dedup == "exact" else each
+    apart = _are_apart(rows.hashes, recipe.validation)
+    items = _items(inputs, rows.begins)
+    copies = row_copies(items, rows.hashes[:, 1], first == each, apart, recipe.seed)
     for shard, counts in enumerate(rows.counts):
         begin, end = rows.begins[shard], rows.begins[shard + 1]
-        apart = _are_apart(rows.hashes[begin:end], recipe.validation)
-        again = first[begin:end] != each[begin:end]
+        here = slice(begin, end)
+        again = first[here] != each[here]
         repeated = np.flatnonzero(again) + begin
+        undrawn = np.flatnonzero(~again & (copies[here] == 0)) + begin
         yield Choice(
-            np.repeat(again, counts),
-            np.repeat(apart, counts),
-            rows.duplicates(repeated, first[repeated]),
+            np.repeat(copies[here], counts),
+            np.repeat(apart[here], counts),
+            rows.left_out(repeated, first[repeated], undrawn),
+            int(copies[here][~apart[here]].sum()),
+            {
+                split: int(((copies[here] > 0) & (apart[here] == (split == VALIDATION))).sum())
+                for split in splits_of(recipe)
+            },
         )
+
+
+def _items(inputs: Sequence[Input], begins: Sequence[int]) -> list[Item]:
+    """The given inputs with their rows: those of neighbouring shards."""
+    numbers = [input_.item for input_ in inputs]
+    edges = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1]), len(numbers)]
+    return [
+        Item(inputs[start].name, inputs[start].quota, slice(begins[start], begins[stop]))
+        for start, stop in itertools.pairwise(edges)
+    ]
 
 
 def first_equal(hashes: Hashes) -> npt.NDArray[np.int32]:
@@ -169,13 +146,23 @@ class _Rows:
         end = begins[-1]
         return cls(hashes[:end], rows[:end], lines[:end], counts, begins)
 
-    def duplicates(
-        self, places: npt.NDArray[np.int64], firsts: npt.NDArray[np.int32]
-    ) -> Duplicates:
-        """The rows at these places, equal to those at ``firsts``."""
+    def left_out(
+        self,
+        repeated: npt.NDArray[np.int64],
+        firsts: npt.NDArray[np.int32],
+        undrawn: npt.NDArray[np.int64],
+    ) -> LeftOut:
+        """The rows at these places: equal to those at ``firsts``, or not drawn."""
         shards = np.searchsorted(self.begins, firsts, "right") - 1
-        return Duplicates(
-            self.rows[places], self.lines[places], shards, self.rows[firsts], self.lines[firsts]
+        return LeftOut(
+            Duplicates(
+                self.rows[repeated],
+                self.lines[repeated],
+                shards,
+                self.rows[firsts],
+                self.lines[firsts],
+            ),
+            Rows(self.rows[undrawn], self.lines[undrawn]),
         )
 
 

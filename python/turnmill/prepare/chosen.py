@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +34,38 @@ class Written:
 
     data: str
     index: str
-    source: str
-    """The input that the samples come from."""
+    source: str | None
+    """The input that the samples come from; None: several."""
     rows: int
     samples: int
     tokens: int
     trained: int
     sha256: dict[str, str]
     split: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        files: ChosenFiles,
+        index: pa.Table,
+        sha256: dict[str, str],
+        *,
+        split: str | None,
+        source: str | None,
+    ) -> Written:
+        """Files with the samples that ``index`` lists."""
+        rows = index.group_by(["source", "row"], use_threads=False).aggregate([])
+        return cls(
+            data=files.data,
+            index=files.index,
+            source=source,
+            rows=len(rows),
+            samples=len(index),
+            tokens=_sum(index["length"]),
+            trained=_sum(index["trained"]),
+            sha256=sha256,
+            split=split,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """For the run record."""
@@ -55,16 +80,16 @@ class Chosen:
     shard: str
     receipt: Receipt
     """That of the shard."""
-    mask: npt.NDArray[np.bool_]
-    """Which of the samples of the shard."""
-    within: npt.NDArray[np.bool_]
-    """Which of the samples in the file where they wait."""
+    copies: npt.NDArray[np.int32]
+    """How often each sample of the shard is written."""
+    within: npt.NDArray[np.int32]
+    """How often each sample in the file where they wait."""
     split: str | None
 
     @property
     def is_whole(self) -> bool:
         """Whether that file is what is to be written."""
-        return bool(self.within.all())
+        return bool((self.within == 1).all())
 
     @property
     def kind(self) -> str:
@@ -77,11 +102,31 @@ class Chosen:
 
     def identity(self) -> dict[str, Any]:
         """What decides the bytes of the files."""
-        samples = hashlib.sha256(np.packbits(self.mask).tobytes()).hexdigest()
-        return {"of": self.receipt.sha256, "number": len(self.mask), "samples": samples}
+        digest = hashlib.sha256()
+        for samples in passes(self.copies):
+            digest.update(np.packbits(samples).tobytes())
+        number = len(self.copies)
+        return {"of": self.receipt.sha256, "number": number, "samples": digest.hexdigest()}
 
 
-def finished_choice(chosen: Chosen, output: AnyPath, format_: Format) -> Written | None:
+def passes(copies: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.bool_]]:
+    """The samples of each pass over a file: once all, then those that are written again."""
+    yield copies > 0
+    for written in range(1, int(copies.max(initial=0))):
+        yield copies > written
+
+
+class Part(Protocol):
+    """Samples that go to a file of the output."""
+
+    def files(self, format_: Format) -> ChosenFiles:
+        """Where they go."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the bytes of the files."""
+
+
+def finished_choice(chosen: Part, output: AnyPath, format_: Format) -> Written | None:
     """What an earlier run wrote of this, if its files are there and intact."""
     files = chosen.files(format_)
     try:
@@ -108,22 +153,14 @@ def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) ->
     """
     output, format_ = settings.output, settings.format
     files = chosen.files(format_)
-    index = read_table(output / stored.index).filter(pa.array(chosen.mask))
+    waiting = read_table(output / stored.index)
+    index = pa.concat_tables([waiting.filter(pa.array(some)) for some in passes(chosen.copies)])
     sha256 = {
         "data": _write_data(chosen, output / stored.data_of(chosen.split), settings),
-        "index": _write_index(index, output / files.index),
+        "index": write_index(index, output / files.index),
     }
-    written = Written(
-        data=files.data,
-        index=files.index,
-        source=chosen.receipt.identity["source"],
-        rows=len(index["row"].unique()),
-        samples=len(index),
-        tokens=_sum(index["length"]),
-        trained=_sum(index["trained"]),
-        sha256=sha256,
-        split=chosen.split,
-    )
+    source = chosen.receipt.identity["source"]
+    written = Written.of(files, index, sha256, split=chosen.split, source=source)
     receipt = {"identity": chosen.identity(), "written": asdict(written)}
     write_sealed(output / files.receipt, receipt)
     return written
@@ -137,16 +174,19 @@ def _write_data(chosen: Chosen, source: AnyPath, settings: ShardSettings) -> str
     format_ = settings.format
     with whole_file(target) as file:
         sink = Sink(file, format_.writer, format_.batches_written)
-        cut, first = Recut(), 0
-        for batch in settings.stored_format.batches(source):
-            sink.write(cut.add_some(batch, chosen.within[first : first + len(batch)]))
-            first += len(batch)
+        cut = Recut()
+        for samples in passes(chosen.within):
+            first = 0
+            for batch in settings.stored_format.batches(source):
+                sink.write(cut.add_some(batch, samples[first : first + len(batch)]))
+                first += len(batch)
         sink.write(cut.rest())
         sink.close()
         return file.sha256
 
 
-def _write_index(index: pa.Table, path: AnyPath) -> str:
+def write_index(index: pa.Table, path: AnyPath) -> str:
+    """Writes an index and returns the SHA-256 of the file."""
     group = GROUP_BATCHES * BATCH_ROWS
     with whole_file(path) as file:
         writer = TableWriter(file, index.schema)

@@ -75,7 +75,11 @@ class Totals:
         }
 
     def of(
-        self, output: AnyPath, written: Sequence[Written], left_out: Mapping[str, int]
+        self,
+        output: AnyPath,
+        written: Sequence[Written],
+        left_out: Mapping[str, int],
+        rows: Mapping[str | None, int],
     ) -> Totals:
         """The counts where not every sample of the shards is written.
 
@@ -83,6 +87,7 @@ class Totals:
             output: The output directory.
             written: The files.
             left_out: Rows that were left out for them, by rule.
+            rows: The different rows of each data set.
         """
         rejected, rules = dict(self.rejected), dict(self.rules)
         for counts in (rejected, rules):
@@ -96,7 +101,7 @@ class Totals:
         )
         histogram = _histogram([output / file.index for file in written])
         splits = {
-            split: _counts(file for file in written if file.split == split)
+            split: {"rows": rows[split], **_counts(f for f in written if f.split == split)}
             for split in (TRAIN, VALIDATION)
             if any(file.split for file in written)
         }
@@ -112,9 +117,9 @@ class Totals:
 
 
 def _counts(files: Iterable[Written]) -> dict[str, int]:
-    total = {"rows": 0, "samples": 0, "tokens": 0, "trained_tokens": 0}
+    total = {"samples": 0, "tokens": 0, "trained_tokens": 0}
     for file in files:
-        counts = (file.rows, file.samples, file.tokens, file.trained)
+        counts = (file.samples, file.tokens, file.trained)
         merge_counts(total, dict(zip(total, counts, strict=True)))
     return total
 

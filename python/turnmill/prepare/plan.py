@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from turnmill.encoder.inspect import inspect_all
@@ -81,6 +81,7 @@ class PlannedInput:
             "compression": self.input.compression,
             "schema": self.schema,
             **self._own_names(),
+            **self._quota(),
             "shards": len(self.shards),
             **history,
         }
@@ -88,7 +89,12 @@ class PlannedInput:
     def _own_names(self) -> dict[str, Any]:
         """Fields, roles and ignored columns of this input only, if it has any."""
         own = json.loads(self.input.overrides)
-        return {key: own[key] for key in ("fields", "roles", "ignore") if key in own}
+        return {key: own[key] for key in ("fields", "roles", "ignore", "carry") if key in own}
+
+    def _quota(self) -> dict[str, Any]:
+        """How many rows of this input are written, if it says so."""
+        quota = asdict(self.input.quota)
+        return {key: value for key, value in quota.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,7 @@ def _samples(run: Run, console: Terminal) -> list[str]:
     cells = [
         *_schemas(run.inputs, console),
         *_left(run.left, console),
+        *_mixture(run.inputs, console),
         (console.say("samples"), _sides(run, console) + _shards(run, console)),
         (console.say("tokens"), tokens),
         (console.say("length"), spread),
@@ -276,6 +277,26 @@ def _left(files: list[str], console: Terminal) -> list[tuple[str, str]]:
     more = len(files) - len(named)
     others = console.say(" and {count} more", count=count(more)) if more else ""
     return [(console.say("not read"), ", ".join(named) + others)]
+
+
+def _mixture(inputs: list[dict[str, Any]], console: Terminal) -> list[tuple[str, str]]:
+    """The share of each input in the set, if one of them says how large it is."""
+    if not any(name in read for read in inputs for name in ("share", "epochs", "cap")):
+        return []
+    total = sum(read["train_rows"] for read in inputs)
+    lines = [
+        console.say(
+            "{name}: {rows} rows, {share}",
+            name=visible(read["name"].rpartition("/")[2]),
+            rows=count(read["train_rows"]),
+            share=share(read["train_rows"], total),
+        )
+        for read in inputs[:_NAMED_FILES]
+    ]
+    if len(inputs) > _NAMED_FILES:
+        more = count(len(inputs) - _NAMED_FILES)
+        lines.append(console.say("and {count} more inputs", count=more))
+    return [("" if i else console.say("mixture"), line) for i, line in enumerate(lines)]
 
 
 def _terminator(facts: dict[str, Any], console: Terminal) -> str:

@@ -26,6 +26,7 @@ from turnmill.prepare.commit import (
     merge_rejects,
 )
 from turnmill.prepare.directory import locked_output
+from turnmill.prepare.mixture import check_shares
 from turnmill.prepare.names import ALWAYS, known_hashes, planned_names
 from turnmill.prepare.plan import Plan, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
@@ -38,6 +39,7 @@ from turnmill.prepare.rejects import (
 )
 from turnmill.prepare.result import Run
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
+from turnmill.recipe import EACH_ONCE
 from turnmill.storage.remote import AnyPath
 from turnmill.storage.sealed import write_sealed
 
@@ -67,6 +69,8 @@ def run(
     """
     started, clock = datetime.now(UTC), time.monotonic()
     recipe = session.recipe
+    quotas = list({input_.item: input_.quota for input_ in inputs}.values())
+    check_shares(quotas)
     plan = make_plan(inputs, session, threads=threads)
     identity = run_identity(recipe.to_dict(), session.facts(), VERSION)
     format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
@@ -77,8 +81,11 @@ def run(
         count.advance(tally, amount)
         limit.look(count.tally)
 
+    selects = (
+        recipe.shuffle or recipe.dedup != "keep" or any(quota != EACH_ONCE for quota in quotas)
+    )
     settings = ShardSettings(
-        output, format_, threads, chunk_rows(), watch, recipe.validation, recipe.dedup != "keep"
+        output, format_, threads, chunk_rows(), watch, recipe.validation, selects
     )
     names = planned_names(plan, settings, splits_of(recipe), identity["facts"])
     with locked_output(output, identity, names, resume=resume, overwrite=recipe.overwrite):
@@ -98,9 +105,9 @@ def run(
         made = assemble(plan, receipts, session, settings, fresh)
         told = [planned.to_dict() for planned in plan.inputs]
         if settings.chooses:
-            totals = totals.of(output, made.written, made.left_out)
+            totals = totals.of(output, made.written, made.counts(), made.split_rows)
             merge_rejects(output, files, made.rejects())
-            told = _with_duplicates(told, plan, made)
+            told = _with_counts(told, plan, made)
         if not text:
             leave_reasons_out(output)
         evidence = {**evidence_of(receipts), **made.evidence()}
@@ -151,12 +158,16 @@ def _run_shards(
     return receipts, made
 
 
-def _with_duplicates(
-    told: list[dict[str, Any]], plan: Plan, made: Assembled
-) -> list[dict[str, Any]]:
-    """The inputs, each with the number of its rows that stood before."""
-    found = iter(made.duplicates)
-    return [
-        {**one, "duplicates": sum(len(next(found)) for _ in planned.shards)}
-        for one, planned in zip(told, plan.inputs, strict=True)
-    ]
+def _with_counts(told: list[dict[str, Any]], plan: Plan, made: Assembled) -> list[dict[str, Any]]:
+    """The inputs, each with what became of its rows."""
+    found = zip(made.left_out, made.rows, strict=True)
+    counted = []
+    for one, planned in zip(told, plan.inputs, strict=True):
+        shards = [next(found) for _ in planned.shards]
+        counts = {
+            "duplicates": sum(len(left_out.duplicates) for left_out, _ in shards),
+            "not_drawn": sum(len(left_out.undrawn) for left_out, _ in shards),
+            "train_rows": sum(rows for _, rows in shards),
+        }
+        counted.append({**one, **counts})
+    return counted

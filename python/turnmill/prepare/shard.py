@@ -104,18 +104,18 @@ class ShardSettings:
     """Called after each block."""
     validation: float = 0.0
     """The share of conversations that is set apart."""
-    leaves_out: bool = False
-    """Whether some of the samples of a shard may not be written."""
+    selects: bool = False
+    """Whether some of the samples of a shard may not be written, or several times."""
 
     @property
     def chooses(self) -> bool:
         """Whether samples wait until all shards are there and it is known which are written."""
-        return self.leaves_out or self.validation > 0
+        return self.selects or self.validation > 0
 
     @property
     def stored_format(self) -> Format:
         """The format of the data files of shards: the fastest one if they are written again."""
-        return FORMATS["arrow"] if self.leaves_out else self.format
+        return FORMATS["arrow"] if self.selects else self.format
 
     def files(self, shard: str) -> ShardFiles:
         """Where the files of a shard go."""

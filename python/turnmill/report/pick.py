@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from turnmill.output.reader import Output
+from turnmill.output.reader import Output, sources_of
 from turnmill.stats.index import column, extremes, index_batches
 from turnmill.storage.local import read_table
 
@@ -73,11 +73,11 @@ def _first_counted(output: Output) -> dict[str, int]:
     """The first sample for which each rule was counted."""
     wanted, found, first = _wanted(output), dict[str, int](), 0
     for shard in output.record["shards"]:
-        rows_wanted = wanted.get(shard["source"], {})
-        for batch in index_batches(output.path / shard["index"], ["row"]):
-            rows = column(batch, "row")
-            for place in np.flatnonzero(np.isin(rows, list(rows_wanted))).tolist():
-                for rule in rows_wanted[int(rows[place])]:
-                    found.setdefault(rule, first + place)
+        for batch in index_batches(output.path / shard["index"], ["source", "row"]):
+            for source, here in sources_of(shard, batch):
+                rows, rows_wanted = column(batch, "row")[here], wanted.get(source, {})
+                for place in np.flatnonzero(np.isin(rows, list(rows_wanted))).tolist():
+                    for rule in rows_wanted[int(rows[place])]:
+                        found.setdefault(rule, first + int(here[place]))
             first += batch.num_rows
     return found

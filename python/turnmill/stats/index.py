@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from turnmill.output.reader import Output
+from turnmill.output.reader import Output, sources_of
 from turnmill.storage.local import open_native
 from turnmill.storage.remote import AnyPath
 
 SHARE_BINS = 20
-_COLUMNS = ["sample", "turns", "length", "trained", "hash", "conversation"]
+_COLUMNS = ["source", "sample", "turns", "length", "trained", "hash", "conversation"]
 _BATCH_ROWS = 1 << 16
 Numbers = npt.NDArray[np.int64]
 
@@ -69,10 +69,11 @@ def count_index(output: Output) -> IndexCounts:
     hashes: list[npt.NDArray[np.uint64]] = []
     conversations: list[npt.NDArray[np.uint64]] = []
     for shard in output.record["shards"]:
-        source = counts.sources[shard["source"]]
         for batch in index_batches(output.path / shard["index"], _COLUMNS):
             first = column(batch, "sample") == 0
-            _count(batch, int(first.sum()), source, counts)
+            for name, places in sources_of(shard, batch):
+                some, rows = batch.take(pa.array(places)), int(first[places].sum())
+                _count(some, rows, counts.sources[name], counts)
             hashes.append(column(batch, "hash")[first])
             conversations.append(_starts(batch.column("conversation"))[first])
     counts.duplicate_rows = _repeated(hashes)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from turnmill.output.formats import Block, format_of
-from turnmill.output.reader import Output, WrittenRow, rows_of_blocks
+from turnmill.output.reader import Output, WrittenRow, rows_of_blocks, sources_of
 from turnmill.show.origin import Origin
 from turnmill.show.view import RowView, sample_view
 from turnmill.show.written import written_view
@@ -75,15 +75,15 @@ class WrittenListing:
         places = self._recorded_places()
         at = 0
         for shard in self._shards:
-            wanted = places.get(shard["source"], {})
-            for batch in index_batches(self._output.path / shard["index"], ["row", "length"]):
-                here = slice(at, at + batch.num_rows)
-                lengths[here] = column(batch, "length")
-                sources[here] = self.sources.index(shard["source"])
-                rows = column(batch, "row")
-                for place in np.flatnonzero(np.isin(rows, list(wanted))).tolist():
-                    for rule in wanted[int(rows[place])]:
-                        self._evidence.setdefault(rule, []).append(at + place)
+            path = self._output.path / shard["index"]
+            for batch in index_batches(path, ["source", "row", "length"]):
+                lengths[at : at + batch.num_rows] = column(batch, "length")
+                for source, here in sources_of(shard, batch):
+                    sources[at + here] = self.sources.index(source)
+                    rows, wanted = column(batch, "row")[here], places.get(source, {})
+                    for place in np.flatnonzero(np.isin(rows, list(wanted))).tolist():
+                        for rule in wanted[int(rows[place])]:
+                            self._evidence.setdefault(rule, []).append(at + int(here[place]))
                 at += batch.num_rows
         return lengths, sources
 

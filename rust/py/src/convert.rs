@@ -28,11 +28,12 @@ pub(crate) enum Foreign<'w> {
     /// out. For a first look at rows that will be read again.
     Glance,
     /// An error of the row. Only these columns are read, and these fields of a message are text.
-    /// Of other columns, only whether they hold something.
+    /// Of other columns, only whether they hold something; those that are carried may be anything.
     Refuse {
         columns: &'w [String],
         text_fields: &'w [String],
         noticed: &'w [&'static str],
+        carried: &'w [String],
     },
 }
 
@@ -251,13 +252,18 @@ impl<'a> Converter<'a, '_> {
             columns,
             text_fields,
             noticed,
+            carried,
         } = self.foreign
         {
+            let is_read = columns.iter().any(|column| column == key);
+            if at.place == Nesting::Row && !is_read && carried.iter().any(|column| column == key) {
+                return Ok(Some((key, self.carried(item, inside)?)));
+            }
             if at.place == Nesting::Row && noticed.contains(&key) {
                 return Ok(Some((key, self.presence(item)?)));
             }
             inside.place = match at.place {
-                Nesting::Row if !columns.iter().any(|column| column == key) => return Ok(None),
+                Nesting::Row if !is_read => return Ok(None),
                 Nesting::Row => Nesting::Column,
                 Nesting::Column => Nesting::Field {
                     text: text_fields.iter().any(|field| field == key),
@@ -266,6 +272,17 @@ impl<'a> Converter<'a, '_> {
             };
         }
         Ok(Some((key, self.value(item, inside)?)))
+    }
+
+    /// The value of a column that is only carried; as Python prints it if it is not plain data.
+    fn carried(&self, item: &Bound<'_, PyAny>, inside: At) -> Result<Value<'a>, Problem> {
+        let place = Nesting::Field { text: false };
+        match self.value(item, At { place, ..inside }) {
+            Err(Problem::Row(_)) => Ok(Value::Str(
+                self.arena.alloc_str(&item.str()?.to_string_lossy()),
+            )),
+            read => read,
+        }
     }
 
     /// Text, numbers and truth values as they are; `true` for anything else that is not empty.

@@ -12,6 +12,7 @@ mod detach;
 mod encoder;
 mod errors;
 mod flat;
+mod gather;
 mod head;
 mod pack;
 mod read;
@@ -29,7 +30,7 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyList};
-    use turnmill_core::recipe;
+    use turnmill_core::recipe::{self, Weight};
     use turnmill_core::source::json::Lines;
 
     use crate::{detach, read};
@@ -42,6 +43,8 @@ mod _core {
     use crate::encoder::Encoder;
     #[pymodule_export]
     use crate::flat::Flat;
+    #[pymodule_export]
+    use crate::gather::gather;
     #[pymodule_export]
     use crate::head::Head;
     #[pymodule_export]
@@ -74,10 +77,20 @@ mod _core {
         recipe::table_json().to_string()
     }
 
-    /// Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`.
+    /// Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`, … Returns
+    /// how many of its rows are written: as a share, in epochs, and at most.
     #[pyfunction]
-    fn check_input(py: Python<'_>, keys: &str) -> PyResult<()> {
-        detach::run_short(py, || recipe::Recipe::default().for_input(keys).map(drop))
+    fn check_input(
+        py: Python<'_>,
+        keys: &str,
+    ) -> PyResult<(Option<f64>, Option<f64>, Option<u64>)> {
+        let (_, quota) = detach::run_short(py, || recipe::Recipe::of_input(keys))?;
+        let (share, epochs) = match quota.weight {
+            Some(Weight::Share(share)) => (Some(share), None),
+            Some(Weight::Epochs(epochs)) => (None, Some(epochs)),
+            None => (None, None),
+        };
+        Ok((share, epochs, quota.cap))
     }
 
     /// Lines and blank lines that end in the next block of a file, and whether the line that has

@@ -22,6 +22,7 @@ pub(crate) struct Shard {
     columns: Vec<String>,
     text_fields: Vec<String>,
     noticed: Vec<&'static str>,
+    carried: Vec<String>,
     written: SpareBuffers,
 }
 
@@ -32,6 +33,7 @@ impl Shard {
         let (columns, text_fields) = (owned(columns), owned(text_fields));
         Self {
             noticed: shard.notices().to_vec(),
+            carried: shard.carries().to_vec(),
             written: shard.written(),
             inner: Mutex::new(shard),
             columns,
@@ -77,6 +79,7 @@ impl Shard {
             columns: &self.columns,
             text_fields: &self.text_fields,
             noticed: &self.noticed,
+            carried: &self.carried,
         };
         let values = convert::rows(rows, foreign, &arena)?;
         self.work(rows.py(), |shard, cancel| {

@@ -40,6 +40,8 @@ class Arrow:
             yield from self.read(path).to_batches()[::step]
             return
         with open_native(path) as file, pa.ipc.open_stream(file) as reader:
+            first = next(reader, None)
+            yield pa.RecordBatch.from_pylist([], reader.schema) if first is None else first
             yield from reader
 
     def blocks(self, path: AnyPath) -> list[Block]:

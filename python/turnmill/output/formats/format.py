@@ -62,6 +62,8 @@ class Format(Protocol):
     def batches(self, path: AnyPath, step: int = 1) -> Iterator[pa.RecordBatch]:
         """The samples of a data file, a batch at a time; in memory is only the last one.
 
+        Without samples it is one empty batch, which has the columns.
+
         Args:
             path: The file.
             step: Only every so many batches, or groups of them, are read.

@@ -187,8 +187,8 @@ available {
         Any in Data
         takes "paths, directories, globs, URIs, rows in memory"
         means "What is read. An input may say of itself what differs: in Python an `Input`, in TOML \
-               a table with `path` and its own `split`, `schema`, `fields`, `roles` and `ignore`, laid over \
-               the recipe's. `turnmill.prepare` takes them as its first argument.";
+               a table with `path` and its own `split`, `schema`, `fields`, `roles`, `ignore` and `carry`, laid \
+               over the recipe's; and `weight` and `cap`: how many of its rows are written. `turnmill.prepare` takes them as its first argument.";
     tokenizer: String,
         Path in Model
         takes "a directory, a `tokenizer.json`, a model id"
@@ -313,6 +313,23 @@ available {
         Word in Set
         means "What becomes of repeated conversations."
         flag "" "what becomes of repeated conversations";
+    shuffle: bool,
+        Switch in Set
+        takes "`false`, `true`"
+        means "Whether the samples of all inputs are written in a random order, which `seed` decides."
+        flag "" "write the samples of all inputs in a random order";
+    seed: u64,
+        Number in Set
+        takes "`0`, a whole number"
+        means "Decides the order of `shuffle`, which rows are drawn where an input has a `weight` or a \
+               `cap`, and the order of packs."
+        flag "N" "another seed gives another order, and draws other rows (default: 0)";
+    carry: Vec<String>,
+        Words in Set
+        takes "`[]`, names of columns"
+        means "Columns of the rows, such as an id or a licence, that the index of the output holds \
+               beside each sample: as text, or as JSON where they are something else."
+        flag "NAMES" "columns of the rows to keep in the index, separated by commas: id,licence";
     columns: Vec<Column> = Column::DEFAULT.to_vec(),
         Words in Output
         takes "`input_ids`, `labels`, `attention_mask`, `length`"
@@ -349,8 +366,6 @@ available {
 }
 
 planned {
-    shuffle: Switch flag "" "shuffle the samples";
-    seed: Number flag "N" "seed of everything random";
 }
 }
 

@@ -3,8 +3,10 @@
 //! All keys are in one table. An unknown key is an error that names the nearest key, a bad value one
 //! that lists the allowed values, and a key of a feature that does not exist yet is never ignored.
 
+mod carry;
 mod choice;
 mod keys;
+mod quota;
 mod read;
 mod values;
 
@@ -13,11 +15,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Result;
 
+pub use carry::index_column;
 pub use choice::{
     Boundary, Choice, Compat, Dedup, Eos, Format, History, OverLength, PackStrategy, Reasoning,
     RoleOrder, Spans, SpecialInContent, Wire, Word,
 };
 pub use keys::{Recipe, table_json};
+pub use quota::{Quota, Weight};
 pub use values::{Column, Stop, StopToken, TrainOn};
 
 impl Recipe {
@@ -36,6 +40,12 @@ impl Recipe {
     /// itself; names are laid over those that hold for all inputs.
     pub fn for_input(&self, text: &str) -> Result<Self> {
         read::for_input(self, text)
+    }
+
+    /// Reads what one input says of itself, as JSON: the recipe for it, and how many of its rows are
+    /// written.
+    pub fn of_input(text: &str) -> Result<(Self, Quota)> {
+        read::input(text)
     }
 
     /// 32 hexadecimal digits that change with every key that can change a written byte. Inputs,

@@ -2,18 +2,16 @@
 
 use serde_json::{Map as JsonMap, Value as Json};
 
+use super::index_column;
 use super::keys::{NAMES, PLANNED};
 use super::values::not_available;
-use super::{Column, Compat, History, PackStrategy, Recipe, TrainOn};
+use super::{Column, Compat, History, PackStrategy, Quota, Recipe, TrainOn};
 use crate::chat::{self, KNOWN_ROLES, Schema};
 use crate::suggest::nearest;
 use crate::{Error, ErrorKind, Result};
 
 /// Keys that one input may set for itself.
-const INPUT_KEYS: &[&str] = &["split", "schema", "fields", "roles", "ignore"];
-
-/// Keys of an input that are refused in this version.
-const PLANNED_INPUT_KEYS: &[&str] = &["weight", "cap", "carry"];
+const INPUT_KEYS: &[&str] = &["split", "schema", "fields", "roles", "ignore", "carry"];
 
 fn keys(text: &str) -> Result<JsonMap<String, Json>> {
     let parsed: Json = serde_json::from_str(text).map_err(|error| {
@@ -58,6 +56,15 @@ pub(super) fn for_input(recipe: &Recipe, text: &str) -> Result<Recipe> {
     Ok(own)
 }
 
+/// What an input says of itself: the recipe for it, and how many of its rows are written.
+pub(super) fn input(text: &str) -> Result<(Recipe, Quota)> {
+    let mut keys = keys(text)?;
+    let quota = Quota::read(&keys)?;
+    keys.retain(|key, _| !Quota::KEYS.contains(&key.as_str()));
+    let own = for_input(&Recipe::default(), &Json::Object(keys).to_string())?;
+    Ok((own, quota))
+}
+
 /// Sets one key of an input; its names add to those that hold for all inputs. A field has one name
 /// in an input, so that of the input takes the place of the recipe's.
 fn lay_over(own: &mut Recipe, key: &str, value: &Json) -> Result<()> {
@@ -68,29 +75,29 @@ fn lay_over(own: &mut Recipe, key: &str, value: &Json) -> Result<()> {
             own.fields.entry(theirs).or_insert(ours);
         }
     }
-    for column in for_all.ignore {
-        if !own.ignore.contains(&column) {
-            own.ignore.push(column);
-        }
-    }
+    add_names(&mut own.ignore, for_all.ignore);
+    add_names(&mut own.carry, for_all.carry);
     for (theirs, ours) in for_all.roles {
         own.roles.entry(theirs).or_insert(ours);
     }
     Ok(())
 }
 
-fn check_input_key(key: &str) -> Result<()> {
-    if PLANNED_INPUT_KEYS.contains(&key) {
-        return Err(not_available(&format!("`{key}` of an input")));
+/// Adds the names that are not there yet.
+fn add_names(own: &mut Vec<String>, others: Vec<String>) {
+    for name in others {
+        if !own.contains(&name) {
+            own.push(name);
+        }
     }
+}
+
+fn check_input_key(key: &str) -> Result<()> {
     if INPUT_KEYS.contains(&key) {
         return Ok(());
     }
-    Err(unknown(
-        format!("an input has no key `{key}`"),
-        key,
-        INPUT_KEYS,
-    ))
+    let known = [INPUT_KEYS, Quota::KEYS].concat();
+    Err(unknown(format!("an input has no key `{key}`"), key, &known))
 }
 
 fn unknown(what: String, key: &str, known: &[&str]) -> Error {
@@ -120,6 +127,7 @@ fn check_key(key: &str, value: &Json) -> Result<()> {
 fn check_together(recipe: &Recipe) -> Result<()> {
     check_template_kwargs(&recipe.template_kwargs)?;
     check_pack(recipe)?;
+    check_carry(&recipe.carry)?;
     if recipe.validation >= 1.0 {
         let what = "`validation` sets every conversation apart, and nothing is left to train on";
         return Err(Error::new(ErrorKind::Recipe, "bad-value", what)
@@ -177,6 +185,17 @@ fn check_pack(recipe: &Recipe) -> Result<()> {
             "--max-length {pack}: `over_length` says what is done with longer samples"
         )),
     )
+}
+
+/// Refuses columns that would have the same name in the index.
+fn check_carry(carry: &[String]) -> Result<()> {
+    let mut names: Vec<_> = carry.iter().map(|name| index_column(name)).collect();
+    names.sort_unstable();
+    let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) else {
+        return Ok(());
+    };
+    let what = format!("`carry` gives the index two columns `{}`", twice[0]);
+    Err(Error::new(ErrorKind::Recipe, "bad-value", what).hint("leave one of them out"))
 }
 
 /// Refuses variables that the rows or turnmill itself give.

@@ -66,13 +66,53 @@ fn bad_values_list_the_allowed_ones() {
 #[test]
 fn features_of_later_versions_are_refused_and_not_ignored() {
     for text in [
-        r#"{"shuffle": true}"#,
+        r#"{"compat": "chinese-llama-alpaca-3"}"#,
         r#"{"schema": "kto"}"#,
-        r#"{"seed": 0}"#,
     ] {
         assert_eq!(error(text).code(), "not-available", "{text}");
     }
-    assert!(Recipe::from_json(r#"{"pack": null, "shuffle": false}"#).is_ok());
+    assert!(Recipe::from_json(r#"{"pack": null, "compat": "none"}"#).is_ok());
+}
+
+#[test]
+fn an_input_says_how_many_of_its_rows_are_written() {
+    let quota = |text: &str| Recipe::of_input(text).map(|(_, quota)| quota);
+    let read = quota(r#"{"weight": 0.3, "cap": 100, "schema": "text"}"#).unwrap();
+    assert_eq!(read.weight, Some(Weight::Share(0.3)));
+    assert_eq!(read.cap, Some(100));
+    for (text, epochs) in [("2 epochs", 2.0), ("1 epoch", 1.0), ("0.5epochs", 0.5)] {
+        let read = quota(&format!(r#"{{"weight": "{text}"}}"#)).unwrap();
+        assert_eq!(read.weight, Some(Weight::Epochs(epochs)));
+    }
+    assert_eq!(quota(r#"{"weight": null}"#).unwrap(), Quota::default());
+    for text in [
+        r#"{"weight": 2}"#,
+        r#"{"weight": 0}"#,
+        r#"{"weight": 1.0}"#,
+        r#"{"weight": "2"}"#,
+        r#"{"weight": "0 epochs"}"#,
+        r#"{"weight": "nan epochs"}"#,
+        r#"{"weight": "1e9 epochs"}"#,
+        r#"{"cap": 0}"#,
+        r#"{"cap": 1.5}"#,
+    ] {
+        assert_eq!(quota(text).unwrap_err().code(), "bad-value", "{text}");
+    }
+    let unknown = quota(r#"{"wieght": 0.5}"#).unwrap_err();
+    assert_eq!(unknown.hint_text(), Some("did you mean `weight`?"));
+}
+
+#[test]
+fn carried_columns_have_a_name_each() {
+    assert_eq!(index_column("licence"), "licence");
+    assert_eq!(index_column("source"), "row_source");
+    let recipe = Recipe::from_json(r#"{"carry": ["id", "source"]}"#).unwrap();
+    let own = recipe.for_input(r#"{"carry": ["id", "user"]}"#).unwrap();
+    assert_eq!(own.carry, ["id", "user", "source"]);
+    for text in [r#"["id", "id"]"#, r#"["source", "row_source"]"#] {
+        let found = error(&format!(r#"{{"carry": {text}}}"#));
+        assert_eq!(found.code(), "bad-value");
+    }
 }
 
 #[test]
@@ -138,7 +178,6 @@ fn an_input_lays_its_names_over_the_recipes() {
 #[test]
 fn an_input_has_few_keys() {
     let refused = |text| Recipe::default().for_input(text).unwrap_err();
-    assert_eq!(refused(r#"{"weight": 2}"#).code(), "not-available");
     let unknown = refused(r#"{"role": {}}"#);
     assert_eq!(unknown.code(), "unknown-key");
     assert_eq!(unknown.hint_text(), Some("did you mean `roles`?"));

@@ -28,7 +28,7 @@ pub(super) trait RecipeValue: Sized {
 }
 
 /// The error of a value that `key` cannot have.
-fn bad(key: &str, found: &Json, allowed: &str) -> Error {
+pub(super) fn bad(key: &str, found: &Json, allowed: &str) -> Error {
     let shown: String = found.to_string().chars().take(80).collect();
     Error::new(
         ErrorKind::Recipe,
@@ -104,6 +104,18 @@ impl RecipeValue for Option<u32> {
             .filter(|number| *number > 0)
             .ok_or_else(|| bad(key, value, "a positive number of tokens"))
             .map(Some)
+    }
+
+    fn to_json(&self) -> Json {
+        json!(self)
+    }
+}
+
+impl RecipeValue for u64 {
+    fn read(key: &str, value: &Json) -> Result<Self> {
+        value
+            .as_u64()
+            .ok_or_else(|| bad(key, value, "a whole number from 0"))
     }
 
     fn to_json(&self) -> Json {

@@ -99,6 +99,11 @@ rules! {
         cause "A conversation was collected twice, often from two sources. The model sees it twice \
                as often, and a copy in the validation data makes its loss look better than it is."
         cure "Leave repeated conversations out: dedup = \"exact\".";
+    NotDrawn "not-drawn" Info
+        means "The input's weight or cap takes fewer rows, and this one was not drawn"
+        cause "The input has more rows than its weight or cap takes. Those that are written are \
+               drawn by the hash of their conversation and the seed."
+        cure "Nothing, or a larger weight or cap of the input.";
     SchemaMismatch "schema-mismatch" Error
         means "The record does not have the shape of its schema"
         cause "The record lacks the keys of its schema, or they have other types."

@@ -52,8 +52,6 @@ pub struct ShardOptions {
     pub mixed: bool,
     /// The share of conversations whose samples are set apart, from 0 to 1; their hash decides.
     pub validation: f64,
-    /// Columns of the rows that the index carries.
-    pub carry: Vec<String>,
     /// What is done for a check.
     pub checks: Option<Checks>,
     /// How many rows from the first are replayed against the inference prompt, if this is not a check:
@@ -74,7 +72,6 @@ impl ShardOptions {
             chunk_rows: None,
             mixed: false,
             validation: 0.0,
-            carry: Vec::new(),
             checks: None,
             replayed: 0,
         }
@@ -128,7 +125,7 @@ impl Shard {
         };
         let columns = columns(&options, &encoder.plan.recipe.columns);
         let samples = Samples::new(&columns, &options.path);
-        let index = IndexRows::new(&options.carry);
+        let index = IndexRows::new(&encoder.plan.recipe.carry);
         Ok(Self {
             splitter: splitter.counting_from(options.first_line, options.first_row),
             rows: Rows::default(),
@@ -170,6 +167,11 @@ impl Shard {
         self.reader.unread_columns()
     }
 
+    /// The top-level columns that the index carries.
+    pub fn carries(&self) -> &[String] {
+        &self.encoder.plan.recipe.carry
+    }
+
     /// Takes the next bytes of the input; rows may straddle blocks.
     pub fn feed_bytes(&mut self, block: &[u8], cancel: &Cancel) -> Result<Output> {
         let mut rows = std::mem::take(&mut self.rows);
@@ -199,7 +201,7 @@ impl Shard {
     /// Columns that are looked at besides those that are read.
     fn carried(&self) -> Vec<String> {
         let judging = self.reader.judging_columns().map(str::to_owned);
-        self.options.carry.iter().cloned().chain(judging).collect()
+        self.carries().iter().cloned().chain(judging).collect()
     }
 
     /// Takes the next rows of an input in memory. A row that could not be read comes as a reject.

@@ -10,6 +10,7 @@ use arrow_buffer::Buffer;
 use super::cut::Part;
 use super::list::{batch, primitive};
 use crate::error::Result;
+use crate::recipe::index_column;
 use crate::source::json::write_json;
 use crate::value::{Map, Value};
 
@@ -132,7 +133,8 @@ impl Part for IndexRows {
             ("hash", hashes),
             ("conversation", self.conversations()),
         ];
-        for (index, name) in self.carried.iter().enumerate() {
+        let names: Vec<_> = self.carried.iter().map(|name| index_column(name)).collect();
+        for (index, name) in names.iter().enumerate() {
             columns.push((name, self.carried_column(index)));
         }
         let batch = batch(columns, self.rows.len());

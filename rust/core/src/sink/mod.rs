@@ -5,6 +5,7 @@
 //! depend on how the work was divided.
 
 mod cut;
+mod gather;
 mod index;
 mod list;
 mod rejects;
@@ -14,6 +15,7 @@ mod spare;
 mod tests;
 
 pub use cut::{BATCH_ROWS, Batches, Part};
+pub use gather::gather;
 pub use index::{IndexRow, IndexRows};
 pub use rejects::RejectRows;
 pub use samples::{Sample, Samples};
