@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cases import shapes  # noqa: E402
+from cases import answers, shapes  # noqa: E402
 
 INTRODUCTION = """\
 # How rows are read
@@ -42,6 +42,10 @@ All of them take constant memory, except an object of columns: it is
 held as a whole. A directory with several splits needs `split`, by the rules of `datasets`.
 """
 
+JUDGED = """\
+What becomes of them, and which trainers read it: [preference](preference.md).
+"""
+
 
 def page() -> str:
     """The page."""
@@ -49,10 +53,13 @@ def page() -> str:
         INTRODUCTION,
         "## Schemas\n",
         _table(shapes.SCHEMAS),
+        "## Answers that are judged\n",
+        JUDGED,
+        _answers([*answers.PAIRS, *answers.LABELLED]),
         "## Wire formats\n",
         _table(shapes.WIRE),
         "## Rows that are left out\n",
-        _refused(shapes.REFUSED),
+        _refused([*shapes.REFUSED, *(shapes.Refused(*refused) for refused in answers.REFUSED)]),
     ]
     return "\n".join(parts)
 
@@ -63,6 +70,16 @@ def _table(rows: list[shapes.Shape]) -> str:
         read = shape.messages if shape.tools is None else [*shape.messages, {"tools": shape.tools}]
         counted = ", ".join(f"`{rule}`" for rule in shape.rules)
         lines.append(f"| {shape.what} | {_code(shape.row)} | {_code(read)} | {counted} |")
+    return "\n".join(lines) + "\n"
+
+
+def _answers(rows: list[answers.Judged]) -> str:
+    lines = ["| shape | row | prompt | answers | counted as |", "| --- | --- | --- | --- | --- |"]
+    for shape in rows:
+        read = shape.answers if shape.label is None else [*shape.answers, {"label": shape.label}]
+        counted = ", ".join(f"`{rule}`" for rule in shape.rules)
+        cells = [shape.what, _code(shape.row), _code(shape.prompt), _code(read), counted]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,6 +25,8 @@ class EncodingKeys(TypedDict, total=False):
         "pairs",
         "gemini",
         "xlam",
+        "preference",
+        "kto",
         "text",
     ]
     fields: Mapping[str, str]

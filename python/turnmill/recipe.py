@@ -218,6 +218,8 @@ class Recipe:
         "pairs",
         "gemini",
         "xlam",
+        "preference",
+        "kto",
         "text",
     ] = "auto"
     """Shape of the rows.
@@ -232,6 +234,9 @@ class Recipe:
     pairs: A list `conversation` of objects with `human` and `assistant`.
     gemini: A list `contents` of objects with `role` and `parts`.
     xlam: A text `query`, the calls that answer it in `answers`, and `tools`.
+    preference: A prompt, the answer that was `chosen` and the one that was `rejected`: texts or
+        messages.
+    kto: One answer, and a `label` that says whether it is a good one.
     text: A document `text`, trained as a whole.
     """
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -356,6 +361,18 @@ class Recipe:
     position_ids: List of int32.
     weights: Loss weight of each token, list of float32.
     source: The input's name.
+    chosen_input_ids: Ids of the prompt and the chosen answer.
+    chosen_labels: Their labels, -100 in the prompt.
+    chosen_attention_mask: List of int8, all 1.
+    rejected_input_ids: Ids of the prompt and the rejected answer.
+    rejected_labels: Their labels, -100 in the prompt.
+    rejected_attention_mask: List of int8, all 1.
+    prompt_ids: Ids of the prompt that the answers share.
+    chosen_ids: Ids of the chosen answer; they begin with the prompt where there is no
+        `prompt_ids`.
+    rejected_ids: The same of the rejected answer.
+    completion_ids: Ids of the answer.
+    label: Whether the answer is a good one.
     """
     max_rejects: float = 0.5
     """The share of rejected rows above which a run stops."""

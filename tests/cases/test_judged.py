@@ -1,9 +1,8 @@
-"""Rows that judge their answers are refused under any schema, until the columns are ignored."""
+"""Rows that judge their answers are refused where no schema reads that, until it is ignored."""
 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -42,13 +41,23 @@ def encoder(**keys: Any) -> turnmill.Encoder:
     return turnmill.Encoder(turnmill.Recipe(**RECIPE, **keys))
 
 
-@pytest.mark.parametrize("row", JUDGED.values(), ids=list(JUDGED))
+READ = {"label": "kto", "kto_tag": "kto", "chosen and rejected": "preference"}
+"""The schemas that are made for some of these rows."""
+
+
+@pytest.mark.parametrize("name", JUDGED)
 @pytest.mark.parametrize("schema", ["auto", "messages", "prompt-completion", "alpaca"])
-def test_judged_rows_are_refused_under_any_schema(row: dict[str, Any], schema: str) -> None:
+def test_judged_rows_are_refused_where_no_schema_reads_the_verdict(name: str, schema: str) -> None:
+    row = JUDGED[name]
+    if schema == "auto" and name in READ:
+        assert encoder().encode([row]).rejects.num_rows == 0
+        return
     with pytest.raises(DataError) as caught:
         encoder(schema=schema).encode([row])
+    hint = str(caught.value.hint)
     assert caught.value.code == "judged-rows"
-    assert "--ignore" in str(caught.value.hint) or "chosen" in str(caught.value.hint)
+    assert "--ignore" in hint or "chosen" in hint
+    assert (f"--schema {READ.get(name)} is made for such rows" in hint) == (name in READ)
 
 
 @pytest.mark.parametrize("row", JUDGED.values(), ids=list(JUDGED))
@@ -123,7 +132,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("row", CHOSEN.values(), ids=list(CHOSEN))
 def test_the_flags_for_chosen_answers_train_them(row: dict[str, Any]) -> None:
     with pytest.raises(DataError) as caught:
-        encoder().encode([row])
+        encoder(schema="text").encode([row])
     _, _, flags = str(caught.value.hint).partition("alone: ")
     words = shlex.split(flags)
     given = dict(zip(words[::2], words[1::2], strict=True))
@@ -138,12 +147,17 @@ def test_the_flags_for_chosen_answers_train_them(row: dict[str, Any]) -> None:
     assert b"".join(pieces) == b"5<|im_end|>"
 
 
-def test_the_sets_of_llama_factory_get_no_wrong_cure() -> None:
-    for name, said in (("kto", "label"), ("dpo", "chosen")):
-        suffix = ".json.zst" if name == "dpo" else ".json"
-        with pytest.raises(DataError) as caught:
-            encoder().encode(fixtures.rows(f"llamafactory/{name}_en_demo{suffix}"))
-        assert caught.value.code == "judged-rows"
-        assert f"`{said}`" in str(caught.value)
-        # The answers are not messages there: no flag could read them.
-        assert (re.search("--schema", str(caught.value.hint)) is None) or name != "dpo"
+def test_the_sets_of_llama_factory_are_read() -> None:
+    for name, suffix in (("kto", ".json"), ("dpo", ".json.zst")):
+        rows = fixtures.rows(f"llamafactory/{name}_en_demo{suffix}")
+        encoded = encoder().encode(rows)
+        assert (encoded.table.num_rows, encoded.rejects.num_rows) == (300, 0)
+
+
+def test_a_set_of_which_no_flag_reads_the_answers_gets_no_wrong_cure() -> None:
+    row = {"conversations": [{"from": "human", "value": "2+3"}], "chosen": SAID, "rejected": SAID}
+    with pytest.raises(DataError) as caught:
+        encoder(schema="sharegpt").encode([row])
+    hint = str(caught.value.hint)
+    assert "no flags read the chosen answers" in hint
+    assert "--schema preference is made for such rows" in hint

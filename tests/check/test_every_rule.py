@@ -181,6 +181,13 @@ CASES["judged-row"] = lambda _: (
     raw(*[GOOD] * 200, {**GOOD, "label": False}),
     raw(*[GOOD] * 200, {**GOOD, "label": "greeting"}),
 )
+ASKED = {"prompt": GOOD["messages"][:1], "rejected": GOOD["messages"][3:]}
+CASES["answer-in-parts"] = pair(
+    broken={**ASKED, "chosen": GOOD["messages"][1:]}, good={**ASKED, "chosen": "Hello!"}
+)
+CASES["equal-answers"] = pair(
+    broken={**ASKED, "chosen": "Bye."}, good={**ASKED, "chosen": "Hello!"}
+)
 CASES["column-unread"] = pair(broken={**GOOD, "images": ["a.png"]}, good={**GOOD, "id": "a"})
 CASES["weight-unwritten"] = pair(
     broken=talk("Hi", "Hello!", weight=0.5), good=talk("Hi", "Hello!", weight=1)

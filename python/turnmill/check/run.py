@@ -63,7 +63,8 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
         raise DataError(message, code="broken-input", path=error.path, hint=_AGAIN) from error
     if files.foreign:
         findings = findings.with_facts(notes=[*findings.facts["notes"], files.note()])
-    for name, note in [*notes, *miscounted(findings.rows, record)]:
+    sides = len({source.answer for source in sources})
+    for name, note in [*notes, *miscounted(findings.rows // sides, record)]:
         findings = findings.with_note(name, note)
     if isinstance(again, Verified):
         findings = again.added_to(findings)

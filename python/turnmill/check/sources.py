@@ -19,6 +19,10 @@ from turnmill.inputs import splits
 from turnmill.inputs.files import FileInput, Part
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.memory import MemoryInput
+from turnmill.inputs.rows import rows_of
+from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
+from turnmill.output.answers import Answer, answers, sample_of, sequence
+from turnmill.show.tokenized import row_of
 from turnmill.storage.local import read_json
 from turnmill.storage.remote import output_path
 
@@ -40,15 +44,35 @@ class Source:
     tokenized: bool
     name: str
     """Where its rows are numbered: in its file, or in the `datasets` directory that holds it."""
+    answer: Answer | None = None
+    """Which answer of its rows is looked at, if they hold answers that are judged."""
+
+    @property
+    def file(self) -> str:
+        """Where its rows come from, and of which answer."""
+        return self.input.name if self.answer is None else self.name
 
 
 def find_sources(data: Any, split: str | None = None) -> list[Source]:
     """Every input that ``data`` names; of tokenized data every split, unless one is wanted."""
     return [
-        Source(found, any(column in _columns(found) for column in IDS), name or found.name)
+        source
         for name, item in _data_sets(data, split)
         for found in find_inputs(item, (split if name is None else None) or splits.ALL)
+        for source in _sources(found, name or found.name)
     ]
+
+
+def _sources(found: Input, name: str) -> list[Source]:
+    """An input, or each of the answers in its rows."""
+    columns = _columns(found)
+    if any(column in columns for column in IDS):
+        return [Source(found, True, name)]
+    judged = answers(columns)
+    if len(judged) == 1:
+        return [Source(found, True, name, judged[0])]
+    paired = [Source(found, True, f"{name} ({answer.name})", answer) for answer in judged]
+    return paired or [Source(found, False, name)]
 
 
 def _data_sets(data: Any, split: str | None) -> list[tuple[str | None, Any]]:
@@ -101,16 +125,22 @@ def _columns(found: Input) -> list[str]:
         return list(next((batch.schema.names for batch in _batches(found)), []))
 
 
-def feed(audit: _core.Audit, found: Input) -> None:
-    """Passes the rows of an input to an audit.
+def feed(audit: _core.Audit, source: Source) -> None:
+    """Passes the rows of an input to an audit; of answers that are judged, one of each.
 
     Raises:
         DataError: A columnar file ends too early or is damaged.
     """
+    found, answer = source.input, source.answer
     if found.columnar:
         with _undamaged(found.name):
-            for table in _tables(_batches(found)):
+            read = _batches(found)
+            rows = read if answer is None else (sequence(answer, batch) for batch in read)
+            for table in _tables(rows):
                 audit.add(table)
+    elif answer is not None:
+        judged = (row_of(picked) for picked in rows_of(found))
+        audit.add_rows([sample_of(answer, row) for row in judged])
     elif isinstance(found, MemoryInput):
         for start in range(0, len(found.rows), _FED_ROWS):
             audit.add_rows(list(found.rows[start : start + _FED_ROWS]))
@@ -157,7 +187,8 @@ def _parquet(found: FileInput) -> Any:
 
 def _parquet_batches(found: FileInput) -> Iterator[pa.RecordBatch]:
     with _parquet(found) as file:
-        columns = [name for name in file.schema_arrow.names if name in COLUMNS]
+        wanted = (*COLUMNS, *ANSWER_COLUMNS)
+        columns = [name for name in file.schema_arrow.names if name in wanted]
         yield from file.iter_batches(_PARQUET_ROWS, columns=columns)
 
 

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
 from turnmill.output.formats import format_of
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
 
 Numbers = npt.NDArray[np.int64]
 
-_COMPARED = ("input_ids", "labels")
+_COMPARED = ("input_ids", "labels", *ANSWER_COLUMNS)
 _SAMPLE_BITS = 20
 """A row gives fewer samples than this can count."""
 _NOWHERE = -1

@@ -10,7 +10,7 @@ import pyarrow as pa
 from turnmill import _core
 from turnmill.encoder.encoded import Encoded
 from turnmill.encoder.feed import outputs
-from turnmill.encoder.inspect import inspect_input
+from turnmill.encoder.inspect import inspect_input, require_one_form
 from turnmill.encoder.session import Session, ShardOptions
 from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.memory import MemoryInput, is_in_memory
@@ -29,6 +29,7 @@ def encode(
     """
     inputs = _inputs(repeatable(rows), session.recipe.split)
     schemas = [schema or _schema(input_, session) for input_ in inputs]
+    require_one_form(schemas, None)
     mixed = len(set(schemas) - {"auto"}) > 1
     collected = _Collected()
     for input_, name in zip(inputs, schemas, strict=True):

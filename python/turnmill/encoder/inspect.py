@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from turnmill import _core
 from turnmill._problems import Problems
 from turnmill.encoder.session import Inspection, Session
-from turnmill.errors import DataError
+from turnmill.errors import DataError, RecipeError
 from turnmill.inputs.files import FileInput, Part, readable_arrow
 from turnmill.inputs.find import Input
 from turnmill.inputs.memory import MemoryInput
+from turnmill.output.answers import SCHEMAS
 
 _FIRST_ROWS = 1000
 """Number of rows in memory that are inspected."""
@@ -70,6 +71,29 @@ def inspect_all(inputs: Sequence[Input], session: Session) -> list[Inspection]:
             inspections.append(inspect_input(input_, session))
     problems.tell()
     return inspections
+
+
+def require_one_form(schemas: Iterable[str], pack: int | None) -> None:
+    """Refuses inputs whose rows would need different columns, or that no packed row can hold.
+
+    Raises:
+        RecipeError: Some inputs judge their answers, and others do not or in another way; or they
+            do, and the recipe packs.
+    """
+    found = sorted(set(schemas) - {"auto"})
+    judged = [schema for schema in found if schema in SCHEMAS]
+    if judged and len(found) > 1:
+        raise RecipeError(
+            f"rows of the schemas {' and '.join(found)} need columns that differ",
+            code="mixed-schemas",
+            hint="prepare each into an output of its own",
+        )
+    if judged and pack is not None:
+        raise RecipeError(
+            f"rows of the schema {judged[0]} cannot be packed: each answer stands alone",
+            code="pack-of-answers",
+            hint="leave --pack out",
+        )
 
 
 def _head(input_: Input) -> _core.Head | None:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from turnmill.output.answers import answers
 from turnmill.output.files import TRAIN, VALIDATION
 from turnmill.output.formats import Format, Loading
+from turnmill.output.preference_trainers import preference_steps
+from turnmill.output.trainer_step import NextStep
+
+__all__ = ["NextStep", "next_steps", "usable_length"]
 
 _NEEDED = ("input_ids", "labels", "attention_mask")
 """Columns by which Axolotl and LLaMA-Factory recognize tokenized data."""
-
-
-@dataclass(frozen=True)
-class NextStep:
-    """What to write into the configuration of one trainer."""
-
-    trainer: str
-    lines: tuple[str, ...]
-    reason: str
-    short: str = ""
-    """The same in one line."""
 
 
 _ROOM = 8192
@@ -45,7 +38,7 @@ def usable_length(lengths: Mapping[int, int]) -> int:
 def next_steps(
     output: str, format_: Format, length: int, columns: Sequence[str], *, apart: bool = False
 ) -> list[NextStep]:
-    """Settings for TRL, Axolotl and LLaMA-Factory.
+    """Settings for TRL, Axolotl and LLaMA-Factory; of answers that are judged, for their trainers.
 
     Args:
         output: The output directory, as the user gave it.
@@ -55,6 +48,8 @@ def next_steps(
         apart: Whether some conversations are set apart for validation.
     """
     loading = format_.loading(f"{output}/{TRAIN}" if apart else output)
+    if answers(columns):
+        return preference_steps(columns, loading, format_.loading(output), format_)
     validation = format_.loading(f"{output}/{VALIDATION}") if apart else None
     missing = [name for name in _NEEDED if name not in columns]
     if missing:

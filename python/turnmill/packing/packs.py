@@ -84,6 +84,7 @@ def pack(
     how = options(length, strategy, window, seed, over_length)
     multiple = whole_number(multiple_of, "multiple_of", 1, how["capacity"])
     source = open_output(output)
+    _require_samples(source)
     made = _made_of(source, how, multiple)
     directory = source.path / f"pack-{how['capacity']}-{how['seed']}"
     staging = source.path / STAGING
@@ -173,6 +174,25 @@ def open_output(path: str | os.PathLike[str]) -> Output:
     from turnmill.output import reader
 
     return reader.open_output(path, "make one with `turnmill prepare INPUT... -o DIR`")
+
+
+def _require_samples(output: Output) -> None:
+    """Refuses an output whose rows are not samples.
+
+    Raises:
+        DataError: Its answers are judged.
+    """
+    from turnmill.output.answers import SCHEMAS
+
+    schemas = [planned["schema"] for planned in output.record["inputs"]]
+    judged = next((schema for schema in schemas if schema in SCHEMAS), None)
+    if judged is not None:
+        raise DataError(
+            f"rows of the schema {judged} cannot be packed: each answer stands alone",
+            code="pack-of-answers",
+            path=str(output.path),
+            hint="trainers pad them, batch by batch",
+        )
 
 
 def _made_of(output: Output, how: dict[str, Any], multiple: int) -> dict[str, Any]:

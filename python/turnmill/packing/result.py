@@ -10,7 +10,7 @@ from turnmill._terminal import Terminal, count, share, table, terminal, visible
 from turnmill.packing.lengths import WINDOW
 
 if TYPE_CHECKING:
-    from turnmill.output.trainers import NextStep
+    from turnmill.output.trainer_step import NextStep
     from turnmill.packing.report import Report
     from turnmill.storage.remote import AnyPath
 

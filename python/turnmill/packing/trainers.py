@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from turnmill.output import trainers
 from turnmill.output.formats import Format
-from turnmill.output.trainers import NextStep
+from turnmill.output.trainer_step import NextStep
 
 
 def next_steps(

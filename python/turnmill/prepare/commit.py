@@ -68,6 +68,7 @@ class Totals:
             "trained_tokens": self.tally.trained,
             "lost_turns": self.tally.lost_turns,
             "lost_tokens": self.tally.lost_tokens,
+            "lost_rejected_tokens": self.tally.lost_rejected_tokens,
             "length_percentiles": {str(key): value for key, value in self.lengths.items()},
             "rules": self.rules,
             **({"splits": self.splits} if self.splits else {}),

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from turnmill.encoder.inspect import inspect_all
+from turnmill.encoder.inspect import inspect_all, require_one_form
 from turnmill.encoder.session import Session
 from turnmill.inputs.files import Part
 from turnmill.inputs.find import Input
@@ -122,6 +122,7 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
         inspections = inspect_all(inputs, session)
         surveyed = list(surveys)
     schemas = [inspection.schema for inspection in inspections]
+    require_one_form(schemas, session.recipe.pack)
     known = [schema for schema in schemas if schema != "auto"]
     mixed = len(set(known)) > 1
     planned: list[PlannedInput] = []

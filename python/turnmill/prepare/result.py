@@ -18,11 +18,14 @@ from turnmill._terminal import (
     visible,
     wrap,
 )
+from turnmill.output.answers import SCHEMAS
 from turnmill.output.formats import FORMATS
-from turnmill.output.trainers import NextStep, next_steps, usable_length
+from turnmill.output.trainer_step import NextStep
+from turnmill.output.trainers import next_steps, usable_length
 from turnmill.packing import Pack
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.history_cost import HistoryCost, in_words
+from turnmill.prepare.shard import Tally
 from turnmill.storage.remote import AnyPath
 
 _NAMED_FILES = 8
@@ -218,6 +221,7 @@ def _samples(run: Run, console: Terminal) -> list[str]:
         (console.say("samples"), _sides(run, console) + _shards(run, console)),
         (console.say("tokens"), tokens),
         (console.say("length"), spread),
+        *_lost(tally, console),
         (console.say("ends in"), _terminator(run.facts, console)),
         (
             console.say("time"),
@@ -254,6 +258,24 @@ def _shards(run: Run, console: Terminal) -> str:
     if not run.shards_reused:
         return text
     return text + console.say(", {count} of them kept from before", count=run.shards_reused)
+
+
+def _lost(tally: Tally, console: Terminal) -> list[tuple[str, str]]:
+    """What over-length has cost, by side where answers are judged."""
+    if not tally.lost_tokens:
+        return []
+    lost = console.say(
+        "{turns} turns, {tokens} tokens",
+        turns=count(tally.lost_turns),
+        tokens=count(tally.lost_tokens),
+    )
+    if tally.lost_rejected_tokens:
+        lost += console.say(
+            " (chosen {chosen}, rejected {rejected})",
+            chosen=count(tally.lost_tokens - tally.lost_rejected_tokens),
+            rejected=count(tally.lost_rejected_tokens),
+        )
+    return [(console.say("left out"), lost)]
 
 
 def _schemas(inputs: list[dict[str, Any]], console: Terminal) -> list[tuple[str, str]]:
@@ -364,6 +386,8 @@ def _notes(run: Run, console: Terminal) -> list[str]:
 
 def _too_long(run: Run, console: Terminal) -> list[str]:
     """What to do about a few samples that are far longer than the others."""
+    if any(read["schema"] in SCHEMAS for read in run.inputs):
+        return []  # the lengths are those of two answers, and shorter ones lose one
     length = usable_length(run.totals.lengths)
     longer = run.totals.longer_than(length)
     if not longer:

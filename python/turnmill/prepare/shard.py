@@ -46,6 +46,8 @@ class Tally:
     """Assistant turns left out so that samples fit ``max_length``."""
     lost_tokens: int = 0
     """Tokens of these turns."""
+    lost_rejected_tokens: int = 0
+    """Of these, tokens before answers that are judged bad: the other side of ``lost_tokens``."""
     bytes: int = 0
     """Bytes of JSON text or of Arrow buffers that were read."""
 
@@ -233,6 +235,7 @@ def _tally(output: _core.Output, size: int) -> Tally:
         trained=output.trained,
         lost_turns=output.lost_turns,
         lost_tokens=output.lost_tokens,
+        lost_rejected_tokens=output.lost_rejected_tokens,
         bytes=size,
     )
 

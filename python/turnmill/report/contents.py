@@ -164,8 +164,11 @@ def _written(
         if pick.number not in seen:
             row = output.sample(pick.number)
             view = written_view(row, stops, tokenizer._token_bytes, origin)
-            alone = view.samples[output.number_in_row(pick.number)]
-            seen[pick.number] = replace(view, samples=(alone,))
+            # The answers of a pair are one sample.
+            if len(row.samples) > 1:
+                alone = view.samples[output.number_in_row(pick.number)]
+                view = replace(view, samples=(alone,))
+            seen[pick.number] = view
         yield ShownRow(pick.why, pick.rule, seen[pick.number])
 
 

@@ -77,7 +77,8 @@ def _row(row: RowView, console: Terminal, body: Body, *, full: bool) -> list[str
 
 
 def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
-    which = f", sample {sample.number}" if len(row.samples) > 1 else ""
+    number = f"sample {sample.number}" if len(row.samples) > 1 else ""
+    which = f", {sample.name or number}" if sample.name or number else ""
     trained = f"{count(sample.tokens)} tokens, {share(sample.trained, sample.tokens)} trained"
     return _rule(f"row {row.row}{which}", [row.place, trained, _ending(sample, console)], console)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import json
-from collections.abc import Iterable
 from functools import cached_property
 
 import pyarrow as pa
@@ -84,11 +83,7 @@ class Origin:
 
 
 def _same(made: EncodedRow, written: WrittenRow) -> bool:
-    return _ids(made.samples) == _ids(written.samples)
-
-
-def _ids(samples: Iterable[dict[str, list[int]]]) -> list[list[int]]:
-    return [sample["input_ids"] for sample in samples]
+    return made.samples == written.samples
 
 
 def raw_text(picked: PickedRow) -> str:

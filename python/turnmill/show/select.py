@@ -22,7 +22,7 @@ from turnmill.recipe import Recipe
 from turnmill.show.origin import raw_text
 from turnmill.show.tokenized import TokenizedRows, is_tokenized
 from turnmill.show.unresolved import ready_to_look
-from turnmill.show.view import RowView, sample_view
+from turnmill.show.view import RowView, sample_views
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import output_path
 
@@ -153,13 +153,10 @@ class RawRows:
             self._schemas[input_] = inspect_input(input_, self._session).schema
         made = encode_row(picked, self._session, input_, self._schemas[input_])
         reject = reject_of(made.rejects[0]) if made.rejects else None
-        samples = (
-            sample_view(i, sample, self._stops, self._token_bytes)
-            for i, sample in enumerate(made.samples)
-        )
+        samples = sample_views(made.samples, self._stops, self._token_bytes)
         counts = {} if reject else made.counts
         raw = raw_text(picked)
-        return RowView(input_.name, picked.row, picked.line, tuple(samples), reject, raw, counts)
+        return RowView(input_.name, picked.row, picked.line, samples, reject, raw, counts)
 
 
 def _some(views: list[RowView], inputs: list[Input]) -> list[RowView]:

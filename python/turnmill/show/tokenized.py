@@ -13,8 +13,9 @@ from turnmill.errors import RecipeError, TurnmillError
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.inputs.splits import ALL
+from turnmill.output.answers import IGNORED, answers
 from turnmill.recipe import Recipe
-from turnmill.show.view import IGNORED, RowView, sample_view
+from turnmill.show.view import RowView, sample_view, sample_views
 from turnmill.tokenizer import Tokenizer
 
 IDS = tuple(name for name, means in _core.token_columns() if means == "ids")
@@ -27,7 +28,8 @@ def is_tokenized(data: Any) -> bool:
     try:
         inputs = find_inputs(data, ALL)
         first = next((row for input_ in inputs for row in rows_of(input_)), None)
-        return first is not None and ids_of(row_of(first)) is not None
+        row = {} if first is None else row_of(first)
+        return ids_of(row) is not None or _answers(row)
     except (TurnmillError, OSError, ValueError):
         return False
 
@@ -84,6 +86,9 @@ def _stop_ids(recipe: Recipe, tokenizer: Tokenizer) -> frozenset[int]:
 
 def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: Tokenizer) -> RowView:
     row = row_of(picked)
+    if _answers(row):
+        views = sample_views([row], stops, tokenizer._token_bytes)
+        return RowView(input_.name, picked.row, picked.line, views)
     ids = ids_of(row)
     if ids is None:
         reject = ("invalid-ids", f"the row has no ids; its keys: {', '.join(row)}", None)
@@ -91,6 +96,11 @@ def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: To
     sample = {"input_ids": ids, "labels": labels_of(row, ids)}
     view = sample_view(0, sample, stops, tokenizer._token_bytes)
     return RowView(input_.name, picked.row, picked.line, (view,))
+
+
+def _answers(row: Mapping[str, Any]) -> bool:
+    """Whether the row holds ids of answers that are judged."""
+    return bool(answers([name for name, value in row.items() if value is not None]))
 
 
 def ids_of(row: Mapping[str, Any]) -> list[int] | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from turnmill.output.answers import IGNORED, samples
 
 Kind = Literal["masked", "trained", "terminator"]
 TokenBytes = Callable[[list[int]], list[bytes]]
@@ -19,8 +21,6 @@ KINDS: tuple[Kind, ...] = ("masked", "trained", "terminator")
 _TERMINATOR = 2
 _CUT_OVER = 3
 """Tokens before a place that may hold the start of a character: it has at most four bytes."""
-IGNORED = -100
-"""The label of a token that is not trained."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class SampleView:
     """The kind of each token, as a position in `KINDS`."""
     token_bytes: TokenBytes
     """The bytes that ids stand for."""
+    name: str = ""
+    """Which answer it is, such as ``chosen``, if the row's answers are judged."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SampleView) and all(
@@ -166,6 +168,7 @@ class RowView:
             "line": self.line,
             "samples": [
                 {
+                    **({"name": sample.name} if sample.name else {}),
                     "tokens": sample.tokens,
                     "trained": sample.trained,
                     "pieces": [
@@ -182,8 +185,34 @@ class RowView:
         }
 
 
+def sample_views(
+    rows: Iterable[Mapping[str, Any]],
+    stops: frozenset[int],
+    token_bytes: TokenBytes,
+    *,
+    first: int = 0,
+) -> tuple[SampleView, ...]:
+    """The samples of an input row; the answers of a pair are one each.
+
+    Args:
+        rows: The written rows that were made of it.
+        stops: The stop set.
+        token_bytes: The bytes that ids stand for.
+        first: The number of the first among the samples of the input row.
+    """
+    made = [found for row in rows for found in samples(row)]
+    return tuple(
+        sample_view(number, sample, stops, token_bytes, name)
+        for number, (name, sample) in enumerate(made, first)
+    )
+
+
 def sample_view(
-    number: int, sample: dict[str, Any], stops: frozenset[int], token_bytes: TokenBytes
+    number: int,
+    sample: dict[str, Any],
+    stops: frozenset[int],
+    token_bytes: TokenBytes,
+    name: str = "",
 ) -> SampleView:
     """A sample, to be looked at.
 
@@ -192,9 +221,10 @@ def sample_view(
         sample: ``input_ids``, and ``labels`` unless every token is trained.
         stops: The stop set.
         token_bytes: The bytes that ids stand for.
+        name: Which answer it is, if the row's answers are judged.
     """
     ids = np.array(sample["input_ids"], np.int64)
     labels = np.array(sample.get("labels") or sample["input_ids"], np.int64)
     trained = labels != IGNORED
     ends = trained & np.isin(ids, list(stops))
-    return SampleView(number, ids, labels, trained.astype(np.int8) + ends, token_bytes)
+    return SampleView(number, ids, labels, trained.astype(np.int8) + ends, token_bytes, name)

@@ -12,7 +12,7 @@ from turnmill.errors import DataError
 from turnmill.output.reader import Output, WrittenRow
 from turnmill.show.origin import Origin
 from turnmill.show.select import REJECTS, Selection, matching, reject_of
-from turnmill.show.view import RowView, TokenBytes, sample_view
+from turnmill.show.view import RowView, TokenBytes, sample_views
 from turnmill.stats.index import extremes
 from turnmill.storage.local import read_table
 
@@ -89,9 +89,7 @@ def written_view(
     row: WrittenRow, stops: frozenset[int], token_bytes: TokenBytes, origin: Origin
 ) -> RowView:
     """A written row, with what was counted of it and the row that it was made from."""
-    samples = tuple(
-        sample_view(i, sample, stops, token_bytes) for i, sample in enumerate(row.samples)
-    )
+    samples = sample_views(row.samples, stops, token_bytes)
     reject = reject_of(row.reject) if row.reject else None
     raw = origin.raw(row.source, row.row, row.line)
     notes = {} if reject else origin.counts(row)

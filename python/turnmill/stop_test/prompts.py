@@ -14,10 +14,11 @@ from turnmill.errors import DataError
 from turnmill.inputs.find import find_inputs
 from turnmill.inputs.rows import rows_of
 from turnmill.inputs.splits import ALL
+from turnmill.output import answers
+from turnmill.output.answers import IGNORED
 from turnmill.output.files import VALIDATION
 from turnmill.output.reader import Output, is_output
 from turnmill.show.tokenized import ids_of, is_tokenized, labels_of, row_of
-from turnmill.show.view import IGNORED
 
 _ROOM = 64
 """New tokens that every answer may have beyond the multiple of its reference."""
@@ -131,7 +132,9 @@ def _written(output: Output, source: random.Random, count: int, *, held_out: boo
     for shard in shards:
         here = [number for number in numbers if first <= number < first + shard["samples"]]
         samples = output.samples(shard, [number - first for number in here]) if here else []
-        for number, (sample, index) in zip(here, samples, strict=True):
+        for number, (written, index) in zip(here, samples, strict=True):
+            # Both answers of a pair have the same prompt.
+            _, sample = answers.samples(written)[0]
             labels = labels_of(sample, sample["input_ids"])
             place = (index["source"], index["row"], index["line"])
             found[number] = _Row(sample["input_ids"], labels, *place)

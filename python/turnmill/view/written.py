@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from turnmill.output.formats import Block, format_of
 from turnmill.output.reader import Output, WrittenRow, rows_of_blocks, sources_of
 from turnmill.show.origin import Origin
-from turnmill.show.view import RowView, sample_view
+from turnmill.show.view import RowView, sample_views
 from turnmill.show.written import written_view
 from turnmill.stats.index import column, index_batches
 from turnmill.stats.roles import roles_of
@@ -160,8 +160,9 @@ class WrittenListing:
         shard, place = self._place(number)
         entry = self._entry(shard, place)
         (sample,) = rows_of_blocks(self._blocks(shard), [place])
-        view = sample_view(entry["sample"], sample, self._stops, self._tokenizer._token_bytes)
-        return RowView(entry["source"], entry["row"], entry["line"], (view,))
+        token_bytes = self._tokenizer._token_bytes
+        views = sample_views([sample], self._stops, token_bytes, first=entry["sample"])
+        return RowView(entry["source"], entry["row"], entry["line"], views)
 
     def whole_row(self, number: int) -> RowView:
         """All samples of the row, what was counted of it, and the row as it was read.

@@ -166,6 +166,7 @@ pub(crate) struct Output {
     trained: u64,
     lost_turns: u64,
     lost_tokens: u64,
+    lost_rejected_tokens: u64,
 }
 
 impl Output {
@@ -187,6 +188,7 @@ impl Output {
             trained: output.trained,
             lost_turns: output.lost_turns,
             lost_tokens: output.lost_tokens,
+            lost_rejected_tokens: output.lost_rejected_tokens,
         })
     }
 }

@@ -45,10 +45,7 @@ pub(crate) struct Sample<'a> {
 impl Sample<'_> {
     /// Which of the assistant's turns a message is, from 0.
     pub(super) fn turn_of(&self, message: u32) -> Option<u32> {
-        match self.record {
-            Record::Conversation(conversation) => conversation.turn_of(message),
-            Record::Completion { .. } | Record::Text { .. } => None,
-        }
+        self.record.conversation()?.turn_of(message)
     }
 }
 

@@ -87,9 +87,35 @@ pub enum Record<'a> {
         /// The row's own weight.
         weight: f32,
     },
+    /// The chosen and the rejected answer to one prompt: conversations, or completions.
+    Pair([&'a Self; 2]),
+    /// One answer to a prompt, and whether it is a good one.
+    Judged(&'a Self, bool),
 }
 
-impl Record<'_> {
+/// What is called what in a pair, in the order of [`Record::Pair`].
+pub const SIDES: [&str; 2] = ["chosen", "rejected"];
+
+impl<'a> Record<'a> {
+    /// What one of the samples is made from: of a pair, one of the two.
+    pub fn of_sample(&self, sample: usize) -> &Self {
+        match self {
+            Self::Pair(sides) => sides[sample.min(1)],
+            Self::Judged(answer, _) => answer,
+            record => record,
+        }
+    }
+
+    /// The conversation, if it is one; of a pair, that of the chosen answer.
+    pub fn conversation(&self) -> Option<&Conversation<'a>> {
+        match self {
+            Self::Conversation(conversation) => Some(conversation),
+            Self::Pair([chosen, _]) => chosen.conversation(),
+            Self::Judged(answer, _) => answer.conversation(),
+            Self::Completion { .. } | Self::Text { .. } => None,
+        }
+    }
+
     /// Whether something in it has a weight that is neither 0 nor 1.
     pub fn has_fraction(&self) -> bool {
         let is_fraction = |weight: f32| weight != 0.0 && (weight - 1.0).abs() > f32::EPSILON;
@@ -100,6 +126,8 @@ impl Record<'_> {
                     || messages.any(|message| message.weight.is_some_and(is_fraction))
             }
             Self::Completion { weight, .. } | Self::Text { weight, .. } => is_fraction(*weight),
+            Self::Pair(sides) => sides.iter().any(|side| side.has_fraction()),
+            Self::Judged(answer, _) => answer.has_fraction(),
         }
     }
 }

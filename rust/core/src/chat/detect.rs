@@ -30,6 +30,10 @@ pub fn detect(rows: &[Value<'_>]) -> Result<Schema> {
 
 /// The shapes that some row fits.
 fn fitting(rows: &[Value<'_>]) -> Vec<Shape> {
+    let judged = |row: Map<'_>| {
+        let mut schemas = Schema::ALL.iter().filter(|schema| schema.judges());
+        schemas.any(|schema| schema.fits(row))
+    };
     let count = |fits: &dyn Fn(Map<'_>) -> bool| {
         let maps = rows.iter().filter_map(|row| row.as_map());
         maps.filter(|row| fits(*row)).count() as u64
@@ -37,7 +41,8 @@ fn fitting(rows: &[Value<'_>]) -> Vec<Shape> {
     let read = Schema::ALL.iter().map(|schema| Shape {
         name: schema.name(),
         schema: Some(*schema),
-        fitting: count(&|row| schema.fits(row)),
+        // A row whose answers are judged is of no schema that would train all of them.
+        fitting: count(&|row| schema.fits(row) && (schema.judges() || !judged(row))),
     });
     let segments = Shape {
         name: SEGMENTS,

@@ -40,6 +40,11 @@ macro_rules! fields {
                 })
             }
 
+            /// Whether rows keep it under that name.
+            pub(super) fn is_named(self, name: &str) -> bool {
+                self.name() == name || self.aliases().contains(&name)
+            }
+
             fn level(self) -> Level {
                 match self { $(Self::$variant => Level::$level,)* }
             }
@@ -76,6 +81,9 @@ fields! {
     System "system" Row or "system_prompt";
     Prompt "prompt" Row;
     Completion "completion" Row;
+    Chosen "chosen" Row or "preferred_output";
+    Rejected "rejected" Row or "non_preferred_output";
+    Label "label" Row or "kto_tag";
     Text "text" Row;
     Tools "tools" Row;
     Functions "functions" Row;

@@ -17,16 +17,7 @@ pub fn identity(record: &Record<'_>, arena: &Arena) -> u128 {
         state: Xxh3::new(),
         arena,
     };
-    match record {
-        Record::Conversation(conversation) => hasher.conversation(conversation),
-        Record::Completion {
-            prompt, completion, ..
-        } => {
-            hasher.text(b'p', prompt);
-            hasher.text(b'c', completion);
-        }
-        Record::Text { text, .. } => hasher.text(b't', text),
-    }
+    hasher.record(record);
     hasher.state.digest128()
 }
 
@@ -38,6 +29,29 @@ struct Hasher<'a> {
 }
 
 impl Hasher<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        match record {
+            Record::Conversation(conversation) => self.conversation(conversation),
+            Record::Completion {
+                prompt, completion, ..
+            } => {
+                self.text(b'p', prompt);
+                self.text(b'c', completion);
+            }
+            Record::Text { text, .. } => self.text(b't', text),
+            Record::Pair(sides) => {
+                self.count(b'P', sides.len());
+                for side in sides {
+                    self.record(side);
+                }
+            }
+            Record::Judged(answer, good) => {
+                self.count(b'J', usize::from(*good));
+                self.record(answer);
+            }
+        }
+    }
+
     fn conversation(&mut self, conversation: &Conversation<'_>) {
         self.count(b'm', conversation.messages.len());
         for Message { fields, .. } in conversation.messages {
@@ -160,6 +174,21 @@ mod tests {
         let hash = |row: &str| hash(Schema::PromptCompletion, row);
         assert_ne!(hash(&row("ab", "c")), hash(&row("a", "bc")));
         assert_eq!(hash(&row("ab", "c")), hash(&row("ab", "c")));
+    }
+
+    #[test]
+    fn the_sides_of_a_pair_and_the_label_of_an_answer_count() {
+        let pair = |chosen: &str, rejected: &str| {
+            let row =
+                format!(r#"{{"prompt": "p", "chosen": "{chosen}", "rejected": "{rejected}"}}"#);
+            hash(Schema::Preference, &row)
+        };
+        assert_ne!(pair("a", "b"), pair("b", "a"));
+        let judged = |label: bool| {
+            let row = format!(r#"{{"prompt": "p", "completion": "c", "label": {label}}}"#);
+            hash(Schema::Kto, &row)
+        };
+        assert_ne!(judged(true), judged(false));
     }
 
     /// The split of a data set into training and validation would move with it.

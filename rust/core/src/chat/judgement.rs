@@ -1,7 +1,8 @@
 //! Columns that judge the answers of a row: good or bad, better or worse, or by a score.
 //!
-//! No schema reads them. Trained as if they were not there, bad answers would count as good ones,
-//! so such rows are refused under any schema unless the recipe ignores the columns.
+//! The schemas `preference` and `kto` read them. Under any other, trained as if they were not there,
+//! bad answers would count as good ones, so such rows are refused unless the recipe ignores the
+//! columns.
 
 use super::flags;
 use super::options::SchemaOptions;
@@ -86,7 +87,7 @@ pub fn refuse_judged(rows: &[Value<'_>], read: &[(String, String)]) -> Result<()
     };
     let columns = columns_in(*first, read);
     let what = format!(
-        "{} the answers ({} of the first {} rows): this version would train good and bad ones alike",
+        "{} the answers ({} of the first {} rows): good and bad ones would be trained alike",
         spoken(&columns),
         judged.len(),
         rows.len()
@@ -104,6 +105,16 @@ fn spoken(columns: &[&str]) -> String {
 }
 
 fn hint(rows: &[Map<'_>], columns: &[&str]) -> String {
+    let mut judging = Schema::ALL.iter().filter(|schema| schema.judges());
+    let made_for = judging.find(|schema| rows.iter().all(|row| schema.fits(*row)));
+    let read = made_for.map_or_else(String::new, |schema| {
+        format!("--schema {schema} is made for such rows; ")
+    });
+    read + &other_ways(rows, columns)
+}
+
+/// How such rows are trained as if nothing judged them.
+fn other_ways(rows: &[Map<'_>], columns: &[&str]) -> String {
     let ignored = format!("--ignore {}", columns.join(","));
     match columns.first() {
         Some(&"chosen") => match flags_for_chosen(rows, columns) {

@@ -95,13 +95,21 @@ impl Reader {
             .as_map()
             .ok_or_else(|| variables::mismatch("row", "an object", row))?;
         let row = without(row, &self.ignore, arena);
-        let judging = judgement::columns_in(row, &self.fields);
-        if !judging.is_empty() {
-            return Err(judgement::reject(&judging));
-        }
+        self.refuse_judged(row)?;
         self.unread.count(row, &self.names, counts);
         let row = self.wire.row(row, &self.names, &self.fields, arena, counts);
         self.schema.read(self, row, arena, counts)
+    }
+
+    /// Refuses a row that judges its answers, unless the schema is made for that.
+    fn refuse_judged(&self, row: Map<'_>) -> Result<(), Reject> {
+        if self.schema.judges() {
+            return Ok(());
+        }
+        match &judgement::columns_in(row, &self.fields)[..] {
+            [] => Ok(()),
+            columns => Err(judgement::reject(columns)),
+        }
     }
 
     /// The record of a conversation: what every schema of messages ends with.

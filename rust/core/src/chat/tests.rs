@@ -550,6 +550,14 @@ fn schemas_are_detected_from_rows() {
             r#"{"prompt": "a", "completion": "b"}"#,
             Schema::PromptCompletion,
         ),
+        (
+            r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#,
+            Schema::Preference,
+        ),
+        (
+            r#"{"prompt": "a", "completion": "b", "label": true}"#,
+            Schema::Kto,
+        ),
         (r#"{"text": "a", "meta": {}}"#, Schema::Text),
     ] {
         assert_eq!(
@@ -588,7 +596,7 @@ fn schemas_have_names() {
         assert_eq!(Schema::from_name(schema.name()).unwrap(), schema);
     }
     assert_eq!(
-        Schema::from_name("kto").unwrap_err().code(),
+        Schema::from_name("segments").unwrap_err().code(),
         "not-available"
     );
     assert_eq!(

@@ -53,7 +53,9 @@ impl Unread {
             !is_ignored && !is_mapped && (!read.contains(column) || left.contains(column))
         };
         let texts = flags::PROMPTS.iter().chain(flags::ANSWERS).copied();
-        let mut columns: Vec<&str> = Field::of_rows().chain(TELLING).chain(texts).collect();
+        // A label is metadata, unless it judges the row: then other schemas refuse it.
+        let fields = Field::of_rows().filter(|name| !Field::Label.is_named(name));
+        let mut columns: Vec<&str> = fields.chain(TELLING).chain(texts).collect();
         columns.sort_unstable();
         columns.dedup();
         columns.retain(is_unread);
@@ -85,9 +87,10 @@ impl Unread {
 fn left_by_keep(options: &SchemaOptions) -> &'static [&'static str] {
     match (options.wire, options.schema) {
         (Wire::Normalise, _) => &[],
-        (Wire::Keep, Schema::Messages | Schema::PromptCompletion) => {
-            &["system", "system_prompt", "functions", "weight"]
-        }
+        (
+            Wire::Keep,
+            Schema::Messages | Schema::PromptCompletion | Schema::Preference | Schema::Kto,
+        ) => &["system", "system_prompt", "functions", "weight"],
         (Wire::Keep, _) => &["functions", "weight"],
     }
 }

@@ -22,7 +22,7 @@ pub use choice::{
 };
 pub use keys::{Recipe, table_json};
 pub use quota::{Quota, Weight};
-pub use values::{Column, Stop, StopToken, TrainOn};
+pub use values::{Column, Layout, Stop, StopToken, TrainOn};
 
 impl Recipe {
     /// Reads a JSON object; missing keys and nulls take their defaults.

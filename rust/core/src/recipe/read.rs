@@ -156,10 +156,16 @@ fn check_together(recipe: &Recipe) -> Result<()> {
         )
         .hint("--train-on assistant, or --history as-rendered"));
     }
+    check_columns(recipe)
+}
+
+/// Refuses columns that would have a trainer train the prompt.
+fn check_columns(recipe: &Recipe) -> Result<()> {
     // Documents are trained whole: their ids alone say so. Of anything else the prompt would be.
     let is_text = recipe.schema == Some(Schema::Text);
-    let bare = recipe.columns != [Column::InputIds] || !is_text;
-    if bare && !recipe.columns.contains(&Column::Labels) {
+    let columns = &recipe.columns;
+    let needs_labels = columns.contains(&Column::InputIds) && !columns.contains(&Column::Labels);
+    if needs_labels && !(is_text && columns == &[Column::InputIds]) {
         return Err(Error::new(
             ErrorKind::Recipe,
             "bare-mask",

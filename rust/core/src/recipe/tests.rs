@@ -67,7 +67,7 @@ fn bad_values_list_the_allowed_ones() {
 fn features_of_later_versions_are_refused_and_not_ignored() {
     for text in [
         r#"{"compat": "chinese-llama-alpaca-3"}"#,
-        r#"{"schema": "kto"}"#,
+        r#"{"schema": "segments"}"#,
     ] {
         assert_eq!(error(text).code(), "not-available", "{text}");
     }

@@ -375,8 +375,19 @@ fn stop_token(value: &Json) -> Option<StopToken> {
     }
 }
 
+/// What a row of the output holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// A sample.
+    Samples,
+    /// Two answers to a prompt.
+    Pairs,
+    /// An answer to a prompt, with a verdict.
+    Judged,
+}
+
 macro_rules! columns {
-    ($($variant:ident $name:literal $meaning:literal;)*) => {
+    ($($variant:ident $name:literal $meaning:literal in $($layout:ident)+;)*) => {
         /// A column of the written samples.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Column {
@@ -396,18 +407,35 @@ macro_rules! columns {
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
+
+            /// Whether an output of that layout can have it.
+            pub fn fits(self, layout: Layout) -> bool {
+                let fitting: &[Layout] = match self { $(Self::$variant => &[$(Layout::$layout),+],)* };
+                fitting.contains(&layout)
+            }
         }
     };
 }
 
 columns! {
-    InputIds "input_ids" "List of int32.";
-    Labels "labels" "List of int32, aligned with the ids, -100 = not trained.";
-    AttentionMask "attention_mask" "List of int8, all 1.";
-    Length "length" "Number of ids, int32.";
-    PositionIds "position_ids" "List of int32.";
-    Weights "weights" "Loss weight of each token, list of float32.";
-    Source "source" "The input's name.";
+    InputIds "input_ids" "List of int32." in Samples Judged;
+    Labels "labels" "List of int32, aligned with the ids, -100 = not trained." in Samples Judged;
+    AttentionMask "attention_mask" "List of int8, all 1." in Samples Judged;
+    Length "length" "Number of ids, int32." in Samples Judged;
+    PositionIds "position_ids" "List of int32." in Samples Judged;
+    Weights "weights" "Loss weight of each token, list of float32." in Samples Judged;
+    Source "source" "The input's name." in Samples Pairs Judged;
+    ChosenInputIds "chosen_input_ids" "Ids of the prompt and the chosen answer." in Pairs;
+    ChosenLabels "chosen_labels" "Their labels, -100 in the prompt." in Pairs;
+    ChosenAttentionMask "chosen_attention_mask" "List of int8, all 1." in Pairs;
+    RejectedInputIds "rejected_input_ids" "Ids of the prompt and the rejected answer." in Pairs;
+    RejectedLabels "rejected_labels" "Their labels, -100 in the prompt." in Pairs;
+    RejectedAttentionMask "rejected_attention_mask" "List of int8, all 1." in Pairs;
+    PromptIds "prompt_ids" "Ids of the prompt that the answers share." in Pairs Judged;
+    ChosenIds "chosen_ids" "Ids of the chosen answer; they begin with the prompt where there is no `prompt_ids`." in Pairs;
+    RejectedIds "rejected_ids" "The same of the rejected answer." in Pairs;
+    CompletionIds "completion_ids" "Ids of the answer." in Judged;
+    Label "label" "Whether the answer is a good one." in Judged;
 }
 
 impl Column {
@@ -418,20 +446,105 @@ impl Column {
         Self::AttentionMask,
         Self::Length,
     ];
+
+    /// The columns that are written in an output of that layout, where the recipe says `wanted`.
+    pub fn written(layout: Layout, wanted: &[Self]) -> Result<Vec<Self>> {
+        if wanted == Self::DEFAULT {
+            return Ok(Self::of(layout).to_vec());
+        }
+        if let Some(column) = wanted.iter().find(|column| !column.fits(layout)) {
+            return Err(unfit(*column, layout));
+        }
+        let is_whole = |form: &&[Self]| form.iter().all(|column| wanted.contains(column));
+        if !Self::forms(layout).iter().any(is_whole) {
+            return Err(in_part(layout));
+        }
+        Ok(wanted.to_vec())
+    }
+
+    /// The columns of an output where the recipe does not say.
+    fn of(layout: Layout) -> &'static [Self] {
+        match layout {
+            Layout::Samples => Self::DEFAULT,
+            Layout::Pairs => &[Self::PromptIds, Self::ChosenIds, Self::RejectedIds],
+            Layout::Judged => &[Self::PromptIds, Self::CompletionIds, Self::Label],
+        }
+    }
+
+    /// The columns without which trainers cannot read an output: those of one of these forms.
+    fn forms(layout: Layout) -> &'static [&'static [Self]] {
+        match layout {
+            Layout::Samples => &[&[Self::InputIds]],
+            Layout::Pairs => &[
+                &[Self::ChosenIds, Self::RejectedIds],
+                &[
+                    Self::ChosenInputIds,
+                    Self::ChosenLabels,
+                    Self::RejectedInputIds,
+                    Self::RejectedLabels,
+                ],
+            ],
+            Layout::Judged => &[
+                &[Self::PromptIds, Self::CompletionIds, Self::Label],
+                &[Self::InputIds, Self::Labels, Self::Label],
+            ],
+        }
+    }
+
+    /// Whether the columns that a recipe names tell which parts of a judged answer are trained.
+    pub fn tell_parts(wanted: &[Self]) -> bool {
+        let labels = [Self::Labels, Self::ChosenLabels];
+        wanted != Self::DEFAULT && labels.iter().any(|column| wanted.contains(column))
+    }
 }
 
-/// Columns in the order of the table, the ids always among them.
+fn rows_of(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Samples => "a row of the output is one sample",
+        Layout::Pairs => "a row of the output is a pair",
+        Layout::Judged => "a row of the output is one answer with its label",
+    }
+}
+
+fn in_part(layout: Layout) -> Error {
+    let names = |form: &&[Column]| {
+        form.iter()
+            .map(|column| column.name())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let forms: Vec<String> = Column::forms(layout).iter().map(names).collect();
+    let what = format!("these columns are not enough where {}", rows_of(layout));
+    Error::new(ErrorKind::Recipe, "unfit-columns", what).hint(format!(
+        "--columns {}, and others besides",
+        forms.join(" or --columns ")
+    ))
+}
+
+fn unfit(column: Column, layout: Layout) -> Error {
+    let rows = rows_of(layout);
+    let fitting = Column::ALL.iter().filter(|column| column.fits(layout));
+    let names: Vec<&str> = fitting.map(|column| column.name()).collect();
+    let what = format!("there is no column `{}` where {rows}", column.name());
+    Error::new(ErrorKind::Recipe, "unfit-columns", what)
+        .hint(format!("--columns takes {}", names.join(", ")))
+}
+
+/// Columns in the order of the table, the ids always among those of samples.
 impl RecipeValue for Vec<Column> {
     fn read(key: &str, value: &Json) -> Result<Self> {
         let allowed = list_of::<Self>();
         let items = value
             .as_array()
             .ok_or_else(|| bad(key, value, &format!("a list of {allowed}")))?;
-        let mut columns = vec![Column::InputIds];
+        let mut columns = Self::new();
         for item in items {
             let named = |column: &&Column| item.as_str() == Some(column.name());
             let column = Column::ALL.iter().find(named);
             columns.push(*column.ok_or_else(|| bad(key, item, &allowed))?);
+        }
+        if columns.iter().all(|column| column.fits(Layout::Samples)) {
+            columns.push(Column::InputIds);
         }
         columns.sort_unstable();
         columns.dedup();

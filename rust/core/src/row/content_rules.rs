@@ -96,6 +96,8 @@ impl ContentRules {
             Record::Text { text, .. } => {
                 self.count_text(text, &mut MessageCounts { counts, index: 0 });
             }
+            Record::Pair(sides) => sides.iter().for_each(|side| self.count(side, counts)),
+            Record::Judged(answer, _) => self.count(answer, counts),
         }
     }
 

@@ -55,11 +55,15 @@ pub(crate) fn draft<'a>(
     account(&policy, rendered, ledger, findings)?;
     locate(&policy, rendered, located, findings)?;
     encode(plan, &rendered.text, located, &mut **backend, encoding)?;
-    if let Some(length) = plan.exceeding(encoding.ids.len()) {
+    let known = (!part.ends_in_turn).then_some(encoding.ids.len());
+    if let Some(length) = known.and_then(|length| plan.exceeding(length)) {
         return Ok(Fit::Long(length));
     }
     let text = Text { rendered, located };
     label(&policy, text, encoding, spare, labelled, findings)?;
+    if part.ends_in_turn {
+        labelled.end_in_turn(&mut encoding.ids);
+    }
     verify(&policy, &encoding.ids, labelled, findings)?;
     // An inserted terminator may be the one token too many.
     if let Some(length) = plan.exceeding(encoding.ids.len()) {

@@ -48,6 +48,7 @@ pub(super) fn samples<'a>(
         let part = Part {
             conversation: until(conversation, trained.end),
             from: trained.start as u32,
+            ends_in_turn: false,
         };
         match over_length::fit(plan, &part, arena, scratch, draft, output)? {
             Fit::Ready => {}

@@ -16,12 +16,15 @@ pub(crate) struct InputPosition {
 pub(crate) struct Lost {
     pub(crate) turns: u64,
     pub(crate) tokens: u64,
+    /// Of the tokens, those of rejected answers: in a pair, or with a bad verdict.
+    pub(crate) of_rejected: u64,
 }
 
 impl Lost {
     pub(crate) fn add(&mut self, other: Self) {
         self.turns += other.turns;
         self.tokens += other.tokens;
+        self.of_rejected += other.of_rejected;
     }
 }
 
@@ -61,6 +64,10 @@ impl RowFindings {
     /// Counts turns and tokens that are in no sample.
     pub(crate) fn leave_out(&mut self, turns: u64, tokens: u64) {
         self.counts.add(Rule::TurnsLeftOut, turns);
-        self.lost.add(Lost { turns, tokens });
+        self.lost.add(Lost {
+            turns,
+            tokens,
+            of_rejected: 0,
+        });
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn judge<'a>(
     if plan.recipe.history == History::Expand || !template.rewrites_history() {
         return Ok(from);
     }
-    let Some(turn) = rewritten_turn(plan, conversation, rendered, shorter, arena)? else {
+    let Some(turn) = rewritten_turn(plan, part, rendered, shorter, arena)? else {
         return Ok(from);
     };
     findings.count(Rule::HistoryRewritten, turn);
@@ -73,18 +73,22 @@ fn require_reasoning(
     Ok(())
 }
 
-/// The first turn whose render as the last turn is not the start of the full render. What the
+/// The first turn of the part whose render as the last turn is not the start of the full render. What the
 /// template prints after a turn's stop token does not matter, because it is not trained.
 fn rewritten_turn<'a>(
     plan: &Plan,
-    conversation: &Conversation<'a>,
+    part: &Part<'a>,
     rendered: &Rendered,
     shorter: &mut Rendered,
     arena: &'a Arena,
 ) -> Result<Option<u32>, Refusal> {
+    let (conversation, from) = (&part.conversation, part.from as usize);
     let template = template_for(plan, conversation)?;
     let last = conversation.messages.len() - 1;
-    for turn in conversation.turns().filter(|turn| *turn < last) {
+    for turn in conversation
+        .turns()
+        .filter(|turn| (from..last).contains(turn))
+    {
         // A template may refuse a conversation that ends here and accept a longer one. The cheap
         // comparison of texts comes first; `stands` allocates.
         if render(template, conversation, turn + 1, arena, shorter).is_ok()

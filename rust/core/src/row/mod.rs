@@ -30,6 +30,7 @@ pub mod label;
 mod locate;
 mod output;
 mod over_length;
+mod pair;
 mod part;
 mod policy;
 pub(crate) mod position;
@@ -45,7 +46,7 @@ mod verify;
 pub(crate) use draft::Draft;
 pub(crate) use output::Output;
 pub(crate) use refusal::Refusal;
-pub(crate) use samples::Samples;
+pub(crate) use samples::{Sample, Samples};
 pub(crate) use scratch::Scratch;
 
 use crate::chat::Record;
@@ -86,6 +87,10 @@ pub(crate) fn encode<'a>(
         } => completion::sample(plan, (prompt, completion), *weight, scratch, draft, output),
         Record::Text { text, weight } => {
             document::samples(plan, text, *weight, scratch, draft, output)
+        }
+        Record::Pair(sides) => pair::samples(plan, sides, arena, scratch, draft, output),
+        Record::Judged(answer, good) => {
+            pair::judged(plan, answer, *good, arena, scratch, draft, output)
         }
     }
 }

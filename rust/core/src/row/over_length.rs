@@ -28,6 +28,7 @@ pub(super) fn sample<'a>(
     let whole = Part {
         conversation: *conversation,
         from: 0,
+        ends_in_turn: false,
     };
     match fit(plan, &whole, arena, scratch, draft, output)? {
         Fit::Ready => Ok(()),
@@ -148,7 +149,7 @@ fn estimate(policy: OverLength, kept: &Kept, ends: &[(usize, u32)], length: u32)
 }
 
 /// The messages of a part that are kept.
-fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
+pub(super) fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
     let messages = kept
         .indices()
         .map(|index| whole.conversation.messages[index]);
@@ -160,6 +161,7 @@ fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
             ..whole.conversation
         },
         from: context.count() as u32,
+        ends_in_turn: whole.ends_in_turn,
     }
 }
 
@@ -179,7 +181,8 @@ pub(super) fn overlong(plan: &Plan, length: u32, tried: &str) -> Reject {
     Reject::new(Rule::OverlongSample, reason)
 }
 
-fn too_long(plan: &Plan, length: u32) -> Error {
+/// The error of a run that takes no sample of this length.
+pub(super) fn too_long(plan: &Plan, length: u32) -> Error {
     let most = plan.recipe.max_length.unwrap_or(u32::MAX);
     Error::new(
         ErrorKind::Data,

@@ -9,6 +9,9 @@ pub(crate) struct Part<'a> {
     pub(crate) conversation: Conversation<'a>,
     /// Messages before this one are context, even if the recipe and the row would train them.
     pub(crate) from: u32,
+    /// The sample ends with its last trained turn, as an answer that is judged does: what a template
+    /// prints after the terminator is left out.
+    pub(crate) ends_in_turn: bool,
 }
 
 impl Part<'_> {

@@ -58,16 +58,14 @@ impl RowPositions<'_> {
     }
 
     fn turn_of(&self, message: u32) -> Option<u32> {
-        match self.record {
-            Some(Record::Conversation(conversation)) => conversation.turn_of(message),
-            _ => None,
-        }
+        self.record?.conversation()?.turn_of(message)
     }
 
     /// Tokens around the place; empty if the row was not encoded and labelled.
     fn tokens(&self, rule: Rule, message: Option<u32>) -> Option<Vec<Token>> {
-        // In a shortened sample the messages have other indices.
-        if !self.draft.is_labelled() || self.findings.lost.turns > 0 {
+        // In a shortened sample the messages have other indices; of a pair, the draft holds one.
+        let is_pair = matches!(self.record, Some(Record::Pair(_)));
+        if is_pair || !self.draft.is_labelled() || self.findings.lost.turns > 0 {
             return None;
         }
         let at_start = ABOUT_STARTS.contains(&rule);

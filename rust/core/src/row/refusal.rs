@@ -12,6 +12,16 @@ pub(crate) enum Refusal {
     Run(Error),
 }
 
+impl Refusal {
+    /// Says which of several answers it concerns.
+    pub(super) fn of(self, answer: &str) -> Self {
+        match self {
+            Self::Row(reject) => Self::Row(reject.of(answer)),
+            run @ Self::Run(_) => run,
+        }
+    }
+}
+
 impl From<Reject> for Refusal {
     fn from(reject: Reject) -> Self {
         Self::Row(reject)

@@ -34,6 +34,23 @@ impl<'s> Sample<'s> {
             trained: trained.count() as u32,
         }
     }
+
+    /// Tokens before the first that is trained.
+    pub(crate) fn prompt(&self) -> usize {
+        let mut labels = self.labels.iter();
+        let first = labels.position(|label| is_trained(*label));
+        first.unwrap_or(self.labels.len())
+    }
+
+    /// Tokens of the prompt that it has in common with the other answer of a pair.
+    pub(crate) fn shared_prompt(&self, other: &Self) -> usize {
+        let equal = self
+            .ids
+            .iter()
+            .zip(other.ids)
+            .take_while(|(mine, theirs)| mine == theirs);
+        equal.count().min(self.prompt()).min(other.prompt())
+    }
 }
 
 /// The finished samples of one row, in flat vectors: one or several.

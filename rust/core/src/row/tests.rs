@@ -62,6 +62,7 @@ fn part(conversation: Conversation<'_>) -> Part<'_> {
     Part {
         conversation,
         from: 0,
+        ends_in_turn: false,
     }
 }
 
@@ -245,6 +246,50 @@ fn a_row_that_is_too_long_loses_whole_turns() {
     );
     assert_eq!(fit.unwrap(), Fit::Long(length as u32));
     assert!(!draft.is_labelled());
+}
+
+#[test]
+fn both_answers_of_a_pair_lose_the_same_prompt() {
+    let arena = Arena::new();
+    let side = |answer| {
+        let mut side = talk(&["one", "two", "three", answer], &arena);
+        let messages = arena.alloc_slice_copy(side.messages);
+        messages[1].weight = Some(0.0);
+        side.messages = messages;
+        Record::Conversation(side)
+    };
+    let (chosen, rejected) = (side("yes"), side("no no no"));
+    let record = Record::Pair([&chosen, &rejected]);
+    let (texts, whole, _) = trained(&plan(""), &record);
+    assert_eq!(texts, ["yes<|im_end|>", "no no no<|im_end|>"]);
+    let lengths: Vec<usize> = whole
+        .samples
+        .iter()
+        .map(|sample| sample.ids.len())
+        .collect();
+    assert!(lengths[1] > lengths[0]);
+    let most = lengths[1] - 1;
+    let keys = format!(r#", "max_length": {most}, "over_length": "oldest-turns""#);
+    let (cut, output, _) = trained(&plan(&keys), &record);
+    assert_eq!(cut, texts);
+    let kept: Vec<usize> = output
+        .samples
+        .iter()
+        .map(|sample| sample.ids.len())
+        .collect();
+    let prompts: Vec<usize> = output
+        .samples
+        .iter()
+        .map(|sample| sample.prompt())
+        .collect();
+    assert_eq!(prompts[0], prompts[1]);
+    assert_eq!(lengths[0] - kept[0], lengths[1] - kept[1]);
+    let lost = output.findings.lost;
+    let each = (lengths[0] - kept[0]) as u64;
+    assert_eq!(
+        (lost.turns, lost.tokens, lost.of_rejected),
+        (1, 2 * each, each)
+    );
 }
 
 #[test]

@@ -26,6 +26,15 @@ impl Reject {
         }
     }
 
+    /// Says which of several answers it concerns.
+    #[must_use]
+    pub fn of(self, answer: &str) -> Self {
+        Self {
+            reason: format!("{answer}: {}", self.reason),
+            ..self
+        }
+    }
+
     /// Adds the message, unless one is known already.
     #[must_use]
     pub fn at_message(mut self, message: u32) -> Self {

@@ -112,10 +112,21 @@ rules! {
     JudgedRow "judged-row" Error
         means "The row judges its answer (`label`, `chosen` and `rejected`, `rating`, `score`)"
         cause "The data set says which answers are good and which are bad, for training on \
-               preferences. This version would train all of them as good ones."
-        cure "Leave the bad ones out, then name the columns that judge with ignore; schemas for \
-              preferences are not in this version."
+               preferences. Schemas of conversations would train all of them as good ones."
+        cure "Read pairs with schema = preference, and labels with schema = kto. To train good answers \
+              alone, leave the bad ones out, then name the columns that judge with ignore."
         hint "leave the bad answers out, then name the columns that judge with --ignore";
+    AnswerInParts "answer-in-parts" Error
+        means "Of an answer that is judged, something in the middle is not trained"
+        cause "The answer is several messages, some of tools or the user, or the recipe leaves reasoning \
+               out (reasoning = mask). Columns of ids alone cannot say so: trainers would train all of it."
+        cure "Write columns with labels: chosen_input_ids, chosen_labels, rejected_input_ids, \
+              rejected_labels, or input_ids, labels, label."
+        hint "name columns with labels: --columns chosen_input_ids,chosen_labels,rejected_input_ids,rejected_labels";
+    EqualAnswers "equal-answers" Warning
+        means "The chosen and the rejected answer of a pair are the same"
+        cause "The two were drawn from one model, or differ only in what the template does not print."
+        cure "Leave the pair out: it teaches nothing.";
     ColumnUnread "column-unread" Info
         means "A column that says something elsewhere (`tools`, `system`, `images`) is not read by \
                this schema"
@@ -194,9 +205,9 @@ rules! {
                call."
         cure "Nothing; wire = keep leaves the list in the message.";
     MessagesParsed "messages-parsed" Info
-        means "The messages of the row came as JSON text and became a list"
+        means "The messages of the row came as text (JSON, or `Human:` and `Assistant:`) and became a list"
         cause "The column of a table, such as Parquet, is text: the program that wrote it encoded the \
-               messages."
+               messages; or the row is from a data set such as HH-RLHF."
         cure "Nothing; wire = keep leaves the text, and such rows cannot be read.";
     ToolsParsed "tools-parsed" Info
         means "A tool, or its parameters, came as JSON text and became an object, or one tool without \

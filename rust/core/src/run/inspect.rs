@@ -77,38 +77,48 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
     let arena = Arena::new();
     let given = rows;
     let rows = &as_seen(rows, plan, &arena)[..];
-    chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
-    let schema = match plan.recipe.schema {
-        Some(schema) => schema,
-        None => chat::detect(rows)
-            .map_err(|error| chat::with_chosen(error, given, &plan.recipe.ignore))?,
-    };
+    let schema = schema(plan, rows, given)?;
     let reader = plan.reader(schema)?;
     let mut counts = RuleCounts::default();
-    let conversations: Vec<Conversation<'_>> = rows
+    let read = rows
         .iter()
-        .filter_map(|row| match reader.read(*row, &arena, &mut counts) {
-            Ok(Record::Conversation(conversation)) => Some(conversation),
-            _ => None,
-        })
-        .collect();
-    if conversations.is_empty() {
-        return Ok(Inspection {
-            schema,
-            costs: None,
-        });
-    }
-    if plan.templates.is_none() {
+        .map(|row| reader.read(*row, &arena, &mut counts));
+    let records: Vec<Record<'_>> = read.flatten().collect();
+    let are_rendered = records.iter().any(|record| record.conversation().is_some());
+    if are_rendered && plan.templates.is_none() {
         return Err(templates::missing());
     }
+    // Of an answer that is judged, no earlier turns are trained.
+    let trained = records.iter().filter_map(|record| match record {
+        Record::Conversation(conversation) => Some(*conversation),
+        _ => None,
+    });
+    let conversations: Vec<Conversation<'_>> = trained.collect();
     let costs = match plan.recipe.history {
-        History::Auto => history_cost::list(plan, &conversations, &arena),
+        History::Auto if !conversations.is_empty() => {
+            history_cost::list(plan, &conversations, &arena)
+        }
         _ => None,
     };
     match costs {
         Some(costs) if costs.losing > 0 => Err(costs.error()),
         costs => Ok(Inspection { schema, costs }),
     }
+}
+
+/// The schema of the rows: the recipe's, or the one that they fit; `given` has the columns that the
+/// recipe ignores too.
+fn schema(plan: &Plan, rows: &[Value<'_>], given: &[Value<'_>]) -> Result<Schema> {
+    let schema = match plan.recipe.schema {
+        Some(schema) => Ok(schema),
+        None => {
+            chat::detect(rows).map_err(|error| chat::with_chosen(error, given, &plan.recipe.ignore))
+        }
+    };
+    if !schema.as_ref().is_ok_and(|schema| schema.judges()) {
+        chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
+    }
+    schema
 }
 
 /// The rows without the columns that the recipe ignores, with messages as lists.

@@ -27,4 +27,6 @@ pub struct Output {
     pub lost_turns: u64,
     /// Tokens of these turns.
     pub lost_tokens: u64,
+    /// Of these, tokens before rejected answers: in a pair, or with a bad verdict.
+    pub lost_rejected_tokens: u64,
 }

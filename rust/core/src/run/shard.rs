@@ -10,7 +10,7 @@ use super::{Encoder, Output};
 use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
-use crate::recipe::Column;
+use crate::recipe::{Column, Layout};
 use crate::rules::{Findings, Named, Reject, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
 use crate::source::arrow::{Rows as ArrowRows, Wanted};
@@ -123,7 +123,7 @@ impl Shard {
         } else {
             Splitter::for_range(0, u64::MAX)
         };
-        let columns = columns(&options, &encoder.plan.recipe.columns);
+        let columns = columns(&options, &encoder.plan.recipe.columns)?;
         let samples = Samples::new(&columns, &options.path);
         let index = IndexRows::new(&encoder.plan.recipe.carry);
         Ok(Self {
@@ -365,6 +365,7 @@ impl Shard {
         output.trained += part.trained;
         output.lost_turns += part.lost.turns;
         output.lost_tokens += part.lost.tokens;
+        output.lost_rejected_tokens += part.lost.of_rejected;
         Ok(())
     }
 }
@@ -380,11 +381,20 @@ const NO_ROW: Row<'static> = Row::Json(crate::source::json::Row {
 /// Documents are trained as a whole, so ids alone are enough. The exceptions are recipes that ask
 /// for more, and outputs with rows of other schemas, because all files of an output have the same
 /// columns.
-fn columns(options: &ShardOptions, wanted: &[Column]) -> Vec<Column> {
+fn columns(options: &ShardOptions, wanted: &[Column]) -> Result<Vec<Column>> {
     if options.schema == Schema::Text && !options.mixed && wanted == Column::DEFAULT {
-        return vec![Column::InputIds];
+        return Ok(vec![Column::InputIds]);
     }
-    wanted.to_vec()
+    Column::written(layout(options.schema), wanted)
+}
+
+/// What a row of the output holds.
+fn layout(schema: Schema) -> Layout {
+    match schema {
+        Schema::Preference => Layout::Pairs,
+        Schema::Kto => Layout::Judged,
+        _ => Layout::Samples,
+    }
 }
 
 /// The smallest hash of a conversation that is not set apart: what comes before it are the hashes

@@ -56,6 +56,15 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// The table of samples that are set apart, or of the others.
+    fn side(&mut self, apart: bool) -> &mut Samples {
+        if apart {
+            &mut self.apart
+        } else {
+            &mut self.samples
+        }
+    }
+
     /// Clears the tables and keeps their memory.
     pub(crate) fn clear(&mut self) {
         self.samples.clear();
@@ -100,40 +109,69 @@ impl ChunkOutput {
         }
     }
 
-    /// Adds the samples of a row, each with its entry in the index.
+    /// Adds the samples of a row, each with its entry in the index; the two of a pair share one.
     fn push(&mut self, samples: &row::Samples, input: InputPosition, row: &RowFacts<'_>) {
-        let tables = &mut self.tables;
-        let side = if row.conversation < self.apart_below {
-            &mut tables.apart
-        } else {
-            &mut tables.samples
-        };
-        for (number, sample) in (0..).zip(samples.iter()) {
-            let entry = IndexRow {
-                row: input.row,
-                line: input.line,
-                sample: number,
-                turns: sample.turns.len() as u32,
-                length: sample.ids.len() as u32,
-                trained: sample.trained,
-                hash: row.hash,
-                conversation: row.conversation,
-            };
-            self.count += 1;
-            self.tokens += u64::from(entry.length);
-            self.trained += u64::from(entry.trained);
-            tables.index.push(entry, row.columns);
-            side.push(Sample {
-                ids: sample.ids,
-                labels: sample.labels,
-                weights: sample.weights,
-            });
+        let apart = row.conversation < self.apart_below;
+        let mut samples = samples.iter();
+        if let Record::Pair(_) = row.record {
+            if let (Some(chosen), Some(rejected)) = (samples.next(), samples.next()) {
+                let prompt = chosen.shared_prompt(&rejected) as u32;
+                let side = self.tables.side(apart);
+                side.push_pair(written(&chosen), written(&rejected), prompt);
+                self.enter(0, &[chosen, rejected], input, row);
+            }
+            return;
         }
+        for (number, sample) in (0..).zip(samples) {
+            let side = self.tables.side(apart);
+            match row.record {
+                Record::Judged(_, good) => {
+                    side.push_judged(written(&sample), sample.prompt() as u32, good);
+                }
+                _ => side.push(written(&sample)),
+            }
+            self.enter(number, &[sample], input, row);
+        }
+    }
+
+    /// Adds an entry to the index, for one sample or the two of a pair.
+    fn enter(
+        &mut self,
+        number: u32,
+        samples: &[row::Sample<'_>],
+        input: InputPosition,
+        row: &RowFacts<'_>,
+    ) {
+        let sum = |count: fn(&row::Sample<'_>) -> u32| samples.iter().map(count).sum();
+        let entry = IndexRow {
+            row: input.row,
+            line: input.line,
+            sample: number,
+            turns: sum(|sample| sample.turns.len() as u32),
+            length: sum(|sample| sample.ids.len() as u32),
+            trained: sum(|sample| sample.trained),
+            hash: row.hash,
+            conversation: row.conversation,
+        };
+        self.count += 1;
+        self.tokens += u64::from(entry.length);
+        self.trained += u64::from(entry.trained);
+        self.tables.index.push(entry, row.columns);
+    }
+}
+
+/// A sample as it is written.
+fn written<'s>(sample: &row::Sample<'s>) -> Sample<'s> {
+    Sample {
+        ids: sample.ids,
+        labels: sample.labels,
+        weights: sample.weights,
     }
 }
 
 /// What the index says of a row.
 struct RowFacts<'a> {
+    record: Record<'a>,
     columns: Map<'a>,
     hash: u64,
     conversation: u128,
@@ -297,11 +335,11 @@ impl<'w> RowTask<'w, '_> {
         let replay = &mut part.replay;
         let keep = self.context.evidence;
         self.output.replay.add_to(replay, keep, counted, &positions);
-        for sample in self.output.samples.iter() {
+        for (number, sample) in self.output.samples.iter().enumerate() {
             let sample = audit::Sample {
                 row: self.input.row,
                 line: self.input.line,
-                record,
+                record: record.of_sample(number),
                 counted,
                 ids: sample.ids,
                 labels: sample.labels,
@@ -329,8 +367,9 @@ impl<'w> RowTask<'w, '_> {
         }
     }
 
-    fn facts(&mut self, value: Value<'w>, record: &Record<'_>) -> RowFacts<'w> {
+    fn facts(&mut self, value: Value<'w>, record: &Record<'w>) -> RowFacts<'w> {
         RowFacts {
+            record: *record,
             columns: value.as_map().unwrap_or_default(),
             hash: match self.row {
                 Row::Json(row) => xxh3_64(row.bytes),

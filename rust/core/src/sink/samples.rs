@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::types::{Float32Type, Int8Type, Int32Type};
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 
 use super::cut::Part;
 use super::list::{batch, lists, primitive};
@@ -24,16 +24,95 @@ pub struct Sample<'a> {
     pub weights: &'a [f32],
 }
 
+/// Sequences of tokens in flat vectors.
+#[derive(Clone, Debug, Default)]
+struct Sequences {
+    ids: Vec<i32>,
+    labels: Vec<i32>,
+    weights: Vec<f32>,
+    /// Where each ends in `ids`.
+    ends: Vec<usize>,
+}
+
+impl Sequences {
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.labels.clear();
+        self.weights.clear();
+        self.ends.clear();
+    }
+
+    /// Offset of the first token of the sequence at `row`.
+    fn start_of(&self, row: usize) -> usize {
+        row.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    /// Tokens of the sequence at `row`; 0 if there is none.
+    fn length(&self, row: usize) -> usize {
+        let end = self.ends.get(row);
+        end.map_or(0, |end| end - self.start_of(row))
+    }
+
+    fn tokens(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    fn lengths(&self) -> Vec<i32> {
+        let rows = 0..self.ends.len();
+        rows.map(|row| self.length(row) as i32).collect()
+    }
+
+    fn positions(&self) -> Vec<i32> {
+        self.lengths()
+            .into_iter()
+            .flat_map(|length| 0..length)
+            .collect()
+    }
+
+    /// Adds some sequences of `other`; labels and weights where it has them.
+    fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        let tokens = other.start_of(rows.start)..other.start_of(rows.end);
+        let shift = self.ids.len();
+        self.ids.extend_from_slice(&other.ids[tokens.clone()]);
+        if !other.labels.is_empty() {
+            self.labels.extend_from_slice(&other.labels[tokens.clone()]);
+        }
+        if !other.weights.is_empty() {
+            self.weights
+                .extend_from_slice(&other.weights[tokens.clone()]);
+        }
+        let ends = other.ends[rows].iter();
+        self.ends.extend(ends.map(|end| end - tokens.start + shift));
+    }
+
+    /// A column of a part of each sequence: `part` gives it from the sequence and its row.
+    fn parts(&self, part: impl for<'s> Fn(&'s [i32], usize) -> &'s [i32]) -> Result<ArrayRef> {
+        let (mut ids, mut ends) = (Vec::new(), Vec::with_capacity(self.ends.len()));
+        for (row, end) in self.ends.iter().enumerate() {
+            ids.extend_from_slice(part(&self.ids[self.start_of(row)..*end], row));
+            ends.push(ids.len());
+        }
+        lists::<Int32Type>(&mut ids, &ends)
+    }
+
+    fn attention_mask(&self) -> Result<ArrayRef> {
+        lists::<Int8Type>(&mut vec![1; self.tokens()], &self.ends)
+    }
+}
+
 /// Samples in flat vectors, with the columns that the recipe asks for.
 #[derive(Clone, Debug)]
 pub struct Samples {
     columns: Arc<[Column]>,
     source: Arc<str>,
-    ids: Vec<i32>,
-    labels: Vec<i32>,
-    weights: Vec<f32>,
-    /// Where each sample ends in `ids`.
-    ends: Vec<usize>,
+    /// The samples; of pairs, the chosen answers.
+    sequences: Sequences,
+    /// The rejected answers of pairs, each after its prompt.
+    rejected: Sequences,
+    /// Tokens of the prompt of each answer that is judged.
+    prompts: Vec<u32>,
+    /// Of answers that are judged one by one, which are good.
+    verdicts: Vec<bool>,
     spare: SpareBuffers,
 }
 
@@ -44,10 +123,10 @@ impl Samples {
         Self {
             columns: columns.into(),
             source: source.into(),
-            ids: Vec::new(),
-            labels: Vec::new(),
-            weights: Vec::new(),
-            ends: Vec::new(),
+            sequences: Sequences::default(),
+            rejected: Sequences::default(),
+            prompts: Vec::new(),
+            verdicts: Vec::new(),
             spare: SpareBuffers::default(),
         }
     }
@@ -63,61 +142,92 @@ impl Samples {
 
     /// Adds a sample.
     pub fn push(&mut self, sample: Sample<'_>) {
-        self.ids.extend(sample.ids.iter().map(|id| *id as i32));
-        if self.has(Column::Labels) {
-            debug_assert_eq!(sample.ids.len(), sample.labels.len());
-            self.labels.extend_from_slice(sample.labels);
-        }
-        if self.has(Column::Weights) && sample.weights.is_empty() {
-            let trained = |label: &i32| f32::from(u8::from(is_trained(*label)));
-            self.weights.extend(sample.labels.iter().map(trained));
-        } else if self.has(Column::Weights) {
-            self.weights.extend_from_slice(sample.weights);
-        }
-        self.ends.push(self.ids.len());
+        let (labels, weights) = (self.has(Column::Labels), self.has(Column::Weights));
+        push(&mut self.sequences, sample, labels, weights);
+    }
+
+    /// Adds two answers to the prompt that is the first `prompt` tokens of both.
+    pub fn push_pair(&mut self, chosen: Sample<'_>, rejected: Sample<'_>, prompt: u32) {
+        let labels = self.has(Column::ChosenLabels);
+        push(&mut self.sequences, chosen, labels, false);
+        push(&mut self.rejected, rejected, labels, false);
+        self.prompts.push(prompt);
+    }
+
+    /// Adds an answer after the first `prompt` tokens, with its verdict.
+    pub fn push_judged(&mut self, sample: Sample<'_>, prompt: u32, good: bool) {
+        self.push(sample);
+        self.prompts.push(prompt);
+        self.verdicts.push(good);
     }
 
     /// Clears the table and keeps its memory.
     pub fn clear(&mut self) {
-        self.ids.clear();
-        self.labels.clear();
-        self.weights.clear();
-        self.ends.clear();
+        self.sequences.clear();
+        self.rejected.clear();
+        self.prompts.clear();
+        self.verdicts.clear();
     }
 
     /// Number of tokens.
     pub fn tokens(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Offset of the first token of the sample at `row`.
-    fn start_of(&self, row: usize) -> usize {
-        row.checked_sub(1).map_or(0, |before| self.ends[before])
+        self.sequences.ids.len() + self.rejected.ids.len()
     }
 
     fn column(&mut self, column: Column) -> Result<ArrayRef> {
-        let tokens = self.ends.last().copied().unwrap_or(0);
+        let ends = &self.sequences.ends;
         Ok(match column {
-            Column::InputIds => lists::<Int32Type>(&mut self.ids, &self.ends)?,
-            Column::Labels => lists::<Int32Type>(&mut self.labels, &self.ends)?,
-            Column::AttentionMask => lists::<Int8Type>(&mut vec![1; tokens], &self.ends)?,
-            Column::Length => {
-                primitive::<Int32Type>(&mut self.lengths().map(|length| length as i32).collect())
+            Column::InputIds | Column::ChosenInputIds => {
+                lists::<Int32Type>(&mut self.sequences.ids, ends)?
             }
-            Column::PositionIds => lists::<Int32Type>(&mut self.positions(), &self.ends)?,
-            Column::Weights => lists::<Float32Type>(&mut self.weights, &self.ends)?,
+            Column::Labels | Column::ChosenLabels => {
+                lists::<Int32Type>(&mut self.sequences.labels, ends)?
+            }
+            Column::AttentionMask | Column::ChosenAttentionMask => {
+                self.sequences.attention_mask()?
+            }
+            Column::Length => primitive::<Int32Type>(&mut self.sequences.lengths()),
+            Column::PositionIds => lists::<Int32Type>(&mut self.sequences.positions(), ends)?,
+            Column::Weights => lists::<Float32Type>(&mut self.sequences.weights, ends)?,
             Column::Source => Arc::new(StringArray::from_iter_values(
-                self.ends.iter().map(|_| &*self.source),
+                ends.iter().map(|_| &*self.source),
             )),
+            Column::PromptIds => self
+                .sequences
+                .parts(|ids, row| &ids[..self.prompts[row] as usize])?,
+            Column::ChosenIds | Column::CompletionIds => self.answers(&self.sequences)?,
+            Column::RejectedIds => self.answers(&self.rejected)?,
+            Column::RejectedInputIds => {
+                lists::<Int32Type>(&mut self.rejected.ids, &self.rejected.ends)?
+            }
+            Column::RejectedLabels => {
+                lists::<Int32Type>(&mut self.rejected.labels, &self.rejected.ends)?
+            }
+            Column::RejectedAttentionMask => self.rejected.attention_mask()?,
+            Column::Label => Arc::new(BooleanArray::from(self.verdicts.clone())),
         })
+    }
+
+    /// The answers without their prompts, which have a column of their own; with them where not.
+    fn answers(&self, sequences: &Sequences) -> Result<ArrayRef> {
+        if self.has(Column::PromptIds) {
+            return sequences.parts(|ids, row| &ids[self.prompts[row] as usize..]);
+        }
+        sequences.parts(|ids, _| ids)
+    }
+
+    /// How many tokens each row has: of a pair, those of both answers with their prompts.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        let rows = 0..self.sequences.ends.len();
+        rows.map(|row| self.sequences.length(row) + self.rejected.length(row))
     }
 
     /// Reserves room for a batch as long as the last one; growing step by step would copy it.
     fn make_room(&mut self) {
-        let tokens = self.ends.last().copied().unwrap_or(0);
+        let tokens = self.sequences.tokens();
         let taken = [
-            (Column::InputIds, &mut self.ids),
-            (Column::Labels, &mut self.labels),
+            (Column::InputIds, &mut self.sequences.ids),
+            (Column::Labels, &mut self.sequences.labels),
         ];
         for (column, values) in taken {
             if self.columns.contains(&column) {
@@ -126,43 +236,55 @@ impl Samples {
             }
         }
     }
+}
 
-    /// How many tokens each sample has.
-    pub fn lengths(&self) -> impl Iterator<Item = usize> {
-        (0..self.ends.len()).map(|row| self.ends[row] - self.start_of(row))
+/// Adds a sequence, with its labels and weights where they are written.
+fn push(sequences: &mut Sequences, sample: Sample<'_>, labels: bool, weights: bool) {
+    let ids = sample.ids.iter().map(|id| *id as i32);
+    sequences.ids.extend(ids);
+    if labels {
+        debug_assert_eq!(sample.ids.len(), sample.labels.len());
+        sequences.labels.extend_from_slice(sample.labels);
     }
-
-    fn positions(&self) -> Vec<i32> {
-        self.lengths().flat_map(|length| 0..length as i32).collect()
+    if weights && sample.weights.is_empty() {
+        let trained = |label: &i32| f32::from(u8::from(is_trained(*label)));
+        sequences.weights.extend(sample.labels.iter().map(trained));
+    } else if weights {
+        sequences.weights.extend_from_slice(sample.weights);
     }
+    sequences.ends.push(sequences.ids.len());
 }
 
 impl Part for Samples {
     fn len(&self) -> usize {
-        self.ends.len()
+        self.sequences.ends.len()
     }
 
     fn extend(&mut self, other: &Self, rows: Range<usize>) {
-        let (first, last) = (other.start_of(rows.start), other.start_of(rows.end));
-        let shift = self.ids.len();
-        self.ids.extend_from_slice(&other.ids[first..last]);
-        if self.has(Column::Labels) {
-            self.labels.extend_from_slice(&other.labels[first..last]);
+        self.sequences.extend(&other.sequences, rows.clone());
+        if !other.prompts.is_empty() {
+            self.prompts.extend_from_slice(&other.prompts[rows.clone()]);
         }
-        if self.has(Column::Weights) {
-            self.weights.extend_from_slice(&other.weights[first..last]);
+        if !other.verdicts.is_empty() {
+            self.verdicts
+                .extend_from_slice(&other.verdicts[rows.clone()]);
         }
-        let ends = other.ends[rows].iter().map(|end| end - first + shift);
-        self.ends.extend(ends);
+        if !other.rejected.ends.is_empty() {
+            self.rejected.extend(&other.rejected, rows);
+        }
     }
 
     fn take_batch(&mut self) -> Result<RecordBatch> {
         let columns = Arc::clone(&self.columns);
-        let arrays: Result<Vec<_>> = columns
-            .iter()
+        // Columns of whole sequences take the ids along. In the list they stand before those that
+        // copy a part, which are made first.
+        let arrays = columns.iter().rev();
+        let arrays: Result<Vec<_>> = arrays
             .map(|column| Ok((column.name(), self.column(*column)?)))
             .collect();
-        let batch = batch(arrays?, self.ends.len());
+        let mut arrays = arrays?;
+        arrays.reverse();
+        let batch = batch(arrays, self.sequences.ends.len());
         self.make_room();
         self.clear();
         batch

@@ -16,14 +16,19 @@ use arrow_schema::{DataType, Field};
 use proptest::prelude::*;
 
 use super::*;
-use crate::recipe::Column;
+use crate::recipe::{Column, Layout};
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::source::arrow::{Rows, Wanted};
 use crate::source::json::{hash_of, write_json};
 use crate::value::{Arena, Map, Value};
 
 fn all_columns() -> Vec<Column> {
-    Column::ALL.to_vec()
+    columns_of(Layout::Samples)
+}
+
+fn columns_of(layout: Layout) -> Vec<Column> {
+    let columns = Column::ALL.iter().copied();
+    columns.filter(|column| column.fits(layout)).collect()
 }
 
 /// Samples of these lengths, whose ids and labels tell which sample and token they are.
@@ -131,6 +136,61 @@ fn the_table_of_samples_has_the_types_that_trainers_load() {
         [0.0, 1.0, 0.0]
     );
     assert_eq!(out[0]["source"].as_string::<i32>().value(1), "a.jsonl");
+}
+
+/// A column of lists of integers.
+fn lists_of(batch: &RecordBatch, column: &str) -> Vec<Vec<i32>> {
+    let lists = batch[column].as_list::<i32>().iter().flatten();
+    lists
+        .map(|list| list.as_primitive::<Int32Type>().values().to_vec())
+        .collect()
+}
+
+#[test]
+fn pairs_and_judged_answers_are_cut_behind_their_prompts() {
+    fn sample<'s>(ids: &'s [u32], labels: &'s [i32]) -> Sample<'s> {
+        Sample {
+            ids,
+            labels,
+            weights: &[],
+        }
+    }
+    let mut pairs = Samples::new(&columns_of(Layout::Pairs), "");
+    let mut judged = Samples::new(&columns_of(Layout::Judged), "");
+    for first in [0, 10] {
+        let chosen = [first, first + 1, first + 2];
+        let labels = [-100, -100, first as i32 + 2];
+        let rejected = [first, first + 1];
+        pairs.push_pair(
+            sample(&chosen, &labels),
+            sample(&rejected, &[-100, first as i32 + 1]),
+            1,
+        );
+        judged.push_judged(sample(&chosen, &labels), 2, first == 0);
+    }
+    let batch_of = |part: &Samples| {
+        let (mut out, mut batches) = (Vec::new(), Batches::new(part.clone(), 10));
+        batches.finish(&mut out).unwrap();
+        out.remove(0)
+    };
+    let batch = batch_of(&pairs);
+    assert_eq!(lists_of(&batch, "prompt_ids"), [[0], [10]]);
+    assert_eq!(lists_of(&batch, "chosen_ids"), [[1, 2], [11, 12]]);
+    assert_eq!(lists_of(&batch, "rejected_ids"), [[1], [11]]);
+    assert_eq!(
+        lists_of(&batch, "chosen_input_ids"),
+        [[0, 1, 2], [10, 11, 12]]
+    );
+    assert_eq!(lists_of(&batch, "rejected_labels"), [[-100, 1], [-100, 11]]);
+    let batch = batch_of(&judged);
+    assert_eq!(lists_of(&batch, "prompt_ids"), [[0, 1], [10, 11]]);
+    assert_eq!(lists_of(&batch, "completion_ids"), [[2], [12]]);
+    let labels = batch["label"].as_boolean();
+    assert!(labels.value(0) && !labels.value(1));
+    // Parts that are joined give the same.
+    let mut joined = Samples::new(&columns_of(Layout::Pairs), "");
+    joined.extend(&pairs, 1..2);
+    assert_eq!(lists_of(&batch_of(&joined), "rejected_ids"), [[11]]);
 }
 
 /// Where the values of a column of lists lie.

@@ -36,14 +36,26 @@ pub(super) fn read<'a>(
     reader.conversation(messages, row, arena, counts)
 }
 
-/// The system message, pairs of history, the prompt and the answer. Nothing is
-/// stripped.
+/// The messages of the prompt, and the answer.
 fn read_messages<'a>(
     row: Map<'a>,
     names: &Names,
     arena: &'a Arena,
     counts: &mut RuleCounts,
 ) -> Result<&'a mut [Message<'a>], Reject> {
+    let mut messages = read_prompt(row, names, arena, counts)?;
+    let answer = names.text(row, Field::Output)?;
+    messages.push(Message::plain("assistant", answer, arena));
+    Ok(messages.into_bump_slice_mut())
+}
+
+/// The system message, pairs of history and the prompt. Nothing is stripped.
+pub(super) fn read_prompt<'a>(
+    row: Map<'a>,
+    names: &Names,
+    arena: &'a Arena,
+    counts: &mut RuleCounts,
+) -> Result<bumpalo::collections::Vec<'a, Message<'a>>, Reject> {
     let mut messages = bumpalo::collections::Vec::with_capacity_in(4, arena);
     if let Some(system) = names.optional_text(row, Field::System)? {
         messages.push(Message::plain("system", system, arena));
@@ -62,12 +74,7 @@ fn read_messages<'a>(
         None => instruction,
     };
     messages.push(Message::plain("user", prompt, arena));
-    messages.push(Message::plain(
-        "assistant",
-        names.text(row, Field::Output)?,
-        arena,
-    ));
-    Ok(messages.into_bump_slice_mut())
+    Ok(messages)
 }
 
 fn joined<'a>(instruction: &str, input: &str, arena: &'a Arena) -> &'a str {

@@ -7,9 +7,11 @@
 
 mod alpaca;
 mod gemini;
+mod kto;
 mod messages;
 mod pairs;
 mod planned;
+mod preference;
 mod prompt_completion;
 mod sharegpt;
 mod text;
@@ -95,6 +97,12 @@ schemas! {
     Xlam "xlam"
         "A text `query`, the calls that answer it in `answers`, and `tools`."
         xlam [Query Answers System Tools Weight Documents TemplateKwargs];
+    Preference "preference"
+        "A prompt, the answer that was `chosen` and the one that was `rejected`: texts or messages."
+        preference [Prompt Chosen Rejected Messages Role Content From Value Instruction Input History System Tools Functions Weight Documents TemplateKwargs];
+    Kto "kto"
+        "One answer, and a `label` that says whether it is a good one."
+        kto [Prompt Completion Label Messages Role Content From Value Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
     Text "text"
         "A document `text`, trained as a whole."
         text [Text Weight];
@@ -115,6 +123,11 @@ impl Schema {
             format!("there is no schema `{name}`"),
         )
         .hint(format!("one of: auto, {}", Self::names())))
+    }
+
+    /// Whether its rows judge their answers, so that bad ones are not trained as good ones.
+    pub fn judges(self) -> bool {
+        matches!(self, Self::Preference | Self::Kto)
     }
 
     /// Whether that is the name of a shape that is recognised but not read in this version.

@@ -5,10 +5,9 @@ use crate::error::{Error, ErrorKind};
 use crate::value::{Map, Value};
 
 /// Their names.
-pub(in crate::chat) const PLANNED: [&str; 3] = ["preference", "kto", SEGMENTS];
+pub(in crate::chat) const PLANNED: [&str; 1] = [SEGMENTS];
 
-/// The one whose rows can be told from all others; rows of the other two are refused because they
-/// judge their answers.
+/// The one whose rows can be told from all others.
 pub(in crate::chat) const SEGMENTS: &str = "segments";
 
 /// The error of such a shape.

@@ -52,7 +52,7 @@ fn speaker(name: &str) -> Option<Speaker> {
 }
 
 /// Reads the list of sharegpt messages and the name it stands under; `system` is the row's own.
-fn read_list<'a>(
+pub(super) fn read_list<'a>(
     reader: &Reader,
     (list, name): (Value<'a>, &str),
     system: Option<&'a str>,

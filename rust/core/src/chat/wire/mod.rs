@@ -6,6 +6,7 @@
 
 mod blocks;
 mod calls;
+mod dialogue;
 mod fields;
 mod functions;
 mod normaliser;

@@ -1,6 +1,8 @@
 //! What is done to a row, in order.
 
-use super::{Place, blocks, calls, functions, parts, reasoning, results, roles, row, texts, turns};
+use super::{
+    Place, blocks, calls, dialogue, functions, parts, reasoning, results, roles, row, texts, turns,
+};
 use crate::chat::conversation::{Conversation, Message};
 use crate::chat::fields::{Field, Names};
 use crate::chat::options::SchemaOptions;
@@ -54,6 +56,18 @@ impl Normaliser {
         };
         counts.add(Rule::MessagesParsed, 1);
         read
+    }
+
+    /// The messages of a conversation that is one text; `None` where it stays as it is.
+    pub(in crate::chat) fn dialogue<'a>(
+        &self,
+        text: &'a str,
+        arena: &'a Arena,
+    ) -> Option<&'a mut [Message<'a>]> {
+        match self.wire {
+            Wire::Keep => None,
+            Wire::Normalise => dialogue::read(text, arena),
+        }
     }
 
     /// The messages that a message of blocks stands for; `None` where it stays as it is.

@@ -57,6 +57,19 @@ impl Labelled {
         self.weights[start..end].fill(weight);
     }
 
+    /// Leaves out what follows the last trained turn.
+    pub(crate) fn end_in_turn(&mut self, ids: &mut Vec<u32>) {
+        let Some(end) = self.turns.last().map(|turn| turn.end) else {
+            return;
+        };
+        ids.truncate(end as usize);
+        self.labels.truncate(end as usize);
+        self.weights.truncate(end as usize);
+        for span in &mut self.spans {
+            span.end = span.end.min(end);
+        }
+    }
+
     /// A sample must train something.
     pub(crate) fn require_trained(&self) -> Result<(), Reject> {
         if !is_masked(&self.labels) {

@@ -1,0 +1,77 @@
+//! The schema `kto`: an answer, and whether it is a good one.
+
+use super::preference::{any_list, untrain};
+use super::{alpaca, messages, preference, prompt_completion};
+use crate::chat::conversation::{Conversation, Message, Record};
+use crate::chat::fields::{Field, keys};
+use crate::chat::reader::Reader;
+use crate::chat::variables::mismatch;
+use crate::rules::{Reject, Rule, RuleCounts};
+use crate::value::{Arena, Map, Value};
+
+/// Whether the row has an answer with a verdict.
+pub(super) fn fits(row: Map<'_>) -> bool {
+    let judged = ["label", "kto_tag"]
+        .iter()
+        .any(|name| matches!(row.get_some(name), Some(Value::Bool(_))));
+    let answered = || {
+        messages::any_message(row, |message| {
+            message
+                .get_some("role")
+                .or(message.get_some("from"))
+                .is_some()
+        }) || prompt_completion::fits(row)
+            || alpaca::fits(row)
+    };
+    judged && !preference::fits(row) && answered()
+}
+
+/// Reads one row.
+pub(super) fn read<'a>(
+    reader: &Reader,
+    row: Map<'a>,
+    arena: &'a Arena,
+    counts: &mut RuleCounts,
+) -> Result<Record<'a>, Reject> {
+    let good = label(reader, row)?;
+    let names = &reader.names;
+    let record = if names.get(row, Field::Completion).is_some() {
+        prompt_completion::read(reader, row, arena, counts)?
+    } else if names.get(row, Field::Messages).is_some() {
+        let (list, name) = reader.list(row, Field::Messages)?;
+        let messages = any_list(reader, list, name, arena, counts)?;
+        only_last(reader.conversation(messages, row, arena, counts)?, arena)
+    } else {
+        only_last(alpaca::read(reader, row, arena, counts)?, arena)
+    };
+    Ok(Record::Judged(arena.alloc(record), good))
+}
+
+fn label(reader: &Reader, row: Map<'_>) -> Result<bool, Reject> {
+    let names = &reader.names;
+    let name = names.name_in(row, Field::Label);
+    match row.get_some(name) {
+        Some(Value::Bool(good)) => Ok(good),
+        Some(Value::Int(good @ 0..=1)) => Ok(good == 1),
+        Some(other) => Err(mismatch(name, "true or false", other)),
+        None => {
+            let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
+            Err(Reject::new(Rule::SchemaMismatch, reason))
+        }
+    }
+}
+
+/// The record with its last message alone as the answer that is judged.
+fn only_last<'a>(record: Record<'a>, arena: &'a Arena) -> Record<'a> {
+    let Record::Conversation(conversation) = record else {
+        return record;
+    };
+    let messages: &'a mut [Message<'a>] = arena.alloc_slice_copy(conversation.messages);
+    if let Some((_, before)) = messages.split_last_mut() {
+        untrain(before);
+    }
+    Record::Conversation(Conversation {
+        messages,
+        ..conversation
+    })
+}
