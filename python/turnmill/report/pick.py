@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnmill.output.reader import Output, sources_of
@@ -55,7 +56,8 @@ def first_rejects(output: Output) -> list[dict[str, Any]]:
     rejects = read_table(output.path / "rejects.parquet")
     rules = output.record["totals"]["rejected"]
     places = [pc.index(rejects["code"], rule).as_py() for rule in rules]
-    rows: list[dict[str, Any]] = rejects.take([place for place in places if place >= 0]).to_pylist()
+    some = pa.array([place for place in places if place >= 0], pa.int64())
+    rows: list[dict[str, Any]] = rejects.take(some).to_pylist()
     return rows
 
 
