@@ -558,7 +558,12 @@ def test_a_signal_ends_a_run_within_a_second_and_the_run_goes_on_later(
             file.write(lines(5000))
     words = ("prepare", "a.jsonl", "-o", "out", "--tokenizer", str(TOKENIZER), "--threads", "2")
     process = subprocess.Popen(
-        command(*words), stderr=subprocess.PIPE, env=environment(), start_new_session=True
+        command(*words),
+        stderr=subprocess.PIPE,
+        env=environment(),
+        start_new_session=True,
+        # These tests may run under nohup, and a run under nohup goes on.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - sets no lock
     )
     while not any(Path("out").glob(".tmp-data-*")):
         assert process.poll() is None
