@@ -83,23 +83,48 @@ def edit_template(serving: Path) -> None:
     file.write_text(file.read_text() + " ")
 
 
+STOPS, TEMPLATE = "serving/generation_config.json", "serving/chat_template.jinja"
+
+
 @pytest.mark.parametrize(
-    ("change", "rule", "notes"),
+    ("change", "told"),
     [
-        (edit_stops, "wrong-terminator", ["generation_config.json stops on"]),
-        (edit_template, "prompt-parity", ["chat_template.jinja is not"]),
-        (shutil.rmtree, "broken-input", ["config.json is missing", "template.jinja is missing"]),
+        (
+            edit_stops,
+            {"wrong-terminator": ["generation_config.json stops on"], "stale-cache": [STOPS]},
+        ),
+        (
+            edit_template,
+            {"prompt-parity": ["chat_template.jinja is not"], "stale-cache": [TEMPLATE]},
+        ),
     ],
 )
-def test_serving_files_that_are_not_those_of_the_run(tmp_path, change, rule, notes):
+def test_serving_files_that_are_not_those_of_the_run(tmp_path, change, told):
     output = tmp_path / "out"
     turnmill.prepare(ROWS, output, turnmill.Recipe(tokenizer=DEMO))
     assert turnmill.check(output).ok
     change(output / "serving")
     findings = turnmill.check(output)
     assert not findings.ok
-    errors = {name for name, found in findings.rules.items() if found.severity == "error"}
-    assert rule in errors
-    assert errors <= {rule, "stale-cache"}, "the manifest knows of the change, too"
-    told = [place["note"] for place in findings.rules[rule].evidence]
-    assert all(any(note in place for place in told) for note in notes)
+    assert set(errors_of(findings)) == set(told)
+    for rule, notes in told.items():
+        for note, expected in zip(errors_of(findings)[rule], notes, strict=True):
+            assert expected in note
+
+
+def errors_of(findings):
+    errors = {name: rule for name, rule in findings.rules.items() if rule.severity == "error"}
+    return {name: [at["note"] for at in rule.evidence] for name, rule in errors.items()}
+
+
+def test_serving_files_that_are_gone(tmp_path):
+    output = tmp_path / "out"
+    turnmill.prepare(ROWS, output, turnmill.Recipe(tokenizer=DEMO))
+    shutil.rmtree(output / "serving")
+    findings = turnmill.check(output)
+    assert not findings.ok
+    told = errors_of(findings)
+    assert list(told) == ["broken-input"]
+    names = ["Modelfile", "README.md", "chat_template.jinja", "generation_config.json"]
+    for note, name in zip(told["broken-input"], names, strict=True):
+        assert f"serving/{name} is missing" in note
