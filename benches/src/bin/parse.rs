@@ -12,7 +12,7 @@ use cpu_time::ThreadTime;
 
 use turnmill_core::chat::{self, Reader, Schema, SchemaOptions};
 use turnmill_core::rules::RuleCounts;
-use turnmill_core::source::json::{self, Rows, Splitter};
+use turnmill_core::source::json::{self, RawRows, Splitter};
 use turnmill_core::value::Arena;
 
 /// Bytes fed to the splitter at a time, as in a run.
@@ -61,8 +61,8 @@ fn megabytes(file: &[u8]) -> f64 {
 }
 
 /// All rows of the file at once.
-fn whole(file: &[u8]) -> turnmill_core::Result<Rows> {
-    let (mut rows, mut last) = (Rows::default(), Rows::default());
+fn whole(file: &[u8]) -> turnmill_core::Result<RawRows> {
+    let (mut rows, mut last) = (RawRows::default(), RawRows::default());
     // A last line without its end would need a second buffer; the files of the benches have one.
     let mut splitter = Splitter::new();
     splitter.feed(file, &mut rows)?;
@@ -70,7 +70,7 @@ fn whole(file: &[u8]) -> turnmill_core::Result<Rows> {
     Ok(rows)
 }
 
-fn reader(rows: &Rows, schema: Option<&str>) -> turnmill_core::Result<Reader> {
+fn reader(rows: &RawRows, schema: Option<&str>) -> turnmill_core::Result<Reader> {
     let arena = Arena::new();
     let schema = if let Some(name) = schema {
         Schema::from_name(name)?
@@ -92,7 +92,7 @@ fn reader(rows: &Rows, schema: Option<&str>) -> turnmill_core::Result<Reader> {
 }
 
 /// Prints what the rows come to: rejects and counts by rule.
-fn report(rows: &Rows, reader: &Reader) {
+fn report(rows: &RawRows, reader: &Reader) {
     let (mut counts, mut rejects) = (RuleCounts::default(), RuleCounts::default());
     for row in rows.iter() {
         let arena = Arena::new();
@@ -113,14 +113,14 @@ fn report(rows: &Rows, reader: &Reader) {
     println!("  rejected: {}; counted: {}", list(&rejects), list(&counts));
 }
 
-fn check_utf8(rows: &Rows) {
+fn check_utf8(rows: &RawRows) {
     for row in rows.iter() {
         std::hint::black_box(std::str::from_utf8(row.bytes).is_ok());
     }
 }
 
 fn split(file: &[u8]) {
-    let (mut splitter, mut rows) = (Splitter::new(), Rows::default());
+    let (mut splitter, mut rows) = (Splitter::new(), RawRows::default());
     for block in file.chunks(BLOCK) {
         let fed = splitter.feed(block, &mut rows);
         std::hint::black_box((fed.is_ok(), rows.len()));
@@ -128,7 +128,7 @@ fn split(file: &[u8]) {
 }
 
 fn split_and_parse(file: &[u8], use_value: &mut dyn FnMut(turnmill_core::Value<'_>, &Arena)) {
-    let (mut splitter, mut rows, mut arena) = (Splitter::new(), Rows::default(), Arena::new());
+    let (mut splitter, mut rows, mut arena) = (Splitter::new(), RawRows::default(), Arena::new());
     for block in file.chunks(BLOCK) {
         if splitter.feed(block, &mut rows).is_err() {
             return;

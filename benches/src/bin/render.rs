@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, Write as _};
 
 use cpu_time::ThreadTime;
-use turnmill_core::template::{LocalTime, Options, RenderInput, Rendered, Template};
+use turnmill_core::template::{LocalTime, RenderInput, Rendered, Template, TemplateOptions};
 use turnmill_core::{Arena, Map, Value, source::json};
 
 fn main() {
@@ -35,7 +35,7 @@ fn messages<'a>(value: Value<'a>, arena: &'a Arena) -> &'a [Map<'a>] {
     arena.alloc_slice_fill_iter(items.iter().map(|item| item.as_map().unwrap_or_default()))
 }
 
-fn options(case: Map<'_>) -> Options {
+fn options(case: Map<'_>) -> TemplateOptions {
     let tokens = case
         .get("special_tokens")
         .and_then(Value::as_map)
@@ -57,13 +57,13 @@ fn options(case: Map<'_>) -> Options {
             microsecond: 0,
         };
     }
-    Options {
+    TemplateOptions {
         special_tokens: tokens
             .iter()
             .filter_map(|(name, text)| Some((name.to_owned(), text.as_str()?.to_owned())))
             .collect(),
         now,
-        ..Options::default()
+        ..TemplateOptions::default()
     }
 }
 
@@ -168,12 +168,12 @@ fn bench(arguments: &[String]) {
     let source = std::fs::read_to_string(&arguments[0]).expect("the template");
     let text = std::fs::read_to_string(&arguments[1]).expect("the conversations");
     let rounds: usize = arguments.get(2).map_or(3, |n| n.parse().expect("a number"));
-    let options = Options {
+    let options = TemplateOptions {
         special_tokens: vec![
             ("bos_token".to_owned(), "<s>".to_owned()),
             ("eos_token".to_owned(), "</s>".to_owned()),
         ],
-        ..Options::default()
+        ..TemplateOptions::default()
     };
     let template = Template::new(&source, &options).expect("the template compiles");
     let parsed = Arena::new();

@@ -15,7 +15,7 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 use turnmill_core::chat::{Reader, Schema, SchemaOptions};
 use turnmill_core::rules::RuleCounts;
-use turnmill_core::source::arrow::{Rows, Wanted};
+use turnmill_core::source::arrow::{ArrowRows, Wanted};
 use turnmill_core::source::json::{self, Splitter};
 use turnmill_core::value::{Arena, Value};
 
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Batches of the conversations of `file`, and the bytes of their content.
 fn batches(file: &[u8]) -> turnmill_core::Result<(Vec<RecordBatch>, usize)> {
-    let mut rows = json::Rows::default();
+    let mut rows = json::RawRows::default();
     Splitter::new().feed(file, &mut rows)?;
     let arena = Arena::new();
     let conversations: Vec<Vec<[&str; 2]>> = rows
@@ -106,7 +106,7 @@ fn read(batches: &[RecordBatch], reader: &Reader) -> Duration {
             carried: &[],
             noticed: &[],
         };
-        let rows = Rows::new(batch, &wanted);
+        let rows = ArrowRows::new(batch, &wanted);
         for index in 0..rows.len() {
             if let Ok(row) = rows.row(index, &arena, &mut counts) {
                 std::hint::black_box(reader.read(row, &arena, &mut counts).is_ok());

@@ -27,13 +27,13 @@ use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::{Conversation, Reader, Record, Schema, SchemaOptions};
 use turnmill_core::recipe::{Column, Recipe};
 use turnmill_core::row::contract::{self, Allowance, TrainedTurn};
-use turnmill_core::row::label::{self, Ending, TokenSpan};
+use turnmill_core::row::label::{self, SpanEnd, TokenSpan};
 use turnmill_core::rules::RuleCounts;
 use turnmill_core::run::{Encoder, ShardOptions};
 use turnmill_core::setup::StopSet;
-use turnmill_core::sink::{BATCH_ROWS, Batches, Part, Sample, Samples};
-use turnmill_core::source::json::{self, Layout, Rows, Splitter};
-use turnmill_core::template::{Options, RenderInput, Rendered, Span, Template};
+use turnmill_core::sink::{BATCH_ROWS, Batches, Sample, Samples, TableRows};
+use turnmill_core::source::json::{self, FileLayout, RawRows, Splitter};
+use turnmill_core::template::{RenderInput, Rendered, Span, Template, TemplateOptions};
 use turnmill_core::tokenizer::{Encoding, Input, Mark, Tokenizer};
 use turnmill_core::{Arena, Value};
 
@@ -81,7 +81,7 @@ impl Job {
         let arena = Arena::new();
         let values: Vec<Value<'_>> = rows
             .iter()
-            .flat_map(Rows::iter)
+            .flat_map(RawRows::iter)
             .filter_map(|row| Some(json::parse(row.bytes, &arena).ok()?.value))
             .collect();
         let reader = Reader::new(&SchemaOptions::new(self.schema))?;
@@ -140,7 +140,7 @@ impl Job {
     #[inline(never)]
     fn whole(&self, encoder: &Arc<Encoder>) -> Result<(), Failure> {
         let mut shard = encoder.open_shard(ShardOptions {
-            array: Layout::detect(&self.file) == Some(Layout::Array),
+            array: FileLayout::detect(&self.file) == Some(FileLayout::Array),
             threads: 1,
             ..ShardOptions::new(self.schema, "bench")
         })?;
@@ -240,14 +240,14 @@ fn own_template(tokenizer: &Tokenizer) -> Result<String, Failure> {
         .to_owned())
 }
 
-fn options(tokenizer: &Tokenizer) -> Options {
-    Options {
+fn options(tokenizer: &Tokenizer) -> TemplateOptions {
+    TemplateOptions {
         special_tokens: tokenizer
             .special_tokens()
             .iter()
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .collect(),
-        ..Options::default()
+        ..TemplateOptions::default()
     }
 }
 
@@ -259,10 +259,10 @@ fn stop_ids(tokenizer: &Tokenizer) -> Vec<u32> {
 }
 
 /// The rows of every block.
-fn split(file: &[u8]) -> Result<Vec<Rows>, Failure> {
+fn split(file: &[u8]) -> Result<Vec<RawRows>, Failure> {
     let mut splitter = Splitter::new();
     let mut all = Vec::new();
-    let mut rows = Rows::default();
+    let mut rows = RawRows::default();
     for block in file.chunks(BLOCK) {
         splitter.feed(block, &mut rows)?;
         all.push(std::mem::take(&mut rows));
@@ -279,9 +279,9 @@ fn split_again(file: &[u8]) -> Result<(), Failure> {
 }
 
 #[inline(never)]
-fn parse(blocks: &[Rows]) {
+fn parse(blocks: &[RawRows]) {
     let mut arena = Arena::new();
-    for row in blocks.iter().flat_map(Rows::iter) {
+    for row in blocks.iter().flat_map(RawRows::iter) {
         black_box(json::parse(row.bytes, &arena).is_ok());
         arena.reset();
     }
@@ -459,7 +459,7 @@ fn label_row(row: &Encoded, stop: &StopSet, labels: &mut Vec<i32>, turns: &mut V
     let mut start = None;
     for span in &row.spans {
         let first = *start.get_or_insert(span.start);
-        if let Ending::Stopped { end, .. } = label::train(&row.ids, span, stop, labels) {
+        if let SpanEnd::Stopped { end, .. } = label::train(&row.ids, span, stop, labels) {
             turns.push(TrainedTurn {
                 message: span.message,
                 start: first,

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use cpu_time::ThreadTime;
 use turnmill_bench::hostile;
-use turnmill_bpe::{Encoder, Rows, Scratch};
+use turnmill_bpe::{Encoder, IdRows, Scratch};
 use turnmill_core::tokenizer::Tokenizer;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -74,7 +74,7 @@ impl Texts {
 struct Bench {
     encoder: Encoder,
     scratch: Scratch,
-    rows: Rows,
+    rows: IdRows,
 }
 
 impl Bench {
@@ -83,7 +83,7 @@ impl Bench {
         Ok(Self {
             scratch: encoder.scratch(),
             encoder,
-            rows: Rows::default(),
+            rows: IdRows::default(),
         })
     }
 

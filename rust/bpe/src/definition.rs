@@ -66,21 +66,21 @@ pub(crate) struct Vocab<'a> {
 pub(crate) struct Merge<'a>(pub(crate) Cow<'a, str>, pub(crate) Cow<'a, str>);
 
 /// A string that borrows from the file where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
+struct BorrowedText<'a>(Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for BorrowedText<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
         impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
+            type Value = BorrowedText<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(BorrowedText(Cow::Borrowed(text)))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(BorrowedText(Cow::Owned(text.to_owned())))
             }
         }
         deserializer.deserialize_str(TextVisitor)
@@ -97,7 +97,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Vocab<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::with_capacity(1 << 15);
-                while let Some((Text(text), id)) = map.next_entry()? {
+                while let Some((BorrowedText(text), id)) = map.next_entry()? {
                     entries.push((text, id));
                 }
                 Ok(Vocab {
@@ -107,7 +107,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Vocab<'a> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let (mut tokens, mut scores) = (Vec::with_capacity(1 << 15), Vec::new());
-                while let Some((Text(text), score)) = seq.next_element()? {
+                while let Some((BorrowedText(text), score)) = seq.next_element()? {
                     tokens.push((text, tokens.len() as u32));
                     scores.push(score);
                 }
@@ -142,8 +142,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge<'de>, A::Error> {
                 let missing = || de::Error::invalid_length(1, &"two tokens");
-                let Text(left) = seq.next_element()?.ok_or_else(missing)?;
-                let Text(right) = seq.next_element()?.ok_or_else(missing)?;
+                let BorrowedText(left) = seq.next_element()?.ok_or_else(missing)?;
+                let BorrowedText(right) = seq.next_element()?.ok_or_else(missing)?;
                 Ok(Merge(left, right))
             }
         }

@@ -37,7 +37,7 @@ pub struct Encoding {
 
 /// Ids of many texts, one after the other.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
+pub struct IdRows {
     /// Token ids.
     pub ids: Vec<u32>,
     /// How many ids there are up to the end of each text.

@@ -52,7 +52,7 @@ mod simd;
 
 pub use added::AddedToken;
 pub use encoder::{Encoder, Scratch};
-pub use encoding::{Encoding, Input, MAX_TEXT_BYTES, Mark, Rows};
+pub use encoding::{Encoding, IdRows, Input, MAX_TEXT_BYTES, Mark};
 pub use error::{Error, Result, Unsupported};
 pub use post_processor::Affixes;
 pub use simd::advise_huge;

@@ -64,12 +64,12 @@ impl Trace {
 }
 
 /// The marks of an input and the places found so far.
-pub(crate) struct Places<'a> {
+pub(crate) struct MarkFinder<'a> {
     marks: &'a [u32],
     found: Option<&'a mut Vec<Mark>>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> MarkFinder<'a> {
     pub(crate) fn new(marks: &'a [u32], found: &'a mut Vec<Mark>) -> Self {
         Self {
             marks,
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn marks_fall_before_inside_and_behind_tokens() {
         let (marks, mut found) = ([0, 2, 3, 5, 9], Vec::new());
-        let mut places = Places::new(&marks, &mut found);
+        let mut places = MarkFinder::new(&marks, &mut found);
         // "ab" "cde" "f", each id the length of its token.
         places.walk(&[2, 3, 1], 0, &[0, 1, 2, 3], &Trace::new(0, 6, None));
         places.finish(3);

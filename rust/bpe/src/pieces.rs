@@ -10,7 +10,7 @@ use crate::model::bpe::Bpe;
 use crate::model::bpe::merge_batch::BATCH;
 use crate::model::bpe::vocabulary::Vocabulary;
 use crate::model::{Model, ModelScratch, PART};
-use crate::offsets::{Places, Trace};
+use crate::offsets::{MarkFinder, Trace};
 use crate::pending::Waiting;
 use crate::pre_tokenizer::Split;
 use crate::scratch::{CHUNK, PieceScratch};
@@ -129,7 +129,7 @@ impl PieceEncoder {
         text: &str,
         trace: &Trace,
         ids: &mut Vec<u32>,
-        places: &mut Places<'_>,
+        places: &mut MarkFinder<'_>,
     ) -> Result<()> {
         let mut ends = Vec::new();
         let split = self.processor.run(SplitOnly {
@@ -188,7 +188,7 @@ impl PieceEncoder {
         at: usize,
         trace: &Trace,
         ids: &mut Vec<u32>,
-        places: &mut Places<'_>,
+        places: &mut MarkFinder<'_>,
     ) {
         let word = if self.split.drops_white() {
             piece.trim_start()

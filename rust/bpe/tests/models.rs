@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 use tokenizers::{NormalizedString, Normalizer, Tokenizer};
-use turnmill_bpe::{Encoder, Encoding, Input, Mark, Rows};
+use turnmill_bpe::{Encoder, Encoding, IdRows, Input, Mark};
 
 const ROUNDS: usize = 150;
 
@@ -330,7 +330,7 @@ fn compare(file: &Value, name: &str, chance: &mut Chance) {
         );
         texts.push(text);
     }
-    let (mut rows, mut ids) = (Rows::default(), Vec::new());
+    let (mut rows, mut ids) = (IdRows::default(), Vec::new());
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     encoder
         .encode_rows(&mut scratch, &texts, (&[], &[]), &mut rows)

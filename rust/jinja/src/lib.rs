@@ -14,7 +14,7 @@
 //! assert_eq!(text, "Hello Ada!");
 //!
 //! let origins: Vec<_> = provenance
-//!     .parts()
+//!     .fragments()
 //!     .iter()
 //!     .map(|part| (part.end, part.origin.kind()))
 //!     .collect();
@@ -44,7 +44,7 @@
 //! # Provenance
 //!
 //! Every string knows where its bytes came from and keeps it through every operation: a slice, a
-//! `replace`, `~`, `tojson`, a `{% set %}` block. What is printed is therefore a list of [`Part`]s,
+//! `replace`, `~`, `tojson`, a `{% set %}` block. What is printed is therefore a list of [`Fragment`]s,
 //! each with its [`Origin`]:
 //!
 //! - the template: text of its source, and what it computed (a number, a date);
@@ -90,5 +90,5 @@ pub use provenance::Provenance;
 pub use run::budget::Limits;
 pub use run::output::Context;
 pub use template::Template;
-pub use value::origin::{Origin, OriginKind, Part};
+pub use value::origin::{Fragment, Origin, OriginKind};
 pub use value::unicode::is_space;

@@ -69,7 +69,7 @@ impl Template {
         *text = output.text;
         match result {
             Ok(()) => Ok(Provenance::new(
-                output.parts.into_bump_slice_mut(),
+                output.fragments.into_bump_slice_mut(),
                 output.contexts.into_bump_slice(),
             )),
             Err(error) => {

@@ -25,9 +25,14 @@ fn parts(source: &str) -> Vec<(String, OriginKind, Context)> {
         .render(&arena, &inputs, &mut text)
         .expect("it renders");
     let mut start = 0;
-    let runs = provenance.parts().iter().map(|part| {
-        let run = &text[std::mem::replace(&mut start, part.end as usize)..part.end as usize];
-        (run.to_owned(), part.origin.kind(), provenance.context(part))
+    let runs = provenance.fragments().iter().map(|fragment| {
+        let run =
+            &text[std::mem::replace(&mut start, fragment.end as usize)..fragment.end as usize];
+        (
+            run.to_owned(),
+            fragment.origin.kind(),
+            provenance.context(fragment),
+        )
     });
     runs.collect()
 }
@@ -168,7 +173,11 @@ fn what_is_cut_off_is_forgotten() {
         .expect("it renders");
     assert_eq!(text, "abcdef");
     let ends = |provenance: &turnmill_jinja::Provenance<'_>| -> Vec<u32> {
-        provenance.parts().iter().map(|part| part.end).collect()
+        provenance
+            .fragments()
+            .iter()
+            .map(|fragment| fragment.end)
+            .collect()
     };
     assert_eq!(ends(&provenance), [2, 4, 6]);
     provenance.truncate(3);

@@ -13,7 +13,7 @@ use turnmill_core::cancel::Cancel;
 use turnmill_core::recipe::StopToken;
 use turnmill_core::rules::{Rule, Severity};
 use turnmill_core::setup::NamedStop;
-use turnmill_core::source::json::Layout;
+use turnmill_core::source::json::FileLayout;
 use turnmill_core::{Arena, Result, Value, pool, run, setup};
 
 use crate::convert::{self, Foreign};
@@ -24,7 +24,7 @@ use crate::{capsule, detach};
 
 /// The attributes of `turnmill.check.tokenized.AuditOptions` that the core reads.
 #[derive(FromPyObject)]
-struct Options {
+struct AuditAttributes {
     stop: Option<Vec<StopWord>>,
     template: Option<String>,
     response_marker: Option<String>,
@@ -95,7 +95,7 @@ impl Audit {
     fn new(
         py: Python<'_>,
         tokenizer: &Tokenizer,
-        options: Options,
+        options: AuditAttributes,
         served: Option<&Served>,
     ) -> PyResult<Self> {
         let tokenizer = Arc::clone(tokenizer.core());
@@ -147,7 +147,11 @@ impl Audit {
         reason = "an argument from Python is owned"
     )]
     fn add_json(&self, py: Python<'_>, block: PyBackedBytes, array: bool) -> PyResult<()> {
-        let layout = if array { Layout::Array } else { Layout::Lines };
+        let layout = if array {
+            FileLayout::Array
+        } else {
+            FileLayout::Lines
+        };
         self.work(py, |audit, cancel| audit.add_json(&block, layout, cancel))
     }
 

@@ -17,7 +17,7 @@ use crate::{detach, read};
 
 /// The attributes of `turnmill.encoder.session.ShardOptions` that the core reads.
 #[derive(FromPyObject)]
-struct Options {
+struct ShardAttributes {
     schema: String,
     path: String,
     array: bool,
@@ -101,7 +101,7 @@ impl Encoder {
     fn open_shard(
         &self,
         py: Python<'_>,
-        options: Options,
+        options: ShardAttributes,
         check: Option<&Check>,
     ) -> PyResult<Shard> {
         let shard = detach::run_short(py, || {

@@ -15,9 +15,9 @@ use crate::{capsule, detach};
 
 /// The first rows of an input, in any form. They are read once and inspected as often as needed.
 #[pyclass(frozen, module = "turnmill._core")]
-pub(crate) struct Head(Rows);
+pub(crate) struct Head(HeadRows);
 
-enum Rows {
+enum HeadRows {
     Json(Mutex<JsonHead>),
     Batch(RecordBatch),
     Dicts(Py<PyList>),
@@ -30,10 +30,10 @@ impl Head {
     #[pyo3(signature = (rows=None))]
     fn new(rows: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Ok(Self(match rows {
-            None => Rows::Json(Mutex::default()),
+            None => HeadRows::Json(Mutex::default()),
             Some(rows) => match rows.cast::<PyList>() {
-                Ok(dicts) => Rows::Dicts(dicts.clone().unbind()),
-                Err(_) => Rows::Batch(capsule::batch(rows)?),
+                Ok(dicts) => HeadRows::Dicts(dicts.clone().unbind()),
+                Err(_) => HeadRows::Batch(capsule::batch(rows)?),
             },
         }))
     }
@@ -62,14 +62,14 @@ impl Head {
     /// Whether only whitespace was fed.
     #[getter]
     fn is_blank(&self) -> bool {
-        matches!(&self.0, Rows::Json(head) if lock(head).is_blank())
+        matches!(&self.0, HeadRows::Json(head) if lock(head).is_blank())
     }
 }
 
 impl Head {
     fn json(&self) -> PyResult<&Mutex<JsonHead>> {
         match &self.0 {
-            Rows::Json(head) => Ok(head),
+            HeadRows::Json(head) => Ok(head),
             _ => Err(PyTypeError::new_err("the rows are not JSON")),
         }
     }
@@ -102,9 +102,9 @@ impl Head {
         done: impl FnOnce(Result<T>) -> Result<T> + Send,
     ) -> PyResult<T> {
         match &self.0 {
-            Rows::Json(head) => detach::run(py, |_| done(lock(head).look(look))),
-            Rows::Batch(batch) => detach::run(py, |_| done(look_at_batch(batch, look))),
-            Rows::Dicts(dicts) => {
+            HeadRows::Json(head) => detach::run(py, |_| done(lock(head).look(look))),
+            HeadRows::Batch(batch) => detach::run(py, |_| done(look_at_batch(batch, look))),
+            HeadRows::Dicts(dicts) => {
                 let arena = Arena::new();
                 let read = convert::rows(dicts.bind(py), Foreign::Glance, &arena)?;
                 let values: Vec<_> = read.into_iter().filter_map(Result::ok).collect();

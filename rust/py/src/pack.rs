@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use pyo3::prelude::*;
 use turnmill_core::cancel::Cancel;
-use turnmill_core::pack::{self, Options, OverLength, Packing, Strategy};
+use turnmill_core::pack::{self, OverLength, PackOptions, Packing, Strategy};
 use turnmill_core::{Error, ErrorKind, Result};
 
 use crate::capsule;
@@ -53,9 +53,9 @@ pub(crate) fn pack_samples(
 struct Choices<'a>(usize, &'a str, usize, Option<u64>, &'a str);
 
 impl Choices<'_> {
-    fn options(&self) -> Result<Options> {
+    fn options(&self) -> Result<PackOptions> {
         let Self(capacity, strategy, window, seed, over_length) = *self;
-        Ok(Options {
+        Ok(PackOptions {
             capacity,
             strategy: Strategy::named(strategy, window)?,
             over_length: OverLength::named(over_length)?,
@@ -84,7 +84,7 @@ fn one_array(lengths: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     array.ok_or_else(no_array)?.map_err(capsule::arrow_error)
 }
 
-fn pack_array(array: &ArrayRef, options: &Options, cancel: &Cancel) -> Result<Packing> {
+fn pack_array(array: &ArrayRef, options: &PackOptions, cancel: &Cancel) -> Result<Packing> {
     if array.null_count() > 0 {
         return Err(not_lengths("null somewhere"));
     }

@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 use turnmill_core::chat::{Record, Schema};
 use turnmill_core::rules::{Reject, RuleCounts};
 use turnmill_core::run::Encoder;
-use turnmill_core::source::arrow::{Rows, Wanted};
+use turnmill_core::source::arrow::{ArrowRows, Wanted};
 use turnmill_core::{Arena, Error, Value, source::json};
 
 use crate::{capsule, errors};
@@ -35,7 +35,7 @@ pub(crate) fn read_batch<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
         carried: &[],
         noticed: &[],
     };
-    let rows = Rows::new(&batch, &wanted);
+    let rows = ArrowRows::new(&batch, &wanted);
     let list = PyList::empty(py);
     for index in 0..rows.len() {
         let arena = Arena::new();

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use turnmill_core::source::json::{self, Rows};
+use turnmill_core::source::json::{self, RawRows};
 use turnmill_core::{Error, Result};
 
 use crate::errors;
@@ -18,7 +18,7 @@ pub(crate) struct Splitter(Mutex<Cut>);
 
 struct Cut {
     splitter: json::Splitter,
-    rows: Rows,
+    rows: RawRows,
     /// The rows before a broken place come first, then its error.
     broken: Option<Error>,
 }
@@ -35,7 +35,7 @@ impl Splitter {
         };
         Self(Mutex::new(Cut {
             splitter,
-            rows: Rows::default(),
+            rows: RawRows::default(),
             broken: None,
         }))
     }
@@ -59,7 +59,7 @@ impl Splitter {
     fn cut<'py>(
         &self,
         py: Python<'py>,
-        step: impl FnOnce(&mut json::Splitter, &mut Rows) -> Result<()>,
+        step: impl FnOnce(&mut json::Splitter, &mut RawRows) -> Result<()>,
     ) -> PyResult<Vec<Found<'py>>> {
         let mut cut = self.lock();
         let Cut {
@@ -80,7 +80,7 @@ impl Splitter {
             .iter()
             .map(|row| (row.index, row.line, PyBytes::new(py, row.bytes)));
         let found = found.collect();
-        *rows = Rows::default();
+        *rows = RawRows::default();
         Ok(found)
     }
 }

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use turnmill_core::template::{
-    self, LocalTime, Options, RenderInput, Rendered, Source, Span, find_source,
+    self, LocalTime, RenderInput, Rendered, Source, Span, TemplateOptions, find_source,
 };
 use turnmill_core::{Arena, Error, ErrorKind, Map, Result, Value};
 
@@ -35,10 +35,10 @@ impl Template {
     ) -> PyResult<Self> {
         detach::run(py, |_| {
             let source = find_source(given, name)?;
-            let options = Options {
+            let options = TemplateOptions {
                 special_tokens: merged(&source.special_tokens, special_tokens),
                 now: local_time(now),
-                ..Options::default()
+                ..TemplateOptions::default()
             };
             let compile = |text: &String| template::Template::new(text, &options);
             Ok(Self {

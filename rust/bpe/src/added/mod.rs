@@ -83,7 +83,7 @@ pub fn assign_ids(
 
 /// A part of a text: an added token, or text between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct Section {
     /// The id, if it is an added token.
     pub id: Option<u32>,
     /// First byte.
@@ -100,7 +100,7 @@ struct Pattern {
 
 /// Finds a set of added tokens in texts.
 #[derive(Debug)]
-pub struct Splitter {
+pub struct AddedSplitter {
     patterns: Vec<Pattern>,
     by_text: FxHashMap<Box<[u8]>, usize>,
     /// Lengths of the patterns that start with a byte, longest first.
@@ -114,7 +114,7 @@ pub struct Splitter {
     spaces_are_signs: bool,
 }
 
-impl Splitter {
+impl AddedSplitter {
     /// Of tokens and the text to search for each; `structural` names ids that are plain text where
     /// the caller says so. `None` if there is nothing to search.
     pub fn new<'a>(
@@ -184,7 +184,7 @@ impl Splitter {
         &self,
         text: &str,
         plain: impl Fn(usize, usize) -> bool,
-        mut part: impl FnMut(Part) -> Result<(), E>,
+        mut section: impl FnMut(Section) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut done, mut from) = (0, 0);
         while let Some((token, mut start, mut end)) = self.find(text.as_bytes(), from, &plain) {
@@ -204,13 +204,13 @@ impl Splitter {
                 continue;
             }
             if done < start {
-                part(Part {
+                section(Section {
                     id: None,
                     start: done,
                     end: start,
                 })?;
             }
-            part(Part {
+            section(Section {
                 id: Some(token.id),
                 start,
                 end,
@@ -218,7 +218,7 @@ impl Splitter {
             done = end;
         }
         if done < text.len() {
-            part(Part {
+            section(Section {
                 id: None,
                 start: done,
                 end: text.len(),
@@ -310,18 +310,18 @@ mod tests {
         plain: &[(usize, usize)],
     ) -> Vec<(Option<u32>, String)> {
         let pairs = tokens.iter().map(|t| (t, t.content.clone()));
-        let splitter = Splitter::new(pairs, |_| true).unwrap();
+        let splitter = AddedSplitter::new(pairs, |_| true).unwrap();
         let mut parts = Vec::new();
         let is_plain = |start, end| plain.iter().any(|&(a, b)| start < b && a < end);
-        let result: Result<(), ()> = splitter.split(text, is_plain, |part| {
-            parts.push((part.id, text[part.start..part.end].to_owned()));
+        let result: Result<(), ()> = splitter.split(text, is_plain, |section| {
+            parts.push((section.id, text[section.start..section.end].to_owned()));
             Ok(())
         });
         result.unwrap();
         parts
     }
 
-    fn part(id: u32, text: &str) -> (Option<u32>, String) {
+    fn section(id: u32, text: &str) -> (Option<u32>, String) {
         (Some(id), text.into())
     }
 
@@ -334,7 +334,12 @@ mod tests {
         let tokens = [token(1, "<s>"), token(2, "<s><s>"), token(3, "s><")];
         assert_eq!(
             split(&tokens, "a<s><s><s>b", &[]),
-            [text("a"), part(2, "<s><s>"), part(1, "<s>"), text("b")]
+            [
+                text("a"),
+                section(2, "<s><s>"),
+                section(1, "<s>"),
+                text("b")
+            ]
         );
     }
 
@@ -348,9 +353,9 @@ mod tests {
             split(&[left, right], "a \u{3000}<l><r> \n <l> b", &[]),
             [
                 text("a"),
-                part(1, " \u{3000}<l>"),
-                part(2, "<r> \n "),
-                part(1, "<l>"),
+                section(1, " \u{3000}<l>"),
+                section(2, "<r> \n "),
+                section(1, "<l>"),
                 text(" b")
             ]
         );
@@ -362,7 +367,7 @@ mod tests {
         (both.lstrip, both.rstrip) = (true, true);
         assert_eq!(
             split(&[both], "a \t \t b", &[]),
-            [text("a"), part(1, " \t \t "), text("b")]
+            [text("a"), section(1, " \t \t "), text("b")]
         );
     }
 
@@ -370,13 +375,13 @@ mod tests {
     fn a_space_that_is_a_sign_stays() {
         let mut both = token(1, "<s>");
         (both.lstrip, both.rstrip) = (true, true);
-        let splitter = Splitter::new([(&both, both.content.clone())], |_| false).unwrap();
+        let splitter = AddedSplitter::new([(&both, both.content.clone())], |_| false).unwrap();
         let mut ends = Vec::new();
         let result: Result<(), ()> = splitter.with_signs_for_spaces(true).split(
             "a \n<s>\t b",
             |_, _| false,
-            |part| {
-                ends.push((part.id, part.end));
+            |section| {
+                ends.push((section.id, section.end));
                 Ok(())
             },
         );
@@ -390,7 +395,7 @@ mod tests {
         word.single_word = true;
         assert_eq!(
             split(&[word], "ab abc_ab é-ab", &[]),
-            [part(1, "ab"), text(" abc_ab é-"), part(1, "ab")]
+            [section(1, "ab"), text(" abc_ab é-"), section(1, "ab")]
         );
     }
 
@@ -399,7 +404,7 @@ mod tests {
         let tokens = [token(1, "<s>"), token(2, "<s>x")];
         assert_eq!(
             split(&tokens, "<s>x<s>x", &[(3, 5)]),
-            [part(1, "<s>"), text("x<s>x")],
+            [section(1, "<s>"), text("x<s>x")],
         );
     }
 

@@ -1,7 +1,7 @@
 //! Scans a text once before anything else. Most texts have no added token and nothing that would be
 //! rewritten, and then no second search is needed.
 
-use crate::added::Splitter;
+use crate::added::AddedSplitter;
 use crate::simd::{Task, Vectors};
 
 /// Bytes looked at together.
@@ -22,9 +22,11 @@ pub(crate) struct Starts {
 
 impl Starts {
     /// `None` if there are too many first bytes for a quick search.
-    pub(crate) fn new<'a>(splitters: impl Iterator<Item = &'a Splitter> + Clone) -> Option<Self> {
-        let firsts = distinct(splitters.clone().flat_map(Splitter::first_bytes));
-        let seconds = distinct(splitters.flat_map(Splitter::second_bytes));
+    pub(crate) fn new<'a>(
+        splitters: impl Iterator<Item = &'a AddedSplitter> + Clone,
+    ) -> Option<Self> {
+        let firsts = distinct(splitters.clone().flat_map(AddedSplitter::first_bytes));
+        let seconds = distinct(splitters.flat_map(AddedSplitter::second_bytes));
         Some(Self {
             any_second: seconds.len() > SECONDS,
             firsts: padded(&firsts)?,

@@ -9,7 +9,7 @@ const SLOTS: usize = 1 << 15;
 const MAX_PIECES: usize = SLOTS / 2;
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Slot {
+struct Entry {
     hash: u64,
     text: u32,
     ids: u32,
@@ -21,7 +21,7 @@ struct Slot {
 /// The table.
 #[derive(Debug)]
 pub(crate) struct LongCache {
-    slots: Vec<Slot>,
+    slots: Vec<Entry>,
     pieces: usize,
     text: Vec<u8>,
     ids: Vec<u32>,
@@ -29,7 +29,7 @@ pub(crate) struct LongCache {
 
 impl LongCache {
     pub(crate) fn new() -> Self {
-        let slots = vec![Slot::default(); SLOTS];
+        let slots = vec![Entry::default(); SLOTS];
         Self {
             slots,
             pieces: 0,
@@ -69,14 +69,14 @@ impl LongCache {
     /// Remembers a piece that `get` has not found.
     pub(crate) fn insert(&mut self, piece: &[u8], tag: bool, ids: &[u32]) {
         if self.pieces == MAX_PIECES {
-            self.slots.fill(Slot::default());
+            self.slots.fill(Entry::default());
             self.text.clear();
             self.ids.clear();
             self.pieces = 0;
         }
         let hash = hash(piece, tag);
         let at = self.slot(piece, hash);
-        self.slots[at] = Slot {
+        self.slots[at] = Entry {
             hash,
             text: self.text.len() as u32,
             ids: self.ids.len() as u32,

@@ -67,7 +67,7 @@ pub(crate) fn hash(piece: &[u8], tag: bool) -> u32 {
 /// A piece, how many ids it has, and these.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-struct Slot {
+struct Entry {
     first: u128,
     last: u128,
     length: u8,
@@ -79,12 +79,12 @@ struct Slot {
 /// The table.
 #[derive(Debug)]
 pub(crate) struct MediumCache {
-    slots: Box<[Slot; SLOTS]>,
+    slots: Box<[Entry; SLOTS]>,
 }
 
 impl MediumCache {
     pub(crate) fn new() -> Self {
-        let slots = large(Slot::default(), SLOTS).into_boxed_slice();
+        let slots = large(Entry::default(), SLOTS).into_boxed_slice();
         let Ok(slots) = slots.try_into() else {
             unreachable!("the table has that many slots")
         };
@@ -110,7 +110,7 @@ impl MediumCache {
 
     /// Remembers a piece, unless it has more ids than there is room for.
     pub(crate) fn insert(&mut self, piece: &MediumPiece, hash: u32, ids: &[u32]) {
-        let mut slot = Slot {
+        let mut slot = Entry {
             first: piece.first,
             last: piece.last,
             length: piece.length,

@@ -13,15 +13,15 @@ use std::sync::{Arc, LazyLock};
 use rustc_hash::FxHashMap;
 
 use crate::added::prescan::{Look, Starts};
-use crate::added::{AddedToken, Splitter, assign_ids};
+use crate::added::{AddedSplitter, AddedToken, assign_ids};
 use crate::definition::{self, Definition};
-use crate::encoding::{Encoding, Input, Rows};
+use crate::encoding::{Encoding, IdRows, Input};
 use crate::error::{Error, Result, Unsupported};
 use crate::model::bpe::Bpe;
 use crate::model::bpe::vocabulary::{Spelling, Vocabulary};
 use crate::model::{Model, Unigram, WordPiece};
 use crate::normalizer::{self, Normalizer, Prefix, Rewrite};
-use crate::offsets::{Places, Trace};
+use crate::offsets::{MarkFinder, Trace};
 use crate::pieces::PieceEncoder;
 use crate::plan::{Kind, Plan};
 use crate::pre_tokenizer::Split;
@@ -33,9 +33,9 @@ use crate::simd::{self, Processor};
 pub struct Encoder {
     shared: Arc<Shared>,
     /// Of the tokens that are searched in the text as it is.
-    raw: Option<Arc<Splitter>>,
+    raw: Option<Arc<AddedSplitter>>,
     /// Of the tokens that are searched in the normalized text.
-    normalized: Option<Arc<Splitter>>,
+    normalized: Option<Arc<AddedSplitter>>,
     /// What tokens of both kinds start with.
     starts: Option<Starts>,
 }
@@ -107,7 +107,7 @@ impl Encoder {
                 .iter()
                 .filter(|token| token.normalized == normalized);
             let pairs = tokens.map(|token| (token, text(token)));
-            let splitter = Splitter::new(pairs, |id| structural.contains(&id))?;
+            let splitter = AddedSplitter::new(pairs, |id| structural.contains(&id))?;
             let signs = normalized && shared.normalizer.rewrite.marker;
             Some(Arc::new(splitter.with_signs_for_spaces(signs)))
         };
@@ -153,7 +153,7 @@ impl Encoder {
         let Encoding { ids, marks } = encoding;
         ids.clear();
         marks.clear();
-        let mut places = Places::new(input.marks, marks);
+        let mut places = MarkFinder::new(input.marks, marks);
         let mut start = 0;
         let end = input.text.len();
         for cut in input.cuts.iter().map(|&cut| cut as usize).chain([end]) {
@@ -173,7 +173,7 @@ impl Encoder {
         scratch: &mut Scratch,
         texts: &[&str],
         affixes: (&[u32], &[u32]),
-        rows: &mut Rows,
+        rows: &mut IdRows,
     ) -> Result<()> {
         scratch.pieces.start();
         for (row, text) in texts.iter().enumerate() {
@@ -204,7 +204,7 @@ impl Encoder {
         scratch: &mut Scratch,
         text: &str,
         (prefix, suffix): (&[u32], &[u32]),
-        rows: &mut Rows,
+        rows: &mut IdRows,
     ) -> Result<()> {
         rows.ids.extend_from_slice(prefix);
         match self.plainness(text) {
@@ -212,7 +212,14 @@ impl Encoder {
                 let pieces = &self.shared.pieces;
                 pieces.encode(&mut scratch.pieces, text, highest, &mut rows.ids)?;
             }
-            None => self.part(scratch, text, 0, &[], &mut rows.ids, &mut Places::none())?,
+            None => self.part(
+                scratch,
+                text,
+                0,
+                &[],
+                &mut rows.ids,
+                &mut MarkFinder::none(),
+            )?,
         }
         rows.ids.extend_from_slice(suffix);
         scratch.pieces.end_row(rows.ids.len());
@@ -244,7 +251,7 @@ impl Encoder {
         base: usize,
         content: &[(u32, u32)],
         ids: &mut Vec<u32>,
-        places: &mut Places<'_>,
+        places: &mut MarkFinder<'_>,
     ) -> Result<()> {
         let Some(raw) = &self.raw else {
             let trace = Trace::new(base, base + text.len(), None);
@@ -273,14 +280,14 @@ impl Encoder {
         base: usize,
         content: &[(u32, u32)],
         ids: &mut Vec<u32>,
-        places: &mut Places<'_>,
+        places: &mut MarkFinder<'_>,
     ) -> Result<()> {
         let first = trace.start == base;
         let mut normalized = std::mem::take(&mut scratch.normalized);
         let changed = self.shared.normalizer.apply(text, first, &mut normalized);
         let (marked, tracked) = (places.within(trace.end), !places.all_found());
         // Without origins a changed text does not tell where in the input it ends.
-        let mut none = Places::none();
+        let mut none = MarkFinder::none();
         let places = if marked { places } else { &mut none };
         let trace = if changed && (marked || !content.is_empty() || self.shared.minds_origin) {
             trace.rewritten(self.shared.normalizer.origins(text, first))
@@ -326,7 +333,7 @@ impl Encoder {
         trace: &Trace,
         base: usize,
         ids: &mut Vec<u32>,
-        places: &mut Places<'_>,
+        places: &mut MarkFinder<'_>,
     ) -> Result<()> {
         let first = trace.first() == base;
         let marked = places.within(trace.end);
@@ -351,7 +358,7 @@ impl Encoder {
         trace: &Trace,
         marked: bool,
         ids: &mut Vec<u32>,
-        places: &mut Places<'_>,
+        places: &mut MarkFinder<'_>,
     ) -> Result<()> {
         let (pieces, scratch) = (&self.shared.pieces, &mut scratch.pieces);
         if marked && !pieces.is_even() {

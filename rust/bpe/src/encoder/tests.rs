@@ -30,7 +30,7 @@ fn a_hostile_text_changes_no_ids_and_leaves_no_memory_behind() {
     let encoder = encoder();
     let mut scratch = encoder.scratch();
     let mut ids = |text: &str| {
-        let mut rows = Rows::default();
+        let mut rows = IdRows::default();
         encoder
             .encode_rows(&mut scratch, &[text], (&[], &[]), &mut rows)
             .unwrap();
@@ -99,7 +99,7 @@ fn every_processor_gives_the_same_ids() {
         let mut encoder = Encoder::new(file.as_bytes(), &[]).unwrap();
         let shared = Arc::get_mut(&mut encoder.shared).unwrap();
         shared.pieces.run_on(processor);
-        let (mut rows, mut scratch) = (Rows::default(), encoder.scratch());
+        let (mut rows, mut scratch) = (IdRows::default(), encoder.scratch());
         encoder
             .encode_rows(&mut scratch, &texts, (&[], &[]), &mut rows)
             .unwrap();
@@ -163,7 +163,7 @@ fn added_tokens_and_signs_for_spaces_are_found_wherever_they_stand() {
             texts.extend(what.into_iter().flat_map(at_both));
             texts.extend(what.map(|what| fill(before) + what + &fill(after)));
         }
-        let (mut rows, mut expected) = (Rows::default(), Rows::default());
+        let (mut rows, mut expected) = (IdRows::default(), IdRows::default());
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut scratch = encoder.scratch();
         encoder

@@ -11,13 +11,13 @@ const BLOCK: usize = 256;
 const TRIED: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct Link {
     base: u32,
     parent: u32,
     value: u32,
 }
 
-const FREE: Slot = Slot {
+const FREE: Link = Link {
     base: 0,
     parent: NONE,
     value: NONE,
@@ -26,7 +26,7 @@ const FREE: Slot = Slot {
 /// The set.
 #[derive(Debug)]
 pub(super) struct Trie {
-    slots: Vec<Slot>,
+    slots: Vec<Link>,
 }
 
 /// A place in the set: what has been walked so far starts some of its strings.
@@ -87,7 +87,7 @@ impl Trie {
 
 /// A set that is being made.
 struct Builder {
-    slots: Vec<Slot>,
+    slots: Vec<Link>,
     /// One bit for each slot of a block.
     taken: Vec<[u64; BLOCK / 64]>,
 }

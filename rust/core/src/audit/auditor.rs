@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::part::Part;
-use super::replay::Player;
+use super::replay::TokenReplayer;
 use super::report::Report;
-use super::row::{Mismatch, Row, Sample, Scratch};
+use super::row::{KnownSample, Mismatch, Scratch, TokenRow};
+use super::tally::Tally;
 use super::token_classes::TokenClasses;
 use super::turns::Turns;
 use super::{AuditOptions, replay, scan};
@@ -44,73 +44,89 @@ impl Auditor {
     }
 
     /// The findings of no rows.
-    pub(crate) fn part(&self) -> Part {
-        Part::new(self.options.max_length, self.options.evidence)
+    pub(crate) fn tally(&self) -> Tally {
+        Tally::new(self.options.max_length, self.options.evidence)
     }
 
     /// Replays rows, if that is turned on.
-    pub(super) fn player(&self) -> Option<Player<'_>> {
+    pub(super) fn player(&self) -> Option<TokenReplayer<'_>> {
         let tokenizer = self.tokenizer.as_ref();
-        tokenizer.map(|known| Player::new(known, &self.classes))
+        tokenizer.map(|known| TokenReplayer::new(known, &self.classes))
     }
 
     /// Checks a sample that was just made: its turns are known.
-    pub(crate) fn check_sample(&self, sample: &Sample<'_>, scratch: &mut Scratch, part: &mut Part) {
-        let row = Row::of_sample(sample, &self.classes, scratch);
-        self.check(&row, part);
+    pub(crate) fn check_sample(
+        &self,
+        sample: &KnownSample<'_>,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) {
+        let row = TokenRow::of_sample(sample, &self.classes, scratch);
+        self.check(&row, tally);
     }
 
     /// The findings, after the last row. `labelled`: a column says what is trained; `masked`: it is
     /// a mask.
-    pub(crate) fn report(&self, mut part: Part, labelled: bool, masked: bool) -> Report {
-        part.close();
-        Report::of(part, &self.classes, &self.options, labelled, masked)
+    pub(crate) fn report(&self, mut tally: Tally, labelled: bool, masked: bool) -> Report {
+        tally.close();
+        Report::of(tally, &self.classes, &self.options, labelled, masked)
     }
 
     /// Checks a row.
-    pub(super) fn check(&self, row: &Row<'_>, part: &mut Part) {
-        part.start_row(self.starts_inside(row));
+    pub(super) fn check(&self, row: &TokenRow<'_>, tally: &mut Tally) {
+        tally.start_row(self.starts_inside(row));
         let trained = scan::count_trained(row.labels);
-        part.documents += row.documents.len() as u64;
-        part.tokens += row.ids.len() as u64;
-        part.trained += trained as u64;
-        part.rows_untrained += u64::from(trained == 0);
-        part.rows_all_trained += u64::from(trained == row.ids.len());
+        tally.documents += row.documents.len() as u64;
+        tally.tokens += row.ids.len() as u64;
+        tally.trained += trained as u64;
+        tally.rows_untrained += u64::from(trained == 0);
+        tally.rows_all_trained += u64::from(trained == row.ids.len());
         if let Some(limit) = self
             .options
             .max_length
             .filter(|limit| row.length() > *limit as usize)
         {
-            add_at(part, Rule::OverlongSample, row, limit as usize, "");
+            add_at(tally, Rule::OverlongSample, row, limit as usize, "");
         }
-        part.ends.see(row.length() as u32, self.options.evidence);
+        tally.ends.see(row.length() as u32, self.options.evidence);
         let marker = &self.options.response_marker;
         if trained == 0 && !marker.is_empty() && !contains(row.ids, marker) {
-            add_at(part, Rule::ResponseMarkerNotFound, row, 0, "");
+            add_at(tally, Rule::ResponseMarkerNotFound, row, 0, "");
         }
-        self.check_tokens(row, part);
-        check_seams(row, part);
+        self.check_tokens(row, tally);
+        check_seams(row, tally);
         if let Some(at) = row.unattended {
             let note = "the attention mask is 0 at this stop token inside the row: it was made by \
                         comparing ids with the pad id";
-            add_at(part, Rule::PadEqualsTerminator, row, at, note);
+            add_at(tally, Rule::PadEqualsTerminator, row, at, note);
         }
         if row.contradicted.is_some() {
-            part.contradicted += 1;
-            part.first_contradicted.get_or_insert(row.number);
+            tally.contradicted += 1;
+            tally.first_contradicted.get_or_insert(row.number);
         }
         for index in 0..row.documents.len() {
             let known = (&self.classes, self.options.asked);
-            Turns::new(known, row, index, part).check();
+            Turns::new(known, row, index, tally).check();
         }
         if row.documents.is_empty() {
-            add_at(part, Rule::AllLabelsMasked, row, 0, "the row has no tokens");
+            add_at(
+                tally,
+                Rule::AllLabelsMasked,
+                row,
+                0,
+                "the row has no tokens",
+            );
         }
     }
 
     /// Replays a row.
-    pub(super) fn replay(&self, player: &mut Player<'_>, row: &Row<'_>, part: &mut Part) {
-        let Some(difference) = player.play(row, &mut part.replay) else {
+    pub(super) fn replay(
+        &self,
+        player: &mut TokenReplayer<'_>,
+        row: &TokenRow<'_>,
+        tally: &mut Tally,
+    ) {
+        let Some(difference) = player.play(row, &mut tally.replay) else {
             return;
         };
         let server = match (difference.server, &self.tokenizer) {
@@ -119,12 +135,13 @@ impl Auditor {
         };
         let note = format!("the server's prompt has {server} at {}", difference.at);
         let place = || row.evidence(difference.at, &note);
-        part.replay
+        tally
+            .replay
             .add_difference(row.number, self.options.evidence, place);
     }
 
     /// Whether the row continues the turn that the row before left open.
-    fn starts_inside(&self, row: &Row<'_>) -> bool {
+    fn starts_inside(&self, row: &TokenRow<'_>) -> bool {
         let Some(first) = row.documents.first() else {
             return false;
         };
@@ -135,28 +152,28 @@ impl Auditor {
 
     /// Finds ids that no token has, and labels that are those of another token or another tool's
     /// mark.
-    fn check_tokens(&self, row: &Row<'_>, part: &mut Part) {
+    fn check_tokens(&self, row: &TokenRow<'_>, tally: &mut Tally) {
         let last = self.classes.last_id();
         // As an unsigned number, a negative id is a large one.
         let outside = |id: i32| id as u32 > last as u32;
         if let Some(at) = scan::find(row.ids, outside) {
-            add_at(part, Rule::TokenIdOutOfRange, row, at, "");
+            add_at(tally, Rule::TokenIdOutOfRange, row, at, "");
         }
         if row.labels.len() == row.ids.len() && std::ptr::eq(row.labels, row.ids) {
             return;
         }
         if scan::labels_differ(row.ids, row.labels) {
-            check_labels(row, part);
+            check_labels(row, tally);
         }
         let other = |label: i32| label < 0 && label != IGNORED;
         if let Some(at) = scan::find(row.labels, other) {
             let note = format!("the label {}", row.labels[at]);
-            add_at(part, Rule::OtherIgnoreLabel, row, at, &note);
+            add_at(tally, Rule::OtherIgnoreLabel, row, at, &note);
         }
     }
 }
 
-fn check_labels(row: &Row<'_>, part: &mut Part) {
+fn check_labels(row: &TokenRow<'_>, tally: &mut Tally) {
     let differs = |at: &usize| row.trains(*at) && row.labels[*at] != row.ids[*at];
     let at = (0..row.ids.len()).find(differs).unwrap_or(0);
     let trained = || (0..row.ids.len()).filter(|at| row.trains(*at));
@@ -167,19 +184,19 @@ fn check_labels(row: &Row<'_>, part: &mut Part) {
     let shifted = trained().all(|at| row.ids.get(at + 1).is_none_or(|id| *id == row.labels[at]));
     if shifted {
         let note = "every label is already the next token, and the trainer will shift once more";
-        add_at(part, Rule::MaskOffByOne, row, at, note);
+        add_at(tally, Rule::MaskOffByOne, row, at, note);
     } else if one_value && trained().any(|at| row.labels[at] != label) {
         let note = format!(
             "every label that differs is {label}: if it means untrained, add --ignore-label {label}"
         );
-        add_at(part, Rule::LabelMismatch, row, at, &note);
+        add_at(tally, Rule::LabelMismatch, row, at, &note);
     } else {
-        add_at(part, Rule::LabelMismatch, row, at, "");
+        add_at(tally, Rule::LabelMismatch, row, at, "");
     }
 }
 
 /// Finds positions that continue over the seam of two documents.
-fn check_seams(row: &Row<'_>, part: &mut Part) {
+fn check_seams(row: &TokenRow<'_>, tally: &mut Tally) {
     if row.positions.is_empty() {
         return;
     }
@@ -187,7 +204,7 @@ fn check_seams(row: &Row<'_>, part: &mut Part) {
     let seams = row.documents.iter().skip(1).map(|document| document.start);
     if let Some(seam) = seams.into_iter().find(|seam| goes_on(*seam)) {
         let note = "the positions do not restart at this document";
-        add_at(part, Rule::PackingBoundary, row, seam, note);
+        add_at(tally, Rule::PackingBoundary, row, seam, note);
     }
 }
 
@@ -195,18 +212,20 @@ fn contains(ids: &[i32], marker: &[i32]) -> bool {
     ids.windows(marker.len()).any(|window| window == marker)
 }
 
-fn add_at(part: &mut Part, rule: Rule, row: &Row<'_>, at: usize, note: &str) {
+fn add_at(tally: &mut Tally, rule: Rule, row: &TokenRow<'_>, at: usize, note: &str) {
     if !row.has_counted(rule) {
-        part.findings
+        tally
+            .findings
             .add(rule, row.number, || row.evidence(at, note));
     }
 }
 
 /// Adds a row whose lists differ in length.
-pub(super) fn add_mismatch(part: &mut Part, number: u64, mismatch: Mismatch) {
-    part.start_row(false);
+pub(super) fn add_mismatch(tally: &mut Tally, number: u64, mismatch: Mismatch) {
+    tally.start_row(false);
     let Mismatch { what, ids, found } = mismatch;
-    part.findings
+    tally
+        .findings
         .add(Rule::LengthMismatch, number, || Evidence {
             row: Some(number),
             length: ids as u32,

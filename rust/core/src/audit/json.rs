@@ -6,7 +6,7 @@ use super::columns::Columns;
 use super::lists::Lists;
 use crate::cancel::Cancel;
 use crate::rules::Rule;
-use crate::source::json::{self, Layout, Row, Rows, Splitter};
+use crate::source::json::{self, FileLayout, RawRow, RawRows, Splitter};
 use crate::value::Arena;
 use crate::{Error, Result, pool};
 
@@ -29,7 +29,7 @@ pub(super) struct Reading<'a> {
 
 /// A place that holds no row, or one that is odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct BadRow {
     pub(super) rule: Rule,
     /// The row, from 0; `None` if it is none.
     pub(super) row: Option<u64>,
@@ -45,14 +45,14 @@ pub(super) struct Found {
     pub(super) batches: Vec<Columns>,
     /// Their columns, by name.
     pub(super) names: Vec<&'static str>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<BadRow>,
 }
 
 /// One input.
 #[derive(Debug)]
 pub(super) struct JsonRows {
     splitter: Splitter,
-    rows: Rows,
+    rows: RawRows,
     /// The structure of the text is lost, so nothing after that is read.
     is_lost: bool,
     /// The number of the next row. What is not JSON does not count.
@@ -66,10 +66,10 @@ pub(super) struct JsonRows {
 
 impl JsonRows {
     /// Rows are numbered from `first` on.
-    pub(super) fn new(layout: Layout, first: u64) -> Self {
+    pub(super) fn new(layout: FileLayout, first: u64) -> Self {
         Self {
             splitter: Splitter::of(layout),
-            rows: Rows::default(),
+            rows: RawRows::default(),
             is_lost: false,
             next: first,
             open: Lists::default(),
@@ -100,7 +100,7 @@ impl JsonRows {
     fn split(
         &mut self,
         reading: Reading<'_>,
-        step: impl FnOnce(&mut Splitter, &mut Rows) -> Result<()>,
+        step: impl FnOnce(&mut Splitter, &mut RawRows) -> Result<()>,
     ) -> Result<()> {
         if self.is_lost {
             return Ok(());
@@ -109,7 +109,7 @@ impl JsonRows {
         let rows = &self.rows;
         let pieces = pool::map(reading.threads, &cut(rows), |piece| {
             reading.cancel.check()?;
-            let mut read = Piece::default();
+            let mut read = ReadRows::default();
             for row in piece.clone().filter_map(|index| rows.get(index)) {
                 read.number = row.index / BATCH_ROWS;
                 read.push(row);
@@ -121,12 +121,12 @@ impl JsonRows {
         }
         if let Some(error) = lost {
             self.is_lost = true;
-            self.found.faults.push(Fault::of_text(&error));
+            self.found.faults.push(BadRow::of_text(&error));
         }
         Ok(())
     }
 
-    fn add(&mut self, piece: Piece, ignore: Option<i32>) -> Result<()> {
+    fn add(&mut self, piece: ReadRows, ignore: Option<i32>) -> Result<()> {
         if piece.number != self.number {
             self.close(ignore)?;
             self.number = piece.number;
@@ -152,7 +152,7 @@ impl JsonRows {
     }
 }
 
-impl Fault {
+impl BadRow {
     /// The place at which the structure of a text is lost.
     fn of_text(error: &Error) -> Self {
         Self {
@@ -166,14 +166,14 @@ impl Fault {
 
 /// Consecutive rows of one batch.
 #[derive(Debug, Default)]
-struct Piece {
+struct ReadRows {
     number: u64,
     lists: Lists,
-    faults: Vec<Fault>,
+    faults: Vec<BadRow>,
 }
 
-impl Piece {
-    fn push(&mut self, row: Row<'_>) {
+impl ReadRows {
+    fn push(&mut self, row: RawRow<'_>) {
         let arena = Arena::new();
         let index = self.lists.rows() as u64;
         let (rule, row_index, note) = match json::parse(row.bytes, &arena) {
@@ -183,7 +183,7 @@ impl Piece {
             },
             Err(error) => (error.rule, None, error.to_string()),
         };
-        self.faults.push(Fault {
+        self.faults.push(BadRow {
             rule,
             row: row_index,
             line: Some(row.line),
@@ -193,7 +193,7 @@ impl Piece {
 }
 
 /// Ranges of rows of about the same number of bytes, each inside one batch.
-fn cut(rows: &Rows) -> Vec<Range<usize>> {
+fn cut(rows: &RawRows) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (at, row) in rows.iter().enumerate() {

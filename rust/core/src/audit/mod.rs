@@ -15,7 +15,6 @@ mod known;
 mod learn;
 mod lists;
 mod padding;
-mod part;
 mod replay;
 mod report;
 mod row;
@@ -23,6 +22,7 @@ mod scan;
 mod segment;
 pub(crate) mod served;
 mod setup;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod token_classes;
@@ -35,7 +35,7 @@ use serde_json::Value as Json;
 
 use crate::cancel::Cancel;
 use crate::rules::{Evidence, PromptSource, Rule};
-use crate::source::json::Layout;
+use crate::source::json::FileLayout;
 use crate::tokenizer::Tokenizer;
 use crate::value::Value;
 use crate::{Result, pool};
@@ -43,18 +43,18 @@ use crate::{Result, pool};
 use auditor::add_mismatch;
 use columns::Columns;
 use inputs::Inputs;
-use json::{Fault, JsonRows, Reading};
+use json::{BadRow, JsonRows, Reading};
 use lists::Lists;
-use row::Row;
+use row::TokenRow;
 
 pub use auditor::Auditor;
 pub use columns::{Boundaries, COLUMNS, Meaning};
 pub use known::{Known, Stated};
 pub use learn::learn;
-pub(crate) use part::Part;
 pub use report::Report;
-pub(crate) use row::{Sample, Scratch};
+pub(crate) use row::{KnownSample, Scratch};
 pub use setup::setup_findings;
+pub(crate) use tally::Tally;
 pub use token_classes::{Header, TokenClasses};
 
 /// Rows that one thread takes at a time.
@@ -112,7 +112,7 @@ pub struct Audit {
     inputs: Inputs,
     /// The input that is being read, if it is JSON.
     json: Option<JsonRows>,
-    part: Part,
+    tally: Tally,
     /// Places that hold no row.
     faults: u64,
     labelled: bool,
@@ -124,7 +124,7 @@ impl Audit {
     pub fn new(classes: TokenClasses, options: AuditOptions) -> Self {
         let auditor = Auditor::new(classes, options);
         Self {
-            part: auditor.part(),
+            tally: auditor.tally(),
             auditor,
             known: None,
             inputs: Inputs::default(),
@@ -178,11 +178,11 @@ impl Audit {
     }
 
     /// Takes the next block of JSON. What is not JSON, or not a row, is a finding.
-    pub fn add_json(&mut self, block: &[u8], layout: Layout, cancel: &Cancel) -> Result<()> {
+    pub fn add_json(&mut self, block: &[u8], layout: FileLayout, cancel: &Cancel) -> Result<()> {
         let mut json = self
             .json
             .take()
-            .unwrap_or_else(|| JsonRows::new(layout, self.part.rows));
+            .unwrap_or_else(|| JsonRows::new(layout, self.tally.rows));
         if json.feed(block, self.reading(cancel))? {
             self.check_json(&mut json, cancel)?;
         }
@@ -193,9 +193,9 @@ impl Audit {
     /// Checks the next rows of an input in memory, as one batch. What is not a row is a finding.
     pub fn add_values(&mut self, rows: &[Value<'_>], cancel: &Cancel) -> Result<()> {
         let mut lists = Lists::default();
-        for (row, value) in (self.part.rows..).zip(rows) {
+        for (row, value) in (self.tally.rows..).zip(rows) {
             if let Some(note) = lists.push(*value) {
-                self.add_fault(Fault {
+                self.add_fault(BadRow {
                     rule: Rule::SchemaMismatch,
                     row: Some(row),
                     line: None,
@@ -234,7 +234,7 @@ impl Audit {
         self.check(&found.batches, cancel)
     }
 
-    fn add_fault(&mut self, fault: Fault) {
+    fn add_fault(&mut self, fault: BadRow) {
         let evidence = || Evidence {
             file: self.inputs.name().cloned(),
             row: fault.row,
@@ -242,20 +242,20 @@ impl Audit {
             note: fault.note,
             ..Evidence::default()
         };
-        self.part.findings.add(fault.rule, self.faults, evidence);
+        self.tally.findings.add(fault.rule, self.faults, evidence);
         self.faults += 1;
     }
 
     fn check(&mut self, columns: &[Columns], cancel: &Cancel) -> Result<()> {
         self.labelled |= columns.iter().any(Columns::has_labels);
         self.masked |= columns.iter().any(|columns| !columns.masks.is_empty());
-        let pieces = cut(columns, self.part.rows);
-        let parts = pool::map(self.auditor.options.threads, &pieces, |piece| {
+        let pieces = cut(columns, self.tally.rows);
+        let tallies = pool::map(self.auditor.options.threads, &pieces, |piece| {
             cancel.check()?;
             Ok(self.check_piece(piece))
         })?;
-        for part in parts {
-            self.part.append(part);
+        for tally in tallies {
+            self.tally.append(tally);
         }
         for batch in columns {
             self.inputs.see(batch);
@@ -263,23 +263,23 @@ impl Audit {
         Ok(())
     }
 
-    fn check_piece(&self, piece: &Piece<'_>) -> Part {
-        let mut part = self.auditor.part();
+    fn check_piece(&self, piece: &RowSlice<'_>) -> Tally {
+        let mut tally = self.auditor.tally();
         let mut scratch = Scratch::default();
         let mut player = self.auditor.player();
         for (number, index) in (piece.number..).zip(piece.rows.clone()) {
             let known = &self.auditor.classes;
-            match Row::read(piece.columns, index, number, known, &mut scratch) {
+            match TokenRow::read(piece.columns, index, number, known, &mut scratch) {
                 Ok(row) => {
-                    self.auditor.check(&row, &mut part);
+                    self.auditor.check(&row, &mut tally);
                     if let Some(player) = &mut player {
-                        self.auditor.replay(player, &row, &mut part);
+                        self.auditor.replay(player, &row, &mut tally);
                     }
                 }
-                Err(mismatch) => add_mismatch(&mut part, number, mismatch),
+                Err(mismatch) => add_mismatch(&mut tally, number, mismatch),
             }
         }
-        part
+        tally
     }
 
     /// Ends the last input: the findings as JSON, with what they depend on.
@@ -299,10 +299,12 @@ impl Audit {
     pub fn finish(mut self, cancel: &Cancel) -> Result<Report> {
         self.end_json(cancel)?;
         for twin in self.inputs.finish().into_iter().rev() {
-            self.part.findings.add_to_all(Rule::CacheKeyCollision, twin);
+            self.tally
+                .findings
+                .add_to_all(Rule::CacheKeyCollision, twin);
         }
-        self.part.replay.trained = self.part.turns;
-        let mut report = self.auditor.report(self.part, self.labelled, self.masked);
+        self.tally.replay.trained = self.tally.turns;
+        let mut report = self.auditor.report(self.tally, self.labelled, self.masked);
         report.columns = self.inputs.columns().to_vec();
         if self.inputs.are_several() {
             report
@@ -316,20 +318,20 @@ impl Audit {
 
 /// Rows of one batch that one thread checks.
 #[derive(Debug)]
-struct Piece<'a> {
+struct RowSlice<'a> {
     columns: &'a Columns,
     rows: std::ops::Range<usize>,
     /// Index of the first row in the data.
     number: u64,
 }
 
-fn cut(columns: &[Columns], first: u64) -> Vec<Piece<'_>> {
+fn cut(columns: &[Columns], first: u64) -> Vec<RowSlice<'_>> {
     let mut pieces = Vec::new();
     let mut number = first;
     for columns in columns {
         for start in (0..columns.rows).step_by(PIECE) {
             let rows = start..(start + PIECE).min(columns.rows);
-            pieces.push(Piece {
+            pieces.push(RowSlice {
                 columns,
                 rows: rows.clone(),
                 number,

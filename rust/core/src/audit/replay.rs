@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::row::Row;
+use super::row::TokenRow;
 use super::token_classes::TokenClasses;
 use crate::rules::{REPLAYED_TURNS, Replay, slot};
 use crate::tokenizer::{Encoding, Input, Tokenizer};
@@ -26,7 +26,7 @@ pub(super) struct Difference {
 }
 
 /// Replays the rows of one thread.
-pub(super) struct Player<'a> {
+pub(super) struct TokenReplayer<'a> {
     tokenizer: &'a Arc<Tokenizer>,
     classes: &'a TokenClasses,
     scratch: Box<dyn Any + Send>,
@@ -34,7 +34,7 @@ pub(super) struct Player<'a> {
     bytes: Vec<u8>,
 }
 
-impl<'a> Player<'a> {
+impl<'a> TokenReplayer<'a> {
     pub(super) fn new(tokenizer: &'a Arc<Tokenizer>, classes: &'a TokenClasses) -> Self {
         Self {
             tokenizer,
@@ -46,7 +46,7 @@ impl<'a> Player<'a> {
     }
 
     /// Replays the turns of a row, if it is one of the chosen rows.
-    pub(super) fn play(&mut self, row: &Row<'_>, replay: &mut Replay) -> Option<Difference> {
+    pub(super) fn play(&mut self, row: &TokenRow<'_>, replay: &mut Replay) -> Option<Difference> {
         let chosen = row.number < FIRST_ROWS || row.number.is_multiple_of(THEN_ONE_OF);
         if !chosen {
             return None;
@@ -70,7 +70,7 @@ impl<'a> Player<'a> {
     }
 
     /// Whether a run starts after a header; true if headers are not known.
-    fn opens_turn(&self, row: &Row<'_>, start: usize) -> bool {
+    fn opens_turn(&self, row: &TokenRow<'_>, start: usize) -> bool {
         if !self.classes.knows_headers() {
             return true;
         }
@@ -87,7 +87,12 @@ impl<'a> Player<'a> {
     /// The prompt before `start` against the server's; `None` if it cannot be decoded, or holds
     /// the text of control tokens as ordinary text.
     #[expect(clippy::option_option, reason = "not comparable, equal, or different")]
-    fn prompt(&mut self, row: &Row<'_>, from: usize, start: usize) -> Option<Option<Difference>> {
+    fn prompt(
+        &mut self,
+        row: &TokenRow<'_>,
+        from: usize,
+        start: usize,
+    ) -> Option<Option<Difference>> {
         let ids = &row.ids[from..start];
         self.bytes.clear();
         for id in ids {
@@ -122,7 +127,7 @@ impl<'a> Player<'a> {
     }
 
     /// Whether the first stop token after the turn's start is trained, and nothing after it.
-    fn stops_right(&self, row: &Row<'_>, start: usize) -> bool {
+    fn stops_right(&self, row: &TokenRow<'_>, start: usize) -> bool {
         let stop = (start..row.ids.len()).find(|at| self.classes.stops(row.ids[*at]));
         stop.is_some_and(|stop| {
             row.trains(stop) && (start..stop).all(|at| row.trains(at)) && !row.trains(stop + 1)

@@ -3,7 +3,7 @@
 use super::AuditOptions;
 use serde_json::{Value, json};
 
-use super::part::Part;
+use super::tally::Tally;
 use super::token_classes::TokenClasses;
 use crate::rules::{Evidence, Finding, Findings, PromptSource, Replay, Rule, Severity};
 use crate::tokenizer::Tokenizer;
@@ -39,44 +39,46 @@ pub struct Report {
 
 impl Report {
     pub(super) fn of(
-        mut part: Part,
+        mut tally: Tally,
         classes: &TokenClasses,
         options: &AuditOptions,
         labelled: bool,
         masked: bool,
     ) -> Self {
         let keep = options.evidence;
-        let missing = part.findings.get(Rule::MissingTerminator).count;
-        let ends = std::mem::take(&mut part.ends).decide(missing, keep);
-        part.findings
+        let missing = tally.findings.get(Rule::MissingTerminator).count;
+        let ends = std::mem::take(&mut tally.ends).decide(missing, keep);
+        tally
+            .findings
             .get_mut(Rule::MissingTerminator)
             .interleave(ends.missing, keep);
         let mut truncated = ends.truncated;
         for evidence in &mut truncated.evidence {
             evidence.note = format!("cut at {} tokens", evidence.length);
         }
-        part.findings
+        tally
+            .findings
             .get_mut(Rule::TruncatedTerminator)
             .interleave(truncated, keep);
-        name_filled_windows(part.findings.get_mut(Rule::AllLabelsMasked), ends.limit);
-        add_prompts(&mut part);
-        add_setup(&mut part, classes, options);
+        name_filled_windows(tally.findings.get_mut(Rule::AllLabelsMasked), ends.limit);
+        add_prompts(&mut tally);
+        add_setup(&mut tally, classes, options);
         if labelled {
-            add_markers(&mut part, masked);
+            add_markers(&mut tally, masked);
         }
         Self {
-            rows: part.rows,
-            documents: part.documents,
-            turns: part.turns,
-            tokens: part.tokens,
-            trained: part.trained,
-            terminators: by_count(&part.terminators),
+            rows: tally.rows,
+            documents: tally.documents,
+            turns: tally.turns,
+            tokens: tally.tokens,
+            trained: tally.trained,
+            terminators: by_count(&tally.terminators),
             columns: Vec::new(),
             labelled,
             limit: ends.limit,
-            contradicted: (part.contradicted, part.first_contradicted),
-            findings: part.findings,
-            replay: part.replay,
+            contradicted: (tally.contradicted, tally.first_contradicted),
+            findings: tally.findings,
+            replay: tally.replay,
         }
     }
 
@@ -132,20 +134,20 @@ fn name_filled_windows(entry: &mut Finding, limit: Option<u32>) {
 }
 
 /// Prompts that are not the server's, unless the rule has fired for a plainer reason.
-fn add_prompts(part: &mut Part) {
-    let finding = part.findings.get_mut(Rule::PromptParity);
+fn add_prompts(tally: &mut Tally) {
+    let finding = tally.findings.get_mut(Rule::PromptParity);
     if finding.count == 0 {
-        *finding = part.replay.different.clone();
+        *finding = tally.replay.different.clone();
     }
 }
 
 /// Findings on the tokenizer and the stop set, not on a row.
-fn add_setup(part: &mut Part, classes: &TokenClasses, options: &AuditOptions) {
+fn add_setup(tally: &mut Tally, classes: &TokenClasses, options: &AuditOptions) {
     let pad = classes
         .pad()
-        .filter(|pad| may_end_turns(*pad, part, classes));
-    let several = part.several;
-    let mut add = |rule: Rule, note: String| part.findings.add_to_all(rule, note);
+        .filter(|pad| may_end_turns(*pad, tally, classes));
+    let several = tally.several;
+    let mut add = |rule: Rule, note: String| tally.findings.add_to_all(rule, note);
     for (rule, note) in &options.setup {
         // A rewritten history matters only to conversations that have one, and where the rows were
         // compared with inference, `history-rewritten` counted them.
@@ -169,17 +171,17 @@ fn add_setup(part: &mut Part, classes: &TokenClasses, options: &AuditOptions) {
 }
 
 /// A stop token that ends turns. If none does, any stop token may be the one that should.
-fn may_end_turns(id: u32, part: &Part, classes: &TokenClasses) -> bool {
-    let mut ends = part.terminators.iter().map(|(end, _)| *end);
+fn may_end_turns(id: u32, tally: &Tally, classes: &TokenClasses) -> bool {
+    let mut ends = tally.terminators.iter().map(|(end, _)| *end);
     classes.stop().contains(&id) && (ends.len() == 0 || ends.any(|end| end == id as i32))
 }
 
 /// A mask that is the same everywhere comes from a template that marks no turns.
-fn add_markers(part: &mut Part, masked: bool) {
-    let none = part.rows_untrained == part.rows;
-    let prompts = part.findings.get(Rule::PromptInLoss).rows == part.rows;
-    let all = part.rows_all_trained == part.rows && (masked || prompts);
-    if part.rows == 0 || !(none || all) {
+fn add_markers(tally: &mut Tally, masked: bool) {
+    let none = tally.rows_untrained == tally.rows;
+    let prompts = tally.findings.get(Rule::PromptInLoss).rows == tally.rows;
+    let all = tally.rows_all_trained == tally.rows && (masked || prompts);
+    if tally.rows == 0 || !(none || all) {
         return;
     }
     let note = if none {
@@ -187,8 +189,8 @@ fn add_markers(part: &mut Part, masked: bool) {
     } else {
         "every token is trained"
     };
-    let entry = part.findings.get_mut(Rule::NoGenerationMarkers);
-    entry.count += part.rows;
-    entry.rows += part.rows;
+    let entry = tally.findings.get_mut(Rule::NoGenerationMarkers);
+    entry.count += tally.rows;
+    entry.rows += tally.rows;
     entry.evidence.push(Evidence::of_all(note));
 }

@@ -25,7 +25,7 @@ pub(crate) struct Scratch {
 
 /// A sample, as the row that it was just made from knows it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sample<'a> {
+pub(crate) struct KnownSample<'a> {
     /// The row's index in its input, from 0.
     pub(crate) row: u64,
     /// Its line, from 1, if the input has lines.
@@ -42,7 +42,7 @@ pub(crate) struct Sample<'a> {
     pub(crate) turns: &'a [TrainedTurn],
 }
 
-impl Sample<'_> {
+impl KnownSample<'_> {
     /// Which of the assistant's turns a message is, from 0.
     pub(super) fn turn_of(&self, message: u32) -> Option<u32> {
         self.record.conversation()?.turn_of(message)
@@ -51,11 +51,11 @@ impl Sample<'_> {
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row<'a> {
+pub(super) struct TokenRow<'a> {
     /// Its index in the data, from 0.
     pub(super) number: u64,
     /// What is known of it beyond ids and labels.
-    pub(super) sample: Option<&'a Sample<'a>>,
+    pub(super) sample: Option<&'a KnownSample<'a>>,
     /// Token ids, padding included.
     pub(super) ids: &'a [i32],
     /// Labels, one for each id.
@@ -85,7 +85,7 @@ pub(super) struct Mismatch {
     pub(super) found: usize,
 }
 
-impl<'a> Row<'a> {
+impl<'a> TokenRow<'a> {
     /// Reads row `index` of a batch.
     pub(super) fn read(
         columns: &'a Columns,
@@ -160,7 +160,7 @@ impl<'a> Row<'a> {
 
     /// A sample as a row: one document without padding.
     pub(super) fn of_sample(
-        sample: &'a Sample<'a>,
+        sample: &'a KnownSample<'a>,
         classes: &TokenClasses,
         scratch: &'a mut Scratch,
     ) -> Self {

@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::Asked;
-use super::part::Part;
-use super::row::Row;
+use super::row::TokenRow;
 use super::scan;
 use super::segment::Segment;
+use super::tally::Tally;
 use super::token_classes::TokenClasses;
 use crate::row::contract::TrainedTurn;
 use crate::rules::{Evidence, Rule, is_trained};
@@ -16,8 +16,8 @@ use crate::rules::{Evidence, Rule, is_trained};
 pub(super) struct Turns<'a, 'b> {
     classes: &'a TokenClasses,
     asked: Asked,
-    row: &'a Row<'a>,
-    part: &'b mut Part,
+    row: &'a TokenRow<'a>,
+    tally: &'b mut Tally,
     document: u32,
     range: Range<usize>,
     all_trained: bool,
@@ -33,9 +33,9 @@ impl<'a, 'b> Turns<'a, 'b> {
     /// The rules on document `index` of a row.
     pub(super) fn new(
         (classes, asked): (&'a TokenClasses, Asked),
-        row: &'a Row<'a>,
+        row: &'a TokenRow<'a>,
         index: usize,
-        part: &'b mut Part,
+        tally: &'b mut Tally,
     ) -> Self {
         let range = row.documents[index].clone();
         let all_trained = row.turns().is_none()
@@ -44,7 +44,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             classes,
             asked,
             row,
-            part,
+            tally,
             document: index as u32,
             range,
             all_trained,
@@ -69,7 +69,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         let segments = self.segments();
         let answers = segments.iter();
         let answers = answers.filter(|segment| segment.assistant != Some(false));
-        self.part.several |= answers.count() > 1;
+        self.tally.several |= answers.count() > 1;
         for segment in segments {
             self.message = segment.message;
             if segment.system && after_turn {
@@ -89,7 +89,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             }
         }
         let known = self.row.turns().map(<[_]>::len);
-        self.part.turns += known.map_or(u64::from(self.turn), |turns| turns as u64);
+        self.tally.turns += known.map_or(u64::from(self.turn), |turns| turns as u64);
     }
 
     /// Whether this is the last document of the row.
@@ -111,13 +111,13 @@ impl<'a, 'b> Turns<'a, 'b> {
         if self.row.has_counted(rule) {
             return;
         }
-        let full = self.part.findings.is_full(rule);
+        let full = self.tally.findings.is_full(rule);
         let evidence = if full {
             Evidence::default()
         } else {
             self.evidence(at, note)
         };
-        self.part.findings.add(rule, self.row.number, || evidence);
+        self.tally.findings.add(rule, self.row.number, || evidence);
     }
 
     fn check_start(&mut self) {
@@ -285,7 +285,7 @@ impl<'a, 'b> Turns<'a, 'b> {
 
     fn check_runs(&mut self, segment: &Segment) {
         let runs = self.runs(&segment.range);
-        self.part.several |= runs.len() > 1;
+        self.tally.several |= runs.len() > 1;
         for run in runs {
             self.check_run(&run, &self.range.clone());
             self.turn += 1;
@@ -507,8 +507,8 @@ impl<'a, 'b> Turns<'a, 'b> {
     }
 
     fn check_ended(&mut self, stop: usize, run: &Range<usize>, reach: &Range<usize>) {
-        self.part.ends.add_ended();
-        self.part.add_terminator(self.row.ids[stop], 1);
+        self.tally.ends.add_ended();
+        self.tally.add_terminator(self.row.ids[stop], 1);
         if self.message.is_some() && self.classes.is_unprinted_stop(self.row.ids[stop]) {
             self.add(Rule::OtherTerminator, stop, "");
         }
@@ -531,7 +531,7 @@ impl<'a, 'b> Turns<'a, 'b> {
     fn check_open(&mut self, run: &Range<usize>, reach: &Range<usize>) {
         let next = self.next_text(run.end, self.range.end);
         if let Some(stop) = next.filter(|at| self.stops(*at)) {
-            self.part.ends.add_ended();
+            self.tally.ends.add_ended();
             self.add(Rule::TerminatorMasked, stop, "");
             return;
         }
@@ -546,7 +546,7 @@ impl<'a, 'b> Turns<'a, 'b> {
             self.add(Rule::WrongTerminator, at, "");
         } else if run.end == self.range.end && self.is_last() {
             let evidence = self.evidence(last, "");
-            self.part
+            self.tally
                 .set_open(evidence, self.row.length() as u32, self.row.packed);
         } else {
             self.add(Rule::MissingTerminator, last, "");

@@ -22,7 +22,7 @@ pub(super) fn pack<T: Length>(
     cancel: &Cancel,
 ) -> Result<Packing> {
     let mut histogram = Histogram::up_to(longest);
-    let mut places = Places::up_to(longest);
+    let mut places = Openings::up_to(longest);
     // Each window has a generator of its own, so that more samples after it change nothing in it.
     let mut seeds = seed.map(SplitMix64::new);
     let mut bins = Vec::with_capacity(lengths.len());
@@ -117,14 +117,14 @@ impl Histogram {
 }
 
 /// The places that samples of each length may take.
-struct Places {
+struct Openings {
     /// The run of each length that is next, [`END`] where there is none.
     next: Vec<u32>,
-    runs: Vec<Run>,
+    runs: Vec<OpenBins>,
 }
 
 /// Places for samples of one length in bins that follow each other.
-struct Run {
+struct OpenBins {
     first_bin: u32,
     /// Places in each bin.
     copies: u32,
@@ -136,7 +136,7 @@ struct Run {
 
 const END: u32 = u32::MAX;
 
-impl Places {
+impl Openings {
     fn up_to(longest: usize) -> Self {
         Self {
             next: vec![END; longest + 1],
@@ -166,7 +166,7 @@ impl Places {
 
     fn push(&mut self, length: usize, first_bin: u32, copies: u32, free: u32) {
         let run = self.runs.len() as u32;
-        self.runs.push(Run {
+        self.runs.push(OpenBins {
             first_bin,
             copies,
             free,

@@ -83,7 +83,7 @@ impl OverLength {
 
 /// How to pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct PackOptions {
     /// Tokens that a bin holds.
     pub capacity: usize,
     /// How samples are put into bins.
@@ -134,7 +134,7 @@ impl_length!(i8, i16, i32, i64, u8, u16, u32, u64);
 ///
 /// Takes a time that grows with the number of samples, and beside the result room for the
 /// lengths that occur, not for the samples.
-pub fn pack<T: Length>(lengths: &[T], options: &Options, cancel: &Cancel) -> Result<Packing> {
+pub fn pack<T: Length>(lengths: &[T], options: &PackOptions, cancel: &Cancel) -> Result<Packing> {
     let limit = Limit::new(options)?;
     let longest = limit.survey(lengths)?;
     match options.strategy {
@@ -190,7 +190,7 @@ enum Fate {
 }
 
 impl Limit {
-    fn new(options: &Options) -> Result<Self> {
+    fn new(options: &PackOptions) -> Result<Self> {
         if !(1..=MOST_CAPACITY).contains(&options.capacity) {
             let what = format!("capacity cannot be {}", options.capacity);
             let hint = format!("capacity takes a number of tokens from 1 to {MOST_CAPACITY}");

@@ -7,8 +7,8 @@ use proptest::strategy::Strategy as Generator;
 
 use super::*;
 
-fn options(capacity: usize, strategy: Strategy) -> Options {
-    Options {
+fn options(capacity: usize, strategy: Strategy) -> PackOptions {
+    PackOptions {
         capacity,
         strategy,
         over_length: OverLength::Error,
@@ -16,7 +16,7 @@ fn options(capacity: usize, strategy: Strategy) -> Options {
     }
 }
 
-fn packed(lengths: &[u32], options: &Options) -> Packing {
+fn packed(lengths: &[u32], options: &PackOptions) -> Packing {
     pack(lengths, options, &Cancel::default()).unwrap()
 }
 
@@ -66,7 +66,7 @@ fn lengths() -> impl Generator<Value = (Vec<u32>, usize)> {
 proptest! {
     #[test]
     fn global_is_first_fit_decreasing((lengths, capacity) in lengths()) {
-        let unshuffled = Options { seed: None, ..options(capacity, Strategy::Global) };
+        let unshuffled = PackOptions { seed: None, ..options(capacity, Strategy::Global) };
         let found = contents(&lengths, &packed(&lengths, &unshuffled));
         prop_assert_eq!(found, textbook(&lengths, capacity));
     }
@@ -112,7 +112,7 @@ proptest! {
         for strategy in [
             Strategy::BestFit { window }, Strategy::Global, Strategy::InOrder, Strategy::None,
         ] {
-            let over = |over_length| Options { over_length, ..options(capacity, strategy) };
+            let over = |over_length| PackOptions { over_length, ..options(capacity, strategy) };
             let error = pack(&lengths, &over(OverLength::Error), &Cancel::default()).unwrap_err();
             let named = error.what().contains(&format!("index {place} "));
             prop_assert!(named);
@@ -131,7 +131,7 @@ proptest! {
         window in 1_usize..50,
         seed in any::<u64>(),
     ) {
-        let windowed = Options { seed: Some(seed), ..options(capacity, Strategy::BestFit { window }) };
+        let windowed = PackOptions { seed: Some(seed), ..options(capacity, Strategy::BestFit { window }) };
         let whole = lengths.len() / window * window;
         let all = packed(&lengths, &windowed);
         let before = packed(&lengths[..whole], &windowed);
@@ -140,7 +140,7 @@ proptest! {
 
     #[test]
     fn the_seed_changes_the_order_of_the_bins_alone((lengths, capacity) in lengths()) {
-        let with = |seed| packed(&lengths, &Options { seed, ..options(capacity, Strategy::Global) });
+        let with = |seed| packed(&lengths, &PackOptions { seed, ..options(capacity, Strategy::Global) });
         let (plain, shuffled) = (with(None), with(Some(7)));
         prop_assert_eq!(&shuffled, &with(Some(7)));
         let mut order: Vec<i32> = (0..plain.count as i32).collect();
@@ -234,7 +234,7 @@ fn nothing_packs_into_no_bins() {
 
 #[test]
 fn arguments_that_cannot_be_are_named() {
-    let code = |lengths: &[i32], options: &Options| {
+    let code = |lengths: &[i32], options: &PackOptions| {
         let error = pack(lengths, options, &Cancel::default()).unwrap_err();
         assert!(error.hint_text().is_some());
         error.code()
@@ -243,7 +243,7 @@ fn arguments_that_cannot_be_are_named() {
     assert_eq!(
         code(
             &[3],
-            &Options {
+            &PackOptions {
                 capacity: 0,
                 ..good
             }
@@ -253,7 +253,7 @@ fn arguments_that_cannot_be_are_named() {
     assert_eq!(
         code(
             &[3],
-            &Options {
+            &PackOptions {
                 capacity: MOST_CAPACITY + 1,
                 ..good
             }

@@ -16,7 +16,7 @@ use crate::rules::{Reject, Rule, Severity};
 use crate::template::{Field, Origin, REASONING_FIELDS, Rendered};
 use crate::value::Value;
 
-/// Finds what the render of a part leaves out. Lost text of any message rejects the row; lost tools
+/// Finds what the render of an excerpt leaves out. Lost text of any message rejects the row; lost tools
 /// and names are counted. In exact mode, where ids must equal those of transformers, everything is
 /// only counted.
 // A function of its own in the profile: `benches/instructions.py` counts what it takes.
@@ -166,7 +166,7 @@ impl Ledger {
     fn count(&mut self, messages: usize, rendered: &Rendered) {
         self.printed.clear();
         self.printed.resize(messages, Printed::default());
-        for (place, run) in rendered.runs().enumerate() {
+        for (place, run) in rendered.ranges().enumerate() {
             let Origin::Message { index, field } = run.origin else {
                 continue;
             };
@@ -314,7 +314,10 @@ impl Ledger {
     /// The text of the render that came from the row's variables.
     fn gather_variables(&mut self, rendered: &Rendered) {
         self.text.clear();
-        for run in rendered.runs().filter(|run| run.origin == Origin::Variable) {
+        for run in rendered
+            .ranges()
+            .filter(|run| run.origin == Origin::Variable)
+        {
             self.text
                 .push_str(&rendered.text[run.start as usize..run.end as usize]);
         }
@@ -329,7 +332,7 @@ impl Ledger {
         };
         let Printed { first, after, .. } = self.printed[message as usize];
         for run in rendered
-            .runs_of(first..after)
+            .ranges_of(first..after)
             .filter(|run| run.origin == origin)
         {
             self.text

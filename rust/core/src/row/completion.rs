@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::encode::{encode, frame};
 use super::label::Tokens;
 use super::locate::locate_seam;
-use super::output::Output;
+use super::output::RowOutput;
 use super::over_length::overlong;
 use super::scratch::Scratch;
 use super::{Refusal, replay, verify};
@@ -19,7 +19,7 @@ pub(super) fn sample(
     weight: f32,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let Draft {
         rendered,

@@ -3,11 +3,11 @@
 use super::account::account;
 use super::draft::Draft;
 use super::encode::encode;
+use super::excerpt::Excerpt;
 use super::findings::RowFindings;
 use super::judge::judge;
-use super::label::{Text, label};
+use super::label::{LocatedText, label};
 use super::locate::locate;
-use super::part::Part;
 use super::render::{render, template_for};
 use super::scratch::Scratch;
 use super::verify::verify;
@@ -24,10 +24,10 @@ pub(crate) enum Fit {
     Long(u32),
 }
 
-/// Makes the sample of a part, if it is not too long.
+/// Makes the sample of an excerpt, if it is not too long.
 pub(crate) fn draft<'a>(
     plan: &Plan,
-    part: &Part<'a>,
+    excerpt: &Excerpt<'a>,
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
@@ -47,21 +47,21 @@ pub(crate) fn draft<'a>(
         ledger,
         ..
     } = scratch;
-    let conversation = &part.conversation;
+    let conversation = &excerpt.conversation;
     let template = template_for(plan, conversation)?;
     let end = conversation.messages.len();
     render(template, conversation, end, arena, rendered)?;
-    let policy = judge(plan, part, rendered, shorter, arena, findings)?;
+    let policy = judge(plan, excerpt, rendered, shorter, arena, findings)?;
     account(&policy, rendered, ledger, findings)?;
     locate(&policy, rendered, located, findings)?;
     encode(plan, &rendered.text, located, &mut **backend, encoding)?;
-    let known = (!part.ends_in_turn).then_some(encoding.ids.len());
+    let known = (!excerpt.ends_in_turn).then_some(encoding.ids.len());
     if let Some(length) = known.and_then(|length| plan.exceeding(length)) {
         return Ok(Fit::Long(length));
     }
-    let text = Text { rendered, located };
+    let text = LocatedText { rendered, located };
     label(&policy, text, encoding, spare, labelled, findings)?;
-    if part.ends_in_turn {
+    if excerpt.ends_in_turn {
         labelled.end_in_turn(&mut encoding.ids);
     }
     verify(&policy, &encoding.ids, labelled, findings)?;

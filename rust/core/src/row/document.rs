@@ -4,7 +4,7 @@ use super::Refusal;
 use super::draft::Draft;
 use super::encode::{encode, frame};
 use super::locate::locate_plain;
-use super::output::Output;
+use super::output::RowOutput;
 use super::samples::Sample;
 use super::scratch::Scratch;
 use crate::setup::plan::Plan;
@@ -17,7 +17,7 @@ pub(super) fn samples(
     weight: f32,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let Draft {
         rendered,

@@ -14,11 +14,11 @@ use std::ops::Range;
 use super::Refusal;
 use super::conversation::Fit;
 use super::draft::Draft;
+use super::excerpt::Excerpt;
 use super::history::stands;
 use super::label::nothing_trained;
-use super::output::Output;
+use super::output::RowOutput;
 use super::over_length::{self, nothing_fits};
-use super::part::Part;
 use super::policy::Policy;
 use super::render::{render, template_for};
 use super::scratch::Scratch;
@@ -36,28 +36,30 @@ pub(super) fn samples<'a>(
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let renders = [&mut draft.rendered, &mut scratch.shorter];
-    let parts = parts(plan, conversation, arena, renders)?;
-    if parts.len() > 1 {
+    let excerpts = excerpts(plan, conversation, arena, renders)?;
+    if excerpts.len() > 1 {
         output.findings.counts.add(Rule::HistoryRewritten, 1);
     }
     let mut too_long = None;
-    for trained in parts {
-        let part = Part {
+    for trained in excerpts {
+        let excerpt = Excerpt {
             conversation: until(conversation, trained.end),
             from: trained.start as u32,
             ends_in_turn: false,
         };
-        match over_length::fit(plan, &part, arena, scratch, draft, output)? {
+        match over_length::fit(plan, &excerpt, arena, scratch, draft, output)? {
             Fit::Ready => {}
             Fit::Long(length) if plan.recipe.over_length == OverLength::Reject => {
                 return Err(nothing_fits(plan, length).into());
             }
             Fit::Long(length) => {
                 too_long = Some(length);
-                output.findings.leave_out(part.turns(), u64::from(length));
+                output
+                    .findings
+                    .leave_out(excerpt.turns(), u64::from(length));
             }
         }
     }
@@ -70,7 +72,7 @@ pub(super) fn samples<'a>(
 
 /// For each sample, the messages that are trained in it; the sample shows every message up to their
 /// end. The renders are working memory.
-fn parts<'a>(
+fn excerpts<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
     arena: &'a Arena,
@@ -79,7 +81,7 @@ fn parts<'a>(
     let policy = Policy::new(plan, conversation, 0);
     let is_trained = |message: usize| policy.weight(message as u32) > 0.0;
     let mut end = conversation.messages.len();
-    let mut parts = Vec::new();
+    let mut excerpts = Vec::new();
     let template = template_for(plan, conversation)?;
     if template.rewrites_history() {
         render(template, conversation, end, arena, longer)?;
@@ -94,16 +96,16 @@ fn parts<'a>(
             let mut between = conversation.messages[turn..end].iter();
             let chain = between.all(|message| message.role != "user");
             if !stands(plan, turn as u32, shorter, longer, chain) {
-                parts.push(turn + 1..end);
+                excerpts.push(turn + 1..end);
                 end = turn + 1;
                 std::mem::swap(longer, shorter);
             }
         }
     }
-    parts.push(0..end);
-    parts.reverse();
-    parts.retain(|part| part.clone().any(is_trained));
-    Ok(parts)
+    excerpts.push(0..end);
+    excerpts.reverse();
+    excerpts.retain(|excerpt| excerpt.clone().any(is_trained));
+    Ok(excerpts)
 }
 
 /// The conversation up to message `end`.

@@ -7,8 +7,8 @@
 //! per turn is expensive, so it is only done for templates that a probe has seen rewrite.
 
 use super::Refusal;
+use super::excerpt::Excerpt;
 use super::findings::RowFindings;
-use super::part::Part;
 use super::policy::last_turn;
 use super::render::{render, template_for};
 use crate::chat::{Conversation, Message};
@@ -19,23 +19,23 @@ use crate::template::{Field, Origin, REASONING_FIELDS, Rendered, Span};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind};
 
-/// Judges the render of a part. Returns the first message that may be trained: that of the part, or
+/// Judges the render of an excerpt. Returns the first message that may be trained: that of the excerpt, or
 /// the last turn if `history` allows only that one.
 pub(super) fn judge<'a>(
     plan: &Plan,
-    part: &Part<'a>,
+    excerpt: &Excerpt<'a>,
     rendered: &Rendered,
     shorter: &mut Rendered,
     arena: &'a Arena,
     findings: &mut RowFindings,
 ) -> Result<u32, Refusal> {
-    let (conversation, from) = (&part.conversation, part.from);
-    require_reasoning(plan, part, rendered, findings)?;
+    let (conversation, from) = (&excerpt.conversation, excerpt.from);
+    require_reasoning(plan, excerpt, rendered, findings)?;
     let template = template_for(plan, conversation)?;
     if plan.recipe.history == History::Expand || !template.rewrites_history() {
         return Ok(from);
     }
-    let Some(turn) = rewritten_turn(plan, part, rendered, shorter, arena)? else {
+    let Some(turn) = rewritten_turn(plan, excerpt, rendered, shorter, arena)? else {
         return Ok(from);
     };
     findings.count(Rule::HistoryRewritten, turn);
@@ -50,15 +50,15 @@ pub(super) fn judge<'a>(
 /// in earlier turns is refused.
 fn require_reasoning(
     plan: &Plan,
-    part: &Part<'_>,
+    excerpt: &Excerpt<'_>,
     rendered: &Rendered,
     findings: &mut RowFindings,
 ) -> Result<(), Reject> {
-    let conversation = &part.conversation;
+    let conversation = &excerpt.conversation;
     // In a sample made by `expand`, turns before `from` are context, and inference does not see
     // their reasoning either.
     let mut lost = lost_turns(conversation, rendered);
-    let Some((message, _)) = lost.find(|(turn, _)| *turn >= part.from as usize) else {
+    let Some((message, _)) = lost.find(|(turn, _)| *turn >= excerpt.from as usize) else {
         return Ok(());
     };
     let rule = Rule::ReasoningDropped;
@@ -73,16 +73,16 @@ fn require_reasoning(
     Ok(())
 }
 
-/// The first turn of the part whose render as the last turn is not the start of the full render. What the
+/// The first turn of the excerpt whose render as the last turn is not the start of the full render. What the
 /// template prints after a turn's stop token does not matter, because it is not trained.
 fn rewritten_turn<'a>(
     plan: &Plan,
-    part: &Part<'a>,
+    excerpt: &Excerpt<'a>,
     rendered: &Rendered,
     shorter: &mut Rendered,
     arena: &'a Arena,
 ) -> Result<Option<u32>, Refusal> {
-    let (conversation, from) = (&part.conversation, part.from as usize);
+    let (conversation, from) = (&excerpt.conversation, excerpt.from as usize);
     let template = template_for(plan, conversation)?;
     let last = conversation.messages.len() - 1;
     for turn in conversation
@@ -178,7 +178,7 @@ fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
 /// Bytes of the render that came from the content and from the reasoning of a message.
 fn printed_bytes(rendered: &Rendered, message: u32) -> (usize, usize) {
     let (mut content, mut reasoning) = (0, 0);
-    for run in rendered.runs() {
+    for run in rendered.ranges() {
         let length = (run.end - run.start) as usize;
         match run.origin {
             Origin::Message { index, field } if index == message => match field {

@@ -1,7 +1,7 @@
 //! Second stage: which messages are trained, given what the template printed.
 
+use super::excerpt::Excerpt;
 use super::findings::RowFindings;
-use super::part::Part;
 use super::policy::Policy;
 use super::{Refusal, history};
 use crate::chat::{self, Message, Wire};
@@ -13,14 +13,14 @@ use crate::value::{Arena, Value};
 /// Judges a render: may earlier turns be trained, and is every trained turn printed?
 pub(super) fn judge<'p, 'a>(
     plan: &'p Plan,
-    part: &'p Part<'a>,
+    excerpt: &'p Excerpt<'a>,
     rendered: &Rendered,
     shorter: &mut Rendered,
     arena: &'a Arena,
     findings: &mut RowFindings,
 ) -> Result<Policy<'p, 'a>, Refusal> {
-    let from = history::judge(plan, part, rendered, shorter, arena, findings)?;
-    let policy = Policy::new(plan, &part.conversation, from);
+    let from = history::judge(plan, excerpt, rendered, shorter, arena, findings)?;
+    let policy = Policy::new(plan, &excerpt.conversation, from);
     require_spans(&policy, rendered)?;
     if plan.wire() == Wire::Normalise {
         require_whole(&policy)?;

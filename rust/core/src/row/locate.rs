@@ -160,7 +160,7 @@ pub(super) fn is_last_span(spans: &[Span], index: usize) -> bool {
 
 /// The messages in the render, each with the byte at which its content starts.
 pub(super) fn content_starts(rendered: &Rendered) -> impl Iterator<Item = (u32, u32)> + '_ {
-    rendered.runs().filter_map(|run| match run.origin {
+    rendered.ranges().filter_map(|run| match run.origin {
         Origin::Message {
             index,
             field: Field::Content,
@@ -171,9 +171,9 @@ pub(super) fn content_starts(rendered: &Rendered) -> impl Iterator<Item = (u32, 
 
 /// The message that a byte of the render came from; 0 where the template wrote it.
 fn message_at(rendered: &Rendered, byte: usize) -> u32 {
-    let pieces = &rendered.pieces;
-    let index = pieces.partition_point(|piece| piece.end as usize <= byte);
-    match pieces.get(index).map(|piece| piece.origin) {
+    let fragments = &rendered.fragments;
+    let index = fragments.partition_point(|fragment| fragment.end as usize <= byte);
+    match fragments.get(index).map(|fragment| fragment.origin) {
         Some(Origin::Message { index, .. }) => index,
         _ => 0,
     }
@@ -182,19 +182,19 @@ fn message_at(rendered: &Rendered, byte: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::Piece;
+    use crate::template::Fragment;
 
     fn rendered() -> Rendered {
         let message = |index, field| Origin::Message { index, field };
-        let piece = |end, origin| Piece { end, origin };
+        let fragment = |end, origin| Fragment { end, origin };
         Rendered {
             text: "<u>hi<a>yes".to_owned(),
-            pieces: vec![
-                piece(3, Origin::Template),
-                piece(5, message(0, Field::Content)),
-                piece(8, Origin::Template),
-                piece(9, message(1, Field::Reasoning)),
-                piece(11, message(1, Field::Content)),
+            fragments: vec![
+                fragment(3, Origin::Template),
+                fragment(5, message(0, Field::Content)),
+                fragment(8, Origin::Template),
+                fragment(9, message(1, Field::Reasoning)),
+                fragment(11, message(1, Field::Content)),
             ],
             ..Rendered::default()
         }

@@ -21,6 +21,7 @@ pub(crate) mod conversation;
 mod document;
 mod draft;
 mod encode;
+mod excerpt;
 mod expand;
 pub(crate) mod findings;
 pub(crate) mod history;
@@ -31,7 +32,6 @@ mod locate;
 mod output;
 mod over_length;
 mod pair;
-mod part;
 mod policy;
 pub(crate) mod position;
 mod refusal;
@@ -44,7 +44,7 @@ mod tests;
 mod verify;
 
 pub(crate) use draft::Draft;
-pub(crate) use output::Output;
+pub(crate) use output::RowOutput;
 pub(crate) use refusal::Refusal;
 pub(crate) use samples::{Sample, Samples};
 pub(crate) use scratch::Scratch;
@@ -64,7 +64,7 @@ pub(crate) fn encode<'a>(
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     draft.clear();
     if !plan.recipe.columns.contains(&Column::Weights) && record.has_fraction() {

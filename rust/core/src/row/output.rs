@@ -7,14 +7,14 @@ use super::samples::{Sample, Samples};
 
 /// The result of one row: its samples and findings.
 #[derive(Debug, Default)]
-pub(crate) struct Output {
+pub(crate) struct RowOutput {
     pub(crate) samples: Samples,
     pub(crate) findings: RowFindings,
     /// The replay of the samples, if a check asks for it.
     pub(crate) replay: RowReplay,
 }
 
-impl Output {
+impl RowOutput {
     /// Clears the result of the previous row. `positions`: a check asks where in the row rules
     /// fire.
     pub(crate) fn clear(&mut self, positions: bool) {

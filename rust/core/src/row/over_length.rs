@@ -3,10 +3,10 @@
 use super::Refusal;
 use super::conversation::{self, Fit};
 use super::draft::Draft;
+use super::excerpt::Excerpt;
 use super::kept::{self, Kept};
 use super::label::Tokens;
-use super::output::Output;
-use super::part::Part;
+use super::output::RowOutput;
 use super::replay;
 use super::scratch::Scratch;
 use crate::chat::Conversation;
@@ -23,9 +23,9 @@ pub(super) fn sample<'a>(
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
-    let whole = Part {
+    let whole = Excerpt {
         conversation: *conversation,
         from: 0,
         ends_in_turn: false,
@@ -36,35 +36,35 @@ pub(super) fn sample<'a>(
     }
 }
 
-/// Makes the sample of a part. If it is too long, makes that of a shorter part, by the recipe's
-/// policy. Returns the length of the whole part if nothing fits.
+/// Makes the sample of an excerpt. If it is too long, makes that of a shorter one, by the recipe's
+/// policy. Returns the length of the whole excerpt if nothing fits.
 pub(super) fn fit<'a>(
     plan: &Plan,
-    part: &Part<'a>,
+    excerpt: &Excerpt<'a>,
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<Fit, Refusal> {
     let before = output.findings.counts.clone();
     let findings = &mut output.findings;
-    let fit = conversation::draft(plan, part, arena, scratch, draft, findings)?;
+    let fit = conversation::draft(plan, excerpt, arena, scratch, draft, findings)?;
     let Fit::Long(length) = fit else {
-        finish(plan, part, arena, scratch, draft, output)?;
+        finish(plan, excerpt, arena, scratch, draft, output)?;
         return Ok(Fit::Ready);
     };
     if plan.recipe.over_length == OverLength::Error {
         return Err(too_long(plan, length).into());
     }
-    let mut attempt = |shorter: &Part<'a>, draft: &mut Draft| {
+    let mut attempt = |shorter: &Excerpt<'a>, draft: &mut Draft| {
         let findings = &mut output.findings;
         findings.counts.clone_from(&before);
         conversation::draft(plan, shorter, arena, scratch, draft, findings)
     };
-    let Some(shorter) = longest(plan, part, length, arena, draft, &mut attempt)? else {
+    let Some(shorter) = longest(plan, excerpt, length, arena, draft, &mut attempt)? else {
         return Ok(Fit::Long(length));
     };
-    let turns = part.turns() - shorter.turns();
+    let turns = excerpt.turns() - shorter.turns();
     let tokens = u64::from(length).saturating_sub(draft.len() as u64);
     output.findings.leave_out(turns, tokens);
     finish(plan, &shorter, arena, scratch, draft, output)?;
@@ -74,28 +74,28 @@ pub(super) fn fit<'a>(
 /// Replays a sample if a check asks for it, and adds it to the output.
 fn finish<'a>(
     plan: &Plan,
-    part: &Part<'a>,
+    excerpt: &Excerpt<'a>,
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let (player, row) = (&mut scratch.player, &mut output.replay);
-    replay::conversation(plan, &part.conversation, arena, draft, player, row)?;
+    replay::conversation(plan, &excerpt.conversation, arena, draft, player, row)?;
     output.push(draft);
     Ok(())
 }
 
-/// The longest shorter part that fits, by the recipe's policy. On entry the draft holds the sample
-/// of `whole`, of `length` tokens; on return it holds the sample of the part that was found.
+/// The longest shorter excerpt that fits, by the recipe's policy. On entry the draft holds the sample
+/// of `whole`, of `length` tokens; on return it holds the sample of the excerpt that was found.
 fn longest<'a>(
     plan: &Plan,
-    whole: &Part<'a>,
+    whole: &Excerpt<'a>,
     length: u32,
     arena: &'a Arena,
     draft: &mut Draft,
-    attempt: &mut impl FnMut(&Part<'a>, &mut Draft) -> Result<Fit, Refusal>,
-) -> Result<Option<Part<'a>>, Refusal> {
+    attempt: &mut impl FnMut(&Excerpt<'a>, &mut Draft) -> Result<Fit, Refusal>,
+) -> Result<Option<Excerpt<'a>>, Refusal> {
     let (policy, most) = (plan.recipe.over_length, plan.recipe.max_length);
     let mut candidates = kept::candidates(policy, whole.conversation.messages);
     candidates.retain(|kept| kept.messages.end > whole.from as usize);
@@ -117,13 +117,13 @@ fn longest<'a>(
     let Some(kept) = found.map(|index| &candidates[index]) else {
         return Ok(None);
     };
-    let part = shorter(whole, kept, arena);
+    let excerpt = shorter(whole, kept, arena);
     // The draft holds the last candidate that was tried, which may be a longer one that did not
     // fit.
     if tried.as_ref() != Some(kept) {
-        attempt(&part, draft)?;
+        attempt(&excerpt, draft)?;
     }
-    Ok(Some(part))
+    Ok(Some(excerpt))
 }
 
 /// Message index of every span of an encoded draft, and the token after the span.
@@ -148,14 +148,14 @@ fn estimate(policy: OverLength, kept: &Kept, ends: &[(usize, u32)], length: u32)
     }
 }
 
-/// The messages of a part that are kept.
-pub(super) fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Part<'a> {
+/// The messages of an excerpt that are kept.
+pub(super) fn shorter<'a>(whole: &Excerpt<'a>, kept: &Kept, arena: &'a Arena) -> Excerpt<'a> {
     let messages = kept
         .indices()
         .map(|index| whole.conversation.messages[index]);
     let messages: Vec<_> = messages.collect();
     let context = kept.indices().filter(|index| *index < whole.from as usize);
-    Part {
+    Excerpt {
         conversation: Conversation {
             messages: arena.alloc_slice_copy(&messages),
             ..whole.conversation
@@ -169,7 +169,7 @@ pub(super) fn shorter<'a>(whole: &Part<'a>, kept: &Kept, arena: &'a Arena) -> Pa
 pub(super) fn nothing_fits(plan: &Plan, length: u32) -> Reject {
     let tried = match plan.recipe.over_length {
         OverLength::Reject => "",
-        _ => ", and no shorter part fits",
+        _ => ", and no shorter excerpt fits",
     };
     overlong(plan, length, tried)
 }

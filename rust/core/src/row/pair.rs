@@ -6,10 +6,10 @@
 
 use super::conversation::{self, Fit};
 use super::draft::Draft;
+use super::excerpt::Excerpt;
 use super::kept::{self, Kept};
-use super::output::Output;
+use super::output::RowOutput;
 use super::over_length::{overlong, shorter, too_long};
-use super::part::Part;
 use super::render::with_variables;
 use super::replay::{self, RowReplay};
 use super::samples::Sample;
@@ -28,11 +28,11 @@ pub(super) fn samples<'a>(
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     if let [Record::Conversation(chosen), Record::Conversation(rejected)] = sides {
-        let parts = [answer(plan, chosen, arena)?, answer(plan, rejected, arena)?];
-        fit(plan, &parts, arena, scratch, draft, output)?;
+        let excerpts = [answer(plan, chosen, arena)?, answer(plan, rejected, arena)?];
+        fit(plan, &excerpts, arena, scratch, draft, output)?;
     } else {
         for (side, name) in sides.iter().zip(SIDES) {
             text(plan, side, scratch, draft, output).map_err(|refusal| refusal.of(name))?;
@@ -60,11 +60,11 @@ pub(super) fn judged<'a>(
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     if let Record::Conversation(conversation) = record {
-        let part = answer(plan, conversation, arena)?;
-        fit(plan, &[part], arena, scratch, draft, output)?;
+        let excerpt = answer(plan, conversation, arena)?;
+        fit(plan, &[excerpt], arena, scratch, draft, output)?;
     } else {
         text(plan, record, scratch, draft, output)?;
     }
@@ -81,11 +81,11 @@ fn answer<'a>(
     plan: &Plan,
     conversation: &Conversation<'a>,
     arena: &'a Arena,
-) -> Result<Part<'a>, Refusal> {
+) -> Result<Excerpt<'a>, Refusal> {
     let conversation = with_variables(plan, conversation, arena)?;
     let mut turns = conversation.turns();
     let first = turns.find(|turn| conversation.messages[*turn].weight != Some(0.0));
-    Ok(Part {
+    Ok(Excerpt {
         conversation,
         from: first.unwrap_or(conversation.messages.len()) as u32,
         ends_in_turn: true,
@@ -98,7 +98,7 @@ fn text(
     record: &Record<'_>,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let Record::Completion {
         prompt,
@@ -112,22 +112,22 @@ fn text(
     completion::sample(plan, (prompt, completion), *weight, scratch, draft, output)
 }
 
-/// Makes the samples of the parts. If one is too long, both lose the same messages of their prompt,
+/// Makes the samples of the excerpts. If one is too long, both lose the same messages of their prompt,
 /// by the recipe's policy.
 fn fit<'a, const N: usize>(
     plan: &Plan,
-    parts: &[Part<'a>; N],
+    excerpts: &[Excerpt<'a>; N],
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let before = output.findings.counts.clone();
-    let mut attempt = |parts: &[Part<'a>; N], output: &mut Output| {
+    let mut attempt = |excerpts: &[Excerpt<'a>; N], output: &mut RowOutput| {
         output.findings.counts.clone_from(&before);
-        all(plan, parts, arena, scratch, draft, output)
+        all(plan, excerpts, arena, scratch, draft, output)
     };
-    let long = match attempt(parts, output)? {
+    let long = match attempt(excerpts, output)? {
         Lengths::Fit(_) => return Ok(()),
         Lengths::Long(lengths) => lengths,
     };
@@ -135,10 +135,10 @@ fn fit<'a, const N: usize>(
     if plan.recipe.over_length == OverLength::Error {
         return Err(too_long(plan, longest).into());
     }
-    for cut in shorter_prompts(plan, parts, arena) {
+    for cut in shorter_prompts(plan, excerpts, arena) {
         match attempt(&cut, output) {
             Ok(Lengths::Fit(kept)) => {
-                leave_out(parts, &cut, long, kept, output);
+                leave_out(excerpts, &cut, long, kept, output);
                 return Ok(());
             }
             // The template or the contract may refuse a shorter conversation; then another one is
@@ -163,21 +163,21 @@ enum Lengths<const N: usize> {
     Long([u32; N]),
 }
 
-/// Makes the samples of all parts, or none.
+/// Makes the samples of all excerpts, or none.
 fn all<'a, const N: usize>(
     plan: &Plan,
-    parts: &[Part<'a>; N],
+    excerpts: &[Excerpt<'a>; N],
     arena: &'a Arena,
     scratch: &mut Scratch,
     draft: &mut Draft,
-    output: &mut Output,
+    output: &mut RowOutput,
 ) -> Result<Lengths<N>, Refusal> {
     output.samples.clear();
     output.replay = RowReplay::default();
     let mut lengths = [0; N];
     let mut fits = true;
-    for (index, part) in parts.iter().enumerate() {
-        let made = conversation::draft(plan, part, arena, scratch, draft, &mut output.findings);
+    for (index, excerpt) in excerpts.iter().enumerate() {
+        let made = conversation::draft(plan, excerpt, arena, scratch, draft, &mut output.findings);
         let named = |refusal: Refusal| {
             if N == 1 {
                 refusal
@@ -188,7 +188,7 @@ fn all<'a, const N: usize>(
         match made.map_err(named)? {
             Fit::Ready => {
                 let (player, row) = (&mut scratch.player, &mut output.replay);
-                replay::conversation(plan, &part.conversation, arena, draft, player, row)?;
+                replay::conversation(plan, &excerpt.conversation, arena, draft, player, row)?;
                 lengths[index] = draft.len() as u32;
                 output.push(draft);
             }
@@ -206,38 +206,38 @@ fn all<'a, const N: usize>(
     Ok(Lengths::Long(lengths))
 }
 
-/// The parts with less and less of their prompt: it is the same in all.
+/// The excerpts with less and less of their prompt: it is the same in all.
 fn shorter_prompts<'p, 'a, const N: usize>(
     plan: &Plan,
-    parts: &'p [Part<'a>; N],
+    excerpts: &'p [Excerpt<'a>; N],
     arena: &'a Arena,
-) -> impl Iterator<Item = [Part<'a>; N]> + use<'p, 'a, N> {
+) -> impl Iterator<Item = [Excerpt<'a>; N]> + use<'p, 'a, N> {
     // The answer is the last turn: `whole-turns`, which keeps the first ones, would lose it.
     let policy = match plan.recipe.over_length {
         OverLength::OldestTurns => OverLength::OldestTurns,
         _ => OverLength::Reject,
     };
-    let of = |part: &Part<'a>| {
-        let mut kept = kept::candidates(policy, part.conversation.messages);
-        kept.retain(|kept| kept.messages.start < part.from as usize);
+    let of = |excerpt: &Excerpt<'a>| {
+        let mut kept = kept::candidates(policy, excerpt.conversation.messages);
+        kept.retain(|kept| kept.messages.start < excerpt.from as usize);
         kept
     };
-    let kept: [Vec<Kept>; N] = std::array::from_fn(|index| of(&parts[index]));
+    let kept: [Vec<Kept>; N] = std::array::from_fn(|index| of(&excerpts[index]));
     let steps = kept.iter().map(Vec::len).min().unwrap_or_default();
     (0..steps).map(move |step| {
-        std::array::from_fn(|index| shorter(&parts[index], &kept[index][step], arena))
+        std::array::from_fn(|index| shorter(&excerpts[index], &kept[index][step], arena))
     })
 }
 
 /// Counts what the samples have lost.
 fn leave_out<const N: usize>(
-    whole: &[Part<'_>; N],
-    cut: &[Part<'_>; N],
+    whole: &[Excerpt<'_>; N],
+    cut: &[Excerpt<'_>; N],
     before: [u32; N],
     after: [u32; N],
-    output: &mut Output,
+    output: &mut RowOutput,
 ) {
-    let turns = |part: &Part<'_>| part.conversation.turns().count() as u64;
+    let turns = |excerpt: &Excerpt<'_>| excerpt.conversation.turns().count() as u64;
     let lost = before
         .iter()
         .zip(after)

@@ -88,7 +88,7 @@ impl<'p, 'a> Policy<'p, 'a> {
     /// Text ranges of trained messages that are not the assistant's, with their weights.
     pub(crate) fn other_ranges(&self, rendered: &Rendered) -> Vec<(u32, u32, f32)> {
         let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
-        for run in rendered.runs().filter(|run| run.end > run.start) {
+        for run in rendered.ranges().filter(|run| run.end > run.start) {
             let Origin::Message { index, field } = run.origin else {
                 continue;
             };

@@ -14,7 +14,7 @@ use super::position::RowPositions;
 use super::render::template_for;
 use crate::chat::Conversation;
 use crate::recipe::SpecialInContent;
-use crate::rules::{Position, REPLAYED_TURNS, Replay, Rule, RuleCounts, is_trained, slot};
+use crate::rules::{PositionCounts, REPLAYED_TURNS, Replay, Rule, RuleCounts, is_trained, slot};
 use crate::setup::plan::Plan;
 use crate::setup::prompt_probe::SWITCHES;
 use crate::setup::structural;
@@ -36,7 +36,7 @@ const EXPLAINED: [Rule; 3] = [
 /// The result of replaying the samples of one row.
 #[derive(Debug, Default)]
 pub(crate) struct RowReplay {
-    positions: [Position; REPLAYED_TURNS],
+    positions: [PositionCounts; REPLAYED_TURNS],
     trained: u64,
     /// Turns whose prompt is text of the row.
     texts: u64,
@@ -80,7 +80,7 @@ pub(super) fn conversation<'a>(
     conversation: &Conversation<'a>,
     arena: &'a Arena,
     draft: &Draft,
-    player: &mut Option<Player>,
+    player: &mut Option<SampleReplayer>,
     row: &mut RowReplay,
 ) -> Result<(), Refusal> {
     match player {
@@ -94,7 +94,7 @@ pub(super) fn completion(
     plan: &Plan,
     prompt: &str,
     draft: &Draft,
-    player: &mut Option<Player>,
+    player: &mut Option<SampleReplayer>,
     row: &mut RowReplay,
 ) -> Result<(), Refusal> {
     match player {
@@ -104,14 +104,14 @@ pub(super) fn completion(
 }
 
 /// A worker's memory for replays.
-pub(crate) struct Player {
+pub(crate) struct SampleReplayer {
     rendered: Rendered,
     encoding: Encoding,
     ranges: Vec<(u32, u32)>,
     scratch: Box<dyn Any + Send>,
 }
 
-impl Player {
+impl SampleReplayer {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             rendered: Rendered::default(),

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use super::account::Ledger;
-use super::replay::Player;
+use super::replay::SampleReplayer;
 use crate::setup::plan::Plan;
 use crate::template::Rendered;
 
@@ -18,7 +18,7 @@ pub(crate) struct Scratch {
     /// Ids, while terminators are inserted.
     pub(crate) ids: Vec<u32>,
     /// Replays samples, if a check asks for it.
-    pub(crate) player: Option<Player>,
+    pub(crate) player: Option<SampleReplayer>,
 }
 
 impl Scratch {

@@ -1,9 +1,9 @@
 //! The stages, one at a time, with the demo's tokenizer and template.
 
 use super::conversation::Fit;
+use super::excerpt::Excerpt;
 use super::findings::RowFindings;
-use super::label::Text;
-use super::part::Part;
+use super::label::LocatedText;
 use super::*;
 use crate::chat::{Conversation, Message};
 use crate::recipe::Recipe;
@@ -58,16 +58,16 @@ fn talk<'a>(texts: &[&'a str], arena: &'a Arena) -> Conversation<'a> {
     conversation(&messages, arena)
 }
 
-fn part(conversation: Conversation<'_>) -> Part<'_> {
-    Part {
+fn entire(conversation: Conversation<'_>) -> Excerpt<'_> {
+    Excerpt {
         conversation,
         from: 0,
         ends_in_turn: false,
     }
 }
 
-fn rendered<'a>(plan: &Plan, part: &Part<'a>, arena: &'a Arena) -> Rendered {
-    render::whole(plan, &part.conversation, arena).unwrap()
+fn rendered<'a>(plan: &Plan, excerpt: &Excerpt<'a>, arena: &'a Arena) -> Rendered {
+    render::whole(plan, &excerpt.conversation, arena).unwrap()
 }
 
 fn rejected<T>(result: Result<T, Refusal>) -> Option<Rule> {
@@ -78,10 +78,10 @@ fn rejected<T>(result: Result<T, Refusal>) -> Option<Rule> {
 }
 
 /// The trained text of each sample of a row, with all that the row gives and its last draft.
-fn trained(plan: &Plan, record: &Record<'_>) -> (Vec<String>, Output, Draft) {
+fn trained(plan: &Plan, record: &Record<'_>) -> (Vec<String>, RowOutput, Draft) {
     let arena = Arena::new();
     let (mut scratch, mut draft) = (Scratch::new(plan), Draft::default());
-    let mut output = Output::default();
+    let mut output = RowOutput::default();
     encode(plan, record, &arena, &mut scratch, &mut draft, &mut output).unwrap();
     let text = |sample: super::samples::Sample<'_>| {
         let tokens = sample.ids.iter().zip(sample.labels);
@@ -97,52 +97,52 @@ fn trained(plan: &Plan, record: &Record<'_>) -> (Vec<String>, Output, Draft) {
 fn judging_says_which_turns_are_trained() {
     let (arena, mut shorter) = (Arena::new(), Rendered::default());
     let mut findings = RowFindings::default();
-    let part = part(talk(&["a", "b", "c", "d"], &arena));
+    let excerpt = entire(talk(&["a", "b", "c", "d"], &arena));
     for (keys, trained) in [
         ("", [false, true, false, true]),
         (r#", "train_on": "last-turn""#, [false, false, false, true]),
         (r#", "train_on": ["user"]"#, [true, false, true, false]),
     ] {
         let plan = plan(keys);
-        let text = rendered(&plan, &part, &arena);
+        let text = rendered(&plan, &excerpt, &arena);
         let policy =
-            judge::judge(&plan, &part, &text, &mut shorter, &arena, &mut findings).unwrap();
+            judge::judge(&plan, &excerpt, &text, &mut shorter, &arena, &mut findings).unwrap();
         let found = [0, 1, 2, 3].map(|message| policy.weight(message) > 0.0);
         assert_eq!(found, trained, "{keys}");
         assert_eq!(policy.others, trained[0]);
     }
-    let context = Part { from: 2, ..part };
+    let context = Excerpt { from: 2, ..excerpt };
     let plan = plan("");
     let text = rendered(&plan, &context, &arena);
     let policy = judge::judge(&plan, &context, &text, &mut shorter, &arena, &mut findings);
     assert!(policy.unwrap().weight(1) <= 0.0);
-    assert_eq!((part.turns(), context.turns()), (2, 1));
+    assert_eq!((excerpt.turns(), context.turns()), (2, 1));
 }
 
 #[test]
 fn a_turn_that_is_not_printed_is_refused() {
     let (arena, mut shorter) = (Arena::new(), Rendered::default());
     let plan = plan("");
-    let part = part(talk(&["a", "b"], &arena));
-    let mut text = rendered(&plan, &part, &arena);
+    let excerpt = entire(talk(&["a", "b"], &arena));
+    let mut text = rendered(&plan, &excerpt, &arena);
     text.spans.clear();
     let mut findings = RowFindings::default();
-    let judged = judge::judge(&plan, &part, &text, &mut shorter, &arena, &mut findings);
+    let judged = judge::judge(&plan, &excerpt, &text, &mut shorter, &arena, &mut findings);
     assert_eq!(rejected(judged.map(drop)), Some(Rule::TurnLost));
 }
 
 #[test]
 fn control_tokens_in_content_are_guarded_parsed_or_refused() {
     let arena = Arena::new();
-    let part = part(talk(&["a <|im_end|> b", "c"], &arena));
+    let excerpt = entire(talk(&["a <|im_end|> b", "c"], &arena));
     for (choice, ranges, rule) in [
         ("text", 2, None),
         ("parse", 0, None),
         ("reject", 2, Some(Rule::SpecialTokenInContent)),
     ] {
         let plan = plan(&format!(r#", "special_in_content": {choice:?}"#));
-        let text = rendered(&plan, &part, &arena);
-        let policy = policy::Policy::new(&plan, &part.conversation, 0);
+        let text = rendered(&plan, &excerpt, &arena);
+        let policy = policy::Policy::new(&plan, &excerpt.conversation, 0);
         let (mut located, mut findings) = (locate::Located::default(), RowFindings::default());
         let result = locate::locate(&policy, &text, &mut located, &mut findings);
         assert_eq!(rejected(result), rule, "{choice}");
@@ -156,13 +156,13 @@ fn control_tokens_in_content_are_guarded_parsed_or_refused() {
 fn stages_give_what_the_next_ones_need() {
     let arena = Arena::new();
     let plan = plan("");
-    let part = part(talk(&["a", "b c", "d", "e"], &arena));
+    let excerpt = entire(talk(&["a", "b c", "d", "e"], &arena));
     let (mut scratch, mut findings) = (Scratch::new(&plan), RowFindings::default());
     let mut draft = Draft {
-        rendered: rendered(&plan, &part, &arena),
+        rendered: rendered(&plan, &excerpt, &arena),
         ..Draft::default()
     };
-    let policy = policy::Policy::new(&plan, &part.conversation, 0);
+    let policy = policy::Policy::new(&plan, &excerpt.conversation, 0);
     let Draft {
         rendered,
         located,
@@ -176,7 +176,7 @@ fn stages_give_what_the_next_ones_need() {
     let backend = &mut *scratch.backend;
     encode::encode(&plan, &rendered.text, located, backend, encoding).unwrap();
     assert_eq!(encoding.marks.len(), located.marks.len());
-    let text = Text { rendered, located };
+    let text = LocatedText { rendered, located };
     let ids = &mut scratch.ids;
     label::label(&policy, text, encoding, ids, labelled, &mut findings).unwrap();
     assert_eq!(labelled.turns.len(), 2);
@@ -238,7 +238,7 @@ fn a_row_that_is_too_long_loses_whole_turns() {
     };
     let fit = conversation::draft(
         &plan,
-        &part(conversation),
+        &entire(conversation),
         &arena,
         &mut Scratch::new(&plan),
         &mut draft,

@@ -16,7 +16,7 @@ pub use counts::{Named, Noted, RuleCounts};
 pub use finding::{Evidence, Finding, Findings};
 pub use label::{IGNORED, is_masked, is_trained};
 pub use reject::Reject;
-pub use replay::{Position, PromptSource, Replay};
+pub use replay::{PositionCounts, PromptSource, Replay};
 pub(crate) use replay::{REPLAYED_TURNS, grouped, slot};
 pub use rule::{Rule, Severity};
 pub use token::Token;

@@ -12,7 +12,7 @@ pub(crate) const REPLAYED_TURNS: usize = 8;
 
 /// The counts of a replay at one position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
+pub struct PositionCounts {
     /// Turns replayed.
     pub turns: u64,
     /// Turns whose prompt is the server's and that end at the first stop token.
@@ -41,7 +41,7 @@ impl PromptSource {
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
     /// By position in the conversation; the last holds all later ones too.
-    pub positions: [Position; REPLAYED_TURNS],
+    pub positions: [PositionCounts; REPLAYED_TURNS],
     /// Trained turns; more than were replayed if conversations are very long.
     pub trained: u64,
     /// Replayed turns whose prompt is a text of the row, which no template renders.
@@ -66,7 +66,7 @@ impl Replay {
     }
 
     /// Adds the turns of a row.
-    pub(crate) fn add_positions(&mut self, positions: &[Position; REPLAYED_TURNS]) {
+    pub(crate) fn add_positions(&mut self, positions: &[PositionCounts; REPLAYED_TURNS]) {
         for (mine, theirs) in self.positions.iter_mut().zip(positions) {
             mine.turns += theirs.turns;
             mine.right += theirs.right;
@@ -84,17 +84,19 @@ impl Replay {
     }
 
     /// Turns replayed, and how many of them are right.
-    fn totals(&self) -> Position {
+    fn totals(&self) -> PositionCounts {
         let positions = self.positions.iter();
-        positions.fold(Position::default(), |total, position| Position {
-            turns: total.turns + position.turns,
-            right: total.right + position.right,
+        positions.fold(PositionCounts::default(), |total, position| {
+            PositionCounts {
+                turns: total.turns + position.turns,
+                right: total.right + position.right,
+            }
         })
     }
 
     /// The share of turns that are right, in total and by position; `null` if nothing was replayed.
     pub fn to_json(&self, by: PromptSource) -> Value {
-        let replayed = |position: &&Position| position.turns > 0;
+        let replayed = |position: &&PositionCounts| position.turns > 0;
         let by_turn = self.positions.iter().filter(replayed);
         let by_turn = by_turn.map(|at| json!({"turns": at.turns, "rate": at.rate()}));
         let total = self.totals();
@@ -125,7 +127,7 @@ impl Replay {
     }
 }
 
-impl Position {
+impl PositionCounts {
     /// Adds a turn.
     pub(crate) fn add(&mut self, right: bool) {
         self.turns += 1;
@@ -138,7 +140,10 @@ impl Position {
 }
 
 /// The slot of a position.
-pub(crate) fn slot(positions: &mut [Position; REPLAYED_TURNS], position: usize) -> &mut Position {
+pub(crate) fn slot(
+    positions: &mut [PositionCounts; REPLAYED_TURNS],
+    position: usize,
+) -> &mut PositionCounts {
     &mut positions[position.min(REPLAYED_TURNS - 1)]
 }
 

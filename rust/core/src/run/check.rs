@@ -54,7 +54,7 @@ pub struct Check {
     checks: Checks,
     /// The model that will be served, with which the findings are compared.
     served: Option<Served>,
-    part: audit::Part,
+    tally: audit::Tally,
     rows: u64,
     rejected: u64,
 }
@@ -65,7 +65,7 @@ impl Check {
     pub fn new(encoder: Arc<Encoder>, evidence: usize, served: Option<Served>) -> Self {
         let checks = Checks::new(&encoder, evidence);
         Self {
-            part: checks.auditor.part(),
+            tally: checks.auditor.tally(),
             encoder,
             checks,
             served,
@@ -84,14 +84,14 @@ impl Check {
         let checked = shard.take_checked();
         self.rows += checked.rows;
         self.rejected += checked.rejected;
-        self.part.append(checked.part);
+        self.tally.append(checked.tally);
     }
 
     /// The findings as JSON: the report of an audit, in rows of the inputs, with the number of
     /// `samples` and of `rejected` rows.
     pub fn finish(self) -> Json {
-        let samples = self.part.rows;
-        let mut report = self.checks.auditor.report(self.part, samples > 0, false);
+        let samples = self.tally.rows;
+        let mut report = self.checks.auditor.report(self.tally, samples > 0, false);
         report.rows = self.rows;
         let tokenizer = self.encoder.tokenizer();
         if let Some(server) = &self.served {
@@ -123,5 +123,5 @@ impl std::fmt::Debug for Check {
 pub(super) struct Checked {
     pub(super) rows: u64,
     pub(super) rejected: u64,
-    pub(super) part: audit::Part,
+    pub(super) tally: audit::Tally,
 }

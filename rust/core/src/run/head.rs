@@ -1,6 +1,6 @@
 //! The first rows of JSON bytes, split once for everything that inspects them.
 
-use crate::source::json::{self, Rows, Splitter};
+use crate::source::json::{self, RawRows, Splitter};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
 
@@ -10,7 +10,7 @@ use super::inspect::SAMPLE_ROWS;
 #[derive(Debug)]
 pub struct JsonHead {
     splitter: Splitter,
-    rows: Rows,
+    rows: RawRows,
     /// The error where the text is broken; it is returned to whoever asks for the rows.
     broken: Option<Error>,
     is_blank: bool,
@@ -21,7 +21,7 @@ impl JsonHead {
     pub fn new() -> Self {
         Self {
             splitter: Splitter::new(),
-            rows: Rows::default(),
+            rows: RawRows::default(),
             broken: None,
             is_blank: true,
         }
@@ -83,7 +83,7 @@ impl Default for JsonHead {
 }
 
 /// The error of a file none of whose first rows is JSON.
-fn not_json(rows: &Rows) -> Error {
+fn not_json(rows: &RawRows) -> Error {
     let arena = Arena::new();
     let first = rows
         .get(0)

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::chat::{Conversation, Record};
 use crate::recipe::{History, TrainOn};
 use crate::row::history::{lost_in_history, lost_turns};
-use crate::row::{self, Draft, Output, Refusal, Scratch};
+use crate::row::{self, Draft, Refusal, RowOutput, Scratch};
 use crate::rules::Rule;
 use crate::setup::plan::Plan;
 use crate::value::Arena;
@@ -111,7 +111,7 @@ pub(crate) fn list<'a>(
         rows: conversations.len(),
         ..HistoryCosts::default()
     };
-    let look = |conversation: &Conversation<'a>, draft: &Draft, output: &Output| {
+    let look = |conversation: &Conversation<'a>, draft: &Draft, output: &RowOutput| {
         costs.look(conversation, draft, output);
     };
     let as_rendered = cost(plan, History::AsRendered, conversations, arena, look);
@@ -137,11 +137,11 @@ fn cost<'a>(
     history: History,
     conversations: &[Conversation<'a>],
     arena: &'a Arena,
-    mut look: impl FnMut(&Conversation<'a>, &Draft, &Output),
+    mut look: impl FnMut(&Conversation<'a>, &Draft, &RowOutput),
 ) -> HistoryCost {
     let plan = plan.with_history(history);
     let (mut scratch, mut draft) = (Scratch::new(&plan), Draft::default());
-    let mut output = Output::default();
+    let mut output = RowOutput::default();
     let mut cost = HistoryCost::default();
     for conversation in conversations {
         output.clear(false);
@@ -161,7 +161,7 @@ fn cost<'a>(
 
 impl HistoryCosts {
     /// What a row loses if it is rendered whole.
-    fn look(&mut self, conversation: &Conversation<'_>, draft: &Draft, output: &Output) {
+    fn look(&mut self, conversation: &Conversation<'_>, draft: &Draft, output: &RowOutput) {
         let counts = &output.findings.counts;
         self.rewritten += counts.get(Rule::HistoryRewritten).min(1);
         if !lost_in_history(conversation, &draft.rendered) {

@@ -11,7 +11,7 @@ use crate::recipe::History;
 use crate::rules::RuleCounts;
 use crate::setup::plan::{Plan, pairs};
 use crate::setup::templates;
-use crate::source::arrow::{Rows as ArrowRows, Wanted};
+use crate::source::arrow::{ArrowRows, Wanted};
 use crate::value::{Arena, Value};
 
 /// The result of inspecting the first rows.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Encoder;
 use crate::Result;
-use crate::row::{self, Draft, Output, Scratch};
+use crate::row::{self, Draft, RowOutput, Scratch};
 use crate::rules::RuleCounts;
 use crate::tokenizer::{Backend, Encoding, Input, Tokenizer};
 use crate::value::{Arena, Value};
@@ -37,7 +37,7 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck>
     let started = Instant::now();
     let arena = Arena::new();
     let (mut scratch, mut draft) = (Scratch::new(plan), Draft::default());
-    let (mut output, mut counts) = (Output::default(), RuleCounts::default());
+    let (mut output, mut counts) = (RowOutput::default(), RuleCounts::default());
     for (index, value) in rows.iter().enumerate() {
         let Ok(record) = reader.read(*value, &arena, &mut counts) else {
             continue;

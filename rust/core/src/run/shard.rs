@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::check::{Checked, Checks};
-use super::worker::{ChunkOutput, Row, RunContext, Tables};
+use super::worker::{ChunkOutput, RowInput, RunContext, Tables};
 use super::{Encoder, Output};
 use crate::audit;
 use crate::cancel::Cancel;
@@ -13,8 +13,8 @@ use crate::chat::{Reader, Schema};
 use crate::recipe::{Column, Layout};
 use crate::rules::{Findings, Named, Reject, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
-use crate::source::arrow::{Rows as ArrowRows, Wanted};
-use crate::source::json::{Rows, Splitter};
+use crate::source::arrow::{ArrowRows, Wanted};
+use crate::source::json::{RawRows, Splitter};
 use crate::value::Value;
 use crate::{Result, pool};
 use arrow_array::RecordBatch;
@@ -90,7 +90,7 @@ pub struct Shard {
     options: ShardOptions,
     reader: Reader,
     splitter: Splitter,
-    rows: Rows,
+    rows: RawRows,
     next_row: u64,
     samples: Batches<Samples>,
     /// Samples of conversations that are set apart, if any can be.
@@ -105,7 +105,7 @@ pub struct Shard {
     /// How many samples have each length.
     lengths: BTreeMap<usize, u64>,
     /// What a check found in the samples.
-    audited: Option<audit::Part>,
+    audited: Option<audit::Tally>,
     empty: Tables,
     written: SpareBuffers,
     /// Parts of the previous block, whose memory is reused.
@@ -128,7 +128,7 @@ impl Shard {
         let index = IndexRows::new(&encoder.plan.recipe.carry);
         Ok(Self {
             splitter: splitter.counting_from(options.first_line, options.first_row),
-            rows: Rows::default(),
+            rows: RawRows::default(),
             next_row: options.first_row,
             written: samples.spare(),
             samples: Batches::new(samples.clone(), BATCH_ROWS),
@@ -141,7 +141,7 @@ impl Shard {
             read: 0,
             refused: 0,
             lengths: BTreeMap::new(),
-            audited: options.checks.as_ref().map(|checks| checks.auditor.part()),
+            audited: options.checks.as_ref().map(|checks| checks.auditor.tally()),
             empty: Tables {
                 apart: samples.clone(),
                 samples,
@@ -194,7 +194,7 @@ impl Shard {
         self.next_row += rows.len() as u64;
         let size = self.options.chunk_rows.unwrap_or(CHUNK_ROWS).max(1);
         let jobs = even(rows.len(), size);
-        let row = |index: usize| Row::Arrow(&rows, index, first + index as u64);
+        let row = |index: usize| RowInput::Arrow(&rows, index, first + index as u64);
         self.work(&jobs, row, cancel)
     }
 
@@ -214,7 +214,7 @@ impl Shard {
         self.next_row += rows.len() as u64;
         let size = self.options.chunk_rows.unwrap_or(CHUNK_ROWS).max(1);
         let jobs = even(rows.len(), size);
-        let row = |index: usize| Row::Value(&rows[index], first + index as u64);
+        let row = |index: usize| RowInput::Value(&rows[index], first + index as u64);
         self.work(&jobs, row, cancel)
     }
 
@@ -261,24 +261,24 @@ impl Shard {
     pub(super) fn take_checked(&mut self) -> Checked {
         let mut findings = self.findings.take();
         let audited = self.audited.take();
-        let mut part = audited.unwrap_or_else(|| audit::Part::new(None, self.options.evidence()));
-        findings.interleave(part.findings.take());
-        part.findings = findings;
-        part.name_input(&Arc::from(&self.options.path[..]));
+        let mut tally = audited.unwrap_or_else(|| audit::Tally::new(None, self.options.evidence()));
+        findings.interleave(tally.findings.take());
+        tally.findings = findings;
+        tally.name_input(&Arc::from(&self.options.path[..]));
         Checked {
             rows: self.read,
             rejected: self.refused,
-            part,
+            tally,
         }
     }
 
-    fn split_rows(&mut self, split: Result<()>, rows: &Rows, cancel: &Cancel) -> Result<Output> {
+    fn split_rows(&mut self, split: Result<()>, rows: &RawRows, cancel: &Cancel) -> Result<Output> {
         let jobs = match self.options.chunk_rows {
             Some(size) => even(rows.len(), size.max(1)),
             None => by_bytes(rows),
         };
         // Rows before a broken place come first, because one of them may hold an earlier error.
-        let row = |index: usize| rows.get(index).map(Row::Json);
+        let row = |index: usize| rows.get(index).map(RowInput::Json);
         let output = self.work(&jobs, |index| row(index).unwrap_or(NO_ROW), cancel)?;
         split.map_err(|error| error.at_path(&self.options.path))?;
         Ok(output)
@@ -287,7 +287,7 @@ impl Shard {
     fn work<'r>(
         &mut self,
         jobs: &[Range<usize>],
-        row: impl Fn(usize) -> Row<'r> + Sync,
+        row: impl Fn(usize) -> RowInput<'r> + Sync,
         cancel: &Cancel,
     ) -> Result<Output> {
         cancel.check()?;
@@ -371,7 +371,7 @@ impl Shard {
 }
 
 /// A row for which the index needs no text.
-const NO_ROW: Row<'static> = Row::Json(crate::source::json::Row {
+const NO_ROW: RowInput<'static> = RowInput::Json(crate::source::json::RawRow {
     bytes: b"null",
     index: 0,
     line: 0,
@@ -412,7 +412,7 @@ fn even(rows: usize, size: usize) -> Vec<Range<usize>> {
 }
 
 /// Ranges of rows of about the same number of bytes.
-fn by_bytes(rows: &Rows) -> Vec<Range<usize>> {
+fn by_bytes(rows: &RawRows) -> Vec<Range<usize>> {
     let mut jobs = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (index, row) in rows.iter().enumerate() {

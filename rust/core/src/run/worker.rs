@@ -9,21 +9,21 @@ use crate::chat::{self, Reader, Record};
 use crate::row::content_rules::ContentRules;
 use crate::row::findings::{InputPosition, Lost};
 use crate::row::position::RowPositions;
-use crate::row::replay::Player;
+use crate::row::replay::SampleReplayer;
 use crate::row::{self, Draft, Refusal, Scratch};
 use crate::rules::{Findings, Named, Reject, Rule, RuleCounts};
 use crate::setup::plan::Plan;
 use crate::sink::{IndexRow, IndexRows, RejectRows, Sample, Samples};
-use crate::source::arrow::Rows as ArrowRows;
+use crate::source::arrow::ArrowRows;
 use crate::source::json;
 use crate::value::{Arena, Map, Value};
 use crate::{Error, Result};
 
 /// A row as it arrives.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Row<'i> {
+pub(crate) enum RowInput<'i> {
     /// Its JSON text.
-    Json(json::Row<'i>),
+    Json(json::RawRow<'i>),
     /// A value in memory, or why it could not be read, and its index.
     Value(&'i Result<Value<'i>, Reject>, u64),
     /// A row of an Arrow batch: its position there, and its index.
@@ -88,7 +88,7 @@ pub(crate) struct ChunkOutput {
     pub(crate) findings: Findings,
     pub(crate) named: Named,
     /// What a check finds in the samples.
-    pub(crate) audited: Option<audit::Part>,
+    pub(crate) audited: Option<audit::Tally>,
 }
 
 impl ChunkOutput {
@@ -105,7 +105,7 @@ impl ChunkOutput {
             lost: Lost::default(),
             findings: Findings::keeping(context.evidence),
             named: Named::default(),
-            audited: context.checks.map(|checks| checks.auditor.part()),
+            audited: context.checks.map(|checks| checks.auditor.tally()),
         }
     }
 
@@ -182,7 +182,7 @@ pub(crate) struct Worker {
     arena: Arena,
     scratch: Scratch,
     draft: Draft,
-    output: row::Output,
+    output: row::RowOutput,
     audit: audit::Scratch,
     /// JSON text of rows that come as values.
     text: String,
@@ -197,7 +197,7 @@ impl Worker {
             arena: Arena::new(),
             scratch: Scratch::new(plan),
             draft: Draft::default(),
-            output: row::Output::default(),
+            output: row::RowOutput::default(),
             audit: audit::Scratch::default(),
             text: String::new(),
         }
@@ -207,7 +207,7 @@ impl Worker {
     pub(crate) fn run<'i>(
         &mut self,
         context: &RunContext<'_>,
-        rows: impl Iterator<Item = Row<'i>>,
+        rows: impl Iterator<Item = RowInput<'i>>,
         chunk: &mut ChunkOutput,
     ) -> Result<()> {
         self.scratch.player = None;
@@ -217,7 +217,7 @@ impl Worker {
             if context.checks.is_none() && input.row >= context.replayed {
                 self.scratch.player = None;
             } else if self.scratch.player.is_none() {
-                self.scratch.player = Some(Player::new(context.plan));
+                self.scratch.player = Some(SampleReplayer::new(context.plan));
             }
             if self.arena.allocated_bytes() > KEPT_ARENA {
                 self.arena = Arena::new();
@@ -244,12 +244,12 @@ impl Worker {
 /// One row in progress.
 struct RowTask<'w, 's> {
     context: &'w RunContext<'s>,
-    row: Row<'w>,
+    row: RowInput<'w>,
     input: InputPosition,
     arena: &'w Arena,
     scratch: &'w mut Scratch,
     draft: &'w mut Draft,
-    output: &'w mut row::Output,
+    output: &'w mut row::RowOutput,
     audit: &'w mut audit::Scratch,
     text: &'w mut String,
 }
@@ -316,7 +316,7 @@ impl<'w> RowTask<'w, '_> {
 
     /// Counts a row in which the prompt of a turn is not the server's, if it was replayed.
     fn count_prompts(&mut self) {
-        let row::Output {
+        let row::RowOutput {
             findings, replay, ..
         } = &mut *self.output;
         if let Some((message, note)) = replay.unexplained(&findings.counts) {
@@ -336,7 +336,7 @@ impl<'w> RowTask<'w, '_> {
         let keep = self.context.evidence;
         self.output.replay.add_to(replay, keep, counted, &positions);
         for (number, sample) in self.output.samples.iter().enumerate() {
-            let sample = audit::Sample {
+            let sample = audit::KnownSample {
                 row: self.input.row,
                 line: self.input.line,
                 record: record.of_sample(number),
@@ -372,7 +372,7 @@ impl<'w> RowTask<'w, '_> {
             record: *record,
             columns: value.as_map().unwrap_or_default(),
             hash: match self.row {
-                Row::Json(row) => xxh3_64(row.bytes),
+                RowInput::Json(row) => xxh3_64(row.bytes),
                 _ => json::hash_of(value, self.text),
             },
             conversation: chat::identity(record, self.arena),
@@ -380,27 +380,31 @@ impl<'w> RowTask<'w, '_> {
     }
 }
 
-fn value<'w>(row: Row<'w>, arena: &'w Arena, counts: &mut RuleCounts) -> Result<Value<'w>, Reject> {
+fn value<'w>(
+    row: RowInput<'w>,
+    arena: &'w Arena,
+    counts: &mut RuleCounts,
+) -> Result<Value<'w>, Reject> {
     match row {
-        Row::Json(row) => {
+        RowInput::Json(row) => {
             let parsed = json::parse(row.bytes, arena).map_err(|error| error.reject())?;
             if parsed.duplicate_keys > 0 {
                 counts.add(Rule::DuplicateKey, u64::from(parsed.duplicate_keys));
             }
             Ok(parsed.value)
         }
-        Row::Value(value, _) => value.clone(),
-        Row::Arrow(rows, index, _) => rows.row(index, arena, counts),
+        RowInput::Value(value, _) => value.clone(),
+        RowInput::Arrow(rows, index, _) => rows.row(index, arena, counts),
     }
 }
 
-fn input_position(row: &Row<'_>) -> InputPosition {
+fn input_position(row: &RowInput<'_>) -> InputPosition {
     match row {
-        Row::Json(row) => InputPosition {
+        RowInput::Json(row) => InputPosition {
             row: row.index,
             line: Some(row.line),
         },
-        Row::Value(_, index) | Row::Arrow(_, _, index) => InputPosition {
+        RowInput::Value(_, index) | RowInput::Arrow(_, _, index) => InputPosition {
             row: *index,
             line: None,
         },

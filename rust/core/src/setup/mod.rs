@@ -1,6 +1,5 @@
 //! Before the first row: what a recipe and a tokenizer decide once.
 
-mod ending;
 pub(crate) mod notes;
 pub(crate) mod plan;
 pub(crate) mod probe;
@@ -10,6 +9,7 @@ mod stop_set;
 pub(crate) mod structural;
 pub(crate) mod templates;
 pub(crate) mod turn_end_probe;
+mod turn_tail;
 
 pub use served::Served;
 pub use stop_set::{NamedStop, StopSet, named_stop_ids, served_stop_ids};

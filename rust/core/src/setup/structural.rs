@@ -3,7 +3,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 
 use super::StopSet;
-use crate::template::{Field, Origin, Rendered, Run, Study};
+use crate::template::{Field, FragmentRange, Origin, Rendered, Study};
 use crate::tokenizer::{AddedToken, Tokenizer};
 
 /// The structural tokens of a run, with a search for them.
@@ -202,7 +202,7 @@ fn is_reasoning(study: &Study, token: &AddedToken) -> bool {
 /// except role names, because templates build markers from them.
 pub(crate) fn content_ranges(rendered: &Rendered, ranges: &mut Vec<(u32, u32)>) {
     ranges.clear();
-    for Run { start, end, origin } in rendered.runs() {
+    for FragmentRange { start, end, origin } in rendered.ranges() {
         let text = || &rendered.text[start as usize..end as usize];
         if end > start && is_content(origin, text) {
             match ranges.last_mut() {
@@ -231,7 +231,7 @@ fn is_plain_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::Piece;
+    use crate::template::Fragment;
 
     /// Every text of seven characters over a few, with content from the third to the fifth.
     #[test]
@@ -259,24 +259,24 @@ mod tests {
         let role = |field| Origin::Message { index: 0, field };
         let rendered = Rendered {
             text: "<|user|>hi<x>".to_owned(),
-            pieces: vec![
-                Piece {
+            fragments: vec![
+                Fragment {
                     end: 2,
                     origin: Origin::Template,
                 },
-                Piece {
+                Fragment {
                     end: 6,
                     origin: role(Field::Role),
                 },
-                Piece {
+                Fragment {
                     end: 8,
                     origin: Origin::Template,
                 },
-                Piece {
+                Fragment {
                     end: 10,
                     origin: role(Field::Content),
                 },
-                Piece {
+                Fragment {
                     end: 13,
                     origin: role(Field::Role),
                 },

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::probe;
 use crate::recipe::{Recipe, Spans, SpecialInContent};
-use crate::template::{LocalTime, Options, Source, SpanSource, Template, find_source};
+use crate::template::{LocalTime, Source, SpanSource, Template, TemplateOptions, find_source};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, ErrorKind, Result};
 
@@ -62,7 +62,7 @@ impl ChatTemplates {
         tokenizer: &Tokenizer,
         now: LocalTime,
     ) -> Result<Option<Self>> {
-        let options = Options {
+        let options = TemplateOptions {
             special_tokens: tokenizer
                 .special_tokens()
                 .iter()
@@ -74,7 +74,7 @@ impl ChatTemplates {
                 Spans::Tags => SpanSource::Tags,
                 Spans::Inferred => SpanSource::Inferred,
             },
-            ..Options::default()
+            ..TemplateOptions::default()
         };
         let Some(source) = find(recipe, tokenizer)? else {
             return Ok(None);
@@ -125,9 +125,9 @@ pub fn template_of(tokenizer: &Tokenizer) -> Result<Option<Template>> {
 /// A chat template compiled with the special tokens of a tokenizer.
 pub fn compile(tokenizer: &Tokenizer, source: &str) -> Result<Template> {
     let owned = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
-    let options = Options {
+    let options = TemplateOptions {
         special_tokens: tokenizer.special_tokens().iter().map(owned).collect(),
-        ..Options::default()
+        ..TemplateOptions::default()
     };
     Template::new(source, &options)
 }

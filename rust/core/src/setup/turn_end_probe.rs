@@ -8,7 +8,7 @@
 //! before the first row, when the user can still change the recipe.
 
 use super::StopSet;
-use super::ending::{self, Ending};
+use super::turn_tail::{self, TurnTail};
 use super::{probe, templates};
 use crate::recipe::{Eos, Recipe};
 use crate::template::{Template, builtin};
@@ -60,7 +60,7 @@ pub(crate) fn find(
         // The template takes only special conversations, so the contract has to judge each row.
         return Ok(TurnEnd::Template { earlier: true });
     };
-    let mut earlier = Ending::of_turns(&rendered, tokenizer)?;
+    let mut earlier = TurnTail::of_turns(&rendered, tokenizer)?;
     let Some(last) = earlier.pop() else {
         return Ok(TurnEnd::Template { earlier: true });
     };
@@ -111,7 +111,7 @@ pub(super) fn unserved_call_end(
         {"role":"tool","name":"add","tool_call_id":"abcdefgh1","content":"5"},
         {"role":"assistant","content":"Hello"}]"#;
     let rendered = probe::render(template, CALLED)?;
-    let ending = Ending::of_turns(&rendered, tokenizer)
+    let ending = TurnTail::of_turns(&rendered, tokenizer)
         .ok()?
         .into_iter()
         .next()?;
@@ -133,8 +133,8 @@ struct Refusal<'s> {
     tokenizer: &'s Tokenizer,
     template: &'s Template,
     stop: &'s StopSet,
-    last: &'s Ending,
-    earlier: &'s [Ending],
+    last: &'s TurnTail,
+    earlier: &'s [TurnTail],
 }
 
 impl Refusal<'_> {
@@ -223,11 +223,11 @@ impl Refusal<'_> {
     fn terminator(&self) -> Option<u32> {
         let others = OTHER_TURNS.iter().filter_map(|messages| {
             let rendered = probe::render(self.template, messages)?;
-            Ending::of_turns(&rendered, self.tokenizer).ok()
+            TurnTail::of_turns(&rendered, self.tokenizer).ok()
         });
-        let others: Vec<Ending> = others.flatten().collect();
+        let others: Vec<TurnTail> = others.flatten().collect();
         let all = self.earlier.iter().chain(&others);
-        ending::terminator(self.last, all, self.tokenizer)
+        turn_tail::terminator(self.last, all, self.tokenizer)
     }
 
     fn other_template(&self) -> Option<String> {
@@ -275,7 +275,7 @@ fn stops_turns(source: &str, tokenizer: &Tokenizer, stop: &StopSet) -> bool {
     let last = || {
         let template = templates::compile(tokenizer, source).ok()?;
         let rendered = probe::render(&template, ONE_TURN)?;
-        Ending::of_turns(&rendered, tokenizer).ok()?.pop()
+        TurnTail::of_turns(&rendered, tokenizer).ok()?.pop()
     };
     last().is_some_and(|ending| {
         let first = ending.controls(tokenizer).next();

@@ -10,7 +10,7 @@ use crate::error::Result;
 pub const BATCH_ROWS: usize = 1000;
 
 /// Rows of one table in flat vectors.
-pub trait Part {
+pub trait TableRows {
     /// How many rows it holds.
     fn len(&self) -> usize;
 
@@ -34,7 +34,7 @@ pub struct Batches<T> {
     cut_any: bool,
 }
 
-impl<T: Part> Batches<T> {
+impl<T: TableRows> Batches<T> {
     /// Batches of `rows` rows; `pending` is an empty part of the table.
     pub fn new(pending: T, rows: usize) -> Self {
         Self {

@@ -7,7 +7,7 @@ use arrow_array::types::{Int32Type, Int64Type, UInt64Type};
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::Buffer;
 
-use super::cut::Part;
+use super::cut::TableRows;
 use super::list::{batch, primitive};
 use crate::error::Result;
 use crate::recipe::index_column;
@@ -104,7 +104,7 @@ fn text_of(value: Value<'_>) -> String {
     text
 }
 
-impl Part for IndexRows {
+impl TableRows for IndexRows {
     fn len(&self) -> usize {
         self.rows.len()
     }

@@ -14,7 +14,7 @@ mod spare;
 #[cfg(test)]
 mod tests;
 
-pub use cut::{BATCH_ROWS, Batches, Part};
+pub use cut::{BATCH_ROWS, Batches, TableRows};
 pub use gather::gather;
 pub use index::{IndexRow, IndexRows};
 pub use rejects::RejectRows;

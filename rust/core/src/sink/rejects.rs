@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int32Array, Int64Array, RecordBatch, StringArray};
 
-use super::cut::Part;
+use super::cut::TableRows;
 use super::list::{batch, primitive};
 use crate::error::Result;
 use crate::rules::Reject;
@@ -45,7 +45,7 @@ impl RejectRows {
     }
 }
 
-impl Part for RejectRows {
+impl TableRows for RejectRows {
     fn len(&self) -> usize {
         self.rejects.len()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::types::{Float32Type, Int8Type, Int32Type};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 
-use super::cut::Part;
+use super::cut::TableRows;
 use super::list::{batch, lists, primitive};
 use super::spare::SpareBuffers;
 use crate::error::Result;
@@ -255,7 +255,7 @@ fn push(sequences: &mut Sequences, sample: Sample<'_>, labels: bool, weights: bo
     sequences.ends.push(sequences.ids.len());
 }
 
-impl Part for Samples {
+impl TableRows for Samples {
     fn len(&self) -> usize {
         self.sequences.ends.len()
     }

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::recipe::{Column, Layout};
 use crate::rules::{Reject, Rule, RuleCounts};
-use crate::source::arrow::{Rows, Wanted};
+use crate::source::arrow::{ArrowRows, Wanted};
 use crate::source::json::{hash_of, write_json};
 use crate::value::{Arena, Map, Value};
 
@@ -324,7 +324,7 @@ fn read(array: ArrayRef, row: usize) -> Result<(String, u64), Reject> {
         carried: &[],
         noticed: &[],
     };
-    let rows = Rows::new(&batch, &wanted);
+    let rows = ArrowRows::new(&batch, &wanted);
     let (arena, mut counts) = (Arena::new(), RuleCounts::default());
     let value = rows.row(row, &arena, &mut counts)?;
     let mut text = String::new();
@@ -529,7 +529,7 @@ fn a_date_beside_the_text_becomes_text() {
         carried: &["at".to_owned()],
         noticed: &[],
     };
-    let rows = Rows::new(&batch, &wanted);
+    let rows = ArrowRows::new(&batch, &wanted);
     let arena = Arena::new();
     let row = rows.row(0, &arena, &mut RuleCounts::default()).unwrap();
     assert_eq!(

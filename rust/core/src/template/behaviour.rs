@@ -1,6 +1,6 @@
 //! What the module as a whole does: text, spans, budgets.
 
-use super::{Limits, Options, Origin, RenderInput, Rendered, Template};
+use super::{Limits, Origin, RenderInput, Rendered, Template, TemplateOptions};
 use crate::value::{Arena, Map, Value};
 
 fn message<'a>(arena: &'a Arena, role: &'a str, content: &'a str) -> Map<'a> {
@@ -8,10 +8,10 @@ fn message<'a>(arena: &'a Arena, role: &'a str, content: &'a str) -> Map<'a> {
     Map::new(arena.alloc_slice_copy(&entries))
 }
 
-fn options() -> Options {
-    Options {
+fn options() -> TemplateOptions {
+    TemplateOptions {
         special_tokens: vec![("eos_token".to_owned(), "</s>".to_owned())],
-        ..Options::default()
+        ..TemplateOptions::default()
     }
 }
 
@@ -144,7 +144,7 @@ fn beyond_the_budget_there_is_a_clear_error() {
         memory: 64 << 20,
     };
     for source in [doubling, loops, recursion, joined] {
-        let options = Options {
+        let options = TemplateOptions {
             limits,
             ..options()
         };
@@ -177,17 +177,17 @@ mod properties {
     }
 
     fn check(rendered: &Rendered, messages: &[(String, String)]) {
-        let end = rendered.pieces.last().map_or(0, |piece| piece.end);
+        let end = rendered.fragments.last().map_or(0, |fragment| fragment.end);
         assert_eq!(end as usize, rendered.text.len());
         let mut before = 0;
-        for piece in &rendered.pieces {
-            assert!(piece.end > before && rendered.text.is_char_boundary(piece.end as usize));
-            let part = &rendered.text[before as usize..piece.end as usize];
-            if let Origin::Message { index, .. } = piece.origin {
+        for fragment in &rendered.fragments {
+            assert!(fragment.end > before && rendered.text.is_char_boundary(fragment.end as usize));
+            let part = &rendered.text[before as usize..fragment.end as usize];
+            if let Origin::Message { index, .. } = fragment.origin {
                 let (role, content) = &messages[index as usize];
                 assert!(content.contains(part) || role.contains(part));
             }
-            before = piece.end;
+            before = fragment.end;
         }
         for span in &rendered.spans {
             assert!(span.start <= span.content_end && span.content_end <= span.end);

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use turnmill_jinja::is_space;
 
-use super::{Options, Origin, RenderInput, Rendered, SpanSource, Template};
+use super::{Origin, RenderInput, Rendered, SpanSource, Template, TemplateOptions};
 use crate::value::{Arena, Map, Value};
 
 /// The source of a template with `{% generation %}` tags, and with `{% with %}` in their place.
@@ -182,10 +182,10 @@ fn render(source: &str, spans: SpanSource, chat: &Chat) -> crate::Result<Rendere
         Map::new(arena.alloc_slice_copy(&entries))
     };
     let messages: Vec<_> = chat.iter().map(message).collect();
-    let options = Options {
+    let options = TemplateOptions {
         special_tokens: vec![("eos_token".to_owned(), "</s>".to_owned())],
         spans,
-        ..Options::default()
+        ..TemplateOptions::default()
     };
     let input = RenderInput {
         messages: &messages,
@@ -196,21 +196,21 @@ fn render(source: &str, spans: SpanSource, chat: &Chat) -> crate::Result<Rendere
     Ok(out)
 }
 
-/// The text is made of pieces; those of a message are parts of it. Spans lie in the text.
+/// The text is made of fragments; those of a message are parts of it. Spans lie in the text.
 fn check(rendered: &Rendered, chat: &Chat) {
     let text = &rendered.text;
     let mut start = 0;
-    for piece in &rendered.pieces {
-        let part = &text[start..piece.end as usize];
+    for fragment in &rendered.fragments {
+        let part = &text[start..fragment.end as usize];
         assert!(!part.is_empty());
-        if let Origin::Message { index, .. } = piece.origin {
+        if let Origin::Message { index, .. } = fragment.origin {
             let (role, content) = &chat[index as usize];
             assert!(
                 is_made_of(part, role, content),
                 "{part:.300} of message {index}"
             );
         }
-        start = piece.end as usize;
+        start = fragment.end as usize;
     }
     assert_eq!(start, text.len());
     for span in &rendered.spans {
@@ -224,7 +224,7 @@ fn check(rendered: &Rendered, chat: &Chat) {
     }
 }
 
-/// One piece may hold a field several times over, each time less what a filter took off its ends.
+/// One fragment may hold a field several times over, each time less what a filter took off its ends.
 fn is_made_of(part: &str, role: &str, content: &str) -> bool {
     let first = content.chars().next().map_or(0, char::len_utf8);
     let forms: Vec<&str> = [role, content, &content[first..]]

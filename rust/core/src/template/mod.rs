@@ -24,8 +24,8 @@ mod transformers_input;
 
 pub use builtin::Builtin;
 pub use input::RenderInput;
-pub use options::{Options, SpanSource};
-pub use rendered::{Field, Origin, Piece, ReasoningSpan, Rendered, Run, Span};
+pub use options::{SpanSource, TemplateOptions};
+pub use rendered::{Field, Fragment, FragmentRange, Origin, ReasoningSpan, Rendered, Span};
 pub use source::{Source, find_source};
 pub use study::{RoleStudy, Study};
 pub use template::Template;

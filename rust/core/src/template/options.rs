@@ -16,7 +16,7 @@ pub enum SpanSource {
 
 /// What a template is compiled with.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct TemplateOptions {
     /// Variables every render sees unless the row sets them: `bos_token`, `eos_token` and the
     /// other special tokens that are set, with their text.
     pub special_tokens: Vec<(String, String)>,

@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use super::rendered::{Field, Origin, Piece, ReasoningSpan, Rendered, Span};
+use super::rendered::{Field, Fragment, Origin, ReasoningSpan, Rendered, Span};
 
 /// Markers around reasoning that templates print or answers contain.
 const COMMON: [(&str, &str); 4] = [
@@ -45,7 +45,7 @@ pub(super) fn markers(source: &str, probed: Option<&(String, String)>) -> Vec<Ma
 pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
     let Rendered {
         text,
-        pieces,
+        fragments,
         spans,
         reasoning: blocks,
         ..
@@ -56,30 +56,36 @@ pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
         for pair in markers {
             between(text, span, pair, blocks);
             let empty = blocks[first..].iter_mut().filter(|block| block.empty);
-            empty.for_each(|block| take_whitespace(text, pieces, span, block));
+            empty.for_each(|block| take_whitespace(text, fragments, span, block));
             if blocks.len() > first {
                 break;
             }
         }
-        while next < pieces.len() && pieces[next].end <= span.start {
+        while next < fragments.len() && fragments[next].end <= span.start {
             next += 1;
         }
         let mut start = span.start;
-        for piece in &pieces[next..] {
+        for fragment in &fragments[next..] {
             if start >= span.end {
                 break;
             }
             let is_reasoning = matches!(
-                piece.origin,
+                fragment.origin,
                 Origin::Message {
                     index,
                     field: Field::Reasoning
                 } if index == span.message
             );
             if is_reasoning {
-                add(blocks, first, start, piece.end.min(span.end), span.message);
+                add(
+                    blocks,
+                    first,
+                    start,
+                    fragment.end.min(span.end),
+                    span.message,
+                );
             }
-            start = piece.end;
+            start = fragment.end;
         }
         blocks[first..].sort_by_key(|block| block.start);
     }
@@ -87,13 +93,13 @@ pub(super) fn find(out: &mut Rendered, markers: &[Markers]) {
 
 /// Extends an empty block over the whitespace that the template prints after it. Whitespace at the
 /// start of the answer itself stays with the answer.
-fn take_whitespace(text: &str, pieces: &[Piece], span: &Span, block: &mut ReasoningSpan) {
-    let first = pieces.partition_point(|piece| piece.end <= block.end);
-    for piece in &pieces[first..] {
-        if !piece.origin.is_template() || block.end >= span.end {
+fn take_whitespace(text: &str, fragments: &[Fragment], span: &Span, block: &mut ReasoningSpan) {
+    let first = fragments.partition_point(|fragment| fragment.end <= block.end);
+    for fragment in &fragments[first..] {
+        if !fragment.origin.is_template() || block.end >= span.end {
             return;
         }
-        let run = &text[block.end as usize..piece.end.min(span.end) as usize];
+        let run = &text[block.end as usize..fragment.end.min(span.end) as usize];
         let rest = run.trim_start();
         block.end += (run.len() - rest.len()) as u32;
         if !rest.is_empty() {

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use turnmill_jinja::{OriginKind, Part};
+use turnmill_jinja::OriginKind;
 
-/// The part of a message that a piece of text came from.
+/// The part of a message that a fragment of text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// `content`, or a text part of it.
@@ -75,7 +75,7 @@ impl Field {
     }
 }
 
-/// Where a piece of rendered text came from.
+/// Where a fragment of rendered text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The template's own text, or something it computed (a date, a number).
@@ -92,9 +92,9 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Where a part of a render came from.
-    pub(super) fn of(part: &Part) -> Self {
-        match part.origin.kind() {
+    /// Where a fragment of a render came from.
+    pub(super) fn of(fragment: &turnmill_jinja::Fragment) -> Self {
+        match fragment.origin.kind() {
             OriginKind::Template => Self::Template,
             OriginKind::Variable => Self::Variable,
             OriginKind::Record { index, field } => Self::Message {
@@ -110,18 +110,18 @@ impl Origin {
     }
 }
 
-/// A run of rendered text of one origin; it starts where the piece before it ends.
+/// A run of rendered text of one origin; it starts where the fragment before it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct Fragment {
     /// Byte offset of its end in the text.
     pub end: u32,
     /// Where it came from.
     pub origin: Origin,
 }
 
-/// A piece with its start.
+/// A fragment with its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct FragmentRange {
     /// First byte.
     pub start: u32,
     /// One past the last.
@@ -163,7 +163,7 @@ pub struct Rendered {
     /// The text, byte for byte what transformers renders.
     pub text: String,
     /// A partition of the text by origin, in order.
-    pub pieces: Vec<Piece>,
+    pub fragments: Vec<Fragment>,
     /// Every assistant turn, in order of the text, before any policy.
     pub spans: Vec<Span>,
     /// Reasoning inside the spans, in order of the text.
@@ -176,28 +176,31 @@ impl Rendered {
     /// Clears every buffer and keeps its memory.
     pub fn clear(&mut self) {
         self.text.clear();
-        self.pieces.clear();
+        self.fragments.clear();
         self.spans.clear();
         self.reasoning.clear();
         self.unlocated.clear();
     }
 
     /// The text in runs of one origin, in order.
-    pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
-        self.runs_of(0..self.pieces.len())
+    pub fn ranges(&self) -> impl Iterator<Item = FragmentRange> + '_ {
+        self.ranges_of(0..self.fragments.len())
     }
 
     /// Some of the runs, by their index.
-    pub(crate) fn runs_of(&self, wanted: Range<usize>) -> impl Iterator<Item = Run> + '_ {
+    pub(crate) fn ranges_of(
+        &self,
+        wanted: Range<usize>,
+    ) -> impl Iterator<Item = FragmentRange> + '_ {
         let before = wanted.start.checked_sub(1);
-        let mut start = before.map_or(0, |before| self.pieces[before].end);
-        self.pieces[wanted].iter().map(move |piece| {
-            let run = Run {
+        let mut start = before.map_or(0, |before| self.fragments[before].end);
+        self.fragments[wanted].iter().map(move |fragment| {
+            let run = FragmentRange {
                 start,
-                end: piece.end,
-                origin: piece.origin,
+                end: fragment.end,
+                origin: fragment.origin,
             };
-            start = piece.end;
+            start = fragment.end;
             run
         })
     }

@@ -11,7 +11,7 @@
 //! templates print several messages in one run, for example a tool's result inside the turn of the
 //! call. What cannot be told apart exactly is left without a span, and training on it is refused.
 
-use turnmill_jinja::{Context, Part, Provenance};
+use turnmill_jinja::{Context, Fragment, Provenance};
 
 use super::RenderInput;
 use super::rendered::{Field, Origin, Rendered, Span};
@@ -59,14 +59,14 @@ pub(super) fn runs<K: PartialEq>(
 ) -> Vec<(u32, u32, K)> {
     let mut runs: Vec<(u32, u32, K)> = Vec::new();
     let mut start = 0;
-    for part in provenance.parts() {
-        if let Some(found) = key(provenance.context(part)) {
+    for fragment in provenance.fragments() {
+        if let Some(found) = key(provenance.context(fragment)) {
             match runs.last_mut() {
-                Some((_, end, known)) if *end == start && *known == found => *end = part.end,
-                _ => runs.push((start, part.end, found)),
+                Some((_, end, known)) if *end == start && *known == found => *end = fragment.end,
+                _ => runs.push((start, fragment.end, found)),
             }
         }
-        start = part.end;
+        start = fragment.end;
     }
     runs
 }
@@ -78,14 +78,14 @@ pub(super) fn segments(provenance: &Provenance<'_>) -> Vec<(u32, u32, u32)> {
     let mut start = 0;
     let mut gap: Option<Gap> = None;
     let mut found = Vec::new();
-    for part in provenance.parts() {
-        if provenance.context(part).record.is_some() {
+    for fragment in provenance.fragments() {
+        if provenance.context(fragment).record.is_some() {
             found.extend(gap.take());
         } else {
             let gap = gap.get_or_insert(Gap::at(start));
-            gap.add(part);
+            gap.add(fragment);
         }
-        start = part.end;
+        start = fragment.end;
     }
     found.extend(gap);
     for gap in found {
@@ -122,9 +122,9 @@ impl Gap {
         }
     }
 
-    fn add(&mut self, part: &Part) {
-        self.end = part.end;
-        if let Origin::Message { index, .. } = Origin::of(part) {
+    fn add(&mut self, fragment: &Fragment) {
+        self.end = fragment.end;
+        if let Origin::Message { index, .. } = Origin::of(fragment) {
             self.owner = match self.owner {
                 Owner::Nobody => Owner::One(index),
                 Owner::One(known) if known == index => Owner::One(index),
@@ -161,19 +161,19 @@ fn tagged_message(
     input: &RenderInput<'_>,
     last: Option<u32>,
 ) -> u32 {
-    let parts = provenance.parts();
-    let from_start = &parts[parts.partition_point(|part| part.end <= start)..];
+    let fragments = provenance.fragments();
+    let from_start = &fragments[fragments.partition_point(|fragment| fragment.end <= start)..];
     let context = from_start
         .first()
-        .map_or(Context::default(), |part| provenance.context(part));
+        .map_or(Context::default(), |fragment| provenance.context(fragment));
     if let Some(message) = context.record {
         return message;
     }
     let inside = from_start
         .iter()
-        .take_while(|part| provenance.context(part).generation == context.generation);
-    for part in inside {
-        if let Origin::Message { index, .. } = Origin::of(part) {
+        .take_while(|fragment| provenance.context(fragment).generation == context.generation);
+    for fragment in inside {
+        if let Origin::Message { index, .. } = Origin::of(fragment) {
             return index;
         }
     }
@@ -198,22 +198,22 @@ fn push(out: &mut Rendered, start: u32, end: u32, message: u32) {
 }
 
 fn content_end(out: &Rendered, start: u32, end: u32) -> u32 {
-    let last = out.pieces.partition_point(|piece| piece.end < end);
-    for index in (0..out.pieces.len().min(last + 1)).rev() {
-        let piece = out.pieces[index];
-        if piece.end <= start {
+    let last = out.fragments.partition_point(|fragment| fragment.end < end);
+    for index in (0..out.fragments.len().min(last + 1)).rev() {
+        let fragment = out.fragments[index];
+        if fragment.end <= start {
             break;
         }
         // The name of a role is part of a marker, such as that of the next message in GLM.
         let is_role = matches!(
-            piece.origin,
+            fragment.origin,
             Origin::Message {
                 field: Field::Role,
                 ..
             }
         );
-        if !is_role && !piece.origin.is_template() {
-            return piece.end.min(end);
+        if !is_role && !fragment.origin.is_template() {
+            return fragment.end.min(end);
         }
     }
     start
@@ -267,7 +267,7 @@ pub(super) fn inferred(
         {
             // Only if the next message is not an answer: the marker of an answer is that answer's
             // header.
-            to += marker_len(&out.text[to as usize..], provenance.parts(), to) as u32;
+            to += marker_len(&out.text[to as usize..], provenance.fragments(), to) as u32;
         } else if let Some((next_start, _, next)) = segments.get(index + 1)
             && (*next_start, role_of(input, *next)) == (to, "tool")
             && out.text[to as usize..].starts_with(&rules.result_marker)
@@ -298,11 +298,11 @@ fn foreign_data(
 ) -> Foreign {
     let mut foreign = Foreign::None;
     let mut start = from;
-    for piece in pieces_from(out, from) {
+    for fragment in fragments_from(out, from) {
         if start >= to {
             break;
         }
-        if let Origin::Message { index, field } = piece.origin {
+        if let Origin::Message { index, field } = fragment.origin {
             let is_answer = is_assistant(input, index);
             if index != message && is_answer && field != Field::Role {
                 return Foreign::Between;
@@ -315,14 +315,16 @@ fn foreign_data(
                 foreign = Foreign::From(start);
             }
         }
-        start = piece.end;
+        start = fragment.end;
     }
     foreign
 }
 
-/// The pieces from the one that holds the byte at `from`.
-pub(super) fn pieces_from(out: &Rendered, from: u32) -> &[super::Piece] {
-    &out.pieces[out.pieces.partition_point(|piece| piece.end <= from)..]
+/// The fragments from the one that holds the byte at `from`.
+pub(super) fn fragments_from(out: &Rendered, from: u32) -> &[super::Fragment] {
+    &out.fragments[out
+        .fragments
+        .partition_point(|fragment| fragment.end <= from)..]
 }
 
 /// Bytes of the header of a turn whose own template text begins with `leading`; `None` if the
@@ -370,18 +372,18 @@ pub(super) fn header_len(rules: &TurnRules, role_before: &str, leading: &str) ->
 /// The template's own text at the start of a turn, the role included.
 pub(super) fn leading(out: &Rendered, start: u32, end: u32) -> &str {
     let mut until = start;
-    for piece in pieces_from(out, start) {
+    for fragment in fragments_from(out, start) {
         let is_role = matches!(
-            piece.origin,
+            fragment.origin,
             Origin::Message {
                 field: Field::Role,
                 ..
             }
         );
-        if until >= end || (!is_role && !piece.origin.is_template()) {
+        if until >= end || (!is_role && !fragment.origin.is_template()) {
             break;
         }
-        until = piece.end.min(end);
+        until = fragment.end.min(end);
     }
     &out.text[start as usize..until as usize]
 }
@@ -398,14 +400,14 @@ fn late_header(rules: &TurnRules, leading: &str) -> Option<usize> {
 
 /// Bytes of the role marker at the start of `text` (`<|user|>`, `[INST]`), if it consists only of
 /// template text and the role.
-pub(super) fn marker_len(text: &str, parts: &[Part], at: u32) -> usize {
-    let first = parts.partition_point(|part| part.end <= at);
-    let is_frame = |part: &&Part| match Origin::of(part) {
+pub(super) fn marker_len(text: &str, fragments: &[Fragment], at: u32) -> usize {
+    let first = fragments.partition_point(|fragment| fragment.end <= at);
+    let is_frame = |fragment: &&Fragment| match Origin::of(fragment) {
         Origin::Template => true,
         Origin::Message { field, .. } => field == Field::Role,
         Origin::Variable => false,
     };
-    let Some(last) = parts[first..].iter().take_while(is_frame).last() else {
+    let Some(last) = fragments[first..].iter().take_while(is_frame).last() else {
         return 0;
     };
     let own = &text[..(last.end - at) as usize];

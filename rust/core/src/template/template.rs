@@ -10,7 +10,7 @@ use super::probe::{self, Learned};
 use super::reasoning;
 use super::spans::{self, TurnRules};
 use super::transformers_input;
-use super::{Field, Options, Origin, Piece, RenderInput, Rendered, SpanSource, Study};
+use super::{Field, Fragment, Origin, RenderInput, Rendered, SpanSource, Study, TemplateOptions};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
 
@@ -46,7 +46,7 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub struct Template {
     source: String,
-    options: Options,
+    options: TemplateOptions,
     program: turnmill_jinja::Template,
     learned: Learned,
     /// Rules for rows that set variables which the template reads, by these variables.
@@ -61,7 +61,7 @@ impl Template {
     ///
     /// A syntax error is an [`Error`] of kind `Template`, code `template-syntax`, with the line.
     /// A template whose turns cannot be located compiles; [`Template::require_spans`] says why.
-    pub fn new(source: &str, options: &Options) -> Result<Self> {
+    pub fn new(source: &str, options: &TemplateOptions) -> Result<Self> {
         let program = turnmill_jinja::Template::new(source)?;
         let mut template = Self {
             source: source.to_owned(),
@@ -74,7 +74,7 @@ impl Template {
         Ok(template)
     }
 
-    /// Renders a conversation: text, pieces, spans and reasoning. `out` is cleared first.
+    /// Renders a conversation: text, fragments, spans and reasoning. `out` is cleared first.
     ///
     /// If transformers would raise, the error has code `template-error`, the template's line and,
     /// if known, the message. Beyond a limit the code is `template-budget`. Spans are empty if
@@ -152,7 +152,7 @@ impl Template {
         reasoning::find(out, &self.learned.markers);
     }
 
-    /// Renders text and pieces.
+    /// Renders text and fragments.
     pub(super) fn render_text<'r>(
         &'r self,
         arena: &'r Arena,
@@ -181,14 +181,14 @@ impl Template {
         if let Some(continued) = prepared.continued {
             cut_at_tag(&mut provenance, continued, out)?;
         }
-        for part in provenance.parts() {
-            let piece = Piece {
-                end: part.end,
-                origin: Origin::of(part),
+        for fragment in provenance.fragments() {
+            let fragment = Fragment {
+                end: fragment.end,
+                origin: Origin::of(fragment),
             };
-            match out.pieces.last_mut() {
-                Some(last) if last.origin == piece.origin => last.end = piece.end,
-                _ => out.pieces.push(piece),
+            match out.fragments.last_mut() {
+                Some(last) if last.origin == fragment.origin => last.end = fragment.end,
+                _ => out.fragments.push(fragment),
             }
         }
         Ok(provenance)

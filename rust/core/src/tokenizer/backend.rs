@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use turnmill_bpe::{Encoder, Encoding, Input, Rows, Scratch};
+use turnmill_bpe::{Encoder, Encoding, IdRows, Input, Scratch};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -32,7 +32,7 @@ pub trait Backend: Send + Sync {
         scratch: &mut dyn Any,
         texts: &[&str],
         (prefix, suffix): (&[u32], &[u32]),
-        rows: &mut Rows,
+        rows: &mut IdRows,
     ) -> Result<()> {
         let mut encoding = Encoding::default();
         for text in texts {
@@ -99,7 +99,7 @@ impl Backend for Encoder {
         scratch: &mut dyn Any,
         texts: &[&str],
         affixes: (&[u32], &[u32]),
-        rows: &mut Rows,
+        rows: &mut IdRows,
     ) -> Result<()> {
         Ok(self.encode_rows(own_scratch(scratch)?, texts, affixes, rows)?)
     }

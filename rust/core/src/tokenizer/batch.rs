@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use turnmill_bpe::advise_huge;
 
-use super::{MAX_TEXT_BYTES, Rows, Tokenizer};
+use super::{IdRows, MAX_TEXT_BYTES, Tokenizer};
 use crate::cancel::Cancel;
 use crate::{Error, ErrorKind, Result, pool};
 
@@ -54,7 +54,7 @@ impl BatchEncoder {
     /// Ids of one text, on the calling thread; control tokens in it are parsed.
     pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
         check_size(text.len())?;
-        let mut rows = Rows::default();
+        let mut rows = IdRows::default();
         let mut scratch = self.take_scratch();
         self.append(&mut *scratch, &[text], add_special_tokens, &mut rows)?;
         self.give_scratch(scratch);
@@ -79,7 +79,7 @@ impl BatchEncoder {
         let items = items(texts);
         let share = size(texts) / threads.clamp(1, items.len().max(1));
         let parts = pool::share(threads, items, |queue| {
-            let mut part = Part::with_room(share / BYTES_PER_ID);
+            let mut part = WorkerRows::with_room(share / BYTES_PER_ID);
             let mut scratch = self.take_scratch();
             for (number, texts) in queue {
                 cancel.check()?;
@@ -89,7 +89,7 @@ impl BatchEncoder {
             self.give_scratch(scratch);
             Ok(part)
         })?;
-        let Rows { mut ids, ends } = joined(parts, threads)?;
+        let IdRows { mut ids, ends } = joined(parts, threads)?;
         ids.shrink_to_fit();
         // The same memory: both are 64 bits wide.
         let offsets = ends.into_iter().map(|end| end as i64).collect();
@@ -101,7 +101,7 @@ impl BatchEncoder {
         scratch: &mut dyn Any,
         texts: &[&str],
         add_special_tokens: bool,
-        rows: &mut Rows,
+        rows: &mut IdRows,
     ) -> Result<()> {
         let affixes = if add_special_tokens {
             (self.tokenizer.prefix(), self.tokenizer.suffix())
@@ -163,9 +163,9 @@ fn items<'t, 's>(texts: &'t [&'s str]) -> Vec<&'t [&'s str]> {
 }
 
 /// The results of one worker.
-struct Part {
+struct WorkerRows {
     /// Ends start with a 0.
-    rows: Rows,
+    rows: IdRows,
     items: Vec<Item>,
 }
 
@@ -176,10 +176,10 @@ struct Item {
     ends: usize,
 }
 
-impl Part {
+impl WorkerRows {
     fn with_room(count: usize) -> Self {
         Self {
-            rows: Rows {
+            rows: IdRows {
                 ids: room(count),
                 ends: vec![0],
             },
@@ -197,7 +197,7 @@ impl Part {
 
     /// Each item with its ids, the ends of its rows and the number of ids before it.
     fn slices(&self) -> impl Iterator<Item = Slice<'_>> {
-        let Rows { ids, ends } = &self.rows;
+        let IdRows { ids, ends } = &self.rows;
         let next = self.items.iter().skip(1).map(|item| (item.ids, item.ends));
         let next = next.chain([(ids.len(), ends.len())]);
         self.items.iter().zip(next).map(|(item, next)| Slice {
@@ -226,16 +226,16 @@ struct Slice<'p> {
 }
 
 /// All rows in the order of the items; ends start with a 0.
-fn joined(mut parts: Vec<Part>, threads: usize) -> Result<Rows> {
+fn joined(mut parts: Vec<WorkerRows>, threads: usize) -> Result<IdRows> {
     if parts.len() == 1
         && let Some(part) = parts.pop()
     {
         return Ok(part.rows);
     }
-    let mut slices: Vec<Slice<'_>> = parts.iter().flat_map(Part::slices).collect();
+    let mut slices: Vec<Slice<'_>> = parts.iter().flat_map(WorkerRows::slices).collect();
     slices.sort_unstable_by_key(|slice| slice.number);
     let count = |length: fn(&Slice<'_>) -> usize| slices.iter().map(length).sum::<usize>();
-    let mut rows = Rows {
+    let mut rows = IdRows {
         ids: vec![0; count(|slice| slice.ids.len())],
         ends: vec![0; 1 + count(|slice| slice.ends.len())],
     };
@@ -255,7 +255,7 @@ struct Copy<'p, 'r> {
     before: usize,
 }
 
-fn copies<'p, 'r>(slices: Vec<Slice<'p>>, rows: &'r mut Rows) -> Vec<Copy<'p, 'r>> {
+fn copies<'p, 'r>(slices: Vec<Slice<'p>>, rows: &'r mut IdRows) -> Vec<Copy<'p, 'r>> {
     let (mut ids, mut ends) = (&mut rows.ids[..], &mut rows.ends[1..]);
     let mut before = 0;
     let mut copies = Vec::with_capacity(slices.len());

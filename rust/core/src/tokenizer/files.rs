@@ -33,14 +33,14 @@ pub(super) struct ModelFile {
     pub(super) unk_token: Option<String>,
     pub(super) unk_id: Option<u32>,
     #[serde(default)]
-    pub(super) vocab: Vocabulary,
+    pub(super) vocab: TokenIds,
 }
 
 /// Tokens with their ids; an object of ids (BPE, `WordPiece`) or a list of pieces (Unigram).
 #[derive(Debug, Default)]
-pub(super) struct Vocabulary(pub(super) Vec<(String, u32)>);
+pub(super) struct TokenIds(pub(super) Vec<(String, u32)>);
 
-impl<'de> Deserialize<'de> for Vocabulary {
+impl<'de> Deserialize<'de> for TokenIds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(VocabularyVisitor)
     }
@@ -49,27 +49,27 @@ impl<'de> Deserialize<'de> for Vocabulary {
 struct VocabularyVisitor;
 
 impl<'de> Visitor<'de> for VocabularyVisitor {
-    type Value = Vocabulary;
+    type Value = TokenIds;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a vocabulary: an object of ids or a list of pieces")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TokenIds, A::Error> {
         let mut tokens = Vec::new();
         while let Some(entry) = map.next_entry()? {
             tokens.push(entry);
         }
-        Ok(Vocabulary(tokens))
+        Ok(TokenIds(tokens))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut pieces: A) -> Result<Vocabulary, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut pieces: A) -> Result<TokenIds, A::Error> {
         let mut tokens = Vec::new();
         while let Some((piece, _)) = pieces.next_element::<(String, IgnoredAny)>()? {
             let id = tokens.len() as u32;
             tokens.push((piece, id));
         }
-        Ok(Vocabulary(tokens))
+        Ok(TokenIds(tokens))
     }
 }
 
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn both_vocabulary_shapes_are_read() {
-        let map: Vocabulary = serde_json::from_str(r#"{"b":1,"a":0}"#).unwrap();
+        let map: TokenIds = serde_json::from_str(r#"{"b":1,"a":0}"#).unwrap();
         assert_eq!(map.0, [("b".to_owned(), 1), ("a".to_owned(), 0)]);
-        let list: Vocabulary = serde_json::from_str(r#"[["<unk>",0.0],["a",-3.5]]"#).unwrap();
+        let list: TokenIds = serde_json::from_str(r#"[["<unk>",0.0],["a",-3.5]]"#).unwrap();
         assert_eq!(list.0[1], ("a".to_owned(), 1));
     }
 }

@@ -22,7 +22,7 @@ pub use load::{read_generation_eos, read_templates};
 pub use reference::Reference;
 pub use special::SpecialTokens;
 pub use templates::Templates;
-pub use turnmill_bpe::{AddedToken, Affixes, Encoding, Input, MAX_TEXT_BYTES, Mark, Rows};
+pub use turnmill_bpe::{AddedToken, Affixes, Encoding, IdRows, Input, MAX_TEXT_BYTES, Mark};
 
 /// A tokenizer with the files of its directory. Shared between threads.
 ///

@@ -10,7 +10,7 @@ use tokenizers::tokenizer::{
     PreTokenizer, Token, Tokenizer as CrateTokenizer,
 };
 
-use turnmill_bpe::added::Splitter;
+use turnmill_bpe::added::AddedSplitter;
 
 use super::{AddedToken, Affixes, Backend, Encoding, Input, Mark};
 use crate::{Error, ErrorKind, Result};
@@ -26,8 +26,8 @@ pub struct Reference {
 
 /// Searches for added tokens in the text and in the normalized text.
 struct Splitters {
-    plain: Option<Splitter>,
-    normalized: Option<Splitter>,
+    plain: Option<AddedSplitter>,
+    normalized: Option<AddedSplitter>,
 }
 
 /// Byte ranges of content, moved to the start of the part that is encoded.
@@ -72,7 +72,7 @@ impl Reference {
         Ok((reference, affixes))
     }
 
-    fn part(&self, input: &Input<'_>, start: u32, end: u32, out: &mut Parts) -> Result<()> {
+    fn part(&self, input: &Input<'_>, start: u32, end: u32, out: &mut Collected) -> Result<()> {
         let text = &input.text[start as usize..end as usize];
         if text.is_empty() {
             return Ok(());
@@ -155,7 +155,7 @@ fn refuse_empty_tokens(tokenizer: &CrateTokenizer) -> Result<()> {
 /// The parts of a piece; added tokens come with their token.
 fn sliced(
     piece: NormalizedString,
-    splitter: Option<&Splitter>,
+    splitter: Option<&AddedSplitter>,
     in_content: impl Fn(usize, usize) -> bool,
 ) -> Vec<(NormalizedString, Option<Vec<Token>>)> {
     let Some(splitter) = splitter else {
@@ -227,14 +227,14 @@ fn affixes(tokenizer: &CrateTokenizer) -> Result<Affixes> {
 
 /// Ids and byte offsets while the parts of a text are collected.
 #[derive(Default)]
-struct Parts {
+struct Collected {
     ids: Vec<u32>,
     offsets: Vec<(u32, u32)>,
 }
 
 impl Backend for Reference {
     fn scratch(&self) -> Box<dyn Any + Send> {
-        Box::new(Parts::default())
+        Box::new(Collected::default())
     }
 
     fn with_structural(&self, ids: &[u32]) -> Result<Arc<dyn Backend>> {
@@ -258,7 +258,7 @@ impl Backend for Reference {
         }
         let splitter = |tokens: &[(AddedToken, String)]| {
             let pairs = tokens.iter().map(|(token, text)| (token, text.clone()));
-            Splitter::new(pairs, |id| ids.contains(&id))
+            AddedSplitter::new(pairs, |id| ids.contains(&id))
         };
         Ok(Arc::new(Self {
             splitters: Some(Arc::new(Splitters {
@@ -275,8 +275,8 @@ impl Backend for Reference {
         input: &Input<'_>,
         encoding: &mut Encoding,
     ) -> Result<()> {
-        let mut own = Parts::default();
-        let parts = scratch.downcast_mut::<Parts>().unwrap_or(&mut own);
+        let mut own = Collected::default();
+        let parts = scratch.downcast_mut::<Collected>().unwrap_or(&mut own);
         parts.ids.clear();
         parts.offsets.clear();
         let mut start = 0;

@@ -10,7 +10,7 @@ pub(crate) fn escape<'r>(text: Text<'r>, arena: &'r RunArena<'r>) -> Text<'r> {
     }
     let mut out = TextBuilder::with_capacity(text.chars.len(), arena);
     for (at, character) in text.chars.char_indices() {
-        let (origin, context) = text.part_at(at);
+        let (origin, context) = text.fragment_at(at);
         match character {
             '&' => out.push_in("&amp;", origin, context),
             '<' => out.push_in("&lt;", origin, context),

@@ -141,7 +141,10 @@ fn apply<'r>(
     let body = if is_number {
         check_precision(precision)?;
         let digits = number(value, kind, precision, plus, comma)?;
-        Text::new(arena.alloc_str(&digits), str_of(value, arena).part_at(0).0)
+        Text::new(
+            arena.alloc_str(&digits),
+            str_of(value, arena).fragment_at(0).0,
+        )
     } else {
         let text = str_of(value, arena);
         let end = precision.map_or(text.chars.len(), |p| {

@@ -466,7 +466,7 @@ fn expand_tabs<'r>(text: Text<'r>, size: i64, arena: &'r RunArena<'r>) -> Val<'r
     let mut out = TextBuilder::new(arena);
     let mut column = 0;
     for (at, character) in text.chars.char_indices() {
-        let (origin, context) = text.part_at(at);
+        let (origin, context) = text.fragment_at(at);
         if character == '\t' {
             let spaces = if size == 0 { 0 } else { size - column % size };
             out.push_in(&arena.repeat(" ", spaces), origin, context);

@@ -8,11 +8,11 @@ use crate::run::budget::RunArena;
 use crate::value::Val;
 use crate::value::number::float_repr;
 use crate::value::origin::Origin;
-use crate::value::text::{Parts, Text, TextBuilder};
+use crate::value::text::{Origins, Text, TextBuilder};
 
 /// Keyword arguments of `json.dumps`.
 #[derive(Clone, Copy)]
-pub(crate) struct Layout<'r> {
+pub(crate) struct DumpOptions<'r> {
     pub(crate) ensure_ascii: bool,
     /// What one level is indented by.
     pub(crate) indent: Option<&'r str>,
@@ -27,7 +27,7 @@ const MAX_DEPTH: usize = 900;
 /// `json.dumps(value, …)`.
 pub(crate) fn dumps<'r>(
     value: Val<'r>,
-    layout: Layout<'r>,
+    layout: DumpOptions<'r>,
     arena: &'r RunArena<'r>,
 ) -> Result<Text<'r>> {
     let mut writer = Writer {
@@ -42,7 +42,7 @@ pub(crate) fn dumps<'r>(
 
 struct Writer<'r> {
     out: TextBuilder<'r>,
-    layout: Layout<'r>,
+    layout: DumpOptions<'r>,
     depth: usize,
     arena: &'r RunArena<'r>,
 }
@@ -187,20 +187,20 @@ impl<'r> Writer<'r> {
     }
 
     fn string(&mut self, text: Text<'_>) {
-        let (first, context) = text.part_at(0);
+        let (first, context) = text.fragment_at(0);
         self.out.push_in("\"", first, context);
-        match text.parts {
-            Parts::One(origin) => self.characters(text.chars, origin, 0),
-            Parts::Many(parts) => {
+        match text.origins {
+            Origins::One(origin) => self.characters(text.chars, origin, 0),
+            Origins::Many(fragments) => {
                 let mut start = 0;
-                for part in parts {
-                    let end = part.end as usize;
-                    self.characters(&text.chars[start..end], part.origin, part.context);
+                for fragment in fragments {
+                    let end = fragment.end as usize;
+                    self.characters(&text.chars[start..end], fragment.origin, fragment.context);
                     start = end;
                 }
             }
         }
-        let (last, context) = text.part_at(text.chars.len().saturating_sub(1));
+        let (last, context) = text.fragment_at(text.chars.len().saturating_sub(1));
         self.out.push_in("\"", last, context);
     }
 

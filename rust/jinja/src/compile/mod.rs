@@ -24,8 +24,8 @@ pub(crate) fn compile(source: &str) -> Compiled<Program> {
     let function = compiler.enter_function();
     let mut symbols = Symbols::new(None, function, &mut compiler.slots);
     symbols.visit_body(&body, &mut compiler.slots);
-    let frame = Frame::new(symbols);
-    let scope = compiler.scope(&body, &frame)?;
+    let open = OpenScope::new(symbols);
+    let scope = compiler.scope(&body, &open)?;
     compiler.literals.sort();
     compiler.literals.dedup();
     compiler.variables.sort();
@@ -41,13 +41,13 @@ pub(crate) fn compile(source: &str) -> Compiled<Program> {
 
 /// A scope during compilation.
 #[derive(Clone)]
-struct Frame {
+struct OpenScope {
     symbols: Rc<Symbols>,
     /// Inside an `if`: unknown filters are an error only when they are reached.
     is_soft: bool,
 }
 
-impl Frame {
+impl OpenScope {
     fn new(symbols: Symbols) -> Self {
         Self {
             symbols: Rc::new(symbols),
@@ -92,9 +92,9 @@ impl Compiler {
         self.functions.last().copied().unwrap_or_default()
     }
 
-    fn inner(&mut self, frame: &Frame) -> Symbols {
+    fn inner(&mut self, open: &OpenScope) -> Symbols {
         let function = self.current();
-        Symbols::new(Some(frame.symbols.clone()), function, &mut self.slots)
+        Symbols::new(Some(open.symbols.clone()), function, &mut self.slots)
     }
 
     fn slot(&self, place: Variable) -> Slot {
@@ -105,9 +105,8 @@ impl Compiler {
         }
     }
 
-    fn variable(&self, name: &str, frame: &Frame) -> Compiled<Slot> {
-        frame
-            .symbols
+    fn variable(&self, name: &str, open: &OpenScope) -> Compiled<Slot> {
+        open.symbols
             .find(name)
             .map(|place| self.slot(place))
             .ok_or_else(|| Error::syntax(format!("the name '{name}' was not resolved"), 1))
@@ -129,24 +128,28 @@ impl Compiler {
         loads.into()
     }
 
-    fn scope(&mut self, body: &[Statement], frame: &Frame) -> Compiled<Scope> {
-        let body = self.body(body, frame)?;
-        let loads = self.loads(&frame.symbols);
+    fn scope(&mut self, body: &[Statement], open: &OpenScope) -> Compiled<Scope> {
+        let body = self.body(body, open)?;
+        let loads = self.loads(&open.symbols);
         Ok(Scope { loads, body })
     }
 
     /// A scope in the current function around `body`.
-    fn inner_scope(&mut self, body: &[Statement], frame: &Frame) -> Compiled<(Scope, Frame)> {
-        let mut symbols = self.inner(frame);
+    fn inner_scope(
+        &mut self,
+        body: &[Statement],
+        open: &OpenScope,
+    ) -> Compiled<(Scope, OpenScope)> {
+        let mut symbols = self.inner(open);
         symbols.visit_body(body, &mut self.slots);
-        let inner = Frame::new(symbols);
+        let inner = OpenScope::new(symbols);
         Ok((self.scope(body, &inner)?, inner))
     }
 
-    fn body(&mut self, body: &[Statement], frame: &Frame) -> Compiled<Box<[Step]>> {
+    fn body(&mut self, body: &[Statement], open: &OpenScope) -> Compiled<Box<[Step]>> {
         let mut steps = Vec::new();
         for statement in body {
-            self.statement(statement, frame, &mut steps)?;
+            self.statement(statement, open, &mut steps)?;
         }
         Ok(steps.into())
     }
@@ -154,49 +157,47 @@ impl Compiler {
     fn statement(
         &mut self,
         statement: &Statement,
-        frame: &Frame,
+        open: &OpenScope,
         steps: &mut Vec<Step>,
     ) -> Compiled<()> {
         let line = statement.line;
         let kind = match &statement.kind {
-            StatementKind::Output(items) => return self.output(items, frame, steps),
-            StatementKind::For(inner) => {
-                StepKind::For(Box::new(self.for_loop(inner, frame, line)?))
-            }
-            StatementKind::If(branches, otherwise) => self.if_chain(branches, otherwise, frame)?,
+            StatementKind::Output(items) => return self.output(items, open, steps),
+            StatementKind::For(inner) => StepKind::For(Box::new(self.for_loop(inner, open, line)?)),
+            StatementKind::If(branches, otherwise) => self.if_chain(branches, otherwise, open)?,
             StatementKind::Macro(name, signature, body) => {
-                let function = self.function(name, signature, body, frame, line)?;
-                StepKind::Macro(self.variable(name, frame)?, Box::new(function))
+                let function = self.function(name, signature, body, open, line)?;
+                StepKind::Macro(self.variable(name, open)?, Box::new(function))
             }
             StatementKind::CallBlock(signature, call, body) => {
-                let function = self.function("", signature, body, frame, line)?;
+                let function = self.function("", signature, body, open, line)?;
                 let Expr::Call(callee, args) = call else {
                     return Err(Error::syntax("expected call", line));
                 };
-                let call = (self.expr(callee, frame)?, self.args(args, frame)?);
+                let call = (self.expr(callee, open)?, self.args(args, open)?);
                 StepKind::CallBlock(Box::new(call), Box::new(function))
             }
-            StatementKind::FilterBlock(filter, body) => self.filter_block(filter, body, frame)?,
+            StatementKind::FilterBlock(filter, body) => self.filter_block(filter, body, open)?,
             StatementKind::Set(target, value) => {
-                let value = self.expr(value, frame)?;
-                StepKind::Set(self.target(target, frame)?, value)
+                let value = self.expr(value, open)?;
+                StepKind::Set(self.target(target, open)?, value)
             }
             StatementKind::SetBlock(target, filter, body) => {
-                let (scope, inner) = self.inner_scope(body, frame)?;
+                let (scope, inner) = self.inner_scope(body, open)?;
                 let filter = match filter {
                     Some(filter) => Some(self.expr(filter, &inner)?),
                     None => None,
                 };
-                StepKind::SetBlock(self.target(target, frame)?, filter, scope)
+                StepKind::SetBlock(self.target(target, open)?, filter, scope)
             }
-            StatementKind::With(targets, body) => self.with(targets, body, frame)?,
+            StatementKind::With(targets, body) => self.with(targets, body, open)?,
             StatementKind::Generation(body) => {
                 self.has_generation = true;
                 let signature = Signature::default();
-                let function = self.function("", &signature, body, frame, line)?;
+                let function = self.function("", &signature, body, open, line)?;
                 StepKind::Generation(Box::new(function))
             }
-            StatementKind::Scope(body) => StepKind::Scope(self.inner_scope(body, frame)?.0),
+            StatementKind::Scope(body) => StepKind::Scope(self.inner_scope(body, open)?.0),
             StatementKind::Break | StatementKind::Continue => self.jump(statement)?,
         };
         steps.push(Step { line, kind });
@@ -223,7 +224,7 @@ impl Compiler {
     fn output(
         &mut self,
         items: &[(u32, Expr)],
-        frame: &Frame,
+        open: &OpenScope,
         steps: &mut Vec<Step>,
     ) -> Compiled<()> {
         for (line, item) in items {
@@ -242,7 +243,7 @@ impl Compiler {
                 steps.push(Step { line, kind });
                 continue;
             }
-            let kind = StepKind::Print(self.expr(item, frame)?);
+            let kind = StepKind::Print(self.expr(item, open)?);
             steps.push(Step { line, kind });
         }
         Ok(())
@@ -252,26 +253,26 @@ impl Compiler {
         &mut self,
         branches: &[(Expr, Vec<Statement>)],
         otherwise: &[Statement],
-        frame: &Frame,
+        open: &OpenScope,
     ) -> Compiled<StepKind> {
-        let frame = frame.soft();
+        let open = open.soft();
         let mut compiled = Vec::new();
         for (test, body) in branches {
-            compiled.push((self.expr(test, &frame)?, self.body(body, &frame)?));
+            compiled.push((self.expr(test, &open)?, self.body(body, &open)?));
         }
-        Ok(StepKind::If(compiled.into(), self.body(otherwise, &frame)?))
+        Ok(StepKind::If(compiled.into(), self.body(otherwise, &open)?))
     }
 
     fn filter_block(
         &mut self,
         filter: &Expr,
         body: &[Statement],
-        frame: &Frame,
+        open: &OpenScope,
     ) -> Compiled<StepKind> {
-        let mut symbols = self.inner(frame);
+        let mut symbols = self.inner(open);
         symbols.visit_body(body, &mut self.slots);
         symbols.visit(filter, &mut self.slots);
-        let inner = Frame::new(symbols);
+        let inner = OpenScope::new(symbols);
         let filter = self.expr(filter, &inner)?;
         Ok(StepKind::FilterBlock(filter, self.scope(body, &inner)?))
     }
@@ -280,36 +281,36 @@ impl Compiler {
         &mut self,
         targets: &[(Expr, Expr)],
         body: &[Statement],
-        frame: &Frame,
+        open: &OpenScope,
     ) -> Compiled<StepKind> {
-        let mut symbols = self.inner(frame);
+        let mut symbols = self.inner(open);
         for (target, _) in targets {
             symbols.visit_parameters(target, &mut self.slots);
         }
         symbols.visit_body(body, &mut self.slots);
-        let inner = Frame::new(symbols);
+        let inner = OpenScope::new(symbols);
         let mut compiled = Vec::new();
         for (target, value) in targets {
-            compiled.push((self.target(target, &inner)?, self.expr(value, frame)?));
+            compiled.push((self.target(target, &inner)?, self.expr(value, open)?));
         }
         let scope = self.scope(body, &inner)?;
         Ok(StepKind::With(compiled.into(), scope))
     }
 
-    fn for_loop(&mut self, statement: &For, frame: &Frame, line: u32) -> Compiled<ForLoop> {
-        let iter = self.expr(&statement.iter, frame)?;
+    fn for_loop(&mut self, statement: &For, open: &OpenScope, line: u32) -> Compiled<ForLoop> {
+        let iter = self.expr(&statement.iter, open)?;
         if binds(&statement.target, "loop") || sets(&statement.body, "loop") {
             let what = "Can't assign to special loop variable in for-loop target";
             return Err(Error::syntax(what, line));
         }
         let function = statement.recursive.then(|| self.enter_function());
-        let mut symbols = self.inner(frame);
+        let mut symbols = self.inner(open);
         let is_extended = statement.recursive || reads(&statement.body, "loop");
         let loop_slot = is_extended.then(|| symbols.parameter("loop", &mut self.slots).slot);
         symbols.visit_parameters(&statement.target, &mut self.slots);
         symbols.visit_body(&statement.body, &mut self.slots);
-        let inner = Frame::new(symbols);
-        let test = self.loop_test(statement, frame)?;
+        let inner = OpenScope::new(symbols);
+        let test = self.loop_test(statement, open)?;
         let target = self.target(&statement.target, &inner)?;
         if let Some(open) = self.loops.last_mut() {
             *open += 1;
@@ -321,7 +322,7 @@ impl Compiler {
         let otherwise = if statement.otherwise.is_empty() {
             None
         } else {
-            Some(self.inner_scope(&statement.otherwise, frame)?.0)
+            Some(self.inner_scope(&statement.otherwise, open)?.0)
         };
         if function.is_some() {
             self.leave_function();
@@ -337,14 +338,14 @@ impl Compiler {
         })
     }
 
-    fn loop_test(&mut self, statement: &For, frame: &Frame) -> Compiled<Option<LoopTest>> {
+    fn loop_test(&mut self, statement: &For, open: &OpenScope) -> Compiled<Option<LoopTest>> {
         let Some(test) = &statement.test else {
             return Ok(None);
         };
-        let mut symbols = self.inner(frame);
+        let mut symbols = self.inner(open);
         symbols.visit_parameters(&statement.target, &mut self.slots);
         symbols.visit(test, &mut self.slots);
-        let inner = Frame::new(symbols);
+        let inner = OpenScope::new(symbols);
         let target = self.target(&statement.target, &inner)?;
         let test = self.expr(test, &inner)?;
         Ok(Some((self.loads(&inner.symbols), target, test)))
@@ -355,11 +356,11 @@ impl Compiler {
         name: &str,
         signature: &Signature,
         body: &[Statement],
-        frame: &Frame,
+        open: &OpenScope,
         line: u32,
     ) -> Compiled<MacroFunction> {
         let function = self.enter_function();
-        let mut symbols = self.inner(frame);
+        let mut symbols = self.inner(open);
         let mut slots = Vec::new();
         for parameter in &signature.names {
             slots.push(symbols.parameter(parameter, &mut self.slots).slot);
@@ -377,7 +378,7 @@ impl Compiler {
         let kwargs = special("kwargs", named("kwargs"));
         let varargs = special("varargs", named("varargs"));
         symbols.visit_body(body, &mut self.slots);
-        let inner = Frame::new(symbols);
+        let inner = OpenScope::new(symbols);
         let parameters = self.parameters(signature, &slots, &inner, line)?;
         let scope = self.scope(body, &inner)?;
         self.leave_function();
@@ -397,14 +398,14 @@ impl Compiler {
         &mut self,
         signature: &Signature,
         slots: &[u32],
-        frame: &Frame,
+        open: &OpenScope,
         line: u32,
     ) -> Compiled<Box<[Parameter]>> {
         let required = signature.names.len() - signature.defaults.len();
         let mut parameters = Vec::new();
         for (index, name) in signature.names.iter().enumerate() {
             let default = match index.checked_sub(required) {
-                Some(at) => Some(self.expr(&signature.defaults[at], frame)?),
+                Some(at) => Some(self.expr(&signature.defaults[at], open)?),
                 None if name == "caller" => {
                     let what = "When defining macros or call blocks the special \"caller\" \
                                 argument must be omitted or be given a default.";
@@ -417,15 +418,15 @@ impl Compiler {
         Ok(parameters.into())
     }
 
-    fn target(&mut self, target: &Expr, frame: &Frame) -> Compiled<Target> {
+    fn target(&mut self, target: &Expr, open: &OpenScope) -> Compiled<Target> {
         Ok(match target {
-            Expr::Name(name) => Target::Variable(self.variable(name, frame)?),
+            Expr::Name(name) => Target::Variable(self.variable(name, open)?),
             Expr::NamespaceItem(name, attribute) => {
-                Target::NamespaceItem(self.variable(name, frame)?, attribute.as_str().into())
+                Target::NamespaceItem(self.variable(name, open)?, attribute.as_str().into())
             }
             Expr::Tuple(items) => {
                 let items: Compiled<Vec<_>> =
-                    items.iter().map(|item| self.target(item, frame)).collect();
+                    items.iter().map(|item| self.target(item, open)).collect();
                 Target::Tuple(items?.into())
             }
             _ => return Err(Error::syntax("can't assign to this expression", 1)),

@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::run::budget::RunArena;
 use crate::value::Val;
-use crate::value::origin::{Origin, Part};
-use crate::value::text::{Parts, Text};
+use crate::value::origin::{Fragment, Origin};
+use crate::value::text::{Origins, Text};
 
 /// What text belongs to while it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Context {
 /// The text so far. A capture is its tail, cut off when it ends.
 pub(crate) struct Output<'r> {
     pub(crate) text: String,
-    pub(crate) parts: bumpalo::collections::Vec<'r, Part>,
+    pub(crate) fragments: bumpalo::collections::Vec<'r, Fragment>,
     pub(crate) contexts: bumpalo::collections::Vec<'r, Context>,
     /// Index into `contexts`.
     pub(crate) context: u32,
@@ -42,7 +42,7 @@ impl<'r> Output<'r> {
         buffer.clear();
         Self {
             text: buffer,
-            parts: bumpalo::collections::Vec::with_capacity_in(64, arena),
+            fragments: bumpalo::collections::Vec::with_capacity_in(64, arena),
             contexts: bumpalo::vec![in arena; Context::default()],
             context: 0,
             floor: 0,
@@ -114,12 +114,12 @@ impl<'r> Output<'r> {
             origin
         };
         let end = self.text.len() as u32;
-        let open = self.floor < self.parts.len();
-        match self.parts.last_mut() {
+        let open = self.floor < self.fragments.len();
+        match self.fragments.last_mut() {
             Some(last) if open && last.origin == origin && last.context == context => {
                 last.end = end;
             }
-            _ => self.parts.push(Part {
+            _ => self.fragments.push(Fragment {
                 end,
                 origin,
                 context,
@@ -131,7 +131,7 @@ impl<'r> Output<'r> {
     /// Adds a string that was made in a context; 0 is none.
     pub(crate) fn write_text(&mut self, text: Text<'_>, context: u32) -> Result<()> {
         let mut result = Ok(());
-        text.each_part(context, |chars, origin, context| {
+        text.each_fragment(context, |chars, origin, context| {
             if result.is_ok() {
                 result = self.write(chars, origin, context);
             }
@@ -145,31 +145,32 @@ impl<'r> Output<'r> {
             bytes: self.text.len(),
             floor: self.floor,
         };
-        self.floor = self.parts.len();
+        self.floor = self.fragments.len();
         capture
     }
 
     /// Ends a capture and takes out what was written since.
     pub(crate) fn end(&mut self, capture: &Capture) -> Val<'r> {
         let chars = self.arena.alloc_str(&self.text[capture.bytes..]);
-        let parts = &self.parts[self.floor..];
+        let fragments = &self.fragments[self.floor..];
         let shift = capture.bytes as u32;
-        let parts = match parts {
-            [] => Parts::One(Origin::TEMPLATE),
-            [part] if part.origin.is_template() => Parts::One(Origin::template(part.context)),
-            [part] if part.context == 0 => Parts::One(part.origin),
-            _ => Parts::Many(
-                self.arena
-                    .alloc_slice_fill_iter(parts.iter().map(|part| Part {
-                        end: part.end - shift,
-                        ..*part
-                    })),
-            ),
+        let origins = match fragments {
+            [] => Origins::One(Origin::TEMPLATE),
+            [fragment] if fragment.origin.is_template() => {
+                Origins::One(Origin::template(fragment.context))
+            }
+            [fragment] if fragment.context == 0 => Origins::One(fragment.origin),
+            _ => Origins::Many(self.arena.alloc_slice_fill_iter(fragments.iter().map(
+                |fragment| Fragment {
+                    end: fragment.end - shift,
+                    ..*fragment
+                },
+            ))),
         };
         self.abandon(capture);
         let text = Text {
             chars,
-            parts,
+            origins,
             safe: false,
         };
         text.val(self.arena)
@@ -183,7 +184,7 @@ impl<'r> Output<'r> {
     /// Ends a capture and drops its text.
     pub(crate) fn abandon(&mut self, capture: &Capture) {
         self.text.truncate(capture.bytes);
-        self.parts.truncate(self.floor);
+        self.fragments.truncate(self.floor);
         self.floor = capture.floor;
     }
 }

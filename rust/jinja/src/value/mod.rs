@@ -16,7 +16,7 @@ use crate::data::Value;
 use crate::run::budget::RunArena;
 use crate::run::iterate::Source;
 use crate::value::origin::Origin;
-use crate::value::text::{Parts, Text};
+use crate::value::text::{Origins, Text};
 
 /// A string of one origin.
 #[derive(Clone, Copy, Debug)]
@@ -179,7 +179,7 @@ impl<'r> Val<'r> {
         match self {
             Self::Str(str) => Some(Text {
                 chars: str.chars,
-                parts: Parts::One(str.origin),
+                origins: Origins::One(str.origin),
                 safe: str.safe,
             }),
             Self::Mixed(mixed) => Some(mixed.text),

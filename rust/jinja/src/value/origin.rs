@@ -4,7 +4,7 @@ use crate::run::budget::RunArena;
 
 /// Where text came from, in one word. [`Origin::kind`] decodes it.
 ///
-/// Text of the template carries the context (see [`Part`]) it was written in as long as it is
+/// Text of the template carries the context (see [`Fragment`]) it was written in as long as it is
 /// alone in its string, so that `{% set header = '<|im_start|>' %}` costs no list of parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin(u32);
@@ -95,10 +95,10 @@ impl Origin {
     }
 }
 
-/// A run of text of one origin that was written in one context; it starts where the part before
+/// A run of text of one origin that was written in one context; it starts where the one before
 /// it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct Fragment {
     /// Byte offset of its end.
     pub end: u32,
     /// Where it came from; template text carries no context here.

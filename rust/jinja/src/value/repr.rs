@@ -8,7 +8,7 @@ use crate::data::Value;
 use crate::run::budget::RunArena;
 use crate::value::number::float_repr;
 use crate::value::origin::Origin;
-use crate::value::text::{Parts, Text, TextBuilder};
+use crate::value::text::{Origins, Text, TextBuilder};
 use crate::value::{Absent, SequenceKind, Val};
 
 /// `str(value)`.
@@ -186,14 +186,14 @@ fn str_repr(text: Text<'_>, out: &mut TextBuilder<'_>) {
     } else {
         '\''
     };
-    let (first, context) = text.part_at(0);
-    let is_one = matches!(text.parts, Parts::One(_));
+    let (first, context) = text.fragment_at(0);
+    let is_one = matches!(text.origins, Origins::One(_));
     out.push_char(quote, first, context);
     for (at, character) in text.chars.char_indices() {
         let (origin, context) = if is_one {
             (first, context)
         } else {
-            text.part_at(at)
+            text.fragment_at(at)
         };
         match character {
             '\n' => out.push_in("\\n", origin, context),
@@ -205,7 +205,7 @@ fn str_repr(text: Text<'_>, out: &mut TextBuilder<'_>) {
             _ => out.push_in(&escape(character), origin, context),
         }
     }
-    let (last, context) = text.part_at(text.chars.len().saturating_sub(1));
+    let (last, context) = text.fragment_at(text.chars.len().saturating_sub(1));
     out.push_char(quote, last, context);
 }
 

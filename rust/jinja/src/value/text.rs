@@ -1,16 +1,16 @@
 //! Strings that know where their bytes came from.
 
 use crate::run::budget::RunArena;
-use crate::value::origin::{Origin, Part};
+use crate::value::origin::{Fragment, Origin};
 use crate::value::{Mixed, Str, Val};
 
 /// Origins of a string.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Parts<'r> {
+pub(crate) enum Origins<'r> {
     /// All of it from one place.
     One(Origin),
-    /// Runs, the last one ending where the string ends.
-    Many(&'r [Part]),
+    /// Fragments, the last one ending where the string ends.
+    Many(&'r [Fragment]),
 }
 
 /// A string with its origins.
@@ -19,7 +19,7 @@ pub(crate) struct Text<'r> {
     /// The characters.
     pub(crate) chars: &'r str,
     /// Where they came from.
-    pub(crate) parts: Parts<'r>,
+    pub(crate) origins: Origins<'r>,
     /// `markupsafe.Markup`.
     pub(crate) safe: bool,
 }
@@ -29,25 +29,25 @@ impl<'r> Text<'r> {
     pub(crate) fn new(chars: &'r str, origin: Origin) -> Self {
         Self {
             chars,
-            parts: Parts::One(origin),
+            origins: Origins::One(origin),
             safe: false,
         }
     }
 
     /// Whether all of it has one origin.
     pub(crate) fn is_uniform(self) -> bool {
-        matches!(self.parts, Parts::One(_))
+        matches!(self.origins, Origins::One(_))
     }
 
     /// The value.
     pub(crate) fn val(self, arena: &'r RunArena<'r>) -> Val<'r> {
-        match self.parts {
-            Parts::One(origin) => Val::Str(Str {
+        match self.origins {
+            Origins::One(origin) => Val::Str(Str {
                 chars: self.chars,
                 origin,
                 safe: self.safe,
             }),
-            Parts::Many(_) => Val::Mixed(arena.alloc(Mixed { text: self })),
+            Origins::Many(_) => Val::Mixed(arena.alloc(Mixed { text: self })),
         }
     }
 
@@ -62,14 +62,14 @@ impl<'r> Text<'r> {
     /// The bytes from `start` to `end`, which are character boundaries.
     pub(crate) fn slice(self, start: usize, end: usize, arena: &'r RunArena<'r>) -> Self {
         let chars = &self.chars[start..end];
-        let parts = match self.parts {
-            Parts::One(origin) => Parts::One(origin),
-            Parts::Many(_) if start == 0 && end == self.chars.len() => self.parts,
-            Parts::Many(parts) => slice_parts(parts, start as u32, end as u32, arena),
+        let origins = match self.origins {
+            Origins::One(origin) => Origins::One(origin),
+            Origins::Many(_) if start == 0 && end == self.chars.len() => self.origins,
+            Origins::Many(fragments) => slice_fragments(fragments, start as u32, end as u32, arena),
         };
         Self {
             chars,
-            parts,
+            origins,
             safe: self.safe,
         }
     }
@@ -80,30 +80,30 @@ impl<'r> Text<'r> {
         self.slice(start, start + inner.len(), arena)
     }
 
-    /// Visits the runs of one origin with their context, in order; what has none gets `context`.
-    pub(crate) fn each_part(self, context: u32, mut visit: impl FnMut(&'r str, Origin, u32)) {
+    /// Visits the fragments with their context, in order; what has none gets `context`.
+    pub(crate) fn each_fragment(self, context: u32, mut visit: impl FnMut(&'r str, Origin, u32)) {
         let own = |known: u32| if known == 0 { context } else { known };
-        match self.parts {
-            Parts::One(origin) => visit(self.chars, origin, own(origin.context())),
-            Parts::Many(parts) => {
+        match self.origins {
+            Origins::One(origin) => visit(self.chars, origin, own(origin.context())),
+            Origins::Many(fragments) => {
                 let mut start = 0;
-                for part in parts {
-                    let chars = &self.chars[start..part.end as usize];
-                    visit(chars, part.origin, own(part.context));
-                    start = part.end as usize;
+                for fragment in fragments {
+                    let chars = &self.chars[start..fragment.end as usize];
+                    visit(chars, fragment.origin, own(fragment.context));
+                    start = fragment.end as usize;
                 }
             }
         }
     }
 
-    /// The part that holds the byte at `offset`.
-    pub(crate) fn part_at(self, offset: usize) -> (Origin, u32) {
-        match self.parts {
-            Parts::One(origin) => (origin, 0),
-            Parts::Many(parts) => {
-                let index = parts.partition_point(|part| part.end as usize <= offset);
-                let part = parts[index.min(parts.len() - 1)];
-                (part.origin, part.context)
+    /// The fragment that holds the byte at `offset`.
+    pub(crate) fn fragment_at(self, offset: usize) -> (Origin, u32) {
+        match self.origins {
+            Origins::One(origin) => (origin, 0),
+            Origins::Many(fragments) => {
+                let index = fragments.partition_point(|fragment| fragment.end as usize <= offset);
+                let fragment = fragments[index.min(fragments.len() - 1)];
+                (fragment.origin, fragment.context)
             }
         }
     }
@@ -119,22 +119,27 @@ pub(crate) fn byte_at(text: &str, position: usize) -> usize {
         .map_or(text.len(), |(at, _)| at)
 }
 
-fn slice_parts<'r>(parts: &'r [Part], start: u32, end: u32, arena: &'r RunArena<'r>) -> Parts<'r> {
-    let first = parts.partition_point(|part| part.end <= start);
-    let last = parts.partition_point(|part| part.end < end);
-    let inside = &parts[first.min(parts.len() - 1)..=last.min(parts.len() - 1)];
-    let shifted = arena.alloc_slice_fill_iter(inside.iter().map(|part| Part {
-        end: part.end.min(end).saturating_sub(start),
-        ..*part
+fn slice_fragments<'r>(
+    fragments: &'r [Fragment],
+    start: u32,
+    end: u32,
+    arena: &'r RunArena<'r>,
+) -> Origins<'r> {
+    let first = fragments.partition_point(|fragment| fragment.end <= start);
+    let last = fragments.partition_point(|fragment| fragment.end < end);
+    let inside = &fragments[first.min(fragments.len() - 1)..=last.min(fragments.len() - 1)];
+    let shifted = arena.alloc_slice_fill_iter(inside.iter().map(|fragment| Fragment {
+        end: fragment.end.min(end).saturating_sub(start),
+        ..*fragment
     }));
-    Parts::Many(shifted)
+    Origins::Many(shifted)
 }
 
 /// A string under construction; never longer than the budget of the render admits.
 pub(crate) struct TextBuilder<'r> {
     heap: &'r RunArena<'r>,
     chars: bumpalo::collections::String<'r>,
-    parts: bumpalo::collections::Vec<'r, Part>,
+    fragments: bumpalo::collections::Vec<'r, Fragment>,
 }
 
 impl<'r> TextBuilder<'r> {
@@ -149,7 +154,7 @@ impl<'r> TextBuilder<'r> {
         Self {
             heap: arena,
             chars: bumpalo::collections::String::with_capacity_in(bytes, arena),
-            parts: bumpalo::collections::Vec::new_in(arena),
+            fragments: bumpalo::collections::Vec::new_in(arena),
         }
     }
 
@@ -177,9 +182,9 @@ impl<'r> TextBuilder<'r> {
         self.chars.push_str(chars);
         let end = self.chars.len() as u32;
         let (origin, context) = normal(origin, context);
-        match self.parts.last_mut() {
+        match self.fragments.last_mut() {
             Some(last) if last.origin == origin && last.context == context => last.end = end,
-            _ => self.parts.push(Part {
+            _ => self.fragments.push(Fragment {
                 end,
                 origin,
                 context,
@@ -194,7 +199,7 @@ impl<'r> TextBuilder<'r> {
 
     /// Adds a string with its origins; what has no context gets this one.
     pub(crate) fn push_text_in(&mut self, text: Text<'_>, context: u32) {
-        text.each_part(context, |chars, origin, context| {
+        text.each_fragment(context, |chars, origin, context| {
             self.push_in(chars, origin, context);
         });
     }
@@ -202,15 +207,17 @@ impl<'r> TextBuilder<'r> {
     /// The string.
     pub(crate) fn finish(self) -> Text<'r> {
         let chars = self.chars.into_bump_str();
-        let parts = match self.parts.as_slice() {
-            [] => Parts::One(Origin::TEMPLATE),
-            [part] if part.origin.is_template() => Parts::One(Origin::template(part.context)),
-            [part] if part.context == 0 => Parts::One(part.origin),
-            _ => Parts::Many(self.parts.into_bump_slice()),
+        let origins = match self.fragments.as_slice() {
+            [] => Origins::One(Origin::TEMPLATE),
+            [fragment] if fragment.origin.is_template() => {
+                Origins::One(Origin::template(fragment.context))
+            }
+            [fragment] if fragment.context == 0 => Origins::One(fragment.origin),
+            _ => Origins::Many(self.fragments.into_bump_slice()),
         };
         Text {
             chars,
-            parts,
+            origins,
             safe: false,
         }
     }

@@ -124,7 +124,7 @@ fn titled(character: char) -> String {
 pub(crate) fn change<'r>(text: Text<'r>, method: Method, arena: &'r RunArena<'r>) -> Text<'r> {
     let mut out = TextBuilder::with_capacity(text.chars.len(), arena);
     if text.is_uniform() && matches!(method, Method::Upper | Method::Lower) {
-        let (origin, context) = text.part_at(0);
+        let (origin, context) = text.fragment_at(0);
         let changed = if method == Method::Upper {
             text.chars.to_uppercase()
         } else {
@@ -135,7 +135,7 @@ pub(crate) fn change<'r>(text: Text<'r>, method: Method, arena: &'r RunArena<'r>
     }
     let mut after_cased = false;
     for (at, character) in text.chars.char_indices() {
-        let (origin, context) = text.part_at(at);
+        let (origin, context) = text.fragment_at(at);
         let lower = || lowered(text.chars, at, character);
         let changed = match method {
             Method::Casefold => folded(character),

@@ -22,7 +22,7 @@ use crate::model::bpe::merges::Merges;
 pub(crate) const WINDOW: usize = 512;
 
 /// A token and the place of its first symbol.
-type Token = (u32, u32);
+type WindowToken = (u32, u32);
 
 /// One long piece that is being merged.
 pub(crate) struct Windows<'a> {
@@ -32,10 +32,10 @@ pub(crate) struct Windows<'a> {
     piece: &'a [u8],
     symbols: &'a [u32],
     /// What the symbols before `end` merge into, for as long as nothing follows them.
-    tokens: Vec<Token>,
+    tokens: Vec<WindowToken>,
     end: usize,
     window: Vec<u32>,
-    next: Vec<Token>,
+    next: Vec<WindowToken>,
 }
 
 impl<'a> Windows<'a> {
@@ -111,7 +111,7 @@ impl<'a> Windows<'a> {
 
 /// The first token that two lists have in common, as its index in each; `from` is where the first
 /// list reaches the second.
-fn common(first: &[Token], from: usize, second: &[Token]) -> Option<(usize, usize)> {
+fn common(first: &[WindowToken], from: usize, second: &[WindowToken]) -> Option<(usize, usize)> {
     let (mut i, mut j) = (from, 0);
     while let (Some(one), Some(other)) = (first.get(i), second.get(j)) {
         if one == other {

@@ -16,7 +16,7 @@ const BUCKET: usize = 4;
 /// A pair that merges, its rank, and what it merges into.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-struct Slot {
+struct MergeRule {
     pair: u64,
     rank: u32,
     product: u32,
@@ -24,10 +24,10 @@ struct Slot {
 
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-struct Bucket([Slot; BUCKET]);
+struct Bucket([MergeRule; BUCKET]);
 
 /// Of a pair of ids that no vocabulary has.
-const FREE: Slot = Slot {
+const FREE: MergeRule = MergeRule {
     pair: u64::MAX,
     rank: NONE,
     product: 0,
@@ -61,7 +61,7 @@ impl Merges {
             bytes: Vec::new(),
         };
         for (rank, &(left, right, product)) in (0..).zip(rules) {
-            merges.insert(Slot {
+            merges.insert(MergeRule {
                 pair: pack(left, right),
                 rank,
                 product,
@@ -86,7 +86,7 @@ impl Merges {
         self.bytes = pairs.map(|(left, right)| self.find(left, right)).collect();
     }
 
-    fn insert(&mut self, rule: Slot) {
+    fn insert(&mut self, rule: MergeRule) {
         let bit = self.bit(rule.pair);
         self.seen[bit / 64] |= 1 << (bit % 64);
         let mut bucket = self.home(rule.pair);

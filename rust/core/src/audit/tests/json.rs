@@ -20,7 +20,7 @@ fn of_json(text: &str, block: usize, threads: usize) -> Report {
     let cancel = Cancel::default();
     audit.start("data", "data", &cancel).unwrap();
     for block in text.as_bytes().chunks(block) {
-        audit.add_json(block, Layout::Lines, &cancel).unwrap();
+        audit.add_json(block, FileLayout::Lines, &cancel).unwrap();
     }
     audit.finish(&cancel).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Tool calls: JSON text becomes values, and no calls at all leave no list.
 
-use super::{Place, fields, is_blank};
+use super::{Correction, fields, is_blank};
 use crate::chat::content;
 use crate::chat::conversation::Message;
 use crate::chat::fields::keys;
@@ -15,15 +15,23 @@ const CALLS: &str = "tool_calls";
 const ARGUMENTS: [&str; 3] = ["parameters", "input", "args"];
 
 /// Reads the calls of an assistant message.
-pub(super) fn read<'a>(message: &mut Message<'a>, place: &mut Place<'_, 'a>) -> Result<(), Reject> {
+pub(super) fn read<'a>(
+    message: &mut Message<'a>,
+    correction: &mut Correction<'_, 'a>,
+) -> Result<(), Reject> {
     let Some(calls) = message.fields.get(CALLS) else {
         return Ok(());
     };
-    read_calls(message, calls, place)?;
+    read_calls(message, calls, correction)?;
     if message.fields.get("content").is_none() && message.fields.get(CALLS).is_some() {
-        place.count(Rule::ContentAdded);
-        message.fields =
-            fields::inserted(message.fields, 1, "content", Value::Str(""), place.arena);
+        correction.count(Rule::ContentAdded);
+        message.fields = fields::inserted(
+            message.fields,
+            1,
+            "content",
+            Value::Str(""),
+            correction.arena,
+        );
     }
     Ok(())
 }
@@ -31,54 +39,60 @@ pub(super) fn read<'a>(message: &mut Message<'a>, place: &mut Place<'_, 'a>) -> 
 fn read_calls<'a>(
     message: &mut Message<'a>,
     given: Value<'a>,
-    place: &mut Place<'_, 'a>,
+    correction: &mut Correction<'_, 'a>,
 ) -> Result<(), Reject> {
     let (calls, was_list) = match given {
         Value::List(calls) => (calls, true),
-        other => (list(other, place)?, false),
+        other => (list(other, correction)?, false),
     };
     if calls.is_empty() {
-        place.count(Rule::EmptyToolCalls);
-        message.fields = fields::without(message.fields, CALLS, place.arena);
+        correction.count(Rule::EmptyToolCalls);
+        message.fields = fields::without(message.fields, CALLS, correction.arena);
         return content::check(message.role, message.fields.get("content"), message.fields);
     }
     let mut read: Option<&'a mut [Value<'a>]> = None;
     for (index, call) in calls.iter().enumerate() {
-        if let Some(call) = read_call(*call, place)? {
-            read.get_or_insert_with(|| place.arena.alloc_slice_copy(calls))[index] = call;
+        if let Some(call) = read_call(*call, correction)? {
+            read.get_or_insert_with(|| correction.arena.alloc_slice_copy(calls))[index] = call;
         }
     }
     if read.is_some() || !was_list {
         let calls = Value::List(read.map_or(calls, |calls| calls));
-        message.fields = fields::with(message.fields, CALLS, calls, place.arena);
+        message.fields = fields::with(message.fields, CALLS, calls, correction.arena);
     }
     Ok(())
 }
 
 /// The calls that came as JSON text, or as one object.
-fn list<'a>(given: Value<'a>, place: &mut Place<'_, 'a>) -> Result<&'a [Value<'a>], Reject> {
+fn list<'a>(
+    given: Value<'a>,
+    correction: &mut Correction<'_, 'a>,
+) -> Result<&'a [Value<'a>], Reject> {
     let value = match given {
         Value::Str(_) if is_blank(given) => return Ok(&[]),
-        Value::Str(text) => json(text, CALLS, place.arena)?,
+        Value::Str(text) => json(text, CALLS, correction.arena)?,
         other => other,
     };
     let calls = match value {
         Value::Null => &[],
         Value::List(calls) => calls,
-        one => &*place.arena.alloc_slice_copy(&[one]),
+        one => &*correction.arena.alloc_slice_copy(&[one]),
     };
     if !calls.is_empty() {
-        place.count(Rule::ToolCallsParsed);
+        correction.count(Rule::ToolCallsParsed);
     }
     Ok(calls)
 }
 
 /// The call with its arguments as a value; `None` where it stays as it is.
-fn read_call<'a>(call: Value<'a>, place: &mut Place<'_, 'a>) -> Result<Option<Value<'a>>, Reject> {
+fn read_call<'a>(
+    call: Value<'a>,
+    correction: &mut Correction<'_, 'a>,
+) -> Result<Option<Value<'a>>, Reject> {
     let (call, parsed) = match call {
         Value::Str(text) => {
-            place.count(Rule::ToolCallsParsed);
-            (json(text, CALLS, place.arena)?, true)
+            correction.count(Rule::ToolCallsParsed);
+            (json(text, CALLS, correction.arena)?, true)
         }
         call => (call, false),
     };
@@ -87,9 +101,9 @@ fn read_call<'a>(call: Value<'a>, place: &mut Place<'_, 'a>) -> Result<Option<Va
         .ok_or_else(|| mismatch("tool call", "an object", call))?;
     refuse_other_types(map)?;
     let read = match map.get("function") {
-        Some(Value::Map(function)) => read_function(function, place)?
-            .map(|function| fields::with(map, "function", Value::Map(function), place.arena)),
-        _ => read_function(map, place)?,
+        Some(Value::Map(function)) => read_function(function, correction)?
+            .map(|function| fields::with(map, "function", Value::Map(function), correction.arena)),
+        _ => read_function(map, correction)?,
     };
     Ok(read.map(Value::Map).or(parsed.then_some(call)))
 }
@@ -113,7 +127,7 @@ fn refuse_other_types(call: Map<'_>) -> Result<(), Reject> {
 /// called without arguments has empty ones.
 fn read_function<'a>(
     function: Map<'a>,
-    place: &mut Place<'_, 'a>,
+    correction: &mut Correction<'_, 'a>,
 ) -> Result<Option<Map<'a>>, Reject> {
     if function.get_some("name").is_none_or(is_blank) {
         let reason = format!("a tool call has no name; its keys: {}", keys(function));
@@ -129,36 +143,36 @@ fn read_function<'a>(
         None => ("arguments", function.get("arguments")),
     };
     let arguments = match given {
-        Some(Value::Str(text)) if !text.trim().is_empty() => parsed(text, place),
+        Some(Value::Str(text)) if !text.trim().is_empty() => parsed(text, correction),
         Some(Value::Str(_) | Value::Null) | None => Some(Value::Map(Map::default())),
         Some(value) => (key != "arguments").then_some(value),
     };
     Ok(arguments.map(|arguments| {
-        place.count(Rule::ArgumentsParsed);
+        correction.count(Rule::ArgumentsParsed);
         let rest = match key {
             "arguments" => function,
-            _ => fields::without(function, "arguments", place.arena),
+            _ => fields::without(function, "arguments", correction.arena),
         };
         match rest.get(key) {
-            Some(_) => fields::replaced(rest, key, "arguments", arguments, place.arena),
-            None => fields::with(rest, "arguments", arguments, place.arena),
+            Some(_) => fields::replaced(rest, key, "arguments", arguments, correction.arena),
+            None => fields::with(rest, "arguments", arguments, correction.arena),
         }
     }))
 }
 
 /// The value of arguments that are text; `None` where the text is not JSON.
-fn parsed<'a>(text: &'a str, place: &mut Place<'_, 'a>) -> Option<Value<'a>> {
-    match json::parse(text.as_bytes(), place.arena) {
+fn parsed<'a>(text: &'a str, correction: &mut Correction<'_, 'a>) -> Option<Value<'a>> {
+    match json::parse(text.as_bytes(), correction.arena) {
         Ok(parsed) => {
             let twice = u64::from(parsed.duplicate_keys);
-            place.counts.add(Rule::DuplicateKey, twice);
+            correction.counts.add(Rule::DuplicateKey, twice);
             Some(parsed.value)
         }
         Err(error) => {
             let note = || error.to_string();
-            place
+            correction
                 .counts
-                .add_at(Rule::ArgumentsNotJson, place.index, note);
+                .add_at(Rule::ArgumentsNotJson, correction.index, note);
             None
         }
     }

@@ -1,6 +1,6 @@
 //! The first form of tools: `functions`, `function_call` and the role `function`.
 
-use super::{Place, fields, is_blank};
+use super::{Correction, fields, is_blank};
 use crate::chat::content;
 use crate::chat::conversation::Message;
 use crate::chat::variables::json;
@@ -13,31 +13,35 @@ const CALL: &str = "function_call";
 /// none yet.
 pub(super) fn read_call<'a>(
     message: &mut Message<'a>,
-    place: &mut Place<'_, 'a>,
+    correction: &mut Correction<'_, 'a>,
 ) -> Result<(), Reject> {
     let Some(given) = message.fields.get(CALL) else {
         return Ok(());
     };
     let call = match given {
         Value::Str(_) if is_blank(given) => Value::Null,
-        Value::Str(text) => json(text, CALL, place.arena)?,
+        Value::Str(text) => json(text, CALL, correction.arena)?,
         other => other,
     };
     let name = call.as_map().and_then(|call| call.get_some("name"));
     if name.is_none() {
-        return without_call(message, call, place);
+        return without_call(message, call, correction);
     }
     let calls = message.fields.get("tool_calls");
     if calls.is_some_and(|calls| calls != Value::List(&[]) && !is_blank(calls)) {
         return Ok(());
     }
     let rest = match calls {
-        Some(_) => fields::without(message.fields, "tool_calls", place.arena),
+        Some(_) => fields::without(message.fields, "tool_calls", correction.arena),
         None => message.fields,
     };
-    let call = Value::List(place.arena.alloc_slice_copy(&[wrapped(call, place.arena)]));
-    message.fields = fields::replaced(rest, CALL, "tool_calls", call, place.arena);
-    place.count(Rule::FunctionCallRead);
+    let call = Value::List(
+        correction
+            .arena
+            .alloc_slice_copy(&[wrapped(call, correction.arena)]),
+    );
+    message.fields = fields::replaced(rest, CALL, "tool_calls", call, correction.arena);
+    correction.count(Rule::FunctionCallRead);
     Ok(())
 }
 
@@ -46,7 +50,7 @@ pub(super) fn read_call<'a>(
 fn without_call<'a>(
     message: &mut Message<'a>,
     call: Value<'a>,
-    place: &mut Place<'_, 'a>,
+    correction: &mut Correction<'_, 'a>,
 ) -> Result<(), Reject> {
     let is_none = match call {
         Value::Null => true,
@@ -56,8 +60,8 @@ fn without_call<'a>(
     if !is_none {
         return Ok(());
     }
-    place.count(Rule::EmptyToolCalls);
-    message.fields = fields::without(message.fields, CALL, place.arena);
+    correction.count(Rule::EmptyToolCalls);
+    message.fields = fields::without(message.fields, CALL, correction.arena);
     content::check(message.role, message.fields.get("content"), message.fields)
 }
 

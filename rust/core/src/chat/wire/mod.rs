@@ -30,13 +30,13 @@ use crate::rules::{Rule, RuleCounts};
 use crate::value::{Arena, Value};
 
 /// The message being corrected, and where its changes are counted.
-struct Place<'c, 'a> {
+struct Correction<'c, 'a> {
     index: u32,
     arena: &'a Arena,
     counts: &'c mut RuleCounts,
 }
 
-impl Place<'_, '_> {
+impl Correction<'_, '_> {
     fn count(&mut self, rule: Rule) {
         self.counts.add_at(rule, self.index, String::new);
     }

@@ -1,7 +1,8 @@
 //! What is done to a row, in order.
 
 use super::{
-    Place, blocks, calls, dialogue, functions, parts, reasoning, results, roles, row, texts, turns,
+    Correction, blocks, calls, dialogue, functions, parts, reasoning, results, roles, row, texts,
+    turns,
 };
 use crate::chat::conversation::{Conversation, Message};
 use crate::chat::fields::{Field, Names};
@@ -104,15 +105,15 @@ impl Normaliser {
             None => messages,
         };
         for (index, message) in (0..).zip(messages.iter_mut()) {
-            let mut place = Place {
+            let mut correction = Correction {
                 index,
                 arena,
                 counts,
             };
-            roles::read(message, self.developer, &mut place);
-            results::count_value(message, &mut place);
+            roles::read(message, self.developer, &mut correction);
+            results::count_value(message, &mut correction);
             if message.role == "assistant" {
-                read_turn(message, &mut place).map_err(|reject| reject.at_message(index))?;
+                read_turn(message, &mut correction).map_err(|reject| reject.at_message(index))?;
             }
         }
         Ok(turns::join(messages, arena, counts))
@@ -163,8 +164,11 @@ impl Normaliser {
 }
 
 /// What only the messages of the assistant have.
-fn read_turn<'a>(message: &mut Message<'a>, place: &mut Place<'_, 'a>) -> Result<(), Reject> {
-    reasoning::read(message, place)?;
-    functions::read_call(message, place)?;
-    calls::read(message, place)
+fn read_turn<'a>(
+    message: &mut Message<'a>,
+    correction: &mut Correction<'_, 'a>,
+) -> Result<(), Reject> {
+    reasoning::read(message, correction)?;
+    functions::read_call(message, correction)?;
+    calls::read(message, correction)
 }

@@ -1,6 +1,6 @@
 //! Results of tools that are no text.
 
-use super::Place;
+use super::Correction;
 use crate::chat::conversation::Message;
 use crate::rules::Rule;
 use crate::value::Value;
@@ -8,14 +8,14 @@ use crate::value::Value;
 /// Counts a result that is a value. No API sends one to a server, and each template prints it in
 /// its own way; as JSON text it would be right for some templates only, because others print text
 /// in quotes.
-pub(super) fn count_value(message: &Message<'_>, place: &mut Place<'_, '_>) {
+pub(super) fn count_value(message: &Message<'_>, correction: &mut Correction<'_, '_>) {
     let is_value = match message.fields.get("content") {
         Some(Value::Map(_) | Value::Bool(_)) => true,
         Some(Value::List(parts)) => !parts.iter().all(is_part),
         _ => false,
     };
     if message.role == "tool" && is_value {
-        place.count(Rule::ResultAsValue);
+        correction.count(Rule::ResultAsValue);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Inserts the ids that end turns, for templates that do not end them.
 
-use super::{Text, TokenSpan};
+use super::{LocatedText, TokenSpan};
 use crate::recipe::Eos;
 use crate::row::findings::RowFindings;
 use crate::row::judge::has_tool_calls;
@@ -15,7 +15,7 @@ use crate::tokenizer::Encoding;
 /// `spare` is working memory.
 pub(super) fn insert_eos(
     policy: &Policy<'_, '_>,
-    text: Text<'_>,
+    text: LocatedText<'_>,
     encoding: &mut Encoding,
     spare: &mut Vec<u32>,
     spans: &mut [TokenSpan],
@@ -41,7 +41,7 @@ pub(super) fn insert_eos(
 /// Decides where ids are inserted, moves the spans, and counts the rule.
 fn insertions(
     policy: &Policy<'_, '_>,
-    text: Text<'_>,
+    text: LocatedText<'_>,
     encoding: &Encoding,
     spans: &mut [TokenSpan],
     findings: &mut RowFindings,

@@ -4,7 +4,7 @@ mod insert_eos;
 mod spans;
 mod tokens;
 
-pub use spans::{Ending, Hole, TokenSpan, copy, mask, reset, train};
+pub use spans::{Hole, SpanEnd, TokenSpan, copy, mask, reset, train};
 
 use super::Refusal;
 use super::contract::TrainedTurn;
@@ -86,7 +86,7 @@ pub(super) fn nothing_trained() -> Reject {
 
 /// A text with what was located in it.
 #[derive(Clone, Copy)]
-pub(crate) struct Text<'d> {
+pub(crate) struct LocatedText<'d> {
     pub(crate) rendered: &'d Rendered,
     pub(crate) located: &'d Located,
 }
@@ -95,7 +95,7 @@ pub(crate) struct Text<'d> {
 /// `spare` is working memory.
 pub(super) fn label(
     policy: &Policy<'_, '_>,
-    text: Text<'_>,
+    text: LocatedText<'_>,
     encoding: &mut Encoding,
     spare: &mut Vec<u32>,
     labelled: &mut Labelled,
@@ -149,8 +149,8 @@ fn label_turns(
         }
         let first = *start.get_or_insert(span.start);
         match train(ids, &span, &policy.plan.stop, &mut labelled.labels) {
-            Ending::Continued => continue,
-            Ending::Stopped { end, cut } => {
+            SpanEnd::Continued => continue,
+            SpanEnd::Stopped { end, cut } => {
                 if cut > 0 {
                     findings.counts.add(Rule::TerminatorCut, u64::from(cut));
                     findings.note(Rule::TerminatorCut, span.message);
@@ -162,7 +162,7 @@ fn label_turns(
                     end,
                 });
             }
-            Ending::Missing => {
+            SpanEnd::Missing => {
                 require_earlier(policy, &span, rendered)?;
                 let (start, end) = (first, span.end);
                 mask(&mut labelled.labels, Hole { start, end });

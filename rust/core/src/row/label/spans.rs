@@ -32,7 +32,7 @@ pub struct Hole {
 
 /// The result of training a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum SpanEnd {
     /// Tokens up to `end` are trained; the last one is a stop id.
     Stopped {
         /// One past the terminator.
@@ -55,7 +55,7 @@ pub fn reset(labels: &mut Vec<i32>, tokens: usize) {
 /// Trains one span, from its start through the first stop id after its content. If the span holds
 /// no stop id, the token right after it ends the turn if that is one; this is for templates whose
 /// next role marker is the terminator.
-pub fn train(ids: &[u32], span: &TokenSpan, stop: &StopSet, labels: &mut [i32]) -> Ending {
+pub fn train(ids: &[u32], span: &TokenSpan, stop: &StopSet, labels: &mut [i32]) -> SpanEnd {
     let start = span.start as usize;
     let end = (span.end as usize).min(ids.len());
     let from = (span.content_end.max(span.start) as usize).min(end);
@@ -68,15 +68,15 @@ pub fn train(ids: &[u32], span: &TokenSpan, stop: &StopSet, labels: &mut [i32]) 
     match stopped {
         Some(stopped) => {
             copy(ids, labels, start, stopped);
-            Ending::Stopped {
+            SpanEnd::Stopped {
                 end: stopped as u32,
                 cut: end.saturating_sub(stopped) as u32,
             }
         }
-        None if span.last => Ending::Missing,
+        None if span.last => SpanEnd::Missing,
         None => {
             copy(ids, labels, start, end);
-            Ending::Continued
+            SpanEnd::Continued
         }
     }
 }
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    fn labels(ids: &[u32], span: &TokenSpan, stop: &[u32]) -> (Vec<i32>, Ending) {
+    fn labels(ids: &[u32], span: &TokenSpan, stop: &[u32]) -> (Vec<i32>, SpanEnd) {
         let mut labels = Vec::new();
         reset(&mut labels, ids.len());
         let ending = train(ids, span, &StopSet::new(stop), &mut labels);
@@ -122,7 +122,7 @@ mod tests {
         let ids = [5, 6, 7, 9, 9, 4];
         let (found, ending) = labels(&ids, &span(1, 3, 6), &[9]);
         assert_eq!(found, [-100, 6, 7, 9, -100, -100]);
-        assert_eq!(ending, Ending::Stopped { end: 4, cut: 2 });
+        assert_eq!(ending, SpanEnd::Stopped { end: 4, cut: 2 });
     }
 
     #[test]
@@ -135,28 +135,28 @@ mod tests {
     fn a_stop_id_inside_the_content_does_not_end_the_turn() {
         let (found, ending) = labels(&[1, 9, 2, 9], &span(0, 3, 4), &[9]);
         assert_eq!(found, [1, 9, 2, 9]);
-        assert_eq!(ending, Ending::Stopped { end: 4, cut: 0 });
+        assert_eq!(ending, SpanEnd::Stopped { end: 4, cut: 0 });
     }
 
     #[test]
     fn the_next_role_marker_may_be_the_terminator() {
         let (found, ending) = labels(&[1, 2, 9, 3], &span(1, 2, 2), &[9]);
         assert_eq!(found, [-100, 2, 9, -100]);
-        assert_eq!(ending, Ending::Stopped { end: 3, cut: 0 });
+        assert_eq!(ending, SpanEnd::Stopped { end: 3, cut: 0 });
     }
 
     #[test]
     fn a_turn_without_stop_id_is_not_trained_and_says_so() {
         let (found, ending) = labels(&[1, 2, 3], &span(1, 2, 3), &[9]);
         assert_eq!(found, [-100; 3]);
-        assert_eq!(ending, Ending::Missing);
+        assert_eq!(ending, SpanEnd::Missing);
         let middle = TokenSpan {
             last: false,
             ..span(1, 2, 3)
         };
         let (found, ending) = labels(&[1, 2, 3], &middle, &[9]);
         assert_eq!(found, [-100, 2, 3]);
-        assert_eq!(ending, Ending::Continued);
+        assert_eq!(ending, SpanEnd::Continued);
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Ranges {
 
 /// The position of an array in its row. It decides how a date in it is treated.
 #[derive(Clone, Copy)]
-enum Location<'a> {
+enum Nesting<'a> {
     /// A column that is read, or the items of its lists.
     Row { text_fields: &'a [&'a str] },
     /// A field of a message that is not its text.
@@ -93,7 +93,7 @@ enum Location<'a> {
     Carried,
 }
 
-impl Location<'_> {
+impl Nesting<'_> {
     /// The place of a field `name` of a struct that stands at this place.
     fn field(self, name: &str) -> Self {
         match self {
@@ -119,12 +119,12 @@ impl Location<'_> {
 impl Column {
     /// A column that is read; `text_fields` are those of a message.
     pub(super) fn of_row(array: &ArrayRef, field: &Field, text_fields: &[&str]) -> Self {
-        Self::of(array, field, field.name(), Location::Row { text_fields })
+        Self::of(array, field, field.name(), Nesting::Row { text_fields })
     }
 
     /// A column that is carried over into the index.
     pub(super) fn carried(array: &ArrayRef, field: &Field) -> Self {
-        Self::of(array, field, field.name(), Location::Carried)
+        Self::of(array, field, field.name(), Nesting::Carried)
     }
 
     /// A column of which only counts whether it holds something.
@@ -140,18 +140,18 @@ impl Column {
     }
 
     /// The column of a field, which may give its text a meaning; `name` is for messages.
-    fn of(array: &ArrayRef, field: &Field, name: &str, place: Location<'_>) -> Self {
+    fn of(array: &ArrayRef, field: &Field, name: &str, place: Nesting<'_>) -> Self {
         if field.extension_type_name() != Some(JSON) {
             return Self::new(array, name, place);
         }
         Self::Json {
             text: Box::new(Self::new(array, name, place)),
             name: name.to_owned(),
-            strict: !matches!(place, Location::Carried),
+            strict: !matches!(place, Nesting::Carried),
         }
     }
 
-    fn new(array: &ArrayRef, name: &str, place: Location<'_>) -> Self {
+    fn new(array: &ArrayRef, name: &str, place: Nesting<'_>) -> Self {
         let list = |ranges, items: &ArrayRef, field: &Field| Self::List {
             ranges,
             nulls: array.nulls().cloned(),
@@ -195,7 +195,7 @@ impl Column {
         }
     }
 
-    fn of_struct(array: &StructArray, place: Location<'_>) -> Self {
+    fn of_struct(array: &StructArray, place: Nesting<'_>) -> Self {
         let field = |(field, child): (&std::sync::Arc<Field>, &ArrayRef)| {
             let name = field.name();
             (
@@ -214,17 +214,17 @@ impl Column {
         }
     }
 
-    fn of_map(array: &MapArray, name: &str, place: Location<'_>) -> Self {
+    fn of_map(array: &MapArray, name: &str, place: Nesting<'_>) -> Self {
         let (_, values) = array.entries_fields();
         Self::Map {
             offsets: array.offsets().clone(),
             nulls: array.nulls().cloned(),
-            keys: Box::new(Self::new(array.keys(), name, Location::Strict)),
+            keys: Box::new(Self::new(array.keys(), name, Nesting::Strict)),
             values: Box::new(Self::of(array.values(), values, name, place.items())),
         }
     }
 
-    fn of_dictionary(array: &ArrayRef, name: &str, place: Location<'_>) -> Self {
+    fn of_dictionary(array: &ArrayRef, name: &str, place: Nesting<'_>) -> Self {
         let dictionary = array.as_any_dictionary();
         let values = dictionary.values();
         // Without values all rows are null, and indices into the values would be invalid.

@@ -31,7 +31,7 @@ pub struct Wanted<'a> {
 
 /// The rows of one batch. Strings are borrowed from it.
 #[derive(Debug)]
-pub struct Rows {
+pub struct ArrowRows {
     columns: Vec<(String, Column)>,
     length: usize,
 }
@@ -42,7 +42,7 @@ struct Reading<'a> {
     dropped_null: bool,
 }
 
-impl Rows {
+impl ArrowRows {
     /// Takes the wanted columns of `batch`; missing ones are left out.
     pub fn new(batch: &RecordBatch, wanted: &Wanted<'_>) -> Self {
         let mut columns = Vec::new();

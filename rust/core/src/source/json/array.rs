@@ -1,6 +1,6 @@
 //! The elements of a JSON array that arrives in blocks, found by structure alone.
 
-use super::split::{Position, RowRange, Rows, is_whitespace};
+use super::split::{FilePosition, RawRows, RowRange, is_whitespace};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the scan is inside the array.
@@ -35,8 +35,12 @@ impl ArrayScan {
     /// Finds the elements that `rows.bytes` completes. `position` is the place of its first byte in
     /// the file; it moves to the first byte that must be kept, and the offset of that byte in the
     /// buffer is returned.
-    pub(super) fn split(&mut self, rows: &mut Rows, position: &mut Position) -> Result<usize> {
-        let Rows { bytes, places } = rows;
+    pub(super) fn split(
+        &mut self,
+        rows: &mut RawRows,
+        position: &mut FilePosition,
+    ) -> Result<usize> {
+        let RawRows { bytes, places } = rows;
         let mut walk = Walk {
             bytes,
             places,
@@ -124,7 +128,7 @@ impl ArrayScan {
     }
 
     /// What is wrong if the file ends here; `carry` starts at `position`.
-    pub(super) fn at_end(&self, carry: &[u8], position: Position) -> Result<()> {
+    pub(super) fn at_end(&self, carry: &[u8], position: FilePosition) -> Result<()> {
         let what = match self.state {
             State::Done => return Ok(()),
             State::Element | State::String if carry.len() > 64 => {
@@ -139,7 +143,7 @@ impl ArrayScan {
     }
 }
 
-fn broken(what: &str, position: Position) -> Error {
+fn broken(what: &str, position: FilePosition) -> Error {
     let place = format!("{what} (byte {})", position.offset);
     Error::new(ErrorKind::Data, "broken-input", place)
         .at_line(position.line)
@@ -152,7 +156,7 @@ struct Walk<'a> {
     bytes: &'a [u8],
     places: &'a mut Vec<RowRange>,
     /// The place of `bytes[kept]`.
-    position: &'a mut Position,
+    position: &'a mut FilePosition,
     kept: usize,
     at: usize,
 }

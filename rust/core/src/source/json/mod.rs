@@ -14,6 +14,6 @@ mod tests;
 mod write;
 
 pub use parse::{MAX_DEPTH, Parsed, parse};
-pub use split::{Layout, Lines, MAX_ROW_BYTES, Row, Rows, Splitter};
+pub use split::{FileLayout, Lines, MAX_ROW_BYTES, RawRow, RawRows, Splitter};
 pub use syntax::SyntaxError;
 pub use write::{hash_of, write_json};

@@ -14,14 +14,14 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// How rows are laid out in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum FileLayout {
     /// One JSON text per line.
     Lines,
     /// One JSON array; its elements are the rows.
     Array,
 }
 
-impl Layout {
+impl FileLayout {
     /// The layout of a file that starts with `head`; `None` while that is blank.
     pub fn detect(head: &[u8]) -> Option<Self> {
         let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
@@ -36,7 +36,7 @@ impl Layout {
 
 /// One complete row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row<'a> {
+pub struct RawRow<'a> {
     /// Its JSON text, without the line end or the comma after it.
     pub bytes: &'a [u8],
     /// Index among the rows of the file, from 0; blank lines are not rows.
@@ -49,7 +49,7 @@ pub struct Row<'a> {
 
 /// Complete rows of one block. The memory is reused from block to block.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
+pub struct RawRows {
     pub(super) bytes: Vec<u8>,
     pub(super) places: Vec<RowRange>,
 }
@@ -64,7 +64,7 @@ pub(super) struct RowRange {
     pub(super) offset: u64,
 }
 
-impl Rows {
+impl RawRows {
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.places.len()
@@ -76,17 +76,17 @@ impl Rows {
     }
 
     /// The row at `position` in this block.
-    pub fn get(&self, position: usize) -> Option<Row<'_>> {
+    pub fn get(&self, position: usize) -> Option<RawRow<'_>> {
         self.places.get(position).map(|place| self.row(*place))
     }
 
     /// The rows in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = RawRow<'_>> {
         self.places.iter().map(|place| self.row(*place))
     }
 
-    fn row(&self, place: RowRange) -> Row<'_> {
-        Row {
+    fn row(&self, place: RowRange) -> RawRow<'_> {
+        RawRow {
             bytes: &self.bytes[place.start..place.end],
             index: place.index,
             line: place.line,
@@ -102,7 +102,7 @@ impl Rows {
 
 /// Where the next byte to be read stands in the file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Position {
+pub(super) struct FilePosition {
     pub(super) offset: u64,
     pub(super) line: u64,
     pub(super) index: u64,
@@ -129,11 +129,11 @@ pub(super) struct Position {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Splitter {
-    layout: Option<Layout>,
+    layout: Option<FileLayout>,
     /// The start of a row whose end has not come yet.
     carry: Vec<u8>,
     /// The place of the first byte of `carry`.
-    position: Position,
+    position: FilePosition,
     array: ArrayScan,
     /// Rows that start at this offset or later belong to the next shard.
     end: u64,
@@ -154,7 +154,7 @@ impl Splitter {
         Self {
             layout: None,
             carry: Vec::new(),
-            position: Position {
+            position: FilePosition {
                 offset: 0,
                 line: 1,
                 index: 0,
@@ -167,7 +167,7 @@ impl Splitter {
     }
 
     /// For a file, or a part of one that starts with a row, whose layout is known.
-    pub fn of(layout: Layout) -> Self {
+    pub fn of(layout: FileLayout) -> Self {
         Self {
             layout: Some(layout),
             ..Self::new()
@@ -182,7 +182,7 @@ impl Splitter {
     /// [`counting_from`](Self::counting_from) sets other numbers.
     pub fn for_range(start: u64, end: u64) -> Self {
         let mut splitter = Self::new();
-        splitter.layout = Some(Layout::Lines);
+        splitter.layout = Some(FileLayout::Lines);
         splitter.end = end;
         splitter.skip_line = start > 0;
         splitter.at_file_start = start == 0;
@@ -199,7 +199,7 @@ impl Splitter {
     }
 
     /// The layout, once it is known.
-    pub fn layout(&self) -> Option<Layout> {
+    pub fn layout(&self) -> Option<FileLayout> {
         self.layout
     }
 
@@ -218,7 +218,7 @@ impl Splitter {
     ///
     /// An error means that the structure of the file is lost. Rows that were already returned are
     /// valid, and so are those in `rows`.
-    pub fn feed(&mut self, block: &[u8], rows: &mut Rows) -> Result<()> {
+    pub fn feed(&mut self, block: &[u8], rows: &mut RawRows) -> Result<()> {
         rows.clear();
         if self.is_done() {
             return Ok(());
@@ -232,14 +232,14 @@ impl Splitter {
     }
 
     /// Takes the end of the file: the last row may lack its line end.
-    pub fn finish(&mut self, rows: &mut Rows) -> Result<()> {
+    pub fn finish(&mut self, rows: &mut RawRows) -> Result<()> {
         rows.clear();
         if self.is_done() || self.skip_line {
             return Ok(());
         }
         match self.layout {
-            Some(Layout::Array) => self.array.at_end(&self.carry, self.position),
-            Some(Layout::Lines) if !self.carry.is_empty() => {
+            Some(FileLayout::Array) => self.array.at_end(&self.carry, self.position),
+            Some(FileLayout::Lines) if !self.carry.is_empty() => {
                 rows.bytes.append(&mut self.carry);
                 self.add_line(rows, 0, rows.bytes.len(), 0);
                 Ok(())
@@ -265,7 +265,7 @@ impl Splitter {
     }
 
     /// Reads the start of the file: byte order mark, layout.
-    fn start(&mut self, rows: &mut Rows) -> Result<()> {
+    fn start(&mut self, rows: &mut RawRows) -> Result<()> {
         if self.at_file_start {
             refuse_utf16(&self.carry)?;
             if self.carry.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(&self.carry)
@@ -278,7 +278,7 @@ impl Splitter {
             }
             self.at_file_start = false;
         }
-        self.layout = self.layout.or_else(|| Layout::detect(&self.carry));
+        self.layout = self.layout.or_else(|| FileLayout::detect(&self.carry));
         if self.layout.is_none() {
             return Ok(());
         }
@@ -286,12 +286,12 @@ impl Splitter {
         self.split(&head, rows)
     }
 
-    fn split(&mut self, block: &[u8], rows: &mut Rows) -> Result<()> {
+    fn split(&mut self, block: &[u8], rows: &mut RawRows) -> Result<()> {
         if self.is_done() {
             return Ok(());
         }
         let fed = self.carry.len();
-        if self.layout == Some(Layout::Array) {
+        if self.layout == Some(FileLayout::Array) {
             self.carry.extend_from_slice(block);
             std::mem::swap(&mut self.carry, &mut rows.bytes);
             let kept_from = self.array.split(rows, &mut self.position)?;
@@ -311,7 +311,7 @@ impl Splitter {
 
     /// Adds the lines of `rows.bytes`, all of which are complete; the first `known` bytes hold no
     /// newline.
-    fn split_lines(&mut self, rows: &mut Rows, known: usize) {
+    fn split_lines(&mut self, rows: &mut RawRows, known: usize) {
         let mut start = 0;
         let mut searched = known;
         while let Some(found) = memchr::memchr(b'\n', &rows.bytes[searched..]) {
@@ -327,7 +327,7 @@ impl Splitter {
 
     /// Adds the line in `start..end` of the buffer unless it is blank, and steps over it and over
     /// its line end.
-    fn add_line(&mut self, rows: &mut Rows, start: usize, end: usize, line_end: u64) {
+    fn add_line(&mut self, rows: &mut RawRows, start: usize, end: usize, line_end: u64) {
         if !rows.bytes[start..end]
             .iter()
             .all(|byte| is_whitespace(*byte))

@@ -139,7 +139,7 @@ proptest! {
         for start in (0..text.len() as u64).step_by(length as usize) {
             let mut splitter =
                 Splitter::for_range(start, start + length).counting_from(line, index);
-            let mut rows = Rows::default();
+            let mut rows = RawRows::default();
             for block in text.as_bytes()[start.saturating_sub(1) as usize..].chunks(cut) {
                 splitter.feed(block, &mut rows).unwrap();
                 collect(&rows, &mut parts);
@@ -152,7 +152,7 @@ proptest! {
     }
 }
 
-fn collect(rows: &Rows, into: &mut Vec<(u64, String)>) {
+fn collect(rows: &RawRows, into: &mut Vec<(u64, String)>) {
     for row in rows.iter() {
         into.push((row.line, String::from_utf8(row.bytes.to_vec()).unwrap()));
     }
@@ -164,7 +164,7 @@ fn split(
     cuts: &[usize],
     mut splitter: Splitter,
 ) -> (Vec<(u64, String)>, Option<crate::Error>) {
-    let (mut rows, mut found, mut rest) = (Rows::default(), Vec::new(), text);
+    let (mut rows, mut found, mut rest) = (RawRows::default(), Vec::new(), text);
     for cut in cuts.iter().cycle() {
         if rest.is_empty() {
             break;
@@ -348,7 +348,7 @@ fn an_error_says_line_and_column() {
 
 #[test]
 fn a_row_knows_its_place() {
-    let mut rows = Rows::default();
+    let mut rows = RawRows::default();
     let mut splitter = Splitter::new();
     splitter
         .feed("\u{feff}{}\r\n\n [1]\n".as_bytes(), &mut rows)
@@ -363,7 +363,7 @@ fn a_row_knows_its_place() {
 #[test]
 fn an_element_knows_its_place() {
     let text = b"[\n  {\"a\": \"]\\\"\"},\n\n  2 ,[3,{}]\n]\n";
-    let mut rows = Rows::default();
+    let mut rows = RawRows::default();
     Splitter::new().feed(text, &mut rows).unwrap();
     let places: Vec<_> = rows
         .iter()
@@ -402,7 +402,7 @@ fn a_broken_array_gives_its_rows_and_the_place() {
 #[test]
 fn utf16_is_named() {
     let error = Splitter::new()
-        .feed(b"\xFF\xFE{\0", &mut Rows::default())
+        .feed(b"\xFF\xFE{\0", &mut RawRows::default())
         .unwrap_err();
     assert!(error.what().contains("UTF-16"));
 }
@@ -416,7 +416,7 @@ proptest! {
     ) {
         let (mut lines, mut found) = (Lines::default(), 0);
         let mut splitter = Splitter::for_range(0, u64::MAX);
-        let mut rows = Rows::default();
+        let mut rows = RawRows::default();
         for block in text.as_bytes().chunks(block) {
             lines.add(block);
             splitter.feed(block, &mut rows).unwrap();

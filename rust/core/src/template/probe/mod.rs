@@ -40,13 +40,13 @@ fn probe_limits(limits: Limits) -> Limits {
 }
 
 /// A probe's render.
-struct Shot<'r> {
+struct ProbeRender<'r> {
     input: RenderInput<'r>,
     out: Rendered,
     provenance: Provenance<'r>,
 }
 
-impl Shot<'_> {
+impl ProbeRender<'_> {
     /// Runs of text by message: (start, end, message).
     fn segments(&self) -> Vec<(u32, u32, u32)> {
         segments(&self.provenance)
@@ -135,7 +135,7 @@ impl<'r> Prober<'r> {
         let (none, some) = (Value::List(&[]), prober.build.tools());
         let others = [(Some(some), None), (Some(none), None), (None, Some(none))];
         for (tools, documents) in others {
-            if prober.shoot(&question, true).is_some() {
+            if prober.render(&question, true).is_some() {
                 break;
             }
             (prober.tools, prober.documents) = (tools, documents);
@@ -158,16 +158,16 @@ impl<'r> Prober<'r> {
         }
     }
 
-    fn shoot(&self, messages: &[Map<'r>], generation_prompt: bool) -> Option<Shot<'r>> {
-        self.shoot_with(messages, generation_prompt, None).ok()
+    fn render(&self, messages: &[Map<'r>], generation_prompt: bool) -> Option<ProbeRender<'r>> {
+        self.render_with(messages, generation_prompt, None).ok()
     }
 
-    fn shoot_with(
+    fn render_with(
         &self,
         messages: &[Map<'r>],
         generation_prompt: bool,
         tools: Option<Value<'r>>,
-    ) -> crate::Result<Shot<'r>> {
+    ) -> crate::Result<ProbeRender<'r>> {
         if let Some(error) = &*self.exhausted.borrow() {
             return Err(error.clone());
         }
@@ -185,7 +185,7 @@ impl<'r> Prober<'r> {
             .template
             .render_text(self.arena, &input, limits, &mut out);
         match rendered {
-            Ok(provenance) => Ok(Shot {
+            Ok(provenance) => Ok(ProbeRender {
                 input,
                 out,
                 provenance,
@@ -254,15 +254,15 @@ impl<'r> Prober<'r> {
             let mut messages = opening.to_vec();
             messages.push(*turn);
             messages.extend_from_slice(after);
-            let Some(shot) = self.shoot(&messages, false) else {
+            let Some(render) = self.render(&messages, false) else {
                 continue;
             };
-            let Some((start, end)) = shot.segment(opening.len() as u32) else {
+            let Some((start, end)) = render.segment(opening.len() as u32) else {
                 continue;
             };
-            let text = shot.text(start, end);
+            let text = render.text(start, end);
             header = Some(match header {
-                None => before_data(&shot, start, end).to_owned(),
+                None => before_data(&render, start, end).to_owned(),
                 Some(known) => outside_markers(common_prefix(&known, text)).to_owned(),
             });
         }
@@ -272,8 +272,8 @@ impl<'r> Prober<'r> {
     /// What `add_generation_prompt` adds after `messages`: to the render without it, and to the
     /// text of the messages themselves.
     fn generation_prompts(&self, messages: &[Map<'r>], tools: Option<Value<'r>>) -> Vec<String> {
-        let plain = self.shoot_with(messages, false, tools);
-        let (Ok(plain), Ok(prompted)) = (plain, self.shoot_with(messages, true, tools)) else {
+        let plain = self.render_with(messages, false, tools);
+        let (Ok(plain), Ok(prompted)) = (plain, self.render_with(messages, true, tools)) else {
             return Vec::new();
         };
         let added = prompted.out.text.strip_prefix(plain.out.text.as_str());
@@ -292,41 +292,45 @@ impl<'r> Prober<'r> {
         let build = &self.build;
         let user = build.message("user", USER);
         let answer = build.message("assistant", ANSWER);
-        if let Some(shot) = self.shoot(&[user, answer], false)
-            && let Some((start, end)) = shot.segment(1)
+        if let Some(render) = self.render(&[user, answer], false)
+            && let Some((start, end)) = render.segment(1)
         {
-            let tail = shot.out.text.len() as u32 > end;
+            let tail = render.out.text.len() as u32 > end;
             rules.tail_is_last_turn = tail;
             let end = if tail {
-                shot.out.text.len() as u32
+                render.out.text.len() as u32
             } else {
                 end
             };
-            after_answer(shot.text(start, end)).clone_into(&mut study.final_terminator);
+            after_answer(render.text(start, end)).clone_into(&mut study.final_terminator);
         }
         let followers = [
             ("user", vec![user, answer, user]),
             ("tool", vec![user, build.tool_call(false), build.result()]),
         ];
         for (role, messages) in followers {
-            let Some(shot) = self.shoot(&messages, false) else {
+            let Some(render) = self.render(&messages, false) else {
                 continue;
             };
-            let Some((start, end)) = shot.segment(1) else {
+            let Some((start, end)) = render.segment(1) else {
                 continue;
             };
             let footer = match role {
-                "user" => after_answer(shot.text(start, end)),
-                _ => after_data(&shot, start, end),
+                "user" => after_answer(render.text(start, end)),
+                _ => after_data(&render, start, end),
             };
-            let marker = marker_len(&shot.out.text[end as usize..], shot.provenance.parts(), end);
+            let marker = marker_len(
+                &render.out.text[end as usize..],
+                render.provenance.fragments(),
+                end,
+            );
             if role == "user" {
                 footer.clone_into(&mut study.terminator);
                 study.next_role_ends_turn = footer.trim().is_empty() && marker > 0;
                 rules.next_role_ends_turn = study.next_role_ends_turn;
             }
             if study.next_role_ends_turn && marker > 0 {
-                let text = shot.text(end, end + marker as u32).to_owned();
+                let text = render.text(end, end + marker as u32).to_owned();
                 study.role_markers.push((role.to_owned(), text));
             }
         }
@@ -342,8 +346,8 @@ impl<'r> Prober<'r> {
         let build = &self.build;
         let user = build.message("user", USER);
         let call = build.tool_call(arguments_as_text);
-        let alone = self.shoot(&[user, call], false)?;
-        let answered = self.shoot(&[user, call, build.result()], false)?;
+        let alone = self.render(&[user, call], false)?;
+        let answered = self.render(&[user, call, build.result()], false)?;
         let (_, end) = answered.segment(1)?;
         let is_prefix = answered.out.text.starts_with(&alone.out.text);
         is_prefix.then(|| alone.out.text.get(end as usize..).map(str::to_owned))?
@@ -384,12 +388,12 @@ impl<'r> Prober<'r> {
             role: role.to_owned(),
             ..RoleStudy::default()
         };
-        match self.shoot_with(&messages, false, None) {
+        match self.render_with(&messages, false, None) {
             Err(error) => study.refusal = Some(error.what().to_owned()),
-            Ok(shot) => {
-                study.accepted = shot.out.text.contains(content);
-                if let Some((start, end)) = shot.segment(index)
-                    && let Some((before, after)) = shot.text(start, end).split_once(content)
+            Ok(render) => {
+                study.accepted = render.out.text.contains(content);
+                if let Some((start, end)) = render.segment(index)
+                    && let Some((before, after)) = render.text(start, end).split_once(content)
                 {
                     before.clone_into(&mut study.header);
                     after.clone_into(&mut study.footer);
@@ -404,9 +408,9 @@ impl<'r> Prober<'r> {
         let user = [build.message("user", USER)];
         let system = [build.message("system", SYSTEM), user[0]];
         [&user[..], &system[..]].into_iter().any(|messages| {
-            let plain = self.shoot(messages, false).map(|shot| shot.out.text);
-            match self.shoot_with(messages, false, Some(build.tools())) {
-                Ok(shot) => plain.is_some_and(|plain| plain != shot.out.text),
+            let plain = self.render(messages, false).map(|render| render.out.text);
+            match self.render_with(messages, false, Some(build.tools())) {
+                Ok(render) => plain.is_some_and(|plain| plain != render.out.text),
                 Err(_) => plain.is_some(),
             }
         })
@@ -416,8 +420,8 @@ impl<'r> Prober<'r> {
     fn reasoning_markers(&self) -> Option<(String, String)> {
         let build = &self.build;
         let user = build.message("user", USER);
-        let shot = self.shoot(&[user, build.reasoning()], false)?;
-        let text = &shot.out.text;
+        let render = self.render(&[user, build.reasoning()], false)?;
+        let text = &render.out.text;
         let at = text.find(REASONING)?;
         let around = (&text[..at], &text[at + REASONING.len()..]);
         let (open, close) = markers_around(around.0.trim_end(), around.1.trim_start());
@@ -439,15 +443,15 @@ impl<'r> Prober<'r> {
             conversations.push(vec![user, call, build.result(), reasoning, user, reasoning]);
         }
         conversations.iter().any(|messages| {
-            let Some(full) = self.shoot(messages, false) else {
+            let Some(full) = self.render(messages, false) else {
                 return false;
             };
             let is_turn = |index: &usize| {
                 messages[*index].get("role").and_then(Value::as_str) == Some("assistant")
             };
             (0..messages.len() - 1).filter(is_turn).any(|index| {
-                self.shoot(&messages[..=index], false)
-                    .is_some_and(|shot| !full.out.text.starts_with(&shot.out.text))
+                self.render(&messages[..=index], false)
+                    .is_some_and(|render| !full.out.text.starts_with(&render.out.text))
             })
         })
     }
@@ -500,15 +504,15 @@ fn outside_markers(text: &str) -> &str {
 }
 
 /// The text of a segment before the row's own text; the role does not count as the row's.
-fn before_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
+fn before_data<'s>(render: &'s ProbeRender<'_>, start: u32, end: u32) -> &'s str {
     let is_data = |origin: Origin| match origin {
         Origin::Template => false,
         Origin::Message { field, .. } => field != Field::Role,
         Origin::Variable => true,
     };
-    let mut runs = shot.out.runs();
+    let mut runs = render.out.ranges();
     let data = runs.find(|run| is_data(run.origin) && run.end > start);
-    shot.text(start, data.map_or(end, |run| run.start.max(start).min(end)))
+    render.text(start, data.map_or(end, |run| run.start.max(start).min(end)))
 }
 
 fn after_answer(segment: &str) -> &str {
@@ -516,8 +520,8 @@ fn after_answer(segment: &str) -> &str {
 }
 
 /// The text of a segment after the row's own text.
-fn after_data<'s>(shot: &'s Shot<'_>, start: u32, end: u32) -> &'s str {
-    let runs = shot.out.runs().take_while(|run| run.end <= end);
+fn after_data<'s>(render: &'s ProbeRender<'_>, start: u32, end: u32) -> &'s str {
+    let runs = render.out.ranges().take_while(|run| run.end <= end);
     let data = runs.filter(|run| run.end > start && !run.origin.is_template());
-    shot.text(data.last().map_or(start, |run| run.end), end)
+    render.text(data.last().map_or(start, |run| run.end), end)
 }

@@ -1,9 +1,9 @@
 //! Why the turns of a template cannot be located.
 
 use super::super::probe_messages::{ANSWER, OTHER_ANSWER, USER, text_of};
-use super::super::spans::{TurnRules, header_len, inferred, leading, pieces_from, role_of};
+use super::super::spans::{TurnRules, fragments_from, header_len, inferred, leading, role_of};
 use super::super::{Field, Origin, Span, SpanSource};
-use super::{Prober, Shot};
+use super::{ProbeRender, Prober};
 use crate::value::{Map, Value};
 use crate::{Error, ErrorKind};
 
@@ -39,12 +39,12 @@ impl<'r> Prober<'r> {
         ];
         let mut tried = 0;
         for messages in conversations {
-            let Some(shot) = self.shoot(&messages, false) else {
+            let Some(render) = self.render(&messages, false) else {
                 continue;
             };
             tried += 1;
-            let misplaced = self.misplaced(&shot, &messages, rules);
-            if let Some(what) = misplaced.or_else(|| unlocated(shot, rules)) {
+            let misplaced = self.misplaced(&render, &messages, rules);
+            if let Some(what) = misplaced.or_else(|| unlocated(render, rules)) {
                 return refuse(&what);
             }
         }
@@ -54,7 +54,7 @@ impl<'r> Prober<'r> {
     /// A template for another kind of data, such as one that needs documents.
     fn renders_nothing(&self) -> Error {
         let question = [self.build.message("user", USER)];
-        let why = self.shoot_with(&question, false, None).err();
+        let why = self.render_with(&question, false, None).err();
         let why = why.map(|error| format!(": {}", error.what()));
         let what = format!(
             "the template renders none of the probe conversations{}",
@@ -67,7 +67,7 @@ impl<'r> Prober<'r> {
     /// What is wrong with the turns of a probe, if anything.
     fn misplaced(
         &self,
-        shot: &Shot<'r>,
+        render: &ProbeRender<'r>,
         messages: &[Map<'r>],
         rules: &TurnRules,
     ) -> Option<String> {
@@ -76,27 +76,27 @@ impl<'r> Prober<'r> {
                 continue;
             }
             let content = text_of(message).unwrap_or_default();
-            let Some((start, end)) = shot.segment(index as u32) else {
+            let Some((start, end)) = render.segment(index as u32) else {
                 return Some(format!(
                     "the template does not print the messages in a loop over them: the text of \
                      message {index} cannot be told from the others"
                 ));
             };
-            let text = shot.text(start, end);
+            let text = render.text(start, end);
             let Some(at) = text.find(content) else {
                 return Some(format!(
                     "the content of message {index} is not in its own turn"
                 ));
             };
-            let leading = leading(&shot.out, start, end);
+            let leading = leading(&render.out, start, end);
             if header_len(rules, "user", leading).is_none() {
                 return Some(format!(
                     "where the text of message {index} begins is not clear"
                 ));
             }
-            let prompted = self.shoot(&messages[..index], true);
+            let prompted = self.render(&messages[..index], true);
             if let Some(prompted) = prompted
-                && shot.out.text.starts_with(&prompted.out.text)
+                && render.out.text.starts_with(&prompted.out.text)
             {
                 let wanted = prompted.out.text.len() as u32;
                 let is_explained = rules
@@ -116,18 +116,18 @@ impl<'r> Prober<'r> {
 
 /// What is wrong with the spans of a probe, if anything: each answer is in its own turn and in no
 /// other, and no turn holds the text of another message.
-fn unlocated(mut shot: Shot<'_>, rules: &TurnRules) -> Option<String> {
-    inferred(&shot.provenance, &shot.input, rules, &mut shot.out);
-    for (index, message) in shot.input.messages.iter().enumerate() {
+fn unlocated(mut render: ProbeRender<'_>, rules: &TurnRules) -> Option<String> {
+    inferred(&render.provenance, &render.input, rules, &mut render.out);
+    for (index, message) in render.input.messages.iter().enumerate() {
         let index = index as u32;
-        if role_of(&shot.input, index) != "assistant" {
+        if role_of(&render.input, index) != "assistant" {
             continue;
         }
         let content = text_of(message);
-        let mut own = shot.out.spans.iter().filter(|span| span.message == index);
-        if !own
-            .any(|span| content.is_some_and(|text| shot.text(span.start, span.end).contains(text)))
-        {
+        let mut own = render.out.spans.iter().filter(|span| span.message == index);
+        if !own.any(|span| {
+            content.is_some_and(|text| render.text(span.start, span.end).contains(text))
+        }) {
             return Some(format!(
                 "where the text of message {index} lies cannot be told exactly"
             ));
@@ -140,12 +140,12 @@ fn unlocated(mut shot: Shot<'_>, rules: &TurnRules) -> Option<String> {
     };
     let holds_another = |span: &Span| {
         let mut start = span.start;
-        pieces_from(&shot.out, span.start)
+        fragments_from(&render.out, span.start)
             .iter()
-            .take_while(|piece| std::mem::replace(&mut start, piece.end) < span.end)
-            .any(|piece| is_foreign(piece.origin, span.message))
+            .take_while(|fragment| std::mem::replace(&mut start, fragment.end) < span.end)
+            .any(|fragment| is_foreign(fragment.origin, span.message))
     };
-    let mixed = shot.out.spans.iter().find(|span| holds_another(span))?;
+    let mixed = render.out.spans.iter().find(|span| holds_another(span))?;
     let message = mixed.message;
     Some(format!(
         "the turn of message {message} holds the text of another message"

@@ -2,7 +2,7 @@
 
 use super::{Filter, pprint, text};
 use crate::builtins::methods::{Method, tuples, view};
-use crate::builtins::tojson::{Layout, dumps};
+use crate::builtins::tojson::{DumpOptions, dumps};
 use crate::error::{Error, Result};
 use crate::run::arguments::{Given, integer, required};
 use crate::run::budget::RunArena;
@@ -86,7 +86,7 @@ fn to_json<'r>(value: Val<'r>, given: Given<'r>, arena: &'r RunArena<'r>) -> Res
             _ => return Err(Error::raised("not enough values to unpack (expected 2)")),
         },
     };
-    let layout = Layout {
+    let layout = DumpOptions {
         ensure_ascii: ascii.is_some_and(Val::truth),
         indent,
         item_separator,

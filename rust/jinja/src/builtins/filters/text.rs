@@ -130,7 +130,7 @@ fn title<'r>(text: Text<'r>, arena: &'r RunArena<'r>) -> Text<'r> {
     let mut out = TextBuilder::with_capacity(text.chars.len(), arena);
     let mut starts_word = true;
     for (at, character) in text.chars.char_indices() {
-        let (origin, context) = text.part_at(at);
+        let (origin, context) = text.fragment_at(at);
         let is_break = is_space(character) || matches!(character, '-' | '(' | '{' | '[' | '<');
         let changed: String = if is_break {
             character.to_string()
@@ -274,7 +274,7 @@ fn url_encode<'r>(value: Val<'r>, arena: &'r RunArena<'r>) -> Val<'r> {
         quote(text.chars, false)
     };
     let mut out = TextBuilder::new(arena);
-    out.push(&quoted, text.part_at(0).0);
+    out.push(&quoted, text.fragment_at(0).0);
     out.finish().val(arena)
 }
 
@@ -302,7 +302,7 @@ fn strip_tags<'r>(text: Text<'r>, arena: &'r RunArena<'r>) -> Result<Text<'r>> {
         .filter(|word| !word.is_empty())
         .collect();
     let mut out = TextBuilder::new(arena);
-    out.push(&joined.join(" "), text.part_at(0).0);
+    out.push(&joined.join(" "), text.fragment_at(0).0);
     Ok(out.finish())
 }
 

@@ -2,9 +2,9 @@
 
 use crate::chat::Conversation;
 
-/// A conversation, or the part of one that becomes a sample.
+/// A conversation, or the excerpt of one that becomes a sample.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Part<'a> {
+pub(crate) struct Excerpt<'a> {
     /// The messages, with the variables of the render.
     pub(crate) conversation: Conversation<'a>,
     /// Messages before this one are context, even if the recipe and the row would train them.
@@ -14,7 +14,7 @@ pub(crate) struct Part<'a> {
     pub(crate) ends_in_turn: bool,
 }
 
-impl Part<'_> {
+impl Excerpt<'_> {
     /// Assistant messages that may be trained.
     pub(crate) fn turns(&self) -> u64 {
         let turns = self.conversation.turns();

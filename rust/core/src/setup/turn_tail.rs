@@ -7,7 +7,7 @@ use crate::tokenizer::{Encoding, Input, Tokenizer};
 
 /// The end of a turn.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct TurnTail {
     /// The text after the turn's content.
     pub(super) text: String,
     /// The tokens of that text.
@@ -16,7 +16,7 @@ pub(super) struct Ending {
     inside: Vec<u32>,
 }
 
-impl Ending {
+impl TurnTail {
     /// The ends of the turns of a render.
     pub(super) fn of_turns(rendered: &Rendered, tokenizer: &Tokenizer) -> Result<Vec<Self>> {
         let turns = rendered
@@ -99,8 +99,8 @@ fn tokens(text: &str, places: [u32; 3], tokenizer: &Tokenizer) -> Result<[Vec<u3
 /// The control token in the end of a turn on which serving should stop: one that ends the other
 /// turns too and stands nowhere inside them, as far as there is one.
 pub(super) fn terminator<'e>(
-    turn: &'e Ending,
-    others: impl Iterator<Item = &'e Ending>,
+    turn: &'e TurnTail,
+    others: impl Iterator<Item = &'e TurnTail>,
     tokenizer: &Tokenizer,
 ) -> Option<u32> {
     let mut left: Vec<u32> = turn.controls(tokenizer).collect();

@@ -14,7 +14,7 @@ struct Open {
 
 /// Counts, evidence and open questions of consecutive rows.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub(crate) struct Tally {
     /// Findings by rule.
     pub(crate) findings: Findings,
     /// Open ends of rows.
@@ -47,7 +47,7 @@ pub(crate) struct Part {
     starts_inside: Option<bool>,
 }
 
-impl Part {
+impl Tally {
     /// No rows yet.
     pub(crate) fn new(limit: Option<u32>, keep: usize) -> Self {
         Self {
