@@ -169,7 +169,7 @@ pub(super) fn shorter<'a>(whole: &Excerpt<'a>, kept: &Kept, arena: &'a Arena) ->
 pub(super) fn nothing_fits(plan: &Plan, length: u32) -> Reject {
     let tried = match plan.recipe.over_length {
         OverLength::Reject => "",
-        _ => ", and no shorter excerpt fits",
+        _ => ", and no shorter part fits",
     };
     overlong(plan, length, tried)
 }
