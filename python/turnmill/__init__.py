@@ -30,7 +30,7 @@ from turnmill.errors import (
 from turnmill.export import export
 from turnmill.packing import PackedDataset, pack, pack_lengths
 from turnmill.parity import parity
-from turnmill.prepare import prepare
+from turnmill.prepare import merge, prepare
 from turnmill.recipe import Input, Recipe
 from turnmill.report import report
 from turnmill.show import show
@@ -77,6 +77,7 @@ __all__ = [
     "check_batch",
     "check_files",
     "export",
+    "merge",
     "pack",
     "pack_lengths",
     "parity",

@@ -38,6 +38,7 @@ Commands
   prepare    turn conversations into a training set that ends
   check      find what is wrong in data, raw or tokenized, by rule
   show       show conversations with their trained tokens in colour
+  merge      make one output of parts that several machines made
   report     write a report on an output: one page of HTML
   view       page through all rows in a browser, on this machine
   stats      lengths, trained share, turns, duplicates of an output

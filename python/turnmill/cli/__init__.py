@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "prepare": ("turnmill.cli.prepare", "turn conversations into a training set that ends"),
     "check": ("turnmill.cli.check", "find what is wrong in data, raw or tokenized, by rule"),
     "show": ("turnmill.cli.show", "show conversations with their trained tokens in colour"),
+    "merge": ("turnmill.cli.merge", "make one output of parts that several machines made"),
     "report": ("turnmill.cli.report", "write a report on an output: one page of HTML"),
     "view": ("turnmill.cli.view", "page through all rows in a browser, on this machine"),
     "stats": ("turnmill.cli.stats", "lengths, trained share, turns, duplicates of an output"),

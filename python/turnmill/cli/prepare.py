@@ -45,6 +45,13 @@ def parser() -> Parser:
                 "Running",
                 (
                     Flag("--threads", "threads to work with (default: all)", "N", read=positive),
+                    Flag(
+                        "--shard",
+                        "make part i of n only, on one of n machines; `turnmill merge` makes the "
+                        "output of all",
+                        "I/N",
+                        read=_part,
+                    ),
                     Flag("--no-resume", "fail where an output was started before"),
                     Flag("--no-progress", "show no progress"),
                     Flag("--report", "also write report.html, a page to look at, into the output"),
@@ -56,6 +63,14 @@ def parser() -> Parser:
         ),
         "A run that was stopped resumes with the same command and ends with the same bytes.",
     )
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Reads which part of how many."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError("a part such as 2/8, the second of eight; they count from 1/8")
+    return int(number), int(count)
 
 
 def run(arguments: Arguments, console: Terminal) -> int:
@@ -83,6 +98,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
             recipe,
             threads=arguments.threads,
             resume=not arguments.no_resume,
+            shard=arguments.shard,
             progress=None if quiet or arguments.no_progress else line,
             report=bool(arguments.report),
             text=not arguments.no_text,

@@ -41,7 +41,7 @@ def locked_output(
             where one of the run belongs.
         TurnmillError: Another process is writing to it.
     """
-    _make_directory(output)
+    make_directory(output)
     with lock(output / STAGING / "lock"):
         refuse_strangers(output, names)
         remove_left_over(output)
@@ -71,7 +71,13 @@ def _holds_nothing(output: AnyPath) -> bool:
     return not any(receipt.tally.samples for receipt in receipts if receipt)
 
 
-def _make_directory(output: AnyPath) -> None:
+def make_directory(output: AnyPath) -> None:
+    """Makes the directory of an output, and the one inside that marks it as turnmill's.
+
+    Raises:
+        DataError: The directory holds something that turnmill did not write.
+        OSError: It cannot be made.
+    """
     if output.exists() and not output.is_dir():
         error = NotADirectoryError(20, "the output is a file", str(output))
         error.add_note("hint: give a directory with -o")

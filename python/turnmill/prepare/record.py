@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,12 @@ def plan_path(output: AnyPath) -> AnyPath:
 
 def settled_now(output: AnyPath) -> str | None:
     """The date that templates saw when the output was started, if they read it."""
-    started = _started(output)
-    now: str | None = started["facts"].get("now") if started else None
+    made = started(output)
+    now: str | None = made["facts"].get("now") if made else None
     return now
 
 
-def _started(output: AnyPath) -> dict[str, Any] | None:
+def started(output: AnyPath) -> dict[str, Any] | None:
     """What the output was started from; ``None`` if no run has begun.
 
     Raises:
@@ -54,7 +55,7 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
     made = read_json(plan_path(output))
     try:
         if made is not None:
-            _without_paths(made)
+            comparable(made)
     except (TypeError, KeyError, AttributeError):
         raise DataError(
             "the file is damaged: it does not say what the output is made from",
@@ -67,11 +68,11 @@ def _started(output: AnyPath) -> dict[str, Any] | None:
 
 def same_recipe(output: AnyPath, mine: dict[str, Any]) -> bool:
     """Whether an output was started by a run made from the same, or was not started."""
-    theirs = _started(output)
-    return theirs is None or _without_paths(theirs) == _without_paths(mine)
+    theirs = started(output)
+    return theirs is None or comparable(theirs) == comparable(mine)
 
 
-def _without_paths(identity: dict[str, Any]) -> dict[str, Any]:
+def comparable(identity: dict[str, Any]) -> dict[str, Any]:
     """Leaves out what does not affect the bytes: paths (contents count by hash) and the limit."""
     facts = identity["facts"]
     tokenizer = _without(facts["tokenizer"], "path")
@@ -95,10 +96,8 @@ def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
     """
     if same_recipe(output, mine):
         return
-    theirs = _started(output) or {}
-    lines = "\n".join(
-        f"  {line}" for line in differences(_without_paths(theirs), _without_paths(mine))
-    )
+    theirs = started(output) or {}
+    lines = "\n".join(f"  {line}" for line in differences(comparable(theirs), comparable(mine)))
     message = f"the output was made with another recipe:\n{lines}"
     raise RecipeError(
         message,
@@ -126,7 +125,7 @@ def run_record(
     }
 
 
-def evidence_of(receipts: list[Receipt]) -> dict[str, list[dict[str, Any]]]:
+def evidence_of(receipts: Sequence[Receipt]) -> dict[str, list[dict[str, Any]]]:
     """The first rows of each rule over all shards, each with its source."""
     found: dict[str, list[dict[str, Any]]] = {}
     for receipt in receipts:

@@ -63,6 +63,8 @@ class Run:
 
     report: str | None = None
     """The file with the report, if one was written."""
+    part: tuple[int, int] | None = None
+    """Which part of a run on several machines this is, and of how many; None: the whole run."""
 
     @property
     def rows(self) -> int:
@@ -81,7 +83,9 @@ class Run:
 
     @property
     def next_steps(self) -> list[NextStep]:
-        """Settings for trainers."""
+        """Settings for trainers; none for a part, which nothing can be trained on."""
+        if self.part:
+            return []
         length = usable_length(self.totals.lengths)
         format_, apart = FORMATS[self.format], bool(self.totals.splits)
         return next_steps(str(self.output), format_, length, self.columns, apart=apart)
@@ -111,6 +115,8 @@ class Run:
 
     def summary(self, console: Terminal) -> list[str]:
         """The closing lines of ``turnmill prepare``, which ``print(run)`` prints."""
+        if self.part:
+            return _of_part(self, *self.part, console)
         return [
             *_verdict(self, console),
             "",
@@ -138,9 +144,32 @@ class Run:
             "bytes_read": self.bytes_read,
             "shards": self.shards,
             "shards_reused": self.shards_reused,
+            **({"part": list(self.part)} if self.part else {}),
             **({"report": self.report} if self.report else {}),
             **({"pack": self.pack.to_dict()} if self.pack else {}),
         }
+
+
+def _of_part(run: Run, number: int, parts: int, console: Terminal) -> list[str]:
+    """What a part has made; the numbers of the run are those of the merge."""
+    text = console.say(
+        "part {number} of {parts} is made "
+        "(shards {shards}, rows {rows}, rejected so far {rejected})",
+        number=count(number),
+        parts=count(parts),
+        shards=count(run.shards),
+        rows=count(run.rows),
+        rejected=count(sum(run.rejected.values())),
+    )
+    step = console.say(
+        "when all parts are made: turnmill merge {output}", output=visible(str(run.output))
+    )
+    return [
+        *_labelled("ok", "green", text, console),
+        *_rules(run, console),
+        *_notes(run, console),
+        *_labelled("next", "green", step, console),
+    ]
 
 
 def _verdict(run: Run, console: Terminal) -> list[str]:

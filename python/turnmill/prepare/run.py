@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +13,7 @@ from turnmill._environment import chunk_rows
 from turnmill._version import VERSION
 from turnmill.encoder.session import Session
 from turnmill.inputs.find import Input
-from turnmill.output.formats import FORMATS, default_format
+from turnmill.output.formats import FORMATS, Format, default_format
 from turnmill.output.manifest import CIRCUMSTANCES, write_manifest
 from turnmill.output.ownership import NAMES, forget_names
 from turnmill.output.sinks import TooManyRejectsError
@@ -28,7 +30,7 @@ from turnmill.prepare.commit import (
 from turnmill.prepare.directory import locked_output
 from turnmill.prepare.mixture import check_shares
 from turnmill.prepare.names import ALWAYS, known_hashes, planned_names
-from turnmill.prepare.plan import Plan, make_plan
+from turnmill.prepare.plan import Plan, ShardSpec, make_plan
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.record import circumstances, evidence_of, run_identity, run_record
 from turnmill.prepare.rejects import (
@@ -42,6 +44,56 @@ from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
 from turnmill.recipe import EACH_ONCE
 from turnmill.storage.remote import AnyPath
 from turnmill.storage.sealed import write_sealed
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is to do. It is known before the first shard."""
+
+    plan: Plan
+    session: Session
+    identity: dict[str, Any]
+    """What decides the bytes, as :func:`turnmill.prepare.record.run_identity` gives it."""
+    output: AnyPath
+    format: Format
+    threads: int | None
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.monotonic)
+
+    @property
+    def settings(self) -> ShardSettings:
+        """What the shards share."""
+        recipe = self.session.recipe
+        selects = (
+            recipe.shuffle
+            or recipe.dedup != "keep"
+            or any(planned.input.quota != EACH_ONCE for planned in self.plan.inputs)
+        )
+        return ShardSettings(
+            self.output,
+            self.format,
+            self.threads,
+            chunk_rows(),
+            validation=recipe.validation,
+            selects=selects,
+        )
+
+    @property
+    def names(self) -> set[str]:
+        """The files that it may write, relative to the output."""
+        splits = splits_of(self.session.recipe)
+        return planned_names(self.plan, self.settings, splits, self.identity["facts"])
+
+
+def make_job(session: Session, inputs: list[Input], output: AnyPath, *, threads: int | None) -> Job:
+    """Plans a run. The arguments are those of :func:`run`."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    recipe = session.recipe
+    check_shares(list({input_.item: input_.quota for input_ in inputs}.values()))
+    plan = make_plan(inputs, session, threads=threads)
+    identity = run_identity(recipe.to_dict(), session.facts(), VERSION)
+    format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
+    return Job(plan, session, identity, output, format_, threads, started, clock)
 
 
 def run(
@@ -67,86 +119,113 @@ def run(
         progress: Called after each block of input.
         text: Whether the reasons of rejects may quote the data.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
-    recipe = session.recipe
-    quotas = list({input_.item: input_.quota for input_ in inputs}.values())
-    check_shares(quotas)
-    plan = make_plan(inputs, session, threads=threads)
-    identity = run_identity(recipe.to_dict(), session.facts(), VERSION)
-    format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
-    count = ProgressCount([spec.part.size for spec in plan.shards], progress)
+    job = make_job(session, inputs, output, threads=threads)
+    recipe, shards = session.recipe, job.plan.shards
+    count = ProgressCount([spec.part.size for spec in shards], progress)
     limit = RejectLimit(recipe.max_rejects)
 
     def watch(tally: Tally, amount: int) -> None:
         count.advance(tally, amount)
         limit.look(count.tally)
 
-    selects = (
-        recipe.shuffle or recipe.dedup != "keep" or any(quota != EACH_ONCE for quota in quotas)
-    )
-    settings = ShardSettings(
-        output, format_, threads, chunk_rows(), watch, recipe.validation, selects
-    )
-    names = planned_names(plan, settings, splits_of(recipe), identity["facts"])
-    with locked_output(output, identity, names, resume=resume, overwrite=recipe.overwrite):
-        files = [settings.files(spec.name) for spec in plan.shards]
-        try:
-            receipts, fresh = _run_shards(plan, session, settings, count)
-            totals = add_up(receipts)
-            merge_rejects(output, files)
-            refuse_nothing(totals, [planned.input.name for planned in plan.inputs])
-            limit.check(totals.tally)
-        except TooManyRejectsError as error:
-            merge_rejects(output, files, most=error.rejected)
-            explain(error, output, session, inputs)
-            if not text:
-                leave_reasons_out(output)
-            raise
-        made = assemble(plan, receipts, session, settings, fresh)
-        told = [planned.to_dict() for planned in plan.inputs]
-        if settings.chooses:
-            totals = totals.of(output, made.written, made.counts(), made.split_rows)
-            merge_rejects(output, files, made.rejects())
-            told = _with_counts(told, plan, made)
+    with locked_output(output, job.identity, job.names, resume=resume, overwrite=recipe.overwrite):
+        with explained_rejects(job, inputs, text=text):
+            receipts, fresh = run_shards(shards, session, replace(job.settings, watch=watch), count)
+            require_enough(job, receipts, limit)
+        made = finish(job, receipts, fresh, size=count.now().bytes_read, text=text)
+    return replace(made, left=list(left))
+
+
+@contextlib.contextmanager
+def explained_rejects(job: Job, inputs: list[Input], *, text: bool) -> Iterator[None]:
+    """Writes and explains the rejects of a run that stops because there are too many."""
+    try:
+        yield
+    except TooManyRejectsError as error:
+        settings = job.settings
+        files = [settings.files(spec.name) for spec in job.plan.shards]
+        merge_rejects(job.output, files, most=error.rejected)
+        explain(error, job.output, job.session, inputs)
         if not text:
-            leave_reasons_out(output)
-        evidence = {**evidence_of(receipts), **made.evidence()}
-        record = run_record(told, made.written, totals.to_dict(), evidence, identity)
-        committed = commit(output, format_, made.written, record)
-        kept = made.files | committed | ALWAYS
-        forget_names(output, kept | pack_names(output))
-        seconds = time.monotonic() - clock
-        size = count.now().bytes_read
-        write_sealed(
-            output / CIRCUMSTANCES,
-            circumstances(started=started.isoformat(), seconds=seconds, threads=threads, size=size),
-        )
-        write_manifest(output, kept | {NAMES}, known_hashes(files, receipts, made.written))
+            leave_reasons_out(job.output)
+        raise
+
+
+def require_enough(job: Job, receipts: Sequence[Receipt], limit: RejectLimit) -> None:
+    """Refuses a run that wrote nothing or rejected too much.
+
+    Raises:
+        DataError: It did.
+    """
+    totals = add_up(receipts)
+    refuse_nothing(totals, [planned.input.name for planned in job.plan.inputs])
+    limit.check(totals.tally)
+
+
+def finish(job: Job, receipts: Sequence[Receipt], fresh: set[str], *, size: int, text: bool) -> Run:
+    """Makes the shards one output. The caller holds its lock.
+
+    Args:
+        job: The run.
+        receipts: Those of all shards.
+        fresh: Shards whose samples are there; others may have been removed once they were written.
+        size: The bytes that were read.
+        text: As in :func:`run`.
+    """
+    plan, output, settings = job.plan, job.output, job.settings
+    files = [settings.files(spec.name) for spec in plan.shards]
+    merge_rejects(output, files)
+    made = assemble(plan, receipts, job.session, settings, fresh)
+    totals, told = add_up(receipts), [planned.to_dict() for planned in plan.inputs]
+    if settings.chooses:
+        totals = totals.of(output, made.written, made.counts(), made.split_rows)
+        merge_rejects(output, files, made.rejects())
+        told = _with_counts(told, plan, made)
+    if not text:
+        leave_reasons_out(output)
+    evidence = {**evidence_of(receipts), **made.evidence()}
+    record = run_record(told, made.written, totals.to_dict(), evidence, job.identity)
+    committed = commit(output, job.format, made.written, record)
+    kept = made.files | committed | ALWAYS
+    forget_names(output, kept | pack_names(output))
+    seconds = time.monotonic() - job.clock
+    started = job.started.isoformat()
+    write_sealed(
+        output / CIRCUMSTANCES,
+        circumstances(started=started, seconds=seconds, threads=job.threads, size=size),
+    )
+    write_manifest(output, kept | {NAMES}, known_hashes(files, receipts, made.written))
     return Run(
         output=output,
         totals=totals,
-        facts=identity["facts"],
+        facts=job.identity["facts"],
         inputs=told,
-        format=format_.name,
-        columns=format_.column_names(output / made.written[0].data),
+        format=job.format.name,
+        columns=job.format.column_names(output / made.written[0].data),
         seconds=seconds,
         bytes_read=size,
         shards=len(plan.shards),
         shards_reused=len(plan.shards) - len(fresh),
-        left=list(left),
         history=history_cost.add_up([planned.history for planned in plan.inputs]),
     )
 
 
-def _run_shards(
-    plan: Plan,
+def noted(made: Run, remarks: Sequence[str]) -> Run:
+    """The run with remarks on its inputs."""
+    if not remarks:
+        return made
+    return replace(made, facts={**made.facts, "notes": [*made.facts.get("notes", []), *remarks]})
+
+
+def run_shards(
+    shards: Sequence[ShardSpec],
     session: Session,
     settings: ShardSettings,
     count: ProgressCount,
 ) -> tuple[list[Receipt], set[str]]:
     """The receipt of every shard, and the names of those that had to be made."""
     receipts, made = [], set()
-    for spec in plan.shards:
+    for spec in shards:
         receipt = finished(spec, settings)
         if receipt is not None:
             count.reused(receipt.tally)

@@ -15,6 +15,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,28 @@ def move(path: AnyPath, target: AnyPath) -> None:
     _reveal(path, target)
 
 
+def take(path: AnyPath, target: AnyPath) -> None:
+    """Gives a finished file a second place, durably: a link, or a copy where none can be made."""
+    if isinstance(path, RemotePath) and isinstance(target, RemotePath):
+        path.copy(target)
+        return
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{target.name}-{secrets.token_hex(4)}")
+    try:
+        _link_or_copy(Path(str(path)), Path(str(temporary)))
+        move(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)  # still there if both were the same file already
+
+
+def _link_or_copy(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(path, target)
+
+
 def _reveal(temporary: AnyPath, path: AnyPath) -> None:
     """Gives a finished file its final name, durably."""
     if isinstance(path, RemotePath) and isinstance(temporary, RemotePath):
@@ -220,8 +243,12 @@ def with_path(error: OSError, path: AnyPath) -> OSError:
 
 
 @contextlib.contextmanager
-def lock(path: AnyPath) -> Iterator[None]:
+def lock(path: AnyPath, *, shared: bool = False) -> Iterator[None]:
     """Locks a local directory against a second run.
+
+    Args:
+        path: The lock.
+        shared: Whether others may hold it likewise, and only those who want it alone may not.
 
     Raises:
         TurnmillError: Another process holds it.
@@ -231,7 +258,7 @@ def lock(path: AnyPath) -> Iterator[None]:
         return
     with _open_lock(path) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             message = f"{_holder(file)} is writing to this output"
             raise TurnmillError(
@@ -240,6 +267,9 @@ def lock(path: AnyPath) -> Iterator[None]:
                 path=str(path.parent.parent),
                 hint="wait until it ends, or give another directory with -o",
             ) from None
+        if shared:
+            yield
+            return
         file.truncate(0)
         file.write(f"process {os.getpid()}".encode())
         file.flush()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,6 +114,12 @@ class RemotePath:
     def replace(self, target: RemotePath) -> None:
         """Moves the file. ``target`` is replaced as a whole or not at all."""
         self.filesystem.move(self.inner, target.inner)
+
+    def copy(self, target: RemotePath) -> None:
+        """Copies the file. ``target`` appears as a whole."""
+        temporary = target.with_name(f".tmp-{target.name}-{secrets.token_hex(4)}")
+        self.filesystem.copy_file(self.inner, temporary.inner)
+        temporary.replace(target)
 
     def mkdir(self, *, parents: bool = False, exist_ok: bool = True) -> None:  # noqa: ARG002
         """Makes the directory, if the store has directories."""
