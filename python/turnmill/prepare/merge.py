@@ -88,15 +88,12 @@ def merge_parts(job: Job, records: Sequence[PartRecord], *, text: bool) -> Run:
     limit = RejectLimit(recipe.max_rejects)
     _refuse_missing(job, records, makers)
     with locked_output(output, job.identity, job.names, resume=True, overwrite=recipe.overwrite):
-        receipts = _taken(job, records)
+        receipts, taken = _taken(job, records)
         with explained_rejects(job, [], text=text):
             require_enough(job, receipts, limit)
         size = sum(record.bytes_read for record in records)
-        made = finish(job, receipts, set(makers), size=size, text=text)
-        for part in parts_of(output):
-            _remove(part.place(output))
-        with contextlib.suppress(OSError):
-            _remove_directory(output / PARTS)
+        made = finish(job, receipts, taken, size=size, text=text)
+        _remove_parts(output)
     first = records[0]
     return replace(noted(made, first.remarks), left=first.left)
 
@@ -127,23 +124,32 @@ def _refuse_missing(job: Job, records: Sequence[PartRecord], makers: dict[str, P
     require_parts(job.output, missing, records)
 
 
-def _taken(job: Job, records: Sequence[PartRecord]) -> list[Receipt]:
-    """The receipt of every shard; the files of those in parts are now those of the output."""
+def _taken(job: Job, records: Sequence[PartRecord]) -> tuple[list[Receipt], set[str]]:
+    """The receipt of every shard, and the shards whose files the output now has from parts."""
     settings = job.settings
 
-    def taken(spec: ShardSpec) -> Receipt:
+    def taken(spec: ShardSpec) -> tuple[Receipt, bool]:
         makers = [record for record in records if spec.name in record.shards]
-        receipts = [_take(spec, record, settings) for record in makers]
+        try:
+            receipts = [_take(spec, record, settings) for record in makers]
+        except DataError:
+            # An earlier merge was killed while it removed the parts.
+            found = finished(spec, settings)
+            if found is None:
+                raise
+            return found, False
         if any(receipt.sha256 != receipts[0].sha256 for receipt in receipts):
             parts = " and part ".join(str(record.part) for record in makers)
             raise _refused(f"part {parts} have made different files", spec, makers[-1], settings)
         found = receipts[0] if receipts else finished(spec, settings)
-        if found is None:
-            raise AssertionError(spec.name)
-        return found
+        assert found is not None, "looked for before"
+        return found, bool(receipts)
 
     with ThreadPoolExecutor(job.threads or os.cpu_count() or 1) as pool:
-        return list(pool.map(taken, job.plan.shards))
+        results = list(pool.map(taken, job.plan.shards))
+    names = [spec.name for spec in job.plan.shards]
+    is_taken = {name for name, (_, some) in zip(names, results, strict=True) if some}
+    return [receipt for receipt, _ in results], is_taken
 
 
 def _take(spec: ShardSpec, record: PartRecord, settings: ShardSettings) -> Receipt:
@@ -169,18 +175,24 @@ def _refused(what: str, spec: ShardSpec, record: PartRecord, settings: ShardSett
     )
 
 
-def _remove(place: AnyPath) -> None:
-    """Removes a part: the files that it recorded, and the directories that are empty then."""
-    with lock(place / STAGING / "lock"):
-        (place / RECORD).unlink(missing_ok=True)
-        forget_names(place, ())
-        (place / NAMES).unlink(missing_ok=True)
-    (place / STAGING / "lock").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # it holds somebody else's file
+def _remove_parts(output: AnyPath) -> None:
+    """Removes the parts: their records last, so that a merge that is killed here can go on."""
+    places = [part.place(output) for part in parts_of(output)]
+    for place in places:
+        if not (place / STAGING).exists():
+            continue
+        with lock(place / STAGING / "lock"):
+            forget_names(place, {RECORD})
+            (place / NAMES).unlink(missing_ok=True)
+        (place / STAGING / "lock").unlink(missing_ok=True)
         _remove_directory(place / STAGING)
+    for place in places:
+        (place / RECORD).unlink(missing_ok=True)
         _remove_directory(place)
+    _remove_directory(output / PARTS)
 
 
 def _remove_directory(place: AnyPath) -> None:
     if isinstance(place, Path):
-        place.rmdir()
+        with contextlib.suppress(OSError):  # it is gone, or holds somebody else's file
+            place.rmdir()
