@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TextIO
 
-from turnmill.languages import locale_language, sentence
+from turnmill.languages import LANGUAGES, locale_language, sentence
 
 _CODES = {
     "bold": "1",
@@ -93,6 +93,11 @@ def terminal(
     width = max(min(columns, MAX_WIDTH), _LEAST_WIDTH)
     most = max(min(columns, _MAX_COLUMNS), _LEAST_WIDTH)
     return Terminal(stream, colour, width, live, language or locale_language(), most)
+
+
+def silent(language: str = LANGUAGES[0]) -> Terminal:
+    """A terminal that nobody sees, for sentences that go elsewhere."""
+    return Terminal(io.StringIO(), colour=False, width=MAX_WIDTH, live=False, language=language)
 
 
 def _colour_by_environment(*, live: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import turnmill
-from browser import look, needs_chromium
+from browser import Spoken, look, needs_chromium, tab
 from turnmill.cli import main
 
 DEMO = Path(turnmill.__file__).parent / "demo"
@@ -87,7 +88,12 @@ def test_it_says_what_the_run_record_says(outputs: dict[str, Path]) -> None:
     for rule in totals["rules"]:
         assert f"rule-{rule}" in {attributes.get("id") for _, attributes in page.tags}
         assert f": {rule} " in page.text, f"a sample of {rule}"
-    assert f"{totals['lost_turns']} turns of {totals['lost_tokens']} tokens" in page.text
+    lost = f"turns were left out: {totals['lost_turns']}, with {totals['lost_tokens']} tokens"
+    assert lost in page.text
+    assert "tokens are trained (" in page.text
+    assert "the answers, each with its end" in page.text
+    long = totals["rejected"]["overlong-sample"]
+    assert f"Rows that were left out because they are too long: {long}." in page.text
     assert f"{totals['tokens']:,}" in page.text
     assert "packs of 256 tokens" in page.text
     assert record["facts"]["tokenizer"]["sha256"] in page.text
@@ -184,9 +190,11 @@ def test_an_output_whose_tokenizer_and_inputs_are_gone(tmp_path: Path) -> None:
 def test_in_a_browser(
     outputs: dict[str, Path], name: str, width: int, dark: bool, scripts: bool
 ) -> None:
-    seen = look("report.html", width=width, dark=dark, scripts=scripts, directory=outputs[name])
+    page = outputs[name] / "report.html"
+    seen = look(page.as_uri(), width=width, dark=dark, scripts=scripts)
     assert seen.inner == width
     assert seen.scroll <= seen.inner, "the page is wider than the screen"
+    assert seen.cut == []
     assert seen.dark == dark
     assert seen.faint == []
     assert seen.errors == []
@@ -200,11 +208,82 @@ def test_in_a_browser(
 def test_in_a_browser_in_chinese(outputs: dict[str, Path], width: int, dark: bool) -> None:
     place = outputs["hostile"]
     turnmill.report(place, place / "zh.html", language="zh")
-    seen = look("zh.html", width=width, dark=dark, scripts=False, directory=place)
+    seen = look((place / "zh.html").as_uri(), width=width, dark=dark, scripts=False)
     assert seen.scroll <= seen.inner == width
+    assert seen.cut == []
     assert seen.faint == []
     assert seen.errors == []
     assert len(seen.headings) == 9
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_a_screen_reader_is_told_everything(outputs: dict[str, Path]) -> None:
+    with tab((outputs["demo"] / "report.html").as_uri(), scripts=False) as page:
+        told = page.spoken()
+    roles = [one.role for one in told]
+    for landmark in ("banner", "main", "navigation", "contentinfo"):
+        assert roles.count(landmark) == 1, landmark
+    levels = [one.level or 0 for one in told if one.role == "heading"]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
+    named = {"image", "region", "article", "navigation", "link", "heading", "DisclosureTriangle"}
+    for one in told:
+        assert one.role not in named or one.name.strip(), one
+    charts = [one.name for one in told if one.role == "image"]
+    assert any("Samples by length in tokens" in name for name in charts)
+    assert {"columnheader", "rowheader"} <= set(roles)
+    terminators = [one for one in told if one.name.strip() == "terminator:"]
+    assert len(terminators) > 10, "a terminator is told apart by more than its colour"
+    assert Spoken("heading", "Does every turn end?", 2) in told
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_it_is_read_with_the_keyboard_alone(outputs: dict[str, Path]) -> None:
+    where = "document.activeElement"
+    with tab((outputs["demo"] / "report.html").as_uri(), scripts=False) as page:
+        page.press("Tab", 9)
+        assert page.value(f"{where}.className") == "skip"
+        assert page.value(f"{where}.getBoundingClientRect().x") >= 0, "the skip link is seen"
+        page.press("Enter", 13)
+        assert page.value("location.hash") == "#report"
+        page.press("Tab", 9)
+        assert page.value(f"document.querySelector('main').contains({where})")
+        stops = set()
+        for _ in range(400):
+            page.press("Tab", 9)
+            stops.add(page.value(f"{where}.tagName"))
+            outline = page.value(f"getComputedStyle({where}).outlineStyle")
+            assert outline != "none" or page.value(f"{where}.tagName") == "BODY"
+            if page.value(f"{where}.tagName") == "SUMMARY":
+                break
+        assert "SUMMARY" in stops
+        assert page.value(f"{where}.parentElement.open") is False
+        page.press("Enter", 13)
+        assert page.value(f"{where}.parentElement.open") is True
+
+
+_FOLDED = """[...document.querySelectorAll("details *")].filter(
+  (element) => !element.checkVisibility({contentVisibilityAuto: true})
+).length"""
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_on_paper_everything_is_unfolded_and_fits(outputs: dict[str, Path]) -> None:
+    with tab((outputs["hostile"] / "report.html").as_uri(), width=700, paper=True) as page:
+        seen = page.seen()
+        hidden = page.value(_FOLDED)
+        navigation = page.value("getComputedStyle(document.querySelector('nav')).display")
+        printed = page.printed()
+    assert seen.scroll <= seen.inner
+    assert seen.cut == []
+    assert seen.faint == []
+    assert hidden == 0
+    assert navigation == "none"
+    assert printed.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type ?/Page\b", printed)) < 100
 
 
 def test_a_generation_test_is_shown(tmp_path: Path) -> None:

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 import re
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import turnmill
-from browser import look, needs_chromium
+from browser import Tab, look, needs_chromium, tab
 from turnmill.output.reader import Output
 from turnmill.view import pages as view_pages
 from turnmill.view.given import GivenListing
-from turnmill.view.listing import LEFT_OUT, Filter, Listing
+from turnmill.view.listing import LEFT_OUT, Filter, Listing, holds
+from turnmill.view.masks import Marked, below
 from turnmill.view.pages import find
 from turnmill.view.server import View
 from turnmill.view.written import WrittenListing
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 TOKENIZER = DEMO / "tokenizer"
+
+
+def conversation(answer: str, _: str) -> dict[str, Any]:
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": answer}]
+    return {"messages": messages}
+
+
+def pair(answer: str, other: str) -> dict[str, Any]:
+    return {"prompt": "?", "chosen": answer, "rejected": other}
+
+
+SCHEMAS = {"messages": conversation, "preference": pair}
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +128,66 @@ def test_a_text_is_found_in_the_text_of_samples(written: WrittenListing) -> None
     assert numbers(written, wanted) == right
 
 
+@pytest.mark.parametrize("format_", ["arrow", "parquet"])
+@pytest.mark.parametrize("schema", ["messages", "preference"])
+def test_a_search_finds_what_the_texts_of_rows_hold(
+    tmp_path: Path, format_: Literal["arrow", "parquet"], schema: str
+) -> None:
+    """Against the text of one sample after another, with every filter."""
+    made = random.Random(3)
+    answers = ["".join(made.choices("ab 你好é🎉\n", k=made.randrange(60))) for _ in range(300)]
+    rows = [SCHEMAS[schema](answer, answers[i - 1]) for i, answer in enumerate(answers)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    turnmill.prepare(file, tmp_path / "out", tokenizer=TOKENIZER, format=format_, shuffle=True)
+    listing = WrittenListing(Output.open(tmp_path / "out"), turnmill.Tokenizer(TOKENIZER))
+    every = range(len(listing.candidates(Filter())))
+    written = [number for number in every if listing.row(number).samples]
+    assert written
+    for text in ("ab", "你", "🎉b", "é", "<|im_end|>", " \n", "\nassistant\na", "zzz"):
+        for least in (None, 40):
+            right = [
+                number
+                for number in written
+                if holds(listing.row(number), text)
+                and sum(sample.tokens for sample in listing.row(number).samples) >= (least or 0)
+            ]
+            found = numbers(listing, Filter(text=text, least=least))
+            assert [n for n in found if n in written] == right, (text, least)
+
+
+def test_a_reject_is_found_by_its_reason(written: WrittenListing) -> None:
+    (number,) = numbers(written, Filter(text="`output` is null"))
+    assert written.row(number).reject == ("null-content", "`output` is null", None)
+
+
+def test_numbers_of_a_mask_are_found_without_a_list() -> None:
+    made = np.random.default_rng(5)
+    for length, share in ((0, 1), (10, 0), (200_000, 0.3), (65_536, 1), (131_073, 0.0001)):
+        mask = made.random(length) < share
+        marked, right = Marked(mask), np.flatnonzero(mask).tolist()
+        assert len(marked) == len(right)
+        for place in {0, 1, len(right) // 2, len(right) - 1} & set(range(len(right))):
+            assert marked[place] == right[place]
+            limit = right[place] + 70_000
+            assert below(marked, place, limit) == [n for n in right[place:] if n < limit]
+        assert list(marked[1:4]) == right[1:4]
+        with pytest.raises(IndexError):
+            marked[len(right)]
+    assert list(below(range(10), 3, 7)) == [3, 4, 5, 6]
+    assert list(below(range(10), 8, 7)) == []
+    assert below([1, 5, 3, 9], 1, 6) == [5, 3]
+
+
 def test_a_long_search_goes_on_in_the_next_answer(
-    served: View, monkeypatch: pytest.MonkeyPatch
+    served: View, written: WrittenListing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_pages, "_SECONDS", 0.0)
     status, page = get(served.url + "?text=nowhere%20to%20be%20found")
     assert status == 200
     assert 'http-equiv="refresh"' in page
-    assert "looked at 1 of 365" in page
+    assert re.search(r"looked at \d+ of 365", page)
+    assert numbers(written, Filter(text="nowhere to be found")) == []
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "array", "parquet", "gzip", "memory"])
@@ -205,7 +273,7 @@ def test_pages_load_nothing_and_escape_what_is_asked(served: View) -> None:
     assert attack not in page
     assert "<script" not in page
     for address in re.findall(r'(?:href|action)="([^"]*)"', page):
-        assert address.startswith("/")
+        assert address.startswith(("/", "#"))
 
 
 def test_without_text_there_is_none(output: Path) -> None:
@@ -233,9 +301,22 @@ def test_in_chinese(output: Path) -> None:
     ("place", "width", "dark"),
     [("", 400, True), ("row/3", 400, False), ("?rule=left-out", 1600, True)],
 )
-def test_in_a_browser(served: View, tmp_path: Path, place: str, width: int, dark: bool) -> None:
-    (tmp_path / "page.html").write_text(get(served.url + place)[1], "utf-8")
-    seen = look("page.html", width=width, dark=dark, scripts=False, directory=tmp_path)
+def test_in_a_browser(served: View, place: str, width: int, dark: bool) -> None:
+    seen = look(served.url + place, width=width, dark=dark, scripts=False)
+    assert seen.scroll <= seen.inner
+    assert seen.cut == []
+    assert seen.faint == []
+    assert seen.errors == []
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_in_a_browser_in_chinese(output: Path) -> None:
+    with turnmill.view(output, language="zh") as chinese:
+        page = get(chinese.url)[1]
+        seen = look(chinese.url, width=400, scripts=False)
+    assert '<html lang="zh">' in page
+    assert "turnmill 浏览" in page
     assert seen.scroll <= seen.inner
     assert seen.faint == []
     assert seen.errors == []
@@ -243,13 +324,53 @@ def test_in_a_browser(served: View, tmp_path: Path, place: str, width: int, dark
 
 @needs_chromium
 @pytest.mark.slow
-def test_in_a_browser_in_chinese(output: Path, tmp_path: Path) -> None:
-    with turnmill.view(output, language="zh") as chinese:
-        page = get(chinese.url)[1]
-        (tmp_path / "page.html").write_text(page, "utf-8")
-    assert '<html lang="zh">' in page
-    assert "turnmill 浏览" in page
-    seen = look("page.html", width=400, dark=False, scripts=False, directory=tmp_path)
-    assert seen.scroll <= seen.inner
-    assert seen.faint == []
-    assert seen.errors == []
+def test_it_is_used_with_the_keyboard_alone(served: View) -> None:
+    """From the list to a row, through its tokens, and back, with Tab and Enter."""
+    with tab(served.url, scripts=False) as page:
+        page.press("Tab", 9)
+        assert page.value("document.activeElement.className") == "skip"
+        follow(page, "number 1")
+        assert page.value("location.pathname").endswith("/row/1")
+        assert page.value("document.querySelectorAll('.tokens span').length") > 10
+        follow(page, "Back to the list")
+        assert page.value("document.querySelectorAll('article').length") == view_pages.PAGE_ROWS
+        focus(page, lambda: page.value("document.activeElement.name") == "text")
+        page.ask("Input.insertText", text="Sendai")
+        enter(page)
+        assert "text=Sendai" in page.value("location.search")
+        while "Searching" in page.value("document.querySelector('[role=status]').innerText"):
+            page.go(lambda: None)
+        assert "Found so far" in page.value("document.querySelector('[role=status]').innerText")
+
+
+def focus(page: Tab, is_it: Callable[[], bool]) -> None:
+    for _ in range(200):
+        page.press("Tab", 9)
+        if is_it():
+            return
+    raise AssertionError("Tab does not lead there")
+
+
+def follow(page: Tab, link: str) -> None:
+    focus(page, lambda: page.value("document.activeElement.innerText") == link)
+    enter(page)
+
+
+def enter(page: Tab) -> None:
+    page.go(lambda: page.press("Enter", 13))
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["", "row/3", "?rule=left-out"])
+def test_a_screen_reader_is_told_everything(served: View, place: str) -> None:
+    with tab(served.url + place, scripts=False) as page:
+        told = page.spoken()
+    roles = [one.role for one in told]
+    assert roles.count("main") == roles.count("banner") == 1
+    levels = [one.level or 0 for one in told if one.role == "heading"]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
+    named = {"region", "article", "link", "heading", "textbox", "spinbutton", "combobox", "form"}
+    for one in told:
+        assert one.role not in {*named, "searchbox", "button", "navigation"} or one.name, one

@@ -16,18 +16,26 @@ import turnmill
 from fixtures import ROOT
 from turnmill import cli
 from turnmill._terminal import columns_of, terminal, wrap
+from turnmill.check import files
 from turnmill.check.document import page
 from turnmill.languages import LANGUAGES, locale_language, page_texts, rule_texts, sentence, table
 from turnmill.report.texts import TEXTS
 from turnmill.rules import rules
+from turnmill.stats.histogram import percentile_name
+from turnmill.stop_test.measures import MEASURES
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 PACKAGE = Path(turnmill.__file__).parent
 
 CHOSEN_AT_RUN_TIME = {
-    *("ok", "next", "note", "error", "warning", "info", "min", "median", "max"),
+    *("ok", "not ok", "next", "note", "error", "warning", "info"),
     *("severity", "rule", "rows", "count", "what it means"),
     *(f"{name} {{number}}" for name in ("row", "line", "document", "turn", "message")),
+    *map(percentile_name, (0, 50, 100)),
+    *("mean", "source", "schema", "rejected", "samples", "tokens", "trained"),
+    *("of the answers", "share", "interval", "data", "before", "of", "no stop"),
+    *(name.replace("_", " ") for name in MEASURES),
+    *(files.AGAIN, files.MISSING, files.CHANGED, files._LOADED),
 }
 """Sentences that the code does not name where it says them."""
 
@@ -35,10 +43,33 @@ CHOSEN_AT_RUN_TIME = {
 def said() -> Iterator[str]:
     """Every sentence that the code gives to `Terminal.say`."""
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-            if called and node.func.attr == "say" and isinstance(node.args[0], ast.Constant):
+        tree = ast.parse(path.read_text("utf-8"))
+        texts = named_texts(tree)
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called == "say" and isinstance(node.args[0], ast.Constant):
                 yield node.args[0].value
+            reasons = [word.value for word in node.keywords if word.arg == "reason"]
+            if called == "NextStep":
+                reasons.append(node.args[2])
+            for reason in reasons if called in {"NextStep", "replace"} else []:
+                if isinstance(reason, ast.Constant):
+                    yield reason.value
+                elif isinstance(reason, ast.Name):
+                    yield from texts[reason.id]
+
+
+def named_texts(tree: ast.Module) -> dict[str, list[str]]:
+    """The texts that each name of a module stands for."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            values = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+            texts = [value for value in values if isinstance(value, str)]
+            found.setdefault(node.targets[0].id, []).extend(texts)
+    return found
 
 
 def names_in(text: str) -> set[str]:
@@ -159,6 +190,43 @@ def test_findings_are_chinese_and_their_json_is_not(
     assert rule_texts("zh")["missing-terminator"]["meaning"] in chinese
     assert cli.main([*words, "--lang", "en"]) == 1
     assert capsys.readouterr().out.startswith("not ok: ")
+
+
+@pytest.mark.parametrize("command", ["show", "stats", "stop-test", "check", "pack", "export"])
+def test_other_commands_are_chinese(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    data = DEMO / "data" / "messages.jsonl"
+    turnmill.prepare(data, "out", tokenizer=DEMO / "tokenizer", max_length=100)
+    if command == "stop-test":
+        result = turnmill.stop_test("out", lambda prompts, _: [[9]] * len(prompts), prompts=20)
+        said = result.draw(terminal(io.StringIO(), language="zh"))
+    else:
+        more = {
+            "show": ["out", "--random", "3"],
+            "check": ["--files", "out"],
+            "pack": ["out", "--length", "256"],
+            "export": ["out", "--to", "trl", "-o", "made"],
+        }.get(command, ["out"])
+        assert cli.main([command, *more, "--lang", "zh"]) == 0
+        said = "".join(capsys.readouterr())
+    words = {
+        "show": "个轮次以 <|im_end|> 结尾",
+        "stats": "样本中参与训练的占比",
+        "stop-test": "未通过：20 个回答中有 0 % 会停止",
+        "check": "个文件与写入时一致",
+        "pack": "填充率",
+        "export": "max_length 默认为 1024，会截断样本",
+    }
+    assert words[command] in said
+    drawn = [line for line in said.splitlines() if not re.search(r"^    |/", line)]
+    if command != "show":  # what the data says is as wide as it is
+        assert max(map(columns_of, drawn)) <= 80
 
 
 def test_a_rule_is_explained_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from turnmill._terminal import Terminal, terminal, visible, wrap
+from turnmill._terminal import Terminal, count, silent, terminal, visible, wrap
 from turnmill.errors import DataError
 from turnmill.output.manifest import Entry, read_manifest
 from turnmill.packing.packs import INDEX, RECORD, pack_directories
@@ -62,43 +62,57 @@ class FileCheck:
             "foreign": self.foreign,
         }
 
-    def trusted(self) -> str:
-        """What is left that can be trusted."""
+    def trusted(self, console: Terminal | None = None) -> str:
+        """What is left that can be trusted; in English unless it is for a terminal."""
+        say = (console or silent()).say
         if not self.intact:
-            return "nothing vouches for the other files until then"
+            return say("nothing vouches for the other files until then")
         data = [name for name in self.intact if name.rpartition("/")[2].startswith("data-")]
         bad = [name for name in self.damaged if name.rpartition("/")[2].startswith("data-")]
-        samples = f"{len(data)} of {len(data) + len(bad)} data files" if bad else "every data file"
-        total = len(self.intact) + len(self.damaged)
-        return f"{len(self.intact):,} of {total:,} files are intact, {samples} among them"
+        samples = (
+            say("{count} of {all} data files", count=len(data), all=len(data) + len(bad))
+            if bad
+            else say("every data file")
+        )
+        return say(
+            "{count} of {all} files are intact, {samples} among them",
+            count=count(len(self.intact)),
+            all=count(len(self.intact) + len(self.damaged)),
+            samples=samples,
+        )
 
     def draw(self, console: Terminal) -> str:
         """The verdict and the files, for a terminal."""
         return "\n".join(self._lines(console))
 
     def _lines(self, console: Terminal) -> Iterator[str]:
+        say, colon = console.say, console.say(": ")
         if self.ok:
-            yield f"{console.style('ok', 'bold', 'green')}: {self._all()}"
+            all_ = say("all {count} files are what was written", count=count(len(self.intact)))
+            yield f"{console.style(say('ok'), 'bold', 'green')}{colon}{all_}"
         else:
-            number = "1 file is" if len(self.damaged) == 1 else f"{len(self.damaged):,} files are"
-            yield f"{console.style('not ok', 'bold', 'red')}: {number} not what was written"
+            yield console.style(say("not ok"), "bold", "red") + colon + self._number(console)
             for name, what in list(self.damaged.items())[:_SHOWN]:
-                yield f"  {visible(name)} {what}"
+                yield f"  {visible(name)} {say(what)}"
             if len(self.damaged) > _SHOWN:
-                yield f"  and {len(self.damaged) - _SHOWN:,} more"
-            yield from wrap(f"  {self.trusted()}", console.width, indent="  ")
-            yield from wrap(f"hint: {AGAIN}", console.width, indent="  ")
+                yield f" {say(' and {count} more', count=count(len(self.damaged) - _SHOWN))}"
+            yield from wrap(f"  {self.trusted(console)}", console.width, indent="  ")
+            yield from wrap(say("hint") + colon + say(AGAIN), console.width, indent="  ")
         if self.foreign:
-            yield from wrap(f"note: {visible(self.note())}", console.width, indent="      ")
+            note = say("note") + colon + visible(self.note(console))
+            yield from wrap(note, console.width, indent="      ")
 
-    def _all(self) -> str:
-        return f"all {len(self.intact):,} files are what was written"
+    def _number(self, console: Terminal) -> str:
+        if len(self.damaged) == 1:
+            return console.say("1 file is not what was written")
+        return console.say("{count} files are not what was written", count=count(len(self.damaged)))
 
-    def note(self) -> str:
+    def note(self, console: Terminal | None = None) -> str:
         """What is said of files that nothing vouches for."""
-        named = ", ".join(self.foreign[:_SHOWN])
+        say = (console or silent()).say
+        text = say("not in the manifest: {files}", files=", ".join(self.foreign[:_SHOWN]))
         more = len(self.foreign) - _SHOWN
-        return f"not in the manifest: {named}" + (f" and {more:,} more" if more > 0 else "")
+        return text + (say(" and {count} more", count=count(more)) if more > 0 else "")
 
     def __str__(self) -> str:
         return self.draw(terminal(sys.stdout, colour=False))

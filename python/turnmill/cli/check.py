@@ -152,7 +152,7 @@ def _check_files(arguments: Arguments) -> int:
     if arguments.json:
         print_json(checked.to_dict())
     elif not arguments.quiet:
-        print(checked.draw(terminal(sys.stdout)))
+        print(checked.draw(terminal(sys.stdout, language=arguments.lang)))
     return 0 if checked.ok else 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from turnmill._terminal import Terminal
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError
+from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError
 from turnmill.cli.standard_output import print_json
 from turnmill.export.names import TARGETS
 
@@ -27,7 +27,7 @@ def parser() -> Parser:
                     Flag("--packed", "the rows of the output's only pack"),
                 ),
             ),
-            GENERAL,
+            SPOKEN,
         ),
         "The forms: " + "; ".join(f"{name}, {meaning}" for name, meaning in TARGETS.items()) + ".",
     )
@@ -52,7 +52,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
         packed=bool(arguments.packed),
     )
     if not arguments.quiet:
-        for line in made.summary(console):
+        for line in made.summary(console.speaking(arguments.lang)):
             console.write(line)
     if arguments.json:
         print_json(made.to_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import (
-    GENERAL,
+    SPOKEN,
     Arguments,
     Flag,
     Group,
@@ -59,7 +59,7 @@ def parser() -> Parser:
                     Flag("--overwrite", "replace another pack of this length and seed"),
                 ),
             ),
-            GENERAL,
+            SPOKEN,
         ),
         "The index goes to OUT/pack-<length>-<seed>. Nothing is tokenized again.",
     )
@@ -84,7 +84,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
         **chosen,
     )
     if not arguments.quiet:
-        for line in made.summary(console):
+        for line in made.summary(console.speaking(arguments.lang)):
             console.write(line)
     if arguments.json:
         print_json(made.to_dict())

@@ -55,5 +55,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
     if arguments.json:
         print_json({"report": made.path, "stats": made.stats.to_dict()})
     elif not arguments.quiet:
-        console.write(f"report: {console.style(visible(made.path), 'cyan')}")
+        spoken = console.speaking(arguments.lang)
+        word = spoken.say("report") + spoken.say(": ")
+        spoken.write(word + spoken.style(visible(made.path), "cyan"))
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from turnmill._terminal import Terminal, terminal
 from turnmill.cli.arguments import (
-    GENERAL,
+    SPOKEN,
     Arguments,
     Flag,
     Group,
@@ -62,7 +62,7 @@ def parser() -> Parser:
                 ),
             ),
             *_RECIPE_GROUPS,
-            GENERAL,
+            SPOKEN,
         ),
         "Without DATA it shows what the chat template does. "
         "With colour, trained text is green, terminators are reversed and the rest is dim.",
@@ -100,7 +100,7 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     if arguments.json:
         print_json([row.to_dict() for row in shown])
     else:
-        print_paged(shown.draw(terminal(sys.stdout)))
+        print_paged(shown.draw(terminal(sys.stdout, language=arguments.lang)))
     return 0
 
 
@@ -122,7 +122,7 @@ def _show_template(arguments: Arguments) -> int:
     if arguments.json:
         print_json({"name": template.name, **study})
     else:
-        print(draw_study(template.name, study, terminal(sys.stdout)))
+        print(draw_study(template.name, study, terminal(sys.stdout, language=arguments.lang)))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from turnmill._terminal import Terminal, terminal
-from turnmill.cli.arguments import GENERAL, Arguments, Flag, Group, Parser, UsageError
+from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError
 from turnmill.cli.standard_output import print_json
 
 
@@ -27,7 +27,7 @@ def parser() -> Parser:
                     ),
                 ),
             ),
-            GENERAL,
+            SPOKEN,
         ),
     )
 
@@ -42,5 +42,5 @@ def run(arguments: Arguments, _console: Terminal) -> int:
     if arguments.json:
         print_json(found.to_dict())
     else:
-        print(found.draw(terminal(sys.stdout)))
+        print(found.draw(terminal(sys.stdout, language=arguments.lang)))
     return 0

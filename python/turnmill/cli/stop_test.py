@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from turnmill._terminal import Terminal, count, terminal
 from turnmill.cli.arguments import (
-    GENERAL,
+    SPOKEN,
     Arguments,
     Flag,
     Group,
@@ -82,7 +82,7 @@ def parser() -> Parser:
                     Flag("--examples", "failures that are shown (default: 5)", "N", read=position),
                 ),
             ),
-            GENERAL,
+            SPOKEN,
         ),
         "Exit code 0: enough answers stop, none goes on after its stop token, and not fewer stop "
         "than before; 1: not so; 2: no answer to be had. TURNMILL_API_KEY is the server's key. "
@@ -114,7 +114,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
     if arguments.json:
         print_json(result.to_dict())
     elif not arguments.quiet:
-        print(result.draw(terminal(sys.stdout)))
+        print(result.draw(terminal(sys.stdout, language=arguments.lang)))
     return 0 if result.ok else 1
 
 

@@ -62,32 +62,31 @@ class Export:
 
     def summary(self, console: Terminal) -> list[str]:
         """The closing lines of ``turnmill export``, which ``print(export)`` prints."""
-        lines = [*self._counts(), ("output", console.style(visible(str(self.path)), "cyan"))]
-        notes = [f"{console.style('note', 'bold', 'yellow')}: {note}" for note in self.notes]
-        return [*table(lines), *notes, "", *self._next(console)]
+        place = console.style(visible(str(self.path)), "cyan")
+        note = console.style(console.say("note"), "bold", "yellow") + console.say(": ")
+        lines = [*self._counts(console), (console.say("output"), place)]
+        steps = [line for step in self.next_steps for line in step.drawn(console)]
+        return [*table(lines), *(note + text for text in self.notes), "", *steps]
 
-    def _counts(self) -> list[tuple[str, str]]:
+    def _counts(self, console: Terminal) -> list[tuple[str, str]]:
+        say = console.say
         written = list(self.parts.values())
         rows, tokens, trained = (
             sum(getattr(part, name) for part in written) for name in ("rows", "tokens", "trained")
         )
         named = [f"{name} {count(part.rows)}" for name, part in self.parts.items() if name]
-        lines = [("rows", count(rows) + (f" ({', '.join(named)})" if named else ""))]
+        lines = [(say("rows"), count(rows) + (f" ({', '.join(named)})" if named else ""))]
         if tokens:
-            lines.append(
-                ("tokens", f"{count(tokens)}, {share(trained, tokens)} trained ({count(trained)})")
-            )
-        lines.append(("columns", ", ".join(written[0].columns)))
+            values = {
+                "tokens": count(tokens),
+                "share": share(trained, tokens),
+                "trained": count(trained),
+            }
+            lines.append((say("tokens"), say("{tokens}, {share} trained ({trained})", **values)))
+        lines.append((say("columns"), ", ".join(written[0].columns)))
         if self.labels:
-            lines.append(("labels", self.labels))
-        return [*lines, ("files", count(sum(len(part.files) for part in written)))]
-
-    def _next(self, console: Terminal) -> list[str]:
-        lines = []
-        for step in self.next_steps:
-            lines.append(f"{console.style('next', 'bold', 'green')}: {step.trainer}: {step.reason}")
-            lines += [f"    {visible(line)}" for line in step.lines]
-        return lines
+            lines.append((say("labels"), self.labels))
+        return [*lines, (say("files"), count(sum(len(part.files) for part in written)))]
 
     def to_dict(self) -> dict[str, Any]:
         """As ``turnmill export --json`` prints it."""

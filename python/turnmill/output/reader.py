@@ -17,11 +17,15 @@ from turnmill.errors import DataError, TokenizerError
 from turnmill.inputs.files import Part
 from turnmill.output.files import TRAIN
 from turnmill.output.formats import Block, format_of
+from turnmill.output.index import IndexFile
 from turnmill.recipe import Input, Recipe
 from turnmill.storage import STAGING
 from turnmill.storage.local import file_sha256, read_json, read_table
 from turnmill.storage.remote import AnyPath, output_path
 from turnmill.tokenizer import Tokenizer
+
+_PLACE = ["source", "row", "line", "sample"]
+"""The columns of an index that tell where a sample comes from."""
 
 
 def is_output(path: str | os.PathLike[str]) -> bool:
@@ -200,11 +204,16 @@ class Output:
         """The first written rows."""
         for shard in self.record["shards"]:
             index = self._index(shard)
-            pairs = zip(index["source"].to_pylist(), index["row"].to_pylist(), strict=True)
-            rows = list(dict.fromkeys(pairs))[:count]
-            for source, row in rows:
-                yield self._written(shard, index, _is_row(source, row))
-            count -= len(rows)
+            rows: dict[tuple[str, int], None] = {}
+            for group in index.groups:
+                table = index.read(group, ["source", "row"])
+                pairs = zip(table["source"].to_pylist(), table["row"].to_pylist(), strict=True)
+                rows |= dict.fromkeys(pairs)
+                if len(rows) > count:
+                    break
+            for source, row in list(rows)[:count]:
+                yield self._written(shard, index, source, "row", row)
+            count -= min(len(rows), count)
             if count <= 0:
                 return
 
@@ -216,8 +225,8 @@ class Output:
         """
         shard, place = self._place(number)
         index = self._index(shard)
-        source, row = index["source"][place].as_py(), index["row"][place].as_py()
-        return self._written(shard, index, _is_row(source, row))
+        entry = self._entry(index, place)
+        return self._written(shard, index, entry["source"], "row", entry["row"])
 
     def number_in_row(self, number: int) -> int:
         """Which sample of its row a sample is, from 0.
@@ -226,7 +235,15 @@ class Output:
             DataError: There is no such sample.
         """
         shard, place = self._place(number)
-        return int(self._index(shard)["sample"][place].as_py())
+        return int(self._entry(self._index(shard), place)["sample"])
+
+    @staticmethod
+    def _entry(index: IndexFile, place: int) -> dict[str, Any]:
+        """What an index says of a sample."""
+        group = index.group_of(place)
+        table = index.read(group, _PLACE)
+        entry: dict[str, Any] = table.slice(place - group.first, 1).to_pylist()[0]
+        return entry
 
     def _place(self, number: int) -> tuple[dict[str, Any], int]:
         """The shard of a sample, and the sample's number in it."""
@@ -243,7 +260,9 @@ class Output:
         self, shard: dict[str, Any], numbers: list[int]
     ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Samples of a shard by their numbers in it, each with its entry in the index."""
-        entries: list[dict[str, Any]] = self._index(shard).take(numbers).to_pylist()
+        entries: list[dict[str, Any]] = (
+            read_table(self.path / shard["index"]).take(numbers).to_pylist()
+        )
         return list(zip(self._samples(shard, numbers), entries, strict=True))
 
     def find(
@@ -256,20 +275,20 @@ class Output:
         Raises:
             DataError: The output knows no such row.
         """
-        wanted = pc.field("row") == row if line is None else pc.field("line") == line
-        wanted &= pc.field("source") == source
+        wanted = ("row", row) if line is None else ("line", line)
         found: list[WrittenRow] = []
         for shard in self.record["shards"]:
-            index = self._index(shard) if shard["source"] in {source, None} else None
-            if index is None or not index.filter(wanted).num_rows:
+            if shard["source"] not in {source, None}:
                 continue
-            written = self._written(shard, index, wanted)
+            written = self._written(shard, self._index(shard), source, *wanted)
+            if not written.samples:
+                continue
             if found and shard["source"] is None:  # the samples of a row lie in several files
                 found[0].samples.extend(written.samples)
             else:
                 found.append(written)
         rejects = read_table(self.path / "rejects.parquet")
-        rejects = rejects.filter(wanted)
+        rejects = rejects.filter(_is_at(source, *wanted))
         found += [WrittenRow(source, r["row"], r["line"], [], r) for r in rejects.to_pylist()]
         if found:
             return found
@@ -278,15 +297,25 @@ class Output:
         hint = "lines count from 1 and rows from 0; blank lines are not rows"
         raise DataError(message, code="no-such-row", path=str(self.path), hint=hint)
 
-    def _index(self, shard: dict[str, Any]) -> pa.Table:
-        return read_table(self.path / shard["index"])
+    def _index(self, shard: dict[str, Any]) -> IndexFile:
+        return IndexFile(self.path / shard["index"])
 
-    def _written(self, shard: dict[str, Any], index: pa.Table, wanted: Any) -> WrittenRow:
-        numbered = index.append_column("number", pa.array(range(index.num_rows), pa.int64()))
-        found = numbered.filter(wanted).to_pylist()
-        samples = self._samples(shard, [entry["number"] for entry in found])
-        first = found[0]
-        return WrittenRow(first["source"], first["row"], first["line"], samples)
+    def _written(
+        self, shard: dict[str, Any], index: IndexFile, source: str, key: str, value: int | None
+    ) -> WrittenRow:
+        """The samples in a data file of the row that has a value in a column of the index."""
+        places: list[int] = []
+        entry: dict[str, Any] = {}
+        for group in index.groups:
+            if not group.may_hold(key, value):
+                continue
+            table = index.read(group, _PLACE)
+            here = pc.indices_nonzero(pc.and_(*_matches(table, source, key, value))).to_pylist()
+            places += [group.first + place for place in here]
+            if here and not entry:
+                entry = table.slice(here[0], 1).to_pylist()[0]
+        samples = self._samples(shard, places) if places else []
+        return WrittenRow(source, entry.get("row", -1), entry.get("line"), samples)
 
     def _samples(self, shard: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
         data = self.path / shard["data"]
@@ -308,6 +337,11 @@ def rows_of_blocks(blocks: list[Block], numbers: list[int]) -> list[dict[str, An
     return [found[number] for number in numbers]
 
 
+def naming(shard: dict[str, Any], columns: list[str]) -> list[str]:
+    """Columns of an index, and ``source`` where the run record does not tell the input."""
+    return columns if shard["source"] is not None else ["source", *columns]
+
+
 def sources_of(
     shard: dict[str, Any], entries: pa.RecordBatch | pa.Table
 ) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
@@ -322,11 +356,17 @@ def sources_of(
         return
     column = entries["source"]
     chunk = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = chunk.dictionary_encode()
+    is_encoded = pa.types.is_dictionary(chunk.type)
+    encoded = chunk if is_encoded else chunk.dictionary_encode()
     codes = np.from_dlpack(encoded.indices)
     for code, source in enumerate(encoded.dictionary.to_pylist()):
         yield source, np.flatnonzero(codes == code)
 
 
-def _is_row(source: str, row: int) -> pc.Expression:
-    return (pc.field("source") == source) & (pc.field("row") == row)
+def _is_at(source: str, key: str, value: int | None) -> pc.Expression:
+    return (pc.field("source") == source) & (pc.field(key) == value)
+
+
+def _matches(table: pa.Table, source: str, key: str, value: int | None) -> list[pa.ChunkedArray]:
+    """Where the input and a column have these values."""
+    return [pc.equal(table["source"], source), pc.equal(table[key], value)]

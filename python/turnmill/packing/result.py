@@ -83,7 +83,7 @@ class Pack:
 
     def summary(self, console: Terminal) -> list[str]:
         """The closing lines of ``turnmill pack``, which ``print(pack)`` prints."""
-        report = [*_contents(self), *_mixing(self), *_files(self, console)]
+        report = [*_contents(self, console), *_mixing(self, console), *_files(self, console)]
         return [*table(report), "", *_next(self, console)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,26 +91,48 @@ class Pack:
         return {"path": str(self.path), **self.record}
 
 
-def _contents(pack: Pack) -> list[tuple[str, str]]:
-    report = pack.report
+def _contents(pack: Pack, console: Terminal) -> list[tuple[str, str]]:
+    report, say = pack.report, console.say
     per_pack = report.documents_per_pack
-    spread = "  ".join(f"{name} {per_pack[name]:,.4g}" for name in ("min", "median", "mean", "max"))
+    names = {name: say(name) for name in ("min", "median", "mean", "max")}
+    spread = "  ".join(f"{shown} {per_pack[name]:,.4g}" for name, shown in names.items())
+    packs = {"packs": count(report.packs), "length": count(pack.length)}
     lines = [
         (
-            "packs",
-            f"{count(report.packs)} of {count(pack.length)} tokens, {_fill(report.fill)} full",
+            say("packs"),
+            say("{packs} of {length} tokens, {fill} full", **packs, fill=_fill(report.fill)),
         ),
-        ("at best", f"{count(report.fewest_packs)} packs, by the lengths"),
-        ("documents", f"{count(report.documents)}, {count(report.tokens)} tokens"),
-        ("in a pack", f"{spread} documents"),
+        (say("at best"), say("{count} packs, by the lengths", count=count(report.fewest_packs))),
+        (
+            say("documents"),
+            say(
+                "{count}, {tokens} tokens",
+                count=count(report.documents),
+                tokens=count(report.tokens),
+            ),
+        ),
+        (say("in a pack"), say("{spread} documents", spread=spread)),
     ]
+    return [*lines, *_unusual(pack, console)]
+
+
+def _unusual(pack: Pack, console: Terminal) -> list[tuple[str, str]]:
+    """Documents that are longer than a pack."""
+    report, say = pack.report, console.say
+    lines = []
     if report.cut:
-        lines.append(("cut", f"{count(report.cut)} documents stand in more than one pack"))
+        cut = say("{count} documents stand in more than one pack", count=count(report.cut))
+        lines.append((say("cut"), cut))
     if report.alone:
-        lines.append(("alone", f"{count(report.alone)} documents longer than a pack"))
+        alone = say("{count} documents longer than a pack", count=count(report.alone))
+        lines.append((say("alone"), alone))
     if report.left_out:
-        lost = f"{count(report.left_out)} documents longer than a pack"
-        lines.append(("left out", f"{lost}, {count(report.left_out_tokens)} tokens"))
+        lost = say(
+            "{count} documents longer than a pack, {tokens} tokens",
+            count=count(report.left_out),
+            tokens=count(report.left_out_tokens),
+        )
+        lines.append((say("left out"), lost))
     return lines
 
 
@@ -119,27 +141,34 @@ def _fill(fill: float) -> str:
     return f"{100 * fill:.2f} %"
 
 
-def _mixing(pack: Pack) -> list[tuple[str, str]]:
-    report = pack.report
-    mixed = f"{share(report.mixed_attention, 1)} of attention would join different documents"
-    order = f"{report.length_correlation:+.2f} between place and length of documents"
-    return [("mixing", f"{mixed}, without boundaries"), ("order", order)]
+def _mixing(pack: Pack, console: Terminal) -> list[tuple[str, str]]:
+    report, say = pack.report, console.say
+    mixed = say(
+        "{share} of attention would join different documents, without boundaries",
+        share=share(report.mixed_attention, 1),
+    )
+    order = say(
+        "{correlation} between place and length of documents",
+        correlation=f"{report.length_correlation:+.2f}",
+    )
+    return [(say("mixing"), mixed), (say("order"), order)]
 
 
 def _files(pack: Pack, console: Terminal) -> list[tuple[str, str]]:
-    lines = []
+    say, lines = console.say, []
     if pack.rows is not None:
         rows = pack.rows
-        trained = f"{count(rows['trained_tokens'])} trained tokens"
+        text = say(
+            "{columns}; {trained} trained tokens",
+            columns=", ".join(rows["columns"]),
+            trained=count(rows["trained_tokens"]),
+        )
         masked = rows["masked_first_labels"]
-        note = f"; {count(masked)} first labels of documents masked" if masked else ""
-        lines.append(("rows", f"{', '.join(rows['columns'])}; {trained}{note}"))
-    return [*lines, ("output", console.style(visible(str(pack.path)), "cyan"))]
+        if masked:
+            text += say("; {count} first labels of documents masked", count=count(masked))
+        lines.append((say("rows"), text))
+    return [*lines, (say("output"), console.style(visible(str(pack.path)), "cyan"))]
 
 
 def _next(pack: Pack, console: Terminal) -> list[str]:
-    lines = []
-    for step in pack.next_steps:
-        lines.append(f"{console.style('next', 'bold', 'green')}: {step.trainer}: {step.reason}")
-        lines += [f"    {visible(line)}" for line in step.lines]
-    return lines
+    return [line for step in pack.next_steps for line in step.drawn(console)]

@@ -26,6 +26,7 @@ from turnmill.packing import Pack
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.history_cost import HistoryCost, in_words
 from turnmill.prepare.shard import Tally
+from turnmill.stats.histogram import percentile_name
 from turnmill.storage.remote import AnyPath
 
 _NAMED_FILES = 8
@@ -233,7 +234,7 @@ def _rows(run: Run, console: Terminal) -> list[str]:
 def _samples(run: Run, console: Terminal) -> list[str]:
     tally, lengths = run.totals.tally, run.totals.lengths
     spread = "  ".join(
-        f"{console.say(_percentile_name(percent))} {count(length)}"
+        f"{console.say(percentile_name(percent))} {count(length)}"
         for percent, length in lengths.items()
     )
     tokens = console.say(
@@ -366,10 +367,6 @@ def _end(facts: dict[str, Any]) -> str:
 
 def _per_second(number: int, run: Run) -> float:
     return number / run.seconds if run.seconds and not run.shards_reused else 0.0
-
-
-def _percentile_name(percent: int) -> str:
-    return {0: "min", 50: "median", 100: "max"}.get(percent, f"p{percent}")
 
 
 def _rules(run: Run, console: Terminal) -> list[str]:

@@ -14,6 +14,8 @@ from turnmill.stats.histogram import Histogram
 
 WIDTH, HEIGHT = 1000, 100
 """The box that bars are drawn in."""
+_LABELLED = 12
+"""The most bars of which each has its label."""
 _LEAST = 1.5
 """Height of the bar of something that is not nothing."""
 
@@ -37,13 +39,20 @@ class Chart:
     """Bars over an axis."""
 
     bars: list[Bar]
-    first: str
-    """The label at the start of the axis."""
-    last: str
-    """The label at its end."""
+    labels: list[str]
+    """What stands below the axis: at its start and its end, or below each bar."""
+    each: bool = False
+    """Whether every bar has its label."""
+
+    @property
+    def most(self) -> int:
+        """The number of the tallest bar."""
+        return max((bar.number for bar in self.bars), default=0)
 
 
-def columns(names: Sequence[str], numbers: Sequence[int], first: str, last: str) -> Chart:
+def columns(
+    names: Sequence[str], numbers: Sequence[int], labels: Sequence[str], *, each: bool = False
+) -> Chart:
     """Upright bars from the left to the right."""
     most = max(numbers, default=0)
     width = WIDTH / max(len(numbers), 1)
@@ -53,21 +62,21 @@ def columns(names: Sequence[str], numbers: Sequence[int], first: str, last: str)
         bars.append(
             Bar(round(i * width, 2), round(HEIGHT - height, 2), width * 0.9, height, name, number)
         )
-    return Chart(bars, first, last)
+    return Chart(bars, list(labels), each)
 
 
 def lengths(histogram: Histogram) -> Chart:
     """Samples by length, in tokens."""
     edges = [int(edge) for edge in histogram.edges]
     names = [f"{count(low)}–{count(high - 1)}" for low, high in _pairs(edges)]
-    return columns(names, histogram.counts, count(edges[0]), count(edges[-1]))
+    return columns(names, histogram.counts, (count(edges[0]), count(edges[-1])))
 
 
 def shares(histogram: Histogram) -> Chart:
     """Samples by a share, in per cent."""
     edges = [round(100 * edge) for edge in histogram.edges]
     names = [f"{low}–{high} %" for low, high in _pairs(edges)]
-    return columns(names, histogram.counts, "0 %", "100 %")
+    return columns(names, histogram.counts, ("0 %", "100 %"))
 
 
 def turns(counts: dict[int, int], most: int = 20) -> Chart:
@@ -76,7 +85,9 @@ def turns(counts: dict[int, int], most: int = 20) -> Chart:
     numbers = [counts.get(i, 0) for i in range(top)]
     numbers.append(sum(n for i, n in counts.items() if i >= top))
     more = f"{top}+" if max(counts, default=0) > top else str(top)
-    return columns([*map(str, range(top)), more], numbers, "0", more)
+    names = [*map(str, range(top)), more]
+    each = len(names) <= _LABELLED
+    return columns(names, numbers, names if each else ("0", more), each=each)
 
 
 def _pairs(edges: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -60,6 +60,7 @@ def report_page(
         t=texts,
         charts=charts,
         recipe=_recipe(contents, with_text=with_text),
+        trains=_trains(contents, texts),
         conversation=lambda sample: conversation_of(sample, contents.roles),
         raw_text=raw_text,
         rules=rules(),
@@ -72,6 +73,16 @@ def report_page(
         ],
         version=VERSION,
     )
+
+
+def _trains(contents: Contents, texts: Texts) -> str:
+    """What is trained, in words."""
+    choice = contents.record["recipe"].get("train_on") or "assistant"
+    if not isinstance(choice, str):
+        return texts("trains-some", names=", ".join(choice))
+    if choice == "assistant" and {one.schema for one in contents.stats.sources} == {"text"}:
+        return texts("trains-text")
+    return texts(f"trains-{choice}")
 
 
 def _recipe(contents: Contents, *, with_text: bool) -> list[tuple[str, Any, bool]]:

@@ -6,12 +6,12 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from turnmill.output.reader import Output, sources_of
-from turnmill.stats.index import column, extremes, index_batches
+from turnmill.output.places import counted_samples
+from turnmill.output.reader import Output
+from turnmill.stats.index import extremes
 from turnmill.storage.local import read_table
 
 _EXTREMES = 2
@@ -61,25 +61,9 @@ def first_rejects(output: Output) -> list[dict[str, Any]]:
     return rows
 
 
-def _wanted(output: Output) -> dict[str, dict[int, list[str]]]:
-    """Rows for which rules were first counted, by source; each with these rules."""
-    found: dict[str, dict[int, list[str]]] = {}
-    for rule, places in output.record.get("evidence", {}).items():
-        for place in places[:1]:
-            rows = found.setdefault(place["source"], {})
-            rows.setdefault(place["row"], []).append(rule)
-    return found
-
-
 def _first_counted(output: Output) -> dict[str, int]:
     """The first sample for which each rule was counted."""
-    wanted, found, first = _wanted(output), dict[str, int](), 0
-    for shard in output.record["shards"]:
-        for batch in index_batches(output.path / shard["index"], ["source", "row"]):
-            for source, here in sources_of(shard, batch):
-                rows, rows_wanted = column(batch, "row")[here], wanted.get(source, {})
-                for place in np.flatnonzero(np.isin(rows, list(rows_wanted))).tolist():
-                    for rule in rows_wanted[int(rows[place])]:
-                        found.setdefault(rule, first + int(here[place]))
-            first += batch.num_rows
+    found: dict[str, int] = {}
+    for sample, rule in counted_samples(output, first_only=True):
+        found.setdefault(rule, sample)
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from turnmill.errors import ArgumentError
-from turnmill.languages import LANGUAGES, locale_language, page_texts
+from turnmill.languages import LANGUAGES, locale_language, page_texts, sentence
 from turnmill.rules import Rule
 
 TEXTS: dict[str, str] = {
@@ -28,6 +28,12 @@ TEXTS: dict[str, str] = {
     "verdict-some": "{written} of {rows} rows are written, {rejected} are left out ({share}).",
     "verdict-ends": "Every trained turn ends in {terminator}.",
     "verdict-compat": "Made as {compat} makes it: turns are not promised to end.",
+    "verdict-trained": "{trained} of {tokens} tokens are trained ({share}): {what}.",
+    "trains-assistant": "the answers, each with its end",
+    "trains-last-turn": "the last answer of each row, with its end",
+    "trains-everything": "everything, prompts too",
+    "trains-text": "whole texts, each with its end",
+    "trains-some": "{names}",
     "tile-rows": "rows in",
     "tile-written": "rows written",
     "tile-rejected": "rows left out",
@@ -116,6 +122,7 @@ TEXTS: dict[str, str] = {
     "length-chart": "Samples by length in tokens",
     "share-chart": "Samples by the share of their tokens that is trained",
     "turns-chart": "Samples by their number of turns",
+    "chart-most": "tallest bar: {count}",
     "as-table": "As a table",
     "range": "range",
     "longer-note": "{count} samples are longer than the chart reaches, up to {longest} tokens.",
@@ -136,8 +143,9 @@ TEXTS: dict[str, str] = {
     "tokens are not shown. Name it with --tokenizer.",
     # Over length and packing
     "fit": "What does not fit, and packing",
-    "over-length": "With max_length = {length} and over_length = {choice}, {turns} turns of "
-    "{tokens} tokens were left out so that samples fit.",
+    "over-length": "So that samples fit, turns were left out: {turns}, with {tokens} tokens "
+    "(max_length = {length}, over_length = {choice}).",
+    "over-length-rows": "Rows that were left out because they are too long: {rows}.",
     "no-limit": "The recipe sets no max_length, and nothing was cut.",
     "nothing-lost": "With max_length = {length}, nothing had to be left out of a sample.",
     "pack": "{packs} packs of {length} tokens, {fill} full ({strategy}); at best {fewest}. "
@@ -189,6 +197,7 @@ TEXTS: dict[str, str] = {
     "made-by": "This page needs no network and no script. Written by turnmill {version}.",
     # The view
     "view-title": "turnmill view",
+    "view-skip": "Skip to the rows",
     "view-filter": "Filter",
     "view-source": "Input",
     "view-rule": "Rule",
@@ -207,6 +216,7 @@ TEXTS: dict[str, str] = {
     "view-first": "First",
     "view-previous": "Previous",
     "view-next": "Next",
+    "view-on": "Search on",
     "view-go": "Go to number",
     "view-open": "Open",
     "view-back": "Back to the list",
@@ -249,6 +259,10 @@ class Texts:
     def rule(self, found: Rule) -> Rule:
         """A rule with its meaning, cause and cure in this language."""
         return found.in_language(self.language)
+
+    def sentence(self, english: str) -> str:
+        """What a command says, in this language."""
+        return sentence(self.language, english)
 
     def __call__(self, key: str, **values: Any) -> str:
         """The sentence of a key, its names filled in."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 
 from turnmill._terminal import Terminal, columns_of, count, pad, share, visible, wrap
-from turnmill.show.view import Piece, RowView, SampleView
+from turnmill.show.view import Kind, Piece, RowView, SampleView
 
 OPEN, CLOSE, END = "⟦", "⟧", "■"
 _STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}
@@ -20,7 +20,6 @@ _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
 _KEPT_TOKENS = (300, 100)
 """Tokens of a long sample that are drawn with their ids from its start and its end."""
 _BETWEEN = " │ "
-_IDS_LEGEND = "text·id   [in brackets] trained"
 _RAW_SHOWN = 1000
 """Characters of a rejected row that are shown as it was read."""
 
@@ -49,15 +48,24 @@ def draw(
     for row in rows:
         lines += [*_row(row, console, body, full=full), ""]
     if any(row.samples for row in rows):
-        lines.append(_IDS_LEGEND if ids and not console.colour else _legend(console))
-    return lines if note is None else lines + wrap(f"note: {note}", console.width, indent="  ")
+        lines.append(_legend(console, ids=ids))
+    if note is None:
+        return lines
+    text = console.say("note") + console.say(": ") + note
+    return lines + wrap(text, console.width, indent="  ")
 
 
-def _legend(console: Terminal) -> str:
+def _legend(console: Terminal, *, ids: bool) -> str:
     if console.colour:
-        words = (("masked", "masked"), ("trained", "trained"), ("terminator", "terminator (EOS)"))
+        words: tuple[tuple[Kind, str], ...] = (
+            ("masked", console.say("masked")),
+            ("trained", console.say("trained")),
+            ("terminator", console.say("terminator (EOS)")),
+        )
         return "   ".join(console.style(word, *_STYLES[kind]) for kind, word in words)
-    return f"{OPEN}…{CLOSE} trained   {END} after a trained terminator (EOS)   the rest is masked"
+    if ids:
+        return console.say("text·id   [in brackets] trained")
+    return console.say("⟦…⟧ trained   ■ after a trained terminator (EOS)   the rest is masked")
 
 
 Body = Callable[..., list[str]]
@@ -71,30 +79,39 @@ def _row(row: RowView, console: Terminal, body: Body, *, full: bool) -> list[str
     for sample in row.samples:
         lines.append(_heading(row, sample, console))
         if row.notes and sample.number == 0:
-            lines += [console.style(line, "dim") for line in wrap(_notes(row), console.width)]
+            notes = wrap(_notes(row, console), console.width)
+            lines += [console.style(line, "dim") for line in notes]
         lines += body(row, sample, console, full=full)
     return lines
 
 
 def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
-    number = f"sample {sample.number}" if len(row.samples) > 1 else ""
-    which = f", {sample.name or number}" if sample.name or number else ""
-    trained = f"{count(sample.tokens)} tokens, {share(sample.trained, sample.tokens)} trained"
-    return _rule(f"row {row.row}{which}", [row.place, trained, _ending(sample, console)], console)
+    several = len(row.samples) > 1
+    number = console.say("sample {number}", number=sample.number) if several else ""
+    which = console.say(", ") + (sample.name or number) if sample.name or number else ""
+    trained = console.say(
+        "{count} tokens, {share} trained",
+        count=count(sample.tokens),
+        share=share(sample.trained, sample.tokens),
+    )
+    title = console.say("row {number}", number=row.row) + which
+    return _rule(title, [row.place, trained, _ending(sample, console)], console)
 
 
-def _notes(row: RowView) -> str:
+def _notes(row: RowView, console: Terminal) -> str:
     """What was counted of the row, by rule."""
     times = (f"{rule} ({n})" if n > 1 else rule for rule, n in row.notes.items())
-    return f"noted: {', '.join(times)}"
+    return console.say("noted: {rules}", rules=console.say(", ").join(times))
 
 
 def _ending(sample: SampleView, console: Terminal) -> str:
     ends = sample.terminators
     if not ends:
-        return console.style("no terminator", "bold", "red")
-    turns = "1 turn ends" if ends == 1 else f"{count(ends)} turns end"
-    return f"{turns} in {visible(' '.join(sample.ends))}"
+        return console.style(console.say("no terminator"), "bold", "red")
+    stops = visible(" ".join(sample.ends))
+    if ends == 1:
+        return console.say("1 turn ends in {stops}", stops=stops)
+    return console.say("{count} turns end in {stops}", count=count(ends), stops=stops)
 
 
 def _rule(title: str, facts: list[str], console: Terminal) -> str:
@@ -106,9 +123,11 @@ def _rule(title: str, facts: list[str], console: Terminal) -> str:
 
 def _rejected(row: RowView, console: Terminal, *, full: bool) -> list[str]:
     code, reason, message = row.reject or ("", "", None)
-    title = console.style(f"rejected: {code}", "bold", "yellow")
-    where = "" if message is None else f"message {message}: "
-    lines = [_rule(f"row {row.row}", [row.place, title], console)]
+    title = console.style(console.say("rejected: {rule}", rule=code), "bold", "yellow")
+    where = "" if message is None else console.say("message {number}", number=message)
+    where += console.say(": ") if where else ""
+    place = console.say("row {number}", number=row.row)
+    lines = [_rule(place, [row.place, title], console)]
     lines += wrap(where + visible(reason), console.width)
     if row.raw:
         raw = visible(row.raw if full else row.raw[:_RAW_SHOWN])
@@ -120,7 +139,7 @@ def _body(_row: RowView, sample: SampleView, console: Terminal, *, full: bool) -
     if console.colour:
         text = "".join(_coloured(piece, console, full=full) for piece in sample.pieces)
     else:
-        text = _marked(sample.pieces, full=full)
+        text = _marked(sample.pieces, console, full=full)
     lines = text.split("\n")
     # The line end after the last turn is masked; a blank line for it says nothing.
     return lines[:-1] if lines[-1] == "" else lines
@@ -132,7 +151,7 @@ def _with_ids(_row: RowView, sample: SampleView, console: Terminal, *, full: boo
     lines = _lines_of_tokens(sample, 0, min(head, sample.tokens), console)
     left_out = sample.tokens - head - tail
     if left_out > 0:
-        lines.append(f"…{count(left_out)} more tokens…")
+        lines.append(console.say("…{count} more tokens…", count=count(left_out)))
     start = max(head, sample.tokens - tail)
     return lines + _lines_of_tokens(sample, start, sample.tokens, console)
 
@@ -206,7 +225,7 @@ def _folded_pieces(
 
 def _marks(piece: Piece, console: Terminal, *, full: bool) -> str:
     """The text of a piece, marked where there are no colours."""
-    text = shortened(piece, full=full)
+    text = shortened(piece, console, full=full)
     if console.colour or piece.kind == "masked":
         return text
     return text + END if piece.kind == "terminator" else f"{OPEN}{text}{CLOSE}"
@@ -214,26 +233,27 @@ def _marks(piece: Piece, console: Terminal, *, full: bool) -> str:
 
 def _coloured(piece: Piece, console: Terminal, *, full: bool) -> str:
     """A piece in its style, line by line, so that no style continues over a line end."""
-    lines = shortened(piece, full=full).split("\n")
+    lines = shortened(piece, console, full=full).split("\n")
     return "\n".join(console.style(line, *_STYLES[piece.kind]) for line in lines)
 
 
-def _marked(pieces: Sequence[Piece], *, full: bool) -> str:
+def _marked(pieces: Sequence[Piece], console: Terminal, *, full: bool) -> str:
     text, inside = "", False
     for piece in pieces:
         trained = piece.kind != "masked"
         if trained != inside:
             text += OPEN if trained else CLOSE
         inside = trained
-        text += shortened(piece, full=full) + (END if piece.kind == "terminator" else "")
+        text += shortened(piece, console, full=full) + (END if piece.kind == "terminator" else "")
     return text + (CLOSE if inside else "")
 
 
-def shortened(piece: Piece, *, full: bool) -> str:
+def shortened(piece: Piece, console: Terminal, *, full: bool) -> str:
     """The text of a piece, the middle of a long one left out, with control characters visible."""
     head, tail = _KEPT[piece.kind]
     text = piece.text
     if not full and len(text) > head + tail + 100:
         left_out = len(text) - head - tail
-        text = f"{text[:head]} …{count(left_out)} more characters… {text[-tail:]}"
+        gap = console.say("…{count} more characters…", count=count(left_out))
+        text = f"{text[:head]} {gap} {text[-tail:]}"
     return visible(text)

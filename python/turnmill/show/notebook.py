@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from turnmill import _markup
-from turnmill._terminal import count, share
+from turnmill._terminal import count, share, silent
 from turnmill.show.draw import shortened
 from turnmill.show.view import RowView
 
@@ -26,5 +26,5 @@ def _row(view: RowView) -> Iterator[str]:
         trained = f"{count(sample.tokens)} tokens, {share(sample.trained, sample.tokens)} trained"
         ends = f"{count(sample.terminators)} terminators" if sample.terminators else "no terminator"
         yield _markup.heading(f"row {view.row} · {view.place} · {trained} · {ends}")
-        pieces = [(piece.kind, shortened(piece, full=False)) for piece in sample.pieces]
+        pieces = [(piece.kind, shortened(piece, silent(), full=False)) for piece in sample.pieces]
         yield _markup.marked(pieces)

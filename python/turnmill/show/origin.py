@@ -33,9 +33,17 @@ class Origin:
         self._tokenizer = tokenizer
         self._inputs: dict[str, Input | None] = {}
         self._parts: dict[str, list[Part]] = {}
+        self._last: tuple[tuple[str, int, int | None], PickedRow | None] | None = None
+        """The row that was looked for last: a text may be read far to find one."""
 
     def row(self, source: str, row: int, line: int | None) -> PickedRow | None:
         """A row as it was read; ``None`` if its input is gone or has changed."""
+        place = (source, row, line)
+        if self._last is None or self._last[0] != place:
+            self._last = (place, self._read(*place))
+        return self._last[1]
+
+    def _read(self, source: str, row: int, line: int | None) -> PickedRow | None:
         try:
             input_ = self._input(source)
             return find_row(input_, self._part(source, row), row, line) if input_ else None
@@ -59,6 +67,10 @@ class Origin:
         except TurnmillError:
             return {}
         return made.counts if _same(made, written) else {}
+
+    def load(self) -> None:
+        """Makes ready what the first row would wait for."""
+        _ = self._session
 
     @cached_property
     def _session(self) -> Session | None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
 _MOST_BINS = 30
+_MANY = 100
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ def percentiles(counts: npt.NDArray[np.int64]) -> dict[int, int]:
     return {percent: int(value) for percent, value in zip(PERCENTILES, found, strict=True)}
 
 
+def percentile_name(percent: int) -> str:
+    """What a percentile is called: ``min``, ``median``, ``max``, else ``p90``."""
+    return {0: "min", 50: "median", 100: "max"}.get(percent, f"p{percent}")
+
+
 def of_whole_numbers(counts: npt.NDArray[np.int64]) -> Histogram:
     """Bins of a round width from 0; the few values far above the others are only counted.
 
@@ -50,8 +56,10 @@ def of_whole_numbers(counts: npt.NDArray[np.int64]) -> Histogram:
     spread = percentiles(counts)
     if not spread:
         return Histogram([0.0], [])
-    # A few values far away would squeeze all others into one bin.
-    reach = spread[100] if spread[100] <= 2 * spread[99] else spread[99]
+    # A few values far away would squeeze all others into one bin. Of fewer than a hundred values
+    # the 99th percentile is the largest.
+    most = spread[99] if counts.sum() >= _MANY else spread[90]
+    reach = spread[100] if spread[100] <= 2 * most else most
     width = round_width((reach + 1) / _MOST_BINS)
     bins = reach // width + 1
     starts = np.arange(bins) * width

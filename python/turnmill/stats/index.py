@@ -6,22 +6,17 @@ rows that stand twice may be far apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from turnmill.output.reader import Output, sources_of
-from turnmill.storage.local import open_native
-from turnmill.storage.remote import AnyPath
+from turnmill.output.index import Group, IndexFile, numbers
+from turnmill.output.reader import Output, naming, sources_of
 
 SHARE_BINS = 20
-_COLUMNS = ["source", "sample", "turns", "length", "trained", "hash", "conversation"]
-_BATCH_ROWS = 1 << 16
+_COLUMNS = ["sample", "turns", "length", "trained", "hash", "conversation"]
 Numbers = npt.NDArray[np.int64]
 
 
@@ -66,50 +61,58 @@ class IndexCounts:
 def count_index(output: Output) -> IndexCounts:
     """Counts what the index of an output tells."""
     counts = IndexCounts({name: SourceCounts() for name in output.sources})
-    hashes: list[npt.NDArray[np.uint64]] = []
-    conversations: list[npt.NDArray[np.uint64]] = []
-    for shard in output.record["shards"]:
-        for batch in index_batches(output.path / shard["index"], _COLUMNS):
-            first = column(batch, "sample") == 0
+    shards = output.record["shards"]
+    samples = sum(shard["samples"] for shard in shards)
+    hashes, conversations = (np.empty(samples, np.uint64) for _ in range(2))
+    rows = 0
+    for shard in shards:
+        for batch in IndexFile(output.path / shard["index"]).batches(naming(shard, _COLUMNS)):
+            first = numbers(batch, "sample") == 0
             for name, places in sources_of(shard, batch):
-                some, rows = batch.take(pa.array(places)), int(first[places].sum())
-                _count(some, rows, counts.sources[name], counts)
-            hashes.append(column(batch, "hash")[first])
-            conversations.append(_starts(batch.column("conversation"))[first])
-    counts.duplicate_rows = _repeated(hashes)
-    counts.duplicate_conversations = _repeated(conversations)
+                whole = len(places) == batch.num_rows
+                some = batch if whole else batch.take(pa.array(places))
+                _count(some, int(first[places].sum()), counts.sources[name], counts)
+            here = slice(rows, rows := rows + int(first.sum()))
+            hashes[here] = numbers(batch, "hash")[first]
+            conversations[here] = _starts(batch.column("conversation"))[first]
+    counts.duplicate_rows = _repeated(hashes[:rows])
+    counts.duplicate_conversations = _repeated(conversations[:rows])
     return counts
 
 
-def index_batches(path: AnyPath, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of an index file, some at a time."""
-    with open_native(path) as file:
-        yield from pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=columns)
-
-
 def extremes(output: Output, number: int, *, longest: bool) -> list[int]:
-    """The numbers of the longest samples, or of the shortest, the most extreme first."""
+    """The numbers of the longest samples, or of the shortest, the most extreme first.
+
+    Only row groups are read whose bounds promise such lengths.
+    """
+    groups = _by_promise(output, longest=longest)
     found: list[tuple[int, int]] = []
-    first = 0
-    for shard in output.record["shards"]:
-        for batch in index_batches(output.path / shard["index"], ["length"]):
-            lengths = column(batch, "length").astype(np.int64)
-            keys = -lengths if longest else lengths
-            order = np.argsort(keys, kind="stable")[:number]
-            found += [(int(keys[i]), first + int(i)) for i in order]
-            found = sorted(found)[:number]
-            first += batch.num_rows
+    for promised, first, file, group in groups:
+        if len(found) == number and found[-1] <= (promised, first):
+            break
+        lengths = numbers(file.read(group, ["length"]), "length").astype(np.int64)
+        keys = -lengths if longest else lengths
+        order = np.argsort(keys, kind="stable")[:number]
+        found = sorted(found + [(int(keys[i]), first + int(i)) for i in order])[:number]
     return [sample for _, sample in found]
 
 
-def column(batch: pa.RecordBatch, name: str) -> npt.NDArray[Any]:
-    """A column of numbers, without a copy."""
-    values: npt.NDArray[Any] = np.from_dlpack(batch.column(name))
-    return values
+def _by_promise(output: Output, *, longest: bool) -> list[tuple[float, int, IndexFile, Group]]:
+    """Row groups, the most promising first: the best key, and the number of the first sample."""
+    found: list[tuple[float, int, IndexFile, Group]] = []
+    first = 0
+    for shard in output.record["shards"]:
+        file = IndexFile(output.path / shard["index"])
+        for group in file.groups:
+            bounds = group.bounds("length")
+            best = -np.inf if bounds is None else -bounds[1] if longest else bounds[0]
+            found.append((best, first, file, group))
+            first += group.rows
+    return sorted(found, key=lambda promise: promise[:2])
 
 
 def _count(batch: pa.RecordBatch, rows: int, source: SourceCounts, counts: IndexCounts) -> None:
-    lengths, trained, turns = (column(batch, name) for name in ("length", "trained", "turns"))
+    lengths, trained, turns = (numbers(batch, name) for name in ("length", "trained", "turns"))
     source.rows += rows
     source.samples += batch.num_rows
     source.tokens += int(lengths.sum(dtype=np.int64))
@@ -136,10 +139,7 @@ def _starts(column: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint64]:
     return halves[2 * column.offset :: 2][: len(column)]
 
 
-def _repeated(parts: list[npt.NDArray[np.uint64]]) -> int:
-    """How many values stood before."""
-    if not parts:
-        return 0
-    values = np.concatenate(parts)
+def _repeated(values: npt.NDArray[np.uint64]) -> int:
+    """How many values stood before; they are sorted for that."""
     values.sort()
     return int((values[1:] == values[:-1]).sum())

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from turnmill._terminal import Terminal, count, share, table, terminal, visible
-from turnmill.stats.histogram import Histogram
+from turnmill._terminal import Terminal, columns_of, count, pad, share, table, terminal, visible
+from turnmill.stats.histogram import Histogram, percentile_name
 from turnmill.stats.roles import START
 from turnmill.stats.tokens import ControlToken, RoleCount, TokenCounts
 
@@ -104,14 +104,15 @@ def _keyed(counts: dict[int, int]) -> dict[str, int]:
 
 
 def _lines(stats: Stats, console: Terminal) -> Iterator[str]:
-    yield from table(_overview(stats))
+    say = console.say
+    yield from table(_overview(stats, console))
     for title, lines in (
-        ("sources", _sources(stats)),
-        ("length in tokens", list(_bars(stats.lengths, console))),
-        ("trained share of a sample", list(_bars(stats.trained_share, console, percent=True))),
-        ("turns of a sample", _turns(stats, console)),
-        ("tokens by role", _roles(stats)),
-        ("control tokens", _control(stats)),
+        (say("sources"), _sources(stats, console)),
+        (say("length in tokens"), list(_bars(stats.lengths, console))),
+        (say("trained share of a sample"), list(_bars(stats.trained_share, console, percent=True))),
+        (say("turns of a sample"), _turns(stats, console)),
+        (say("tokens by role"), _roles(stats, console)),
+        (say("control tokens"), _control(stats, console)),
     ):
         if lines:
             yield ""
@@ -119,34 +120,47 @@ def _lines(stats: Stats, console: Terminal) -> Iterator[str]:
             yield from lines
 
 
-def _overview(stats: Stats) -> list[tuple[str, str]]:
-    totals = stats.totals
+def _overview(stats: Stats, console: Terminal) -> list[tuple[str, str]]:
+    totals, say = stats.totals, console.say
     spread = "  ".join(
-        f"{ {0: 'min', 50: 'median', 100: 'max'}.get(percent, f'p{percent}') } {count(length)}"
+        f"{say(percentile_name(percent))} {count(length)}"
         for percent, length in stats.length_percentiles.items()
     )
     tokens = totals["tokens"]
+    rows = {"rows": count(totals["rows"]), "rejected": count(totals["rows_rejected"])}
     lines = [
-        ("rows", f"{count(totals['rows'])}, {count(totals['rows_rejected'])} of them rejected"),
-        ("samples", count(totals["samples"])),
-        ("tokens", f"{count(tokens)}, {share(totals['trained_tokens'], tokens)} trained"),
-        ("length", spread),
+        (say("rows"), say("{rows}, {rejected} of them rejected", **rows)),
+        (say("samples"), count(totals["samples"])),
         (
-            "duplicates",
-            f"{count(stats.duplicate_rows)} rows, {count(stats.duplicate_conversations)} "
-            "conversations",
+            say("tokens"),
+            say(
+                "{count} tokens, {share} trained",
+                count=count(tokens),
+                share=share(totals["trained_tokens"], tokens),
+            ),
+        ),
+        (say("length"), spread),
+        (
+            say("duplicates"),
+            say(
+                "{rows} rows, {conversations} conversations",
+                rows=count(stats.duplicate_rows),
+                conversations=count(stats.duplicate_conversations),
+            ),
         ),
     ]
     if totals["lost_turns"]:
-        lost = f"{count(totals['lost_turns'])} turns, {count(totals['lost_tokens'])} tokens"
-        lines.append(("over length", f"{lost} left out"))
+        lost = {"turns": count(totals["lost_turns"]), "tokens": count(totals["lost_tokens"])}
+        lines.append((say("over length"), say("{turns} turns, {tokens} tokens left out", **lost)))
     if stats.untrained:
-        lines.append(("untrained", f"{count(stats.untrained)} samples without a trained token"))
+        number = count(stats.untrained)
+        without = say("{count} samples without a trained token", count=number)
+        lines.append((say("untrained"), without))
     return lines
 
 
-def _sources(stats: Stats) -> list[str]:
-    head = ("source", "schema", "rows", "rejected", "samples", "tokens", "trained", "median")
+def _sources(stats: Stats, console: Terminal) -> list[str]:
+    words = ("source", "schema", "rows", "rejected", "samples", "tokens", "trained", "median")
     cells = [
         (
             visible(source.source.rpartition("/")[2]),
@@ -160,7 +174,7 @@ def _sources(stats: Stats) -> list[str]:
         )
         for source in stats.sources
     ]
-    return table([head, *cells], numbers=range(2, 8))
+    return table([[console.say(word) for word in words], *cells], numbers=range(2, 8))
 
 
 def _bars(histogram: Histogram, console: Terminal, *, percent: bool = False) -> Iterator[str]:
@@ -171,14 +185,11 @@ def _bars(histogram: Histogram, console: Terminal, *, percent: bool = False) -> 
     rows = []
     for i in range(filled[0], filled[-1] + 1):
         low, high = histogram.edges[i], histogram.edges[i + 1]
-        name = (
-            f"{100 * low:.0f} to {100 * high:.0f} %"
-            if percent
-            else f"{low:,.0f} to {high - 1:,.0f}"
-        )
-        rows.append((name, histogram.counts[i]))
+        first, last = (100 * low, 100 * high) if percent else (low, high - 1)
+        name = console.say("{low} to {high}", low=f"{first:,.0f}", high=f"{last:,.0f}")
+        rows.append((f"{name} %" if percent else name, histogram.counts[i]))
     if histogram.longer:
-        rows.append(("longer", histogram.longer))
+        rows.append((console.say("longer"), histogram.longer))
     yield from _barred(rows, console)
 
 
@@ -186,7 +197,8 @@ def _turns(stats: Stats, console: Terminal) -> list[str]:
     few = {turns: n for turns, n in stats.turns.items() if turns < _TURNS_SHOWN}
     more = sum(stats.turns.values()) - sum(few.values())
     rows = [(str(turns), n) for turns, n in few.items()]
-    return _barred([*rows, *([(f"{_TURNS_SHOWN} or more", more)] if more else [])], console)
+    last = console.say("{count} or more", count=_TURNS_SHOWN)
+    return _barred([*rows, *([(last, more)] if more else [])], console)
 
 
 def _barred(rows: list[tuple[str, int]], console: Terminal) -> list[str]:
@@ -196,9 +208,9 @@ def _barred(rows: list[tuple[str, int]], console: Terminal) -> list[str]:
         [(f"  {name}", count(number), share(number, total)) for name, number in rows],
         numbers=(0, 1, 2),
     )
-    width = max((len(line) for line in lines), default=0)
+    width = max((columns_of(line) for line in lines), default=0)
     return [
-        f"{line.ljust(width)}  {console.style(_bar(number, most), 'green')}".rstrip()
+        f"{pad(line, width)}  {console.style(_bar(number, most), 'green')}".rstrip()
         for line, (_, number) in zip(lines, rows, strict=True)
     ]
 
@@ -209,37 +221,41 @@ def _bar(number: int, most: int) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip() or ("▏" if number else "")
 
 
-def _roles(stats: Stats) -> list[str]:
+def _roles(stats: Stats, console: Terminal) -> list[str]:
     total = sum(role.tokens for role in stats.roles)
     cells = [
         (
-            f"  {'outside of messages' if role.role == START else role.role}",
+            f"  {console.say('outside of messages') if role.role == START else role.role}",
             count(role.tokens),
             share(role.tokens, total),
-            f"{share(role.trained, role.tokens)} trained",
+            console.say("{share} trained", share=share(role.trained, role.tokens)),
         )
         for role in stats.roles
     ]
-    return table(cells, numbers=(1, 2, 3)) + (_looked_at(stats) if cells else [])
+    return table(cells, numbers=(1, 2, 3)) + (_looked_at(stats, console) if cells else [])
 
 
-def _looked_at(stats: Stats) -> list[str]:
+def _looked_at(stats: Stats, console: Terminal) -> list[str]:
     seen = stats.tokens
     if seen is None or seen.whole:
         return []
-    samples = f"{count(seen.samples)} of {count(stats.totals['samples'])} samples"
-    return [f"  from {samples}, evenly spaced; --whole reads all"]
+    text = console.say(
+        "from {seen} of {samples} samples, evenly spaced; --whole reads all",
+        seen=count(seen.samples),
+        samples=count(stats.totals["samples"]),
+    )
+    return [f"  {text}"]
 
 
-def _control(stats: Stats) -> list[str]:
+def _control(stats: Stats, console: Terminal) -> list[str]:
     cells = [
         (
             f"  {visible(token.token)}",
             str(token.id),
             count(token.count),
-            f"{share(token.trained, token.count)} trained",
-            "stops" if token.stops else "",
+            console.say("{share} trained", share=share(token.trained, token.count)),
+            console.say("stops") if token.stops else "",
         )
         for token in stats.control_tokens
     ]
-    return table(cells, numbers=(1, 2, 3)) + (_looked_at(stats) if cells else [])
+    return table(cells, numbers=(1, 2, 3)) + (_looked_at(stats, console) if cells else [])

@@ -6,7 +6,7 @@ import bisect
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,9 +94,13 @@ class GivenListing:
         """For all but the source."""
         return wanted != Filter(source=wanted.source)
 
-    def passes(self, number: int, wanted: Filter) -> bool:
-        """Whether the row, encoded, passes."""
-        return not self.looks_inside(wanted) or fits(self.row(number), wanted)
+    def look(
+        self, wanted: Filter, candidates: Sequence[int], at: int
+    ) -> Iterator[tuple[int, int | None]]:
+        """Encodes one row after another."""
+        for place in range(at, len(candidates)):
+            number = candidates[place]
+            yield place + 1, number if fits(self.row(number), wanted) else None
 
     def row(self, number: int) -> RowView:
         """A row, encoded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,11 +54,18 @@ class Listing(Protocol):
     def candidates(self, wanted: Filter) -> Sequence[int]:
         """The numbers of rows that may pass; found without reading any of them."""
 
-    def passes(self, number: int, wanted: Filter) -> bool:
-        """Whether a candidate passes what only its contents tell."""
-
     def looks_inside(self, wanted: Filter) -> bool:
         """Whether candidates must be read to know if they pass."""
+
+    def look(
+        self, wanted: Filter, candidates: Sequence[int], at: int
+    ) -> Iterator[tuple[int, int | None]]:
+        """Reads candidates from a position on.
+
+        Yields:
+            After a short time each: the position after what was read, and the number of the row
+            before it if that passes.
+        """
 
     def row(self, number: int) -> RowView:
         """The row of a number, for a list."""

@@ -66,15 +66,17 @@ def find(listing: Listing, wanted: Filter, at: int) -> Found:
     """
     candidates = listing.candidates(wanted)
     total, searched = len(candidates), listing.looks_inside(wanted)
+    at = min(at, total)
+    if not searched:
+        last = min(at + PAGE_ROWS, total)
+        return Found(at, [int(candidates[i]) for i in range(at, last)], last, total, searched)
     numbers: list[int] = []
     until = time.monotonic() + _SECONDS
-    place = at = min(at, total)
-    while place < total and len(numbers) < PAGE_ROWS:
-        number = int(candidates[place])
-        if listing.passes(number, wanted):
+    place = at
+    for place, number in listing.look(wanted, candidates, at):  # noqa: B007
+        if number is not None:
             numbers.append(number)
-        place += 1
-        if searched and time.monotonic() > until:
+        if len(numbers) == PAGE_ROWS or time.monotonic() > until:
             break
     return Found(at, numbers, place, total, searched)
 
@@ -125,6 +127,8 @@ class Pages:
         self._base = base
         self._with_text = with_text
         self._short = short_names(listing.sources)
+        for name in ("list", "row"):  # so that the first answer does not wait for it
+            environment().get_template(f"{name}.html.jinja")
 
     def list(self, wanted: Filter, at: int) -> str:
         """The rows that pass a filter, from a position on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,23 +11,28 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from turnmill.output.answers import answers
 from turnmill.output.formats import Block, format_of
-from turnmill.output.reader import Output, WrittenRow, rows_of_blocks, sources_of
+from turnmill.output.index import Group, IndexFile, numbers
+from turnmill.output.places import counted_samples
+from turnmill.output.reader import Output, WrittenRow, naming, rows_of_blocks, sources_of
 from turnmill.show.origin import Origin
 from turnmill.show.view import RowView, sample_views
 from turnmill.show.written import written_view
-from turnmill.stats.index import column, index_batches
 from turnmill.stats.roles import roles_of
-from turnmill.storage.local import open_native, read_table
+from turnmill.storage.local import read_table
 from turnmill.tokenizer import Tokenizer
-from turnmill.view.listing import LEFT_OUT, Filter, holds
+from turnmill.view.listing import LEFT_OUT, Filter
+from turnmill.view.masks import Marked, below
+from turnmill.view.search import TokenText
 
 _REMEMBERED = 8
 """Open shards, row groups of indexes, and answers of filters that are kept."""
 
 
+_REJECTS_READ = 1 << 14
+"""Rejects that are searched at a time."""
 _REMEMBERED_BLOCKS = 2
 """Blocks of samples that are kept: those of Parquet are large."""
 
@@ -48,53 +53,46 @@ class WrittenListing:
         self._answers: OrderedDict[Filter, Sequence[int]] = OrderedDict()
         self._opened: OrderedDict[int, list[Block]] = OrderedDict()
         self._contents: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._indexes: OrderedDict[int, IndexFile] = OrderedDict()
         self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
         self.name = str(output.path)
         self.sources = output.sources
         self.roles = roles_of(output.record["facts"], tokenizer)
-        self._evidence: dict[str, list[int]] = {}
         self._lengths, self._of_source = self._read_index()
+        self._origin.load()
+        self._text = TokenText(tokenizer)
+        self._rejects = read_table(output.path / "rejects.parquet")
+        self._evidence = self._recorded()
 
     @cached_property
     def rules(self) -> list[str]:
         """Rules that left rows out, and those with recorded places."""
         return list(dict.fromkeys([*self._output.record["totals"]["rejected"], *self._evidence]))
 
-    @cached_property
-    def _rejects(self) -> pa.Table:
-        return read_table(self._output.path / "rejects.parquet")
-
     @property
     def _samples(self) -> int:
         return int(self._first[-1])
 
+    def _recorded(self) -> dict[str, list[int]]:
+        """The samples that each rule was counted for, as far as the run recorded them."""
+        found: dict[str, list[int]] = {}
+        for sample, rule in counted_samples(self._output):
+            found.setdefault(rule, []).append(sample)
+        return found
+
     def _read_index(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
-        """Lengths and sources of all samples; remembers the samples that rules were counted for."""
+        """Lengths and sources of all samples."""
         lengths = np.empty(self._samples, np.int32)
         sources = np.empty(self._samples, np.int16)
-        places = self._recorded_places()
         at = 0
         for shard in self._shards:
-            path = self._output.path / shard["index"]
-            for batch in index_batches(path, ["source", "row", "length"]):
-                lengths[at : at + batch.num_rows] = column(batch, "length")
+            file = IndexFile(self._output.path / shard["index"])
+            for batch in file.batches(naming(shard, ["length"])):
+                lengths[at : at + batch.num_rows] = numbers(batch, "length")
                 for source, here in sources_of(shard, batch):
                     sources[at + here] = self.sources.index(source)
-                    rows, wanted = column(batch, "row")[here], places.get(source, {})
-                    for place in np.flatnonzero(np.isin(rows, list(wanted))).tolist():
-                        for rule in wanted[int(rows[place])]:
-                            self._evidence.setdefault(rule, []).append(at + int(here[place]))
                 at += batch.num_rows
         return lengths, sources
-
-    def _recorded_places(self) -> dict[str, dict[int, list[str]]]:
-        """Rows that rules were counted for, by source, each with the rules."""
-        found: dict[str, dict[int, list[str]]] = {}
-        for rule, places in self._output.record.get("evidence", {}).items():
-            for place in places:
-                rows = found.setdefault(place["source"], {})
-                rows.setdefault(place["row"], []).append(rule)
-        return found
 
     def candidates(self, wanted: Filter) -> Sequence[int]:
         """By source, rule and length; the last answers are remembered."""
@@ -110,16 +108,28 @@ class WrittenListing:
         ):
             return range(total)
         if wanted.rule:
-            return [n for n in self._by_rule(wanted.rule) if self._is_wanted(n, wanted)]
-        mask = np.ones(self._samples, np.bool_)
+            found = self._by_rule(wanted.rule)
+            return found if self._is_plain(wanted) else self._wanted_of(found, wanted)
+        return Marked(self._mask(wanted))
+
+    @staticmethod
+    def _is_plain(wanted: Filter) -> bool:
+        """Whether only the rule is asked for."""
+        return not wanted.source and wanted.least is None and wanted.most is None
+
+    def _mask(self, wanted: Filter) -> npt.NDArray[np.bool_]:
+        """Which samples have the wanted source and length."""
+        masks: list[npt.NDArray[np.bool_]] = []
         if wanted.source:
-            mask &= self._of_source == self._number_of(wanted.source)
+            masks.append(self._of_source == self._number_of(wanted.source))
         if wanted.least is not None:
-            mask &= self._lengths >= wanted.least
+            masks.append(self._lengths >= wanted.least)
         if wanted.most is not None:
-            mask &= self._lengths <= wanted.most
-        found: Sequence[int] = np.flatnonzero(mask).astype(np.int32)  # type: ignore[assignment]
-        return found
+            masks.append(self._lengths <= wanted.most)
+        first, *others = masks or [np.ones(self._samples, np.bool_)]
+        for mask in others:
+            first &= mask
+        return first
 
     def _number_of(self, source: str) -> int:
         return self.sources.index(source) if source in self.sources else -1
@@ -128,30 +138,69 @@ class WrittenListing:
         """Rejects of a rule, or the samples that it was first counted for."""
         if rule == LEFT_OUT:
             return range(self._samples, self._samples + self._rejects.num_rows)
-        codes = pc.equal(self._rejects["code"], rule)
-        rejects = pc.indices_nonzero(codes).to_pylist() if self._rejects.num_rows else []
-        return [*self._evidence.get(rule, []), *(self._samples + place for place in rejects)]
+        rejects: list[int] = []
+        if self._rejects.num_rows:
+            places = pc.indices_nonzero(pc.equal(self._rejects["code"], rule))
+            rejects = (np.asarray(places).astype(np.int64) + self._samples).tolist()
+        return [*self._evidence.get(rule, []), *rejects]
 
-    def _is_wanted(self, number: int, wanted: Filter) -> bool:
-        if number < self._samples:
-            length = int(self._lengths[number])
-            source = self.sources[self._of_source[number]]
-        else:
-            length = 0
-            source = self._rejects["source"][number - self._samples].as_py()
-        return (
-            (not wanted.source or source == wanted.source)
-            and (wanted.least is None or length >= wanted.least)
-            and (wanted.most is None or length <= wanted.most)
-        )
+    def _wanted_of(self, found: Sequence[int], wanted: Filter) -> Sequence[int]:
+        """The rows of these numbers that have the wanted source and length; a reject has none."""
+        every = np.asarray(found, np.int64)
+        written = every[every < self._samples]
+        kept = written[self._mask(wanted)[written]]
+        rejects = every[every >= self._samples]
+        if wanted.least:
+            rejects = rejects[:0]
+        if wanted.source and len(rejects):
+            sources = self._rejects["source"].take(pa.array(rejects - self._samples))
+            rejects = rejects[np.asarray(pc.equal(sources, wanted.source))]
+        chosen: list[int] = [*kept.tolist(), *rejects.tolist()]
+        return chosen
 
     def looks_inside(self, wanted: Filter) -> bool:
         """Only for a text."""
         return bool(wanted.text)
 
-    def passes(self, number: int, wanted: Filter) -> bool:
-        """Whether the row holds the text."""
-        return not wanted.text or holds(self.row(number), wanted.text)
+    def look(
+        self, wanted: Filter, candidates: Sequence[int], at: int
+    ) -> Iterator[tuple[int, int | None]]:
+        """Searches the text, a block of samples at a time; of rejects their reasons."""
+        while at < len(candidates):
+            number = int(candidates[at])
+            first, last, holds = self._stretch(number, wanted.text)
+            here = below(candidates, at, last)
+            for place, candidate in enumerate(here, at + 1):
+                if holds[candidate - first]:
+                    yield place, candidate
+            at += len(here)
+            yield at, None
+
+    def _stretch(self, number: int, text: str) -> tuple[int, int, npt.NDArray[np.bool_]]:
+        """The rows that are read with one: the first, the one after the last, which hold a text."""
+        if number >= self._samples:
+            start = (number - self._samples) // _REJECTS_READ * _REJECTS_READ
+            some = self._rejects.slice(start, _REJECTS_READ)
+            first = self._samples + start
+            return (
+                first,
+                first + some.num_rows,
+                np.asarray(pc.match_substring(some["reason"], text)),
+            )
+        shard, _ = self._place(number)
+        first = int(self._first[shard])
+        for block in self._blocks(shard):
+            if number < first + block.rows:
+                break
+            first += block.rows
+        return first, first + block.rows, self._text.holding(block.read(self._read_columns), text)
+
+    @cached_property
+    def _read_columns(self) -> list[str] | None:
+        """The columns that hold tokens; all, where the tokens of an answer lie in several."""
+        data = self._output.path / self._shards[0]["data"]
+        names = format_of(data).column_names(data)
+        return None if answers(names) else ["input_ids"]
 
     def row(self, number: int) -> RowView:
         """One sample, or a reject with its reason."""
@@ -212,8 +261,10 @@ class WrittenListing:
             _forget(self._opened, _REMEMBERED)
         return self._opened[shard]
 
-    def _read(self, shard: int, number: int, block: Block) -> Any:
+    def _read(self, shard: int, number: int, block: Block, columns: list[str] | None = None) -> Any:
         key = (shard, number)
+        if columns is not None and key not in self._contents:
+            return block.read(columns)
         if key not in self._contents:
             self._contents[key] = block.read()
             _forget(self._contents, _REMEMBERED_BLOCKS)
@@ -221,25 +272,21 @@ class WrittenListing:
 
     def _entry(self, shard: int, place: int) -> dict[str, Any]:
         """A row of an index. The row groups read last are remembered."""
-        path = self._output.path / self._shards[shard]["index"]
-        with open_native(path) as file:
-            opened = pq.ParquetFile(file)
-            first = 0
-            for group in range(opened.num_row_groups):
-                rows = opened.metadata.row_group(group).num_rows
-                if place < first + rows:
-                    table = self._group(shard, group, opened)
-                    entry: dict[str, Any] = table.slice(place - first, 1).to_pylist()[0]
-                    return entry
-                first += rows
-        raise IndexError(place)
+        if shard not in self._indexes:
+            self._indexes[shard] = IndexFile(self._output.path / self._shards[shard]["index"])
+            _forget(self._indexes, _REMEMBERED)
+        group = self._indexes[shard].group_of(place)
+        table = self._group(shard, group)
+        entry: dict[str, Any] = table.slice(place - group.first, 1).to_pylist()[0]
+        return entry
 
-    def _group(self, shard: int, group: int, opened: pq.ParquetFile) -> pa.Table:
-        if (shard, group) not in self._groups:
+    def _group(self, shard: int, group: Group) -> pa.Table:
+        key = (shard, group.number)
+        if key not in self._groups:
             columns = ["source", "row", "line", "sample"]
-            self._groups[shard, group] = opened.read_row_group(group, columns)
+            self._groups[key] = self._indexes[shard].read(group, columns)
             _forget(self._groups, _REMEMBERED)
-        return self._groups[shard, group]
+        return self._groups[key]
 
 
 def _forget(remembered: OrderedDict[Any, Any], most: int) -> None:

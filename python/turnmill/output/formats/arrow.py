@@ -77,5 +77,5 @@ class Arrow:
         )
 
 
-def _itself(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return batch
+def _itself(batch: pa.RecordBatch, columns: list[str] | None = None) -> pa.RecordBatch:
+    return batch if columns is None else batch.select(columns)

@@ -39,7 +39,8 @@ class Block:
     """Some samples of a data file that are read together."""
 
     rows: int
-    read: Callable[[], pa.RecordBatch | pa.Table]
+    read: Callable[..., pa.RecordBatch | pa.Table]
+    """Reads them; given names, only these columns."""
 
 
 class Format(Protocol):

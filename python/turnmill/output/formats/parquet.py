@@ -69,9 +69,9 @@ class Parquet:
         )
 
 
-def _group(path: AnyPath, group: int) -> pa.Table:
+def _group(path: AnyPath, group: int, columns: list[str] | None = None) -> pa.Table:
     with open_native(path) as file:
-        return pq.ParquetFile(file).read_row_group(group)
+        return pq.ParquetFile(file).read_row_group(group, columns)
 
 
 def _encodings(schema: pa.Schema) -> dict[str, str]:
