@@ -10,7 +10,8 @@ from turnmill._terminal import visible
 _STYLES = {
     "masked": "opacity: 0.7",
     "trained": "background: rgba(46, 160, 67, 0.25); text-decoration: underline",
-    "terminator": "background: rgba(46, 160, 67, 0.5); font-weight: bold; outline: 1px solid",
+    "terminator": "background: rgba(46, 160, 67, 0.5); font-weight: bold; outline: 1px solid; "
+    "display: inline-block; unicode-bidi: isolate",
 }
 
 
@@ -30,8 +31,13 @@ def marked(pieces: Iterable[tuple[str, str]]) -> str:
         f'<span style="{_STYLES[kind]}">{"■ " if kind == "terminator" else ""}{text(piece)}</span>'
         for kind, piece in pieces
     )
-    style = "white-space: pre-wrap; overflow-wrap: anywhere; text-align: start"
+    style = "white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext"
     return f'<pre dir="auto" style="{style}">{"".join(spans)}</pre>'
+
+
+def drawn(lines: str) -> str:
+    """What is drawn for a terminal, as it is."""
+    return f'<pre style="overflow-x: auto; line-height: 1.2">{text(lines)}</pre>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

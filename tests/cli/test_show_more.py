@@ -131,7 +131,9 @@ def test_objects_show_themselves_in_a_notebook(output: Path, tmp_path: Path) -> 
     view = turnmill.show(rows, tokenizer=TOKENIZER)
     rendered = turnmill.Template(TOKENIZER).render(rows[0]["messages"])
     report = turnmill.report(output)
-    for thing in (run, made, findings, view, rendered, report):
+    numbers = turnmill.stats(output)
+    tested = turnmill.stop_test(output, lambda prompts, _: [[2]] * len(prompts), prompts=8)
+    for thing in (run, made, findings, view, view[0], rendered, report, numbers, tested):
         html = thing._repr_html_()
         assert "<script" not in html
         assert "\u202e" not in html

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from turnmill import _markup
-from turnmill._terminal import Terminal, terminal
+from turnmill._terminal import Terminal, count, silent, terminal
 from turnmill.check.finding import Finding
 from turnmill.check.report import draw
+from turnmill.languages import locale_language
 from turnmill.rules import rule, rules
 
 _BY_STOP_SET = {
@@ -118,14 +119,23 @@ class Findings:
         }
 
     def _repr_html_(self) -> str:
-        verdict = "undecided" if self.undecided else "ok" if self.ok else "not ok"
+        console = silent(locale_language())
+        say = console.say
+        verdict = say("undecided") if self.undecided else say("ok") if self.ok else say("not ok")
         rows = (
-            (one.severity, one.rule, one.count, f"{one.rate:.1%}", rule(one.rule).meaning)
+            (
+                say(one.severity),
+                one.rule,
+                one.count,
+                f"{one.rate:.1%}",
+                rule(one.rule).in_language(console.language).meaning,
+            )
             for one in self.rules.values()
         )
-        head = ("severity", "rule", "count", "rows", "what it means")
-        return _markup.heading(f"{verdict}: {self.rows:,} rows") + (
-            _markup.table(head, rows) if self.rules else ""
+        words = ("severity", "rule", "count", "rows", "what it means")
+        number = say("{count} rows", count=count(self.rows))
+        return _markup.heading(f"{verdict}{say(': ')}{number}") + (
+            _markup.table([say(word) for word in words], rows) if self.rules else ""
         )
 
     def draw(self, console: Terminal) -> str:

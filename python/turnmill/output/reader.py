@@ -322,8 +322,16 @@ class Output:
         return rows_of_blocks(format_of(data).blocks(data), numbers)
 
 
-def rows_of_blocks(blocks: list[Block], numbers: list[int]) -> list[dict[str, Any]]:
-    """Samples by their numbers in a data file; only the blocks that hold them are read."""
+def rows_of_blocks(
+    blocks: list[Block], numbers: list[int], *, arrays: bool = False
+) -> list[dict[str, Any]]:
+    """Samples by their numbers in a data file; only the blocks that hold them are read.
+
+    Args:
+        blocks: The blocks of the file.
+        numbers: Which samples.
+        arrays: Whether columns of lists become arrays: a sample may have millions of tokens.
+    """
     found: dict[int, dict[str, Any]] = {}
     first = 0
     for block in blocks:
@@ -332,9 +340,21 @@ def rows_of_blocks(blocks: list[Block], numbers: list[int]) -> list[dict[str, An
             read = block.read()
             # Row by row: `take` puts the chunks of lists together, a copy of the whole file.
             for number in here:
-                found[number] = read.slice(number - first, 1).to_pylist()[0]
+                one = read.slice(number - first, 1)
+                found[number] = _with_arrays(one) if arrays else one.to_pylist()[0]
         first += block.rows
     return [found[number] for number in numbers]
+
+
+def _with_arrays(row: pa.RecordBatch | pa.Table) -> dict[str, Any]:
+    """The values of the only row; lists as arrays."""
+    cells = {name: row.column(name)[0] for name in row.schema.names}
+    return {
+        name: np.asarray(cell.values)
+        if isinstance(cell, pa.ListScalar) and cell.is_valid
+        else cell.as_py()
+        for name, cell in cells.items()
+    }
 
 
 def naming(shard: dict[str, Any], columns: list[str]) -> list[str]:

@@ -13,11 +13,13 @@ from turnmill._terminal import (
     duration,
     share,
     short_count,
+    silent,
     table,
     terminal,
     visible,
     wrap,
 )
+from turnmill.languages import locale_language
 from turnmill.output.answers import SCHEMAS
 from turnmill.output.formats import FORMATS
 from turnmill.output.trainer_step import NextStep
@@ -95,23 +97,27 @@ class Run:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))
 
     def _repr_html_(self) -> str:
-        rejected = [(rule, number, "left out") for rule, number in self.rejected.items()]
+        say = (console := silent(locale_language())).say
+        rejected = [(rule, number, say("left out")) for rule, number in self.rejected.items()]
         counted = [
-            (rule, number, "counted, and written")
+            (rule, number, say("counted, and written"))
             for rule, number in self.totals.rules.items()
             if rule not in self.rejected
         ]
         facts = [
-            ("rows", self.rows),
-            ("rows written", self.rows - sum(self.rejected.values())),
-            ("samples", self.samples),
-            ("tokens", self.totals.tally.tokens),
-            ("trained tokens", self.totals.tally.trained),
-            ("turns end in", _end(self.facts)),
-            ("output", str(self.output)),
+            (say("rows in"), self.rows),
+            (say("written"), self.rows - sum(self.rejected.values())),
+            (say("samples"), self.samples),
+            (say("tokens"), self.totals.tally.tokens),
+            (say("trained"), self.totals.tally.trained),
+            (say("ends in"), _end(self.facts)),
+            (say("output"), str(self.output)),
         ]
-        return _markup.table(("", ""), facts) + (
-            _markup.table(("rule", "count", ""), rejected + counted) if rejected + counted else ""
+        head = (say("rule"), say("count"), "")
+        return (
+            _markup.heading(say("ok") + say(": ") + _sentence(self, console))
+            + _markup.table(("", ""), facts)
+            + (_markup.table(head, rejected + counted) if rejected + counted else "")
         )
 
     def summary(self, console: Terminal) -> list[str]:
@@ -174,7 +180,11 @@ def _of_part(run: Run, number: int, parts: int, console: Terminal) -> list[str]:
 
 
 def _verdict(run: Run, console: Terminal) -> list[str]:
-    """What came out of it, in a sentence."""
+    return _labelled("ok", "green", _sentence(run, console), console)
+
+
+def _sentence(run: Run, console: Terminal) -> str:
+    """What came out of it."""
     rejected = sum(run.rejected.values())
     rows, written = count(run.rows), count(run.rows - rejected)
     if rejected:
@@ -198,7 +208,7 @@ def _verdict(run: Run, console: Terminal) -> list[str]:
                 **values,
             )
         )
-    return _labelled("ok", "green", text, console)
+    return text
 
 
 def _labelled(word: str, colour: str, text: str, console: Terminal) -> list[str]:

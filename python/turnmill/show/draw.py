@@ -86,6 +86,12 @@ def _row(row: RowView, console: Terminal, body: Body, *, full: bool) -> list[str
 
 
 def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
+    title, *facts = facts_of(row, sample, console)
+    return _rule(title, facts, console)
+
+
+def facts_of(row: RowView, sample: SampleView, console: Terminal) -> list[str]:
+    """Which sample it is, its place, its length and how it ends."""
     several = len(row.samples) > 1
     number = console.say("sample {number}", number=sample.number) if several else ""
     which = console.say(", ") + (sample.name or number) if sample.name or number else ""
@@ -95,7 +101,7 @@ def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
         share=share(sample.trained, sample.tokens),
     )
     title = console.say("row {number}", number=row.row) + which
-    return _rule(title, [row.place, trained, _ending(sample, console)], console)
+    return [title, row.place, trained, _ending(sample, console)]
 
 
 def _notes(row: RowView, console: Terminal) -> str:

@@ -160,6 +160,11 @@ class RowView:
         """``file:line``, or the file and the row if it has no lines."""
         return self.source if self.line is None else f"{self.source}:{self.line}"
 
+    def _repr_html_(self) -> str:
+        from turnmill.show.notebook import rows
+
+        return rows([self])
+
     def to_dict(self) -> dict[str, Any]:
         """As ``turnmill show --json`` prints it."""
         return {
@@ -223,8 +228,9 @@ def sample_view(
         token_bytes: The bytes that ids stand for.
         name: Which answer it is, if the row's answers are judged.
     """
-    ids = np.array(sample["input_ids"], np.int64)
-    labels = np.array(sample.get("labels") or sample["input_ids"], np.int64)
+    ids = np.asarray(sample["input_ids"], np.int64)
+    labels = sample.get("labels")
+    labels = ids if labels is None or not len(labels) else np.asarray(labels, np.int64)
     trained = labels != IGNORED
     ends = trained & np.isin(ids, list(stops))
     return SampleView(number, ids, labels, trained.astype(np.int8) + ends, token_bytes, name)

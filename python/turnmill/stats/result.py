@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from turnmill import _markup
 from turnmill._terminal import Terminal, columns_of, count, pad, share, table, terminal, visible
 from turnmill.stats.histogram import Histogram, percentile_name
 from turnmill.stats.roles import START
@@ -93,6 +94,9 @@ class Stats:
 
     def __str__(self) -> str:
         return self.draw(terminal(sys.stdout, colour=False))
+
+    def _repr_html_(self) -> str:
+        return _markup.drawn(str(self))
 
     def draw(self, console: Terminal) -> str:
         """The tables, for a terminal."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from turnmill import _markup
 from turnmill._terminal import Terminal, terminal
 from turnmill.errors import DataError
 from turnmill.stop_test.draw import draw
@@ -157,6 +158,9 @@ class StopTest:
     def draw(self, console: Terminal) -> str:
         """The verdict, the rates and the first failures, for a terminal."""
         return "\n".join(draw(self, console))
+
+    def _repr_html_(self) -> str:
+        return _markup.drawn(str(self))
 
     def __str__(self) -> str:
         return self.draw(terminal(sys.stdout, colour=False))

@@ -28,11 +28,13 @@ from turnmill.view.masks import Marked, below
 from turnmill.view.search import TokenText
 
 _REMEMBERED = 8
-"""Open shards, row groups of indexes, and answers of filters that are kept."""
+"""Row groups of indexes, and answers of filters that are kept."""
 
 
 _REJECTS_READ = 1 << 14
 """Rejects that are searched at a time."""
+_REMEMBERED_SHARDS = 64
+"""Shards of which is known where their blocks are: to learn it, the whole file is touched."""
 _REMEMBERED_BLOCKS = 2
 """Blocks of samples that are kept: those of Parquet are large."""
 
@@ -208,7 +210,7 @@ class WrittenListing:
             return self._reject(number - self._samples, with_raw=False)
         shard, place = self._place(number)
         entry = self._entry(shard, place)
-        (sample,) = rows_of_blocks(self._blocks(shard), [place])
+        (sample,) = rows_of_blocks(self._blocks(shard), [place], arrays=True)
         token_bytes = self._tokenizer._token_bytes
         views = sample_views([sample], self._stops, token_bytes, first=entry["sample"])
         return RowView(entry["source"], entry["row"], entry["line"], views)
@@ -258,7 +260,7 @@ class WrittenListing:
                 Block(block.rows, partial(self._read, shard, i, block))
                 for i, block in enumerate(blocks)
             ]
-            _forget(self._opened, _REMEMBERED)
+            _forget(self._opened, _REMEMBERED_SHARDS)
         return self._opened[shard]
 
     def _read(self, shard: int, number: int, block: Block, columns: list[str] | None = None) -> Any:
