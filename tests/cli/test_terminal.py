@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import turnmill
 from turnmill import _terminal
 from turnmill._terminal import Terminal, clip, columns_of, duration, share, short_count, table, wrap
 from turnmill.cli.progress_line import ProgressLine
 from turnmill.prepare.progress import Progress
 from turnmill.show.draw import draw
 from turnmill.show.view import KINDS, RowView, SampleView, sample_view
+
+DEMO = Path(turnmill.__file__).parent / "demo"
 
 
 class Screen(io.StringIO):
@@ -232,3 +238,34 @@ def test_pieces_follow_labels_and_split_characters_stay_whole() -> None:
     assert (view.tokens, view.trained, view.terminators) == (5, 3, 1)
     assert [view.text(i, i + 1) for i in range(5)] == ["q", "", "词", "<end>", "<end>"]
     assert [token.text for token in view.sequence(2, 9)] == ["词", "<end>", "<end>"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("form", [{"ids": True}, {"side_by_side": True}])
+def test_rows_of_any_script_fit_the_terminal(
+    form: dict[str, bool], width: int, language: str, tmp_path: Path
+) -> None:
+    """Headings with long paths too; colours add no columns and nothing of the data is a code."""
+    texts = [
+        "你好，世界。" * 40,
+        "مرحبا بكم في الاختبار " * 20,
+        "👩‍👩‍👧‍👦 🇳🇴 e\u0301",
+        "\x1b[31m\u202e\x00",
+        "x" * 5000,
+    ]
+    rows = [{"messages": [_said("user", text), _said("assistant", text)]} for text in texts]
+    place = tmp_path / "a directory whose name is long enough to reach" / "beyond.jsonl"
+    place.parent.mkdir()
+    place.write_text("\n".join(map(json.dumps, [*rows, {"messages": []}])), "utf-8")
+    shown = turnmill.show(place, tokenizer=DEMO / "tokenizer", n=6, **form)
+    for colour in (False, True):
+        console = Terminal(io.StringIO(), colour, min(width, 100), False, language, width)
+        text = re.sub(r"\x1b\[[0-9;]*m", "", shown.draw(console))
+        lines = [line for line in text.split("\n") if str(tmp_path) not in line]
+        assert max(map(columns_of, lines)) <= (width if "side_by_side" in form else console.width)
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text)
+
+
+def _said(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}

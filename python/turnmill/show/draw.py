@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from turnmill._terminal import Terminal, columns_of, count, pad, share, visible, wrap
@@ -20,6 +21,8 @@ _KEPT = {"masked": (300, 200), "trained": (700, 300), "terminator": (100, 100)}
 _KEPT_TOKENS = (300, 100)
 """Tokens of a long sample that are drawn with their ids from its start and its end."""
 _BETWEEN = " │ "
+_INDENT = 3
+_STYLED = re.compile(r"\x1b\[[0-9;]*m")
 _RAW_SHOWN = 1000
 """Characters of a rejected row that are shown as it was read."""
 
@@ -77,7 +80,7 @@ def _row(row: RowView, console: Terminal, body: Body, *, full: bool) -> list[str
         return _rejected(row, console, full=full)
     lines = []
     for sample in row.samples:
-        lines.append(_heading(row, sample, console))
+        lines += _heading(row, sample, console)
         if row.notes and sample.number == 0:
             notes = wrap(_notes(row, console), console.width)
             lines += [console.style(line, "dim") for line in notes]
@@ -85,7 +88,7 @@ def _row(row: RowView, console: Terminal, body: Body, *, full: bool) -> list[str
     return lines
 
 
-def _heading(row: RowView, sample: SampleView, console: Terminal) -> str:
+def _heading(row: RowView, sample: SampleView, console: Terminal) -> list[str]:
     title, *facts = facts_of(row, sample, console)
     return _rule(title, facts, console)
 
@@ -120,11 +123,19 @@ def _ending(sample: SampleView, console: Terminal) -> str:
     return console.say("{count} turns end in {stops}", count=count(ends), stops=stops)
 
 
-def _rule(title: str, facts: list[str], console: Terminal) -> str:
+def _rule(title: str, facts: list[str], console: Terminal) -> list[str]:
+    """A heading; what does not fit beside it stands on the next line."""
     place, *others = facts
-    return (
-        f"{console.style('── ' + title, 'bold', 'cyan')} · {' · '.join([visible(place), *others])}"
-    )
+    lines, used = [console.style(f"── {title}", "bold", "cyan")], columns_of(title) + 3
+    for fact in (visible(place), *others):
+        width = columns_of(_STYLED.sub("", fact)) + 3
+        if used + width > console.width and used > _INDENT:
+            lines.append(" " * _INDENT + fact)
+            used = _INDENT + width - 3
+        else:
+            lines[-1] += f" · {fact}"
+            used += width
+    return lines
 
 
 def _rejected(row: RowView, console: Terminal, *, full: bool) -> list[str]:
@@ -133,7 +144,7 @@ def _rejected(row: RowView, console: Terminal, *, full: bool) -> list[str]:
     where = "" if message is None else console.say("message {number}", number=message)
     where += console.say(": ") if where else ""
     place = console.say("row {number}", number=row.row)
-    lines = [_rule(place, [row.place, title], console)]
+    lines = _rule(place, [row.place, title], console)
     lines += wrap(where + visible(reason), console.width)
     if row.raw:
         raw = visible(row.raw if full else row.raw[:_RAW_SHOWN])
