@@ -6,9 +6,8 @@
 //! the row has. Tool calls are values: each of their names and arguments is searched for in the
 //! text that came from the calls of the message.
 
-use memchr::memmem;
-
 use super::findings::RowFindings;
+use super::leaves::{Leaves, Search};
 use super::policy::Policy;
 use crate::chat::{Conversation, Message};
 use crate::recipe::SpecialInContent;
@@ -137,8 +136,10 @@ impl Ledger {
     ) -> Vec<Loss> {
         self.count(conversation.messages.len(), rendered);
         let mut losses = Vec::new();
+        let mut answers = Answers::default();
         for (index, message) in conversation.messages.iter().enumerate() {
             let printed = self.printed[index];
+            answers.advance(message);
             let index = index as u32;
             if let Some(what) = self.lost_content(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::Content, what));
@@ -146,7 +147,7 @@ impl Ledger {
             if let Some(what) = self.lost_call(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::ToolCall, what));
             }
-            let keys: Vec<&str> = lost_keys(conversation, index, printed)
+            let keys: Vec<&str> = lost_keys(message, answers, printed)
                 .chain(self.lost_reasoning(message, index, rendered))
                 .collect();
             losses.extend(keys.into_iter().map(|key| Loss {
@@ -197,7 +198,7 @@ impl Ledger {
                 if message.is_turn()
                     && let Some((_, answer)) = text.rsplit_once("</think>")
                 {
-                    let lost = !holds(&self.text, answer);
+                    let lost = !Search::new(&self.text).holds(answer);
                     return lost.then(|| "the answer of this turn".to_owned());
                 }
                 if printed.of(Field::Content) == 0 {
@@ -215,14 +216,15 @@ impl Ledger {
                     return None;
                 }
                 self.gather(index, Field::Content, rendered);
-                let gathered = &self.text;
-                let lost = texts.find(|text| !holds(gathered, text))?;
+                let mut gathered = Search::new(&self.text);
+                let lost = texts.find(|text| !gathered.holds(text))?;
                 Some(format!("the text part {:?} of this message", excerpt(lost)))
             }
             // A tool's result may be any value.
             other => {
                 self.gather(index, Field::Content, rendered);
-                first_lost_leaf(other, &self.text, &rendered.text)
+                self.leaves(index, rendered)
+                    .first_lost(other)
                     .map(|leaf| format!("{:?} of the content of this message", excerpt(&leaf)))
             }
         }
@@ -244,15 +246,14 @@ impl Ledger {
             return Some("the tool calls of this turn".to_owned());
         }
         self.gather(index, Field::ToolCalls, rendered);
+        let mut leaves = self.leaves(index, rendered);
         calls.iter().find_map(|call| {
             let call = call.as_map()?;
             let function = call.get("function").and_then(Value::as_map).unwrap_or(call);
-            let name = function
-                .get("name")
-                .and_then(|name| first_lost_leaf(name, &self.text, &rendered.text));
-            let argument =
-                || first_lost_leaf(function.get("arguments")?, &self.text, &rendered.text);
-            let leaf = name.or_else(argument)?;
+            let name = function.get("name");
+            let lost_name = name.and_then(|name| leaves.first_lost(name));
+            let arguments = || leaves.first_lost(function.get("arguments")?);
+            let leaf = lost_name.or_else(arguments)?;
             Some(format!(
                 "{:?} of the tool calls of this turn",
                 excerpt(&leaf)
@@ -280,7 +281,7 @@ impl Ledger {
             return Vec::new();
         }
         self.gather(index, Field::Reasoning, rendered);
-        given.retain(|key| text(key).is_some_and(|text| !holds(&self.text, text)));
+        given.retain(|key| text(key).is_some_and(|text| !Search::new(&self.text).holds(text)));
         given
     }
 
@@ -292,23 +293,33 @@ impl Ledger {
             Some(function.get("name")?.as_str()?.to_owned())
         };
         let mut names = tools?.as_list()?.iter().filter_map(name);
-        let lost = names.find(|name| !holds(&self.text, name))?;
+        let mut gathered = Search::new(&self.text);
+        let lost = names.find(|name| !gathered.holds(name))?;
         Some(Loss::of_variable(format!("the tool {lost:?}")))
     }
 
     /// The first document of which the gathered text does not hold the longest text.
     fn lost_document(&self, documents: Option<Value<'_>>) -> Option<Loss> {
         let mut documents = documents?.as_list()?.iter();
+        let mut gathered = Search::new(&self.text);
         let lost = documents.find_map(|document| {
             let texts = document.as_map()?.iter();
             let texts = texts.filter_map(|(_, text)| text.as_str());
             let longest = texts.max_by_key(|text| text.len())?;
-            (!holds(&self.text, longest)).then_some(longest)
+            (!gathered.holds(longest)).then_some(longest)
         })?;
         Some(Loss::of_variable(format!(
             "the document {:?}",
             excerpt(lost)
         )))
+    }
+
+    /// Looks for values in the gathered text of a message.
+    fn leaves<'t>(&'t self, message: u32, rendered: &'t Rendered) -> Leaves<'t> {
+        let Printed { first, after, .. } = self.printed[message as usize];
+        let start = rendered.ranges_of(first..after).next();
+        let start = start.map_or(0, |run| run.start as usize);
+        Leaves::new(&self.text, &rendered.text, start)
     }
 
     /// The text of the render that came from the row's variables.
@@ -385,18 +396,17 @@ impl Loss {
 /// The keys of a message that say something of which nothing is in the render. Content and calls are
 /// looked for by their text, lost reasoning has its own rules, and other keys are technical (`id`).
 fn lost_keys(
-    conversation: &Conversation<'_>,
-    index: u32,
+    message: &Message<'_>,
+    answers: Answers<'_>,
     printed: Printed,
 ) -> impl Iterator<Item = &'static str> {
-    let message = &conversation.messages[index as usize];
     message.fields.iter().filter_map(move |(key, value)| {
         let field = Field::of_key(key);
         let key = TELLING.into_iter().find(|telling| *telling == key)?;
         let says = match field {
             // The name in a tool's result tells which call it answers, as its place does.
             Field::Name => message.role != "tool",
-            Field::CallId => answers_out_of_order(conversation, index, value),
+            Field::CallId => answers.out_of_order(value),
             _ => true,
         };
         let empty = matches!(
@@ -407,68 +417,42 @@ fn lost_keys(
     })
 }
 
-/// Whether a tool's message answers another call than the one at its place, so that only `id` tells
-/// which.
-fn answers_out_of_order(conversation: &Conversation<'_>, index: u32, id: Value<'_>) -> bool {
-    let before = &conversation.messages[..index as usize];
-    let place = before.iter().rev().take_while(|m| m.role == "tool").count();
-    let caller = before.len().checked_sub(place + 1).map(|at| &before[at]);
-    let calls = caller
-        .and_then(|caller| caller.fields.get_some("tool_calls")?.as_list())
-        .unwrap_or_default();
-    let called = |call: &Value<'_>| call.as_map().and_then(|call| call.get("id")) == Some(id);
-    calls.iter().position(called).is_some_and(|at| at != place)
+/// Where the current message stands among the answers to the calls before it.
+#[derive(Clone, Copy, Default)]
+struct Answers<'a> {
+    /// The calls of the current message, and those that it may answer.
+    own: &'a [Value<'a>],
+    calls: &'a [Value<'a>],
+    /// Messages of tools between these calls and the current message.
+    before: usize,
+    is_answer: bool,
+}
+
+impl<'a> Answers<'a> {
+    /// Goes on to the next message.
+    fn advance(&mut self, message: &Message<'a>) {
+        if self.is_answer {
+            self.before += 1;
+        } else {
+            (self.before, self.calls) = (0, self.own);
+        }
+        self.is_answer = message.role == "tool";
+        let own = message.fields.get_some("tool_calls");
+        self.own = own.and_then(Value::as_list).unwrap_or_default();
+    }
+
+    /// Whether the message answers another call than the one at its place, so that only `id` tells
+    /// which.
+    fn out_of_order(self, id: Value<'_>) -> bool {
+        let is_of = |call: &Value<'_>| call.as_map().and_then(|call| call.get("id")) == Some(id);
+        let at_its_place = self.calls.get(self.before).is_some_and(is_of);
+        !at_its_place && self.calls.iter().any(is_of)
+    }
 }
 
 /// The number of bytes of a text that are not whitespace.
 fn signs(text: &str) -> usize {
     text.split_whitespace().map(str::len).sum()
-}
-
-/// The first string or whole number inside a value that `text` does not hold. A number that a
-/// template writes by itself is text of the template's own, so it is looked for in the `whole`
-/// render.
-fn first_lost_leaf(value: Value<'_>, text: &str, whole: &str) -> Option<String> {
-    let number = |digits: String| (!holds(whole, &digits)).then_some(digits);
-    match value {
-        Value::Str(leaf) => (!holds(text, leaf)).then(|| leaf.to_owned()),
-        Value::Int(digits) => number(digits.to_string()),
-        Value::BigInt(digits) => number(digits.to_owned()),
-        Value::List(items) => {
-            let mut items = items.iter();
-            items.find_map(|item| first_lost_leaf(*item, text, whole))
-        }
-        Value::Map(map) => {
-            let mut items = map.iter();
-            items.find_map(|(_, item)| first_lost_leaf(item, text, whole))
-        }
-        // Templates write these in different ways: `None`, `1e3`.
-        Value::Null | Value::Bool(_) | Value::Float(_) => None,
-    }
-}
-
-/// Whether `text` holds a leaf as it is, or as JSON or Python would write it. There, runs of ASCII
-/// letters and digits between escapes are unchanged, and other letters may be `\u` escapes.
-fn holds(text: &str, leaf: &str) -> bool {
-    let leaf = leaf.trim();
-    let has = |part: &str| contains(text.as_bytes(), part.as_bytes());
-    if has(leaf) {
-        return true;
-    }
-    let mut runs = leaf.split(|sign: char| !sign.is_ascii_alphanumeric());
-    let may_be_escaped = leaf.contains(|sign: char| !sign.is_ascii_alphanumeric());
-    may_be_escaped && runs.all(has) && (leaf.is_ascii() || has("\\u"))
-}
-
-/// Whether `text` contains `part`. Leaves are short and stand near the start of a short text, so the
-/// first places where `part` may begin are tried before a search is set up, which costs more.
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    const TRIED: usize = 16;
-    let Some(&first) = part.first() else {
-        return true;
-    };
-    let mut starts = memchr::memchr_iter(first, text).take(TRIED);
-    starts.any(|at| text[at..].starts_with(part)) || memmem::find(text, part).is_some()
 }
 
 /// The start of a text, for a message.

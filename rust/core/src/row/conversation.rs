@@ -13,7 +13,6 @@ use super::scratch::Scratch;
 use super::verify::verify;
 use super::{Refusal, history};
 use crate::setup::plan::Plan;
-use crate::value::Arena;
 
 /// Whether a sample fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +24,9 @@ pub(crate) enum Fit {
 }
 
 /// Makes the sample of an excerpt, if it is not too long.
-pub(crate) fn draft<'a>(
+pub(crate) fn draft(
     plan: &Plan,
-    excerpt: &Excerpt<'a>,
-    arena: &'a Arena,
+    excerpt: &Excerpt<'_>,
     scratch: &mut Scratch,
     draft: &mut Draft,
     findings: &mut RowFindings,
@@ -42,6 +40,7 @@ pub(crate) fn draft<'a>(
     } = draft;
     let Scratch {
         backend,
+        memory,
         shorter,
         ids: spare,
         ledger,
@@ -50,8 +49,8 @@ pub(crate) fn draft<'a>(
     let conversation = &excerpt.conversation;
     let template = template_for(plan, conversation)?;
     let end = conversation.messages.len();
-    render(template, conversation, end, arena, rendered)?;
-    let policy = judge(plan, excerpt, rendered, shorter, arena, findings)?;
+    render(template, conversation, end, memory, rendered)?;
+    let policy = judge(plan, excerpt, rendered, (memory, shorter), findings)?;
     account(&policy, rendered, ledger, findings)?;
     locate(&policy, rendered, located, findings)?;
     encode(plan, &rendered.text, located, &mut **backend, encoding)?;

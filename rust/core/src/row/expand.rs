@@ -15,16 +15,16 @@ use super::Refusal;
 use super::conversation::Fit;
 use super::draft::Draft;
 use super::excerpt::Excerpt;
-use super::history::stands;
+use super::history::{Budget, stands};
 use super::label::nothing_trained;
 use super::output::RowOutput;
 use super::over_length::{self, nothing_fits};
 use super::policy::Policy;
-use super::render::{render, template_for};
+use super::render::{RenderMemory, render, template_for};
 use super::scratch::Scratch;
 use crate::chat::Conversation;
 use crate::recipe::OverLength;
-use crate::rules::Rule;
+use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
 use crate::template::Rendered;
 use crate::value::Arena;
@@ -39,7 +39,7 @@ pub(super) fn samples<'a>(
     output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let renders = [&mut draft.rendered, &mut scratch.shorter];
-    let excerpts = excerpts(plan, conversation, arena, renders)?;
+    let excerpts = excerpts(plan, conversation, &mut scratch.memory, renders)?;
     if excerpts.len() > 1 {
         output.findings.counts.add(Rule::HistoryRewritten, 1);
     }
@@ -72,10 +72,10 @@ pub(super) fn samples<'a>(
 
 /// For each sample, the messages that are trained in it; the sample shows every message up to their
 /// end. The renders are working memory.
-fn excerpts<'a>(
+fn excerpts(
     plan: &Plan,
-    conversation: &Conversation<'a>,
-    arena: &'a Arena,
+    conversation: &Conversation<'_>,
+    memory: &mut RenderMemory,
     [longer, shorter]: [&mut Rendered; 2],
 ) -> Result<Vec<Range<usize>>, Refusal> {
     let policy = Policy::new(plan, conversation, 0);
@@ -84,14 +84,18 @@ fn excerpts<'a>(
     let mut excerpts = Vec::new();
     let template = template_for(plan, conversation)?;
     if template.rewrites_history() {
-        render(template, conversation, end, arena, longer)?;
+        render(template, conversation, end, memory, longer)?;
+        let mut budget = Budget::of(longer);
         let turns = conversation.turns().rev();
         for turn in turns.filter(|turn| turn + 1 < conversation.messages.len()) {
             // A template may refuse a conversation that ends here and accept a longer one.
             if !is_trained(turn)
-                || render(template, conversation, turn + 1, arena, shorter).is_err()
+                || render(template, conversation, turn + 1, memory, shorter).is_err()
             {
                 continue;
+            }
+            if !budget.take(shorter) {
+                return Err(too_many_turns().into());
             }
             let mut between = conversation.messages[turn..end].iter();
             let chain = between.all(|message| message.role != "user");
@@ -106,6 +110,13 @@ fn excerpts<'a>(
     excerpts.reverse();
     excerpts.retain(|excerpt| excerpt.clone().any(is_trained));
     Ok(excerpts)
+}
+
+/// The reject of a row with so many turns that its samples would repeat its text hundreds of times.
+fn too_many_turns() -> Reject {
+    let reason = "the row has too many turns to be expanded: its samples would repeat the text \
+                  hundreds of times; choose another `history`, or split the row";
+    Reject::new(Rule::OverlongSample, reason)
 }
 
 /// The conversation up to message `end`.

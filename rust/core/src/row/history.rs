@@ -4,29 +4,29 @@
 //! messages follow: without its reasoning, with another end, without an empty think block. This
 //! module finds such turns by rendering shorter conversations, and finds lost reasoning by
 //! comparing lengths: of the reasoning in the row, and of what the render printed from it. A render
-//! per turn is expensive, so it is only done for templates that a probe has seen rewrite.
+//! per turn is expensive, so it is only done for templates that a probe has seen rewrite, and only
+//! for as many turns as a [`Budget`] allows.
 
 use super::Refusal;
 use super::excerpt::Excerpt;
 use super::findings::RowFindings;
 use super::policy::last_turn;
-use super::render::{render, template_for};
+use super::render::{RenderMemory, render, template_for};
 use crate::chat::{Conversation, Message};
 use crate::recipe::{History, Reasoning};
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
 use crate::template::{Field, Origin, REASONING_FIELDS, Rendered, Span};
-use crate::value::{Arena, Value};
+use crate::value::Value;
 use crate::{Error, ErrorKind};
 
 /// Judges the render of an excerpt. Returns the first message that may be trained: that of the excerpt, or
 /// the last turn if `history` allows only that one.
-pub(super) fn judge<'a>(
+pub(super) fn judge(
     plan: &Plan,
-    excerpt: &Excerpt<'a>,
+    excerpt: &Excerpt<'_>,
     rendered: &Rendered,
-    shorter: &mut Rendered,
-    arena: &'a Arena,
+    spare: (&mut RenderMemory, &mut Rendered),
     findings: &mut RowFindings,
 ) -> Result<u32, Refusal> {
     let (conversation, from) = (&excerpt.conversation, excerpt.from);
@@ -35,7 +35,7 @@ pub(super) fn judge<'a>(
     if plan.recipe.history == History::Expand || !template.rewrites_history() {
         return Ok(from);
     }
-    let Some(turn) = rewritten_turn(plan, excerpt, rendered, shorter, arena)? else {
+    let Some(turn) = rewritten_turn(plan, excerpt, rendered, spare)? else {
         return Ok(from);
     };
     findings.count(Rule::HistoryRewritten, turn);
@@ -73,15 +73,38 @@ fn require_reasoning(
     Ok(())
 }
 
+/// How much text the shorter renders of one row may have together.
+///
+/// Without a limit the work would grow with the square of the number of turns. With it, all turns of
+/// a conversation of about five hundred are compared.
+pub(super) struct Budget(usize);
+
+impl Budget {
+    /// Times the text of the whole render.
+    const RENDERS: usize = 256;
+
+    pub(super) fn of(whole: &Rendered) -> Self {
+        Self(whole.text.len().saturating_mul(Self::RENDERS))
+    }
+
+    /// Takes what a render has used. Returns whether there was enough.
+    pub(super) fn take(&mut self, shorter: &Rendered) -> bool {
+        let left = self.0.checked_sub(shorter.text.len());
+        self.0 = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
 /// The first turn of the excerpt whose render as the last turn is not the start of the full render. What the
-/// template prints after a turn's stop token does not matter, because it is not trained.
-fn rewritten_turn<'a>(
+/// template prints after a turn's stop token does not matter, because it is not trained. A turn for
+/// which the budget does not last counts as rewritten, which is the safe answer.
+fn rewritten_turn(
     plan: &Plan,
-    excerpt: &Excerpt<'a>,
+    excerpt: &Excerpt<'_>,
     rendered: &Rendered,
-    shorter: &mut Rendered,
-    arena: &'a Arena,
+    (memory, shorter): (&mut RenderMemory, &mut Rendered),
 ) -> Result<Option<u32>, Refusal> {
+    let mut budget = Budget::of(rendered);
     let (conversation, from) = (&excerpt.conversation, excerpt.from as usize);
     let template = template_for(plan, conversation)?;
     let last = conversation.messages.len() - 1;
@@ -89,12 +112,14 @@ fn rewritten_turn<'a>(
         .turns()
         .filter(|turn| (from..last).contains(turn))
     {
-        // A template may refuse a conversation that ends here and accept a longer one. The cheap
-        // comparison of texts comes first; `stands` allocates.
-        if render(template, conversation, turn + 1, arena, shorter).is_ok()
-            && !rendered.text.starts_with(&shorter.text)
-            && !stands(plan, turn as u32, shorter, rendered, false)
-        {
+        // A template may refuse a conversation that ends here and accept a longer one.
+        if render(template, conversation, turn + 1, memory, shorter).is_err() {
+            continue;
+        }
+        // The cheap comparison of texts comes first; `stands` allocates.
+        let same = rendered.text.starts_with(&shorter.text)
+            || stands(plan, turn as u32, shorter, rendered, false);
+        if !same || !budget.take(shorter) {
             return Ok(Some(turn as u32));
         }
     }
@@ -145,10 +170,12 @@ pub(crate) fn lost_turns<'r>(
     conversation: &'r Conversation<'_>,
     rendered: &'r Rendered,
 ) -> impl Iterator<Item = (usize, usize)> + 'r {
-    conversation.turns().filter_map(|turn| {
+    let mut counted = None;
+    conversation.turns().filter_map(move |turn| {
         let message = &conversation.messages[turn];
         let (expected, inline) = reasoning_bytes(message)?;
-        let printed = printed_bytes(rendered, turn as u32);
+        let messages = conversation.messages.len();
+        let printed = counted.get_or_insert_with(|| printed_bytes(rendered, messages))[turn];
         let lost = match inline {
             // The template may move inline reasoning to its own block or print the content as it
             // is, so both fields count together.
@@ -175,21 +202,22 @@ fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
     (!inside.is_empty()).then_some((inside.len(), Some(rest.len())))
 }
 
-/// Bytes of the render that came from the content and from the reasoning of a message.
-fn printed_bytes(rendered: &Rendered, message: u32) -> (usize, usize) {
-    let (mut content, mut reasoning) = (0, 0);
+/// Bytes of the render that came from the content and from the reasoning of each message.
+fn printed_bytes(rendered: &Rendered, messages: usize) -> Vec<(usize, usize)> {
+    let mut printed = vec![(0, 0); messages];
     for run in rendered.ranges() {
+        let Origin::Message { index, field } = run.origin else {
+            continue;
+        };
         let length = (run.end - run.start) as usize;
-        match run.origin {
-            Origin::Message { index, field } if index == message => match field {
-                Field::Content => content += length,
-                Field::Reasoning => reasoning += length,
-                _ => {}
-            },
+        let (content, reasoning) = &mut printed[index as usize];
+        match field {
+            Field::Content => *content += length,
+            Field::Reasoning => *reasoning += length,
             _ => {}
         }
     }
-    (content, reasoning)
+    printed
 }
 
 /// Whether `longer` shows a turn as `own` does, the render in which it is the last one: the same

@@ -3,23 +3,23 @@
 use super::excerpt::Excerpt;
 use super::findings::RowFindings;
 use super::policy::Policy;
+use super::render::RenderMemory;
 use super::{Refusal, history};
 use crate::chat::{self, Message, Wire};
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
 use crate::template::Rendered;
-use crate::value::{Arena, Value};
+use crate::value::Value;
 
 /// Judges a render: may earlier turns be trained, and is every trained turn printed?
 pub(super) fn judge<'p, 'a>(
     plan: &'p Plan,
     excerpt: &'p Excerpt<'a>,
     rendered: &Rendered,
-    shorter: &mut Rendered,
-    arena: &'a Arena,
+    spare: (&mut RenderMemory, &mut Rendered),
     findings: &mut RowFindings,
 ) -> Result<Policy<'p, 'a>, Refusal> {
-    let from = history::judge(plan, excerpt, rendered, shorter, arena, findings)?;
+    let from = history::judge(plan, excerpt, rendered, spare, findings)?;
     let policy = Policy::new(plan, &excerpt.conversation, from);
     require_spans(&policy, rendered)?;
     if plan.wire() == Wire::Normalise {
@@ -30,21 +30,24 @@ pub(super) fn judge<'p, 'a>(
 
 /// Rejects the row if the template does not print a trained turn.
 fn require_spans(policy: &Policy<'_, '_>, rendered: &Rendered) -> Result<(), Reject> {
-    for index in policy.conversation.turns() {
-        let index = index as u32;
-        if policy.weight(index) <= 0.0 {
-            continue;
-        }
-        let reason = if rendered.unlocated.contains(&index) {
-            "the turn cannot be located in the render"
-        } else if rendered.spans.iter().all(|span| span.message != index) {
-            "the template does not print this turn"
-        } else {
-            continue;
-        };
-        return Err(Reject::new(Rule::TurnLost, reason).at_message(index));
+    let mut printed = vec![false; policy.conversation.messages.len()];
+    for span in &rendered.spans {
+        printed[span.message as usize] = true;
     }
-    Ok(())
+    for message in &rendered.unlocated {
+        printed[*message as usize] = false;
+    }
+    let mut turns = policy.conversation.turns();
+    let lost = turns.find(|turn| !printed[*turn] && policy.weight(*turn as u32) > 0.0);
+    let Some(lost) = lost.map(|turn| turn as u32) else {
+        return Ok(());
+    };
+    let reason = if rendered.unlocated.contains(&lost) {
+        "the turn cannot be located in the render"
+    } else {
+        "the template does not print this turn"
+    };
+    Err(Reject::new(Rule::TurnLost, reason).at_message(lost))
 }
 
 /// Rejects the row if a trained turn is only begun: its end would be trained in the middle.

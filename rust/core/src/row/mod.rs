@@ -28,6 +28,7 @@ pub(crate) mod history;
 mod judge;
 mod kept;
 pub mod label;
+mod leaves;
 mod locate;
 mod output;
 mod over_length;

@@ -48,7 +48,7 @@ pub(super) fn fit<'a>(
 ) -> Result<Fit, Refusal> {
     let before = output.findings.counts.clone();
     let findings = &mut output.findings;
-    let fit = conversation::draft(plan, excerpt, arena, scratch, draft, findings)?;
+    let fit = conversation::draft(plan, excerpt, scratch, draft, findings)?;
     let Fit::Long(length) = fit else {
         finish(plan, excerpt, arena, scratch, draft, output)?;
         return Ok(Fit::Ready);
@@ -59,7 +59,7 @@ pub(super) fn fit<'a>(
     let mut attempt = |shorter: &Excerpt<'a>, draft: &mut Draft| {
         let findings = &mut output.findings;
         findings.counts.clone_from(&before);
-        conversation::draft(plan, shorter, arena, scratch, draft, findings)
+        conversation::draft(plan, shorter, scratch, draft, findings)
     };
     let Some(shorter) = longest(plan, excerpt, length, arena, draft, &mut attempt)? else {
         return Ok(Fit::Long(length));

@@ -177,7 +177,7 @@ fn all<'a, const N: usize>(
     let mut lengths = [0; N];
     let mut fits = true;
     for (index, excerpt) in excerpts.iter().enumerate() {
-        let made = conversation::draft(plan, excerpt, arena, scratch, draft, &mut output.findings);
+        let made = conversation::draft(plan, excerpt, scratch, draft, &mut output.findings);
         let named = |refusal: Refusal| {
             if N == 1 {
                 refusal

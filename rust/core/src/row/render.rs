@@ -72,21 +72,43 @@ pub(crate) fn whole<'a>(
     let template = template_for(plan, &conversation)?;
     let mut rendered = Rendered::default();
     let end = conversation.messages.len();
-    render(template, &conversation, end, arena, &mut rendered)?;
+    let mut memory = RenderMemory::default();
+    render(template, &conversation, end, &mut memory, &mut rendered)?;
     Ok(rendered)
 }
 
 /// Renders the conversation up to message `end`.
-pub(crate) fn render<'a>(
+pub(crate) fn render(
     template: &Template,
-    conversation: &Conversation<'a>,
+    conversation: &Conversation<'_>,
     end: usize,
-    arena: &'a Arena,
+    memory: &mut RenderMemory,
     rendered: &mut Rendered,
 ) -> Result<(), Refusal> {
+    let arena = memory.cleared();
     let input = RenderInput::of(conversation, end, arena);
     let result = template.render(arena, &input, rendered);
     result.map_err(refused)
+}
+
+/// The values that a template makes. They have an arena of their own, because a row may be rendered
+/// once for each of its turns: in the arena of the row, all these renders would add up.
+#[derive(Debug, Default)]
+pub(crate) struct RenderMemory(Arena);
+
+impl RenderMemory {
+    /// How much is kept for the next render.
+    const KEPT: usize = 8 << 20;
+
+    /// The arena, empty.
+    pub(super) fn cleared(&mut self) -> &Arena {
+        if self.0.allocated_bytes() > Self::KEPT {
+            self.0 = Arena::new();
+        } else {
+            self.0.reset();
+        }
+        &self.0
+    }
 }
 
 /// If the template refuses the row, the row is rejected; any other error stops the run.

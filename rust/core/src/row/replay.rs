@@ -11,7 +11,7 @@ use super::Refusal;
 use super::contract::TrainedTurn;
 use super::draft::Draft;
 use super::position::RowPositions;
-use super::render::template_for;
+use super::render::{RenderMemory, template_for};
 use crate::chat::Conversation;
 use crate::recipe::SpecialInContent;
 use crate::rules::{PositionCounts, REPLAYED_TURNS, Replay, Rule, RuleCounts, is_trained, slot};
@@ -108,6 +108,7 @@ pub(crate) struct SampleReplayer {
     rendered: Rendered,
     encoding: Encoding,
     ranges: Vec<(u32, u32)>,
+    memory: RenderMemory,
     scratch: Box<dyn Any + Send>,
 }
 
@@ -117,6 +118,7 @@ impl SampleReplayer {
             rendered: Rendered::default(),
             encoding: Encoding::default(),
             ranges: Vec::new(),
+            memory: RenderMemory::default(),
             scratch: plan.backend.scratch(),
         }
     }
@@ -198,7 +200,7 @@ impl SampleReplayer {
             return Ok(Err(note));
         }
         let own = conversation.template_kwargs;
-        let note = match self.prompt(plan, template, conversation, own, arena, turn.message)? {
+        let note = match self.prompt(plan, template, conversation, own, turn.message)? {
             Some(ids) if ids == turn.before => return Ok(Ok(None)),
             Some(ids) => turn.difference(ids, plan),
             None => "the template refuses the conversation before this turn".to_owned(),
@@ -209,8 +211,7 @@ impl SampleReplayer {
                 let switch = [(*name, Value::Bool(on))];
                 let variables: Vec<_> = own.iter().chain(switch).collect();
                 let variables = Map::new(arena.alloc_slice_copy(&variables));
-                let prompt =
-                    self.prompt(plan, template, conversation, variables, arena, turn.message)?;
+                let prompt = self.prompt(plan, template, conversation, variables, turn.message)?;
                 if prompt == Some(turn.before) {
                     return Ok(Ok(Some(format!("{name}={on}"))));
                 }
@@ -220,15 +221,15 @@ impl SampleReplayer {
     }
 
     /// The ids that a server sends to get this message; `None` if the template refuses.
-    fn prompt<'a>(
+    fn prompt(
         &mut self,
         plan: &Plan,
         template: &Template,
-        conversation: &Conversation<'a>,
-        variables: Map<'a>,
-        arena: &'a Arena,
+        conversation: &Conversation<'_>,
+        variables: Map<'_>,
         message: u32,
     ) -> Result<Option<&[u32]>, Refusal> {
+        let arena = self.memory.cleared();
         let input = RenderInput {
             add_generation_prompt: true,
             variables,

@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use super::account::Ledger;
+use super::render::RenderMemory;
 use super::replay::SampleReplayer;
 use crate::setup::plan::Plan;
 use crate::template::Rendered;
@@ -11,6 +12,8 @@ use crate::template::Rendered;
 pub(crate) struct Scratch {
     /// The encoder's.
     pub(crate) backend: Box<dyn Any + Send>,
+    /// What the template makes while it renders.
+    pub(crate) memory: RenderMemory,
     /// Renders of shorter conversations, for comparison.
     pub(crate) shorter: Rendered,
     /// Bytes of a render by message.
@@ -25,6 +28,7 @@ impl Scratch {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             backend: plan.backend.scratch(),
+            memory: RenderMemory::default(),
             shorter: Rendered::default(),
             ledger: Ledger::default(),
             ids: Vec::new(),

@@ -4,6 +4,7 @@ use super::conversation::Fit;
 use super::excerpt::Excerpt;
 use super::findings::RowFindings;
 use super::label::LocatedText;
+use super::render::RenderMemory;
 use super::*;
 use crate::chat::{Conversation, Message};
 use crate::recipe::Recipe;
@@ -93,9 +94,14 @@ fn trained(plan: &Plan, record: &Record<'_>) -> (Vec<String>, RowOutput, Draft) 
     (texts, output, draft)
 }
 
+fn spare(scratch: &mut (RenderMemory, Rendered)) -> (&mut RenderMemory, &mut Rendered) {
+    (&mut scratch.0, &mut scratch.1)
+}
+
 #[test]
 fn judging_says_which_turns_are_trained() {
-    let (arena, mut shorter) = (Arena::new(), Rendered::default());
+    let arena = Arena::new();
+    let mut scratch = (RenderMemory::default(), Rendered::default());
     let mut findings = RowFindings::default();
     let excerpt = entire(talk(&["a", "b", "c", "d"], &arena));
     for (keys, trained) in [
@@ -106,7 +112,7 @@ fn judging_says_which_turns_are_trained() {
         let plan = plan(keys);
         let text = rendered(&plan, &excerpt, &arena);
         let policy =
-            judge::judge(&plan, &excerpt, &text, &mut shorter, &arena, &mut findings).unwrap();
+            judge::judge(&plan, &excerpt, &text, spare(&mut scratch), &mut findings).unwrap();
         let found = [0, 1, 2, 3].map(|message| policy.weight(message) > 0.0);
         assert_eq!(found, trained, "{keys}");
         assert_eq!(policy.others, trained[0]);
@@ -114,20 +120,21 @@ fn judging_says_which_turns_are_trained() {
     let context = Excerpt { from: 2, ..excerpt };
     let plan = plan("");
     let text = rendered(&plan, &context, &arena);
-    let policy = judge::judge(&plan, &context, &text, &mut shorter, &arena, &mut findings);
+    let policy = judge::judge(&plan, &context, &text, spare(&mut scratch), &mut findings);
     assert!(policy.unwrap().weight(1) <= 0.0);
     assert_eq!((excerpt.turns(), context.turns()), (2, 1));
 }
 
 #[test]
 fn a_turn_that_is_not_printed_is_refused() {
-    let (arena, mut shorter) = (Arena::new(), Rendered::default());
+    let arena = Arena::new();
+    let mut scratch = (RenderMemory::default(), Rendered::default());
     let plan = plan("");
     let excerpt = entire(talk(&["a", "b"], &arena));
     let mut text = rendered(&plan, &excerpt, &arena);
     text.spans.clear();
     let mut findings = RowFindings::default();
-    let judged = judge::judge(&plan, &excerpt, &text, &mut shorter, &arena, &mut findings);
+    let judged = judge::judge(&plan, &excerpt, &text, spare(&mut scratch), &mut findings);
     assert_eq!(rejected(judged.map(drop)), Some(Rule::TurnLost));
 }
 
@@ -239,7 +246,6 @@ fn a_row_that_is_too_long_loses_whole_turns() {
     let fit = conversation::draft(
         &plan,
         &entire(conversation),
-        &arena,
         &mut Scratch::new(&plan),
         &mut draft,
         &mut RowFindings::default(),
