@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,39 @@ def test_a_validation_share_and_dedup_take_pairs(tmp_path: Path) -> None:
     assert run.rejected == {"duplicate-conversation": kept.rows - kept.samples}
     sides = load_from_disk(str(run.output))
     assert sum(len(side) for side in sides.values()) == kept.samples
+
+
+@pytest.mark.parametrize("kind", ["pairs", "judged"])
+def test_pages_and_numbers_tell_the_answers_apart(kind: str, tmp_path: Path) -> None:
+    user, good, bad = (
+        {"role": role, "content": text}
+        for role, text in (("user", "Which?"), ("assistant", "This one."), ("assistant", "No."))
+    )
+    if kind == "pairs":
+        rows = [{"prompt": [user], "chosen": [good], "rejected": [bad]}]
+        names = ["chosen", "rejected"]
+    else:
+        rows = [
+            {"messages": [user, good], "label": True},
+            {"messages": [user, bad], "label": False},
+        ]
+        names = ["good answer", "bad answer"]
+    turnmill.prepare(rows, tmp_path / "out", tokenizer=DEMO)
+    counted = turnmill.stats(tmp_path / "out")
+    ends = {token.token: (token.count, token.trained) for token in counted.control_tokens}
+    assert ends["<|im_end|>"] == (4, 2)
+    assert {role.role: role.trained > 0 for role in counted.roles} == {
+        "user": False,
+        "assistant": True,
+    }
+    assert sum(role.tokens for role in counted.roles) == counted.totals["tokens"]
+    page = turnmill.report(tmp_path / "out").html
+    with turnmill.view(tmp_path / "out") as served:
+        listed, row = (
+            urllib.request.urlopen(served.url + place, timeout=60).read().decode()
+            for place in ("", "row/0")
+        )
+    for name in names:
+        assert f'<p class="answer">{name}</p>' in page
+        assert f'<p class="answer">{name}</p>' in listed
+    assert f'<h3 id="sample-0">{names[0]}: ' in row

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from turnmill.output.answers import answers, sequence
 from turnmill.output.formats import format_of
 from turnmill.output.reader import Output
 from turnmill.stats.roles import Roles, roles_of
@@ -110,12 +111,18 @@ class _Counts:
         self._by_role = np.zeros((2, len(roles.names)), np.int64)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Adds the samples of a batch; one without ids has none to count."""
-        if "input_ids" not in batch.schema.names:
+        """Adds the samples of a batch, of judged rows each answer; rows without ids have none."""
+        names = batch.schema.names
+        judged = answers(names)
+        if not judged and "input_ids" not in names:
             return
+        self.samples += batch.num_rows
+        for one in [sequence(answer, batch) for answer in judged] or [batch]:
+            self._add(one)
+
+    def _add(self, batch: pa.RecordBatch) -> None:
         ids, starts = _flat(batch.column("input_ids"))
         trained = self._is_trained(batch, ids)
-        self.samples += batch.num_rows
         self.tokens += len(ids)
         self._ids += np.bincount(ids, minlength=len(self._ids))[: len(self._ids)]
         self._trained += np.bincount(ids[trained], minlength=len(self._ids))[: len(self._ids)]
