@@ -8,7 +8,10 @@ with special tokens and cuts every thousand of them into blocks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -18,7 +21,7 @@ HEADER = "<|start_header_id|>{role}<|end_header_id|>\n\n"
 TURN = HEADER + "{content}<|eot_id|>"
 
 
-def questions(rows):
+def questions(rows: dict[str, list[Any]]) -> Iterator[str]:
     """The prompts of a batch of columns."""
     for instruction, extra in zip(rows["instruction"], rows["input"], strict=True):
         question = instruction
@@ -28,10 +31,12 @@ def questions(rows):
         yield TURN.format(role="system", content=SYSTEM) + asked + HEADER.format(role="assistant")
 
 
-def instruction_dataset(files, tokenizer, max_length, cache, workers=None):
+def instruction_dataset(
+    files: Sequence[Path], tokenizer: Any, max_length: int, cache: Any, workers: int | None = None
+) -> Any:
     """The set for supervised training."""
 
-    def tokenized(rows):
+    def tokenized(rows: dict[str, list[Any]]) -> dict[str, Any]:
         texts = [list(questions(rows)), [f"{answer}<|eot_id|>" for answer in rows["output"]]]
         prompts, answers = (
             tokenizer(half, add_special_tokens=False, return_attention_mask=False)["input_ids"]
@@ -51,10 +56,12 @@ def instruction_dataset(files, tokenizer, max_length, cache, workers=None):
     return datasets.concatenate_datasets([each["train"] for each in made])
 
 
-def pretraining_dataset(files, tokenizer, length, cache, workers=None):
+def pretraining_dataset(
+    files: Sequence[Path], tokenizer: Any, length: int, cache: Any, workers: int | None = None
+) -> Any:
     """The set for pre-training."""
 
-    def grouped(rows):
+    def grouped(rows: dict[str, list[list[int]]]) -> dict[str, Any]:
         joined = {name: list(chain.from_iterable(lists)) for name, lists in rows.items()}
         count = len(joined["input_ids"])
         used = count - count % length if count >= length else count

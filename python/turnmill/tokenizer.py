@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from turnmill import _core
 from turnmill._arguments import thread_count
@@ -68,13 +68,34 @@ class Tokenizer:
 
         return np.asarray(self._core.encode(text, add_special_tokens), dtype=np.uint32)
 
+    @overload
     def encode_batch(
         self,
         texts: Iterable[str] | Any,
         *,
         add_special_tokens: bool = False,
         threads: int | None = None,
-    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        offsets: Literal[False] = False,
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]: ...
+
+    @overload
+    def encode_batch(
+        self,
+        texts: Iterable[str] | Any,
+        *,
+        add_special_tokens: bool = False,
+        threads: int | None = None,
+        offsets: Literal[True],
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.int32]]: ...
+
+    def encode_batch(
+        self,
+        texts: Iterable[str] | Any,
+        *,
+        add_special_tokens: bool = False,
+        threads: int | None = None,
+        offsets: bool = False,
+    ) -> tuple[Any, ...]:
         """Encodes many texts on all cores.
 
         The ids of text ``i`` are ``ids[row_offsets[i]:row_offsets[i + 1]]``.
@@ -84,9 +105,12 @@ class Tokenizer:
                 `string_view`, chunked or not, of any library), which is read without a copy.
             add_special_tokens: As in `encode`.
             threads: Number of threads; all cores if not given. The result never depends on it.
+            offsets: Also give the place of each id in its text.
 
         Returns:
-            ``(ids, row_offsets)``: uint32[N] and int64[rows + 1], writable.
+            ``(ids, row_offsets)``: uint32[N] and int64[rows + 1], writable. With ``offsets`` also
+            the start and end of each id, int32[N, 2], in code points of its text, as the
+            `tokenizers` wheel gives them.
 
         Raises:
             DataError: A text is an Arrow null, holds half of a surrogate pair, or has 2 GiB or
@@ -96,8 +120,14 @@ class Tokenizer:
         import numpy as np
 
         count = thread_count(threads)
-        ids, offsets = self._core.encode_batch(texts, add_special_tokens, count)
-        return np.asarray(ids, dtype=np.uint32), np.asarray(offsets, dtype=np.int64)
+        if offsets:
+            ids, spans, rows = self._core.encode_batch_with_offsets(
+                texts, add_special_tokens, count
+            )
+            places = np.asarray(spans, dtype=np.int32).reshape(-1, 2)
+            return np.asarray(ids, dtype=np.uint32), np.asarray(rows, dtype=np.int64), places
+        ids, rows = self._core.encode_batch(texts, add_special_tokens, count)
+        return np.asarray(ids, dtype=np.uint32), np.asarray(rows, dtype=np.int64)
 
     def token_to_id(self, token: str) -> int | None:
         """The id of a token by its text as the vocabulary spells it; None if there is none."""

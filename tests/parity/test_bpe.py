@@ -15,7 +15,7 @@ import tokenizers
 from tokenizers import AddedToken, normalizers
 
 import fixtures
-from backends import differences
+from backends import differences, offset_differences
 from families import (
     BITS,
     BYTE_LEVEL,
@@ -37,6 +37,7 @@ def check(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
     entries = [tokenizer.decode([i]) for i in range(tokenizer.get_vocab_size())]
     texts = soup(3000, 1) + corpus()[::4] + entries + ["".join(BITS), "a" * 300, " " * 300]
     assert differences(path, texts) == []
+    assert offset_differences(path, texts[::5]) == []
 
 
 @pytest.mark.slow

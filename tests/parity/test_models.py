@@ -16,7 +16,7 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
 import fixtures
 import turnmill
-from backends import differences
+from backends import differences, offset_differences
 from families import BITS, BYTE_LEVEL, MARK, RULES, characters, corpus, metaspace, soup, trained
 
 BYTE_TOKENS = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -69,6 +69,7 @@ def check(tokenizer: tokenizers.Tokenizer, backend: str, folder: Path) -> None:
     entries = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
     texts = soup(3000, 21) + corpus()[::4] + entries + ["".join(BITS), "a" * 300, " " * 300]
     assert differences(path, texts) == []
+    assert offset_differences(path, texts[::5]) == []
 
 
 @pytest.mark.parametrize("byte_fallback", [False, True], ids=["unknown", "bytes"])

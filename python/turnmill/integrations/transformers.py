@@ -1,4 +1,8 @@
-"""For trainers of transformers (and TRL, Axolotl, LLaMA-Factory, which use its callbacks).
+"""For transformers: chat templates in batches, and a callback for its trainers.
+
+ids = apply_chat_template(tokenizer, conversations)
+
+The callback is for trainers of TRL, Axolotl and LLaMA-Factory too, which use those of transformers:
 
 from turnmill.integrations.transformers import FirstBatchCheck
 trainer = Trainer(..., callbacks=[FirstBatchCheck(tokenizer)])
@@ -13,8 +17,9 @@ from typing import Any
 from turnmill.check import check_batch
 from turnmill.check.findings import Findings
 from turnmill.errors import DataError
+from turnmill.integrations.chat_template import apply_chat_template
 
-__all__ = ["FirstBatchCheck"]
+__all__ = ["FirstBatchCheck", "apply_chat_template"]
 
 _EVENTS = (
     *("on_init_end", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_step_begin"),

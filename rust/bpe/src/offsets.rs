@@ -1,4 +1,4 @@
-//! Finds the tokens that contain marked bytes of the input.
+//! Finds the tokens that contain marked bytes of the input, or the bytes of every token.
 
 use crate::Mark;
 use crate::normalizer::Origins;
@@ -63,10 +63,12 @@ impl Trace {
     }
 }
 
-/// The marks of an input and the places found so far.
+/// The marks of an input and the places found so far; or the range of each token, if those are
+/// asked for.
 pub(crate) struct MarkFinder<'a> {
     marks: &'a [u32],
     found: Option<&'a mut Vec<Mark>>,
+    ranges: Option<&'a mut Vec<(u32, u32)>>,
 }
 
 impl<'a> MarkFinder<'a> {
@@ -74,6 +76,15 @@ impl<'a> MarkFinder<'a> {
         Self {
             marks,
             found: Some(found),
+            ranges: None,
+        }
+    }
+
+    /// Without marks: every token's range of the input is found.
+    pub(crate) fn ranges(ranges: &'a mut Vec<(u32, u32)>) -> Self {
+        Self {
+            ranges: Some(ranges),
+            ..Self::none()
         }
     }
 
@@ -82,25 +93,35 @@ impl<'a> MarkFinder<'a> {
         Self {
             marks: &[],
             found: None,
+            ranges: None,
         }
     }
 
-    /// No mark is left to find.
+    /// Nothing is left to find.
     #[inline]
     pub(crate) fn all_found(&self) -> bool {
-        self.marks.is_empty()
+        self.marks.is_empty() && self.ranges.is_none()
     }
 
-    /// A mark that is not yet found lies before `end`.
+    /// Something that is not yet found lies before `end`.
     #[inline]
     pub(crate) fn within(&self, end: usize) -> bool {
+        self.ranges.is_some() || self.mark_within(end)
+    }
+
+    #[inline]
+    fn mark_within(&self, end: usize) -> bool {
         self.marks
             .first()
             .is_some_and(|&mark| (mark as usize) < end)
     }
 
-    /// The first mark that is not yet found, if it lies before `end`.
+    /// Where to look next, if that lies before `end`: the first mark that is not yet found, or
+    /// anywhere.
     pub(crate) fn next_within(&self, end: usize) -> Option<usize> {
+        if self.ranges.is_some() {
+            return Some(0);
+        }
         let mark = self.marks.first().map(|&mark| mark as usize);
         mark.filter(|&mark| mark < end)
     }
@@ -118,10 +139,18 @@ impl<'a> MarkFinder<'a> {
     /// Appends a token that stands for a range of the input.
     #[inline]
     pub(crate) fn token(&mut self, ids: &mut Vec<u32>, id: u32, (start, end): (usize, usize)) {
-        while self.within(end) {
-            self.place(ids.len(), start < self.marks[0] as usize);
-        }
+        self.range(ids.len(), start, end);
         ids.push(id);
+    }
+
+    #[inline]
+    fn range(&mut self, token: usize, start: usize, end: usize) {
+        while self.mark_within(end) {
+            self.place(token, start < self.marks[0] as usize);
+        }
+        if let Some(ranges) = &mut self.ranges {
+            ranges.push((start as u32, end as u32));
+        }
     }
 
     /// Finds the marks inside a text whose ids are those from `first` on.
@@ -130,9 +159,7 @@ impl<'a> MarkFinder<'a> {
         for (token, &id) in ids.iter().enumerate().skip(first) {
             let to = from + lengths[id as usize] as usize;
             let (start, end) = trace.origin(from, to);
-            while self.within(end) {
-                self.place(token, start < self.marks[0] as usize);
-            }
+            self.range(token, start, end);
             from = to;
             if !self.within(trace.end) {
                 return;

@@ -64,6 +64,28 @@ impl Tokenizer {
         Ok((Flat::new(flat.ids), Flat::new(flat.offsets)))
     }
 
+    /// Ids of many texts, uint32; start and end of each in code points, int32; row offsets, int64.
+    fn encode_batch_with_offsets(
+        &self,
+        texts: &Bound<'_, PyAny>,
+        add_special_tokens: bool,
+        threads: Option<usize>,
+    ) -> PyResult<(Flat, Flat, Flat)> {
+        let py = texts.py();
+        let source = Texts::read(texts)?;
+        let texts = source.strings(py)?;
+        let threads = threads.unwrap_or_else(pool::default_threads);
+        let flat = detach::run(py, |cancel| {
+            self.encoder
+                .encode_batch_with_offsets(&texts, add_special_tokens, threads, cancel)
+        })?;
+        Ok((
+            Flat::new(flat.ids),
+            Flat::new(flat.spans),
+            Flat::new(flat.offsets),
+        ))
+    }
+
     /// The id of a token by its text; `None` if there is no such token.
     fn token_to_id(&self, token: &str) -> Option<u32> {
         self.core().token_to_id(token)

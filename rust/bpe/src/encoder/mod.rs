@@ -149,20 +149,46 @@ impl Encoder {
         input: &Input<'_>,
         encoding: &mut Encoding,
     ) -> Result<()> {
-        scratch.pieces.start();
         let Encoding { ids, marks } = encoding;
-        ids.clear();
         marks.clear();
         let mut places = MarkFinder::new(input.marks, marks);
+        self.parts(scratch, input, ids, &mut places)?;
+        places.finish(ids.len());
+        Ok(())
+    }
+
+    /// As [`encode`](Self::encode), and the bytes of the input that each id stands for: those that
+    /// Hugging Face gives, before a post-processor trims them. The marks of the input are not
+    /// looked for.
+    pub fn encode_with_ranges(
+        &self,
+        scratch: &mut Scratch,
+        input: &Input<'_>,
+        ids: &mut Vec<u32>,
+        ranges: &mut Vec<(u32, u32)>,
+    ) -> Result<()> {
+        ranges.clear();
+        self.parts(scratch, input, ids, &mut MarkFinder::ranges(ranges))
+    }
+
+    /// Encodes the parts of an input between its cuts.
+    fn parts(
+        &self,
+        scratch: &mut Scratch,
+        input: &Input<'_>,
+        ids: &mut Vec<u32>,
+        places: &mut MarkFinder<'_>,
+    ) -> Result<()> {
+        scratch.pieces.start();
+        ids.clear();
         let mut start = 0;
         let end = input.text.len();
         for cut in input.cuts.iter().map(|&cut| cut as usize).chain([end]) {
             let part = input.text.get(start..cut).ok_or(Error::Cut)?;
-            self.part(scratch, part, start, input.content, ids, &mut places)?;
+            self.part(scratch, part, start, input.content, ids, places)?;
             start = cut;
         }
         self.shared.pieces.settle(&mut scratch.pieces, ids);
-        places.finish(ids.len());
         Ok(())
     }
 

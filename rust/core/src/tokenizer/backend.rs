@@ -25,6 +25,15 @@ pub trait Backend: Send + Sync {
         encoding: &mut Encoding,
     ) -> Result<()>;
 
+    /// Ids of a whole text, and the bytes of it that each stands for; both are cleared first.
+    fn encode_with_ranges(
+        &self,
+        scratch: &mut dyn Any,
+        text: &str,
+        ids: &mut Vec<u32>,
+        ranges: &mut Vec<(u32, u32)>,
+    ) -> Result<()>;
+
     /// Appends the ids of whole texts, each between a prefix and a suffix; control tokens are
     /// parsed. Faster than one call of [`encode`](Self::encode) for each, where texts are short.
     fn encode_rows(
@@ -36,13 +45,7 @@ pub trait Backend: Send + Sync {
     ) -> Result<()> {
         let mut encoding = Encoding::default();
         for text in texts {
-            let input = Input {
-                text,
-                content: &[],
-                cuts: &[],
-                marks: &[],
-            };
-            self.encode(scratch, &input, &mut encoding)?;
+            self.encode(scratch, &whole(text), &mut encoding)?;
             for part in [prefix, &encoding.ids, suffix] {
                 rows.ids.extend_from_slice(part);
             }
@@ -63,6 +66,16 @@ impl From<turnmill_bpe::Error> for Error {
             return converted;
         }
         converted.hint("the pre-tokenizer of tokenizer.json fails on this text: get the file again")
+    }
+}
+
+/// A text in which control tokens are parsed.
+pub(super) fn whole(text: &str) -> Input<'_> {
+    Input {
+        text,
+        content: &[],
+        cuts: &[],
+        marks: &[],
     }
 }
 
@@ -92,6 +105,17 @@ impl Backend for Encoder {
         encoding: &mut Encoding,
     ) -> Result<()> {
         Ok(self.encode(own_scratch(scratch)?, input, encoding)?)
+    }
+
+    fn encode_with_ranges(
+        &self,
+        scratch: &mut dyn Any,
+        text: &str,
+        ids: &mut Vec<u32>,
+        ranges: &mut Vec<(u32, u32)>,
+    ) -> Result<()> {
+        let scratch = own_scratch(scratch)?;
+        Ok(self.encode_with_ranges(scratch, &whole(text), ids, ranges)?)
     }
 
     fn encode_rows(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use turnmill_bpe::advise_huge;
 
-use super::{IdRows, MAX_TEXT_BYTES, Tokenizer};
+use super::{FlatOffsets, IdRows, MAX_TEXT_BYTES, Tokenizer};
 use crate::cancel::Cancel;
 use crate::{Error, ErrorKind, Result, pool};
 
@@ -110,6 +110,32 @@ impl BatchEncoder {
         };
         let backend = self.tokenizer.backend();
         backend.encode_rows(scratch, texts, affixes, rows)
+    }
+
+    /// Ids of many texts with their code points, which do not depend on the number of threads.
+    pub fn encode_batch_with_offsets(
+        &self,
+        texts: &[&str],
+        add_special_tokens: bool,
+        threads: usize,
+        cancel: &Cancel,
+    ) -> Result<FlatOffsets> {
+        check_sizes(texts)?;
+        let parts = pool::share(threads, items(texts), |queue| {
+            let mut scratch = self.take_scratch();
+            let mut parts = Vec::new();
+            for (number, texts) in queue {
+                cancel.check()?;
+                let mut part = FlatOffsets::default();
+                part.append(&self.tokenizer, &mut *scratch, texts, add_special_tokens)?;
+                parts.push((number, part));
+            }
+            self.give_scratch(scratch);
+            Ok(parts)
+        })?;
+        let mut parts: Vec<_> = parts.into_iter().flatten().collect();
+        parts.sort_unstable_by_key(|(number, _)| *number);
+        Ok(FlatOffsets::joined(parts.into_iter().map(|(_, part)| part)))
     }
 
     /// Never waits for a lock: after a fork, the thread that held it may not exist.
@@ -326,6 +352,24 @@ mod tests {
                 return Err(Error::new(ErrorKind::Data, "x", "x").at_row(row));
             }
             encoding.ids = vec![input.text.len() as u32];
+            Ok(())
+        }
+
+        fn encode_with_ranges(
+            &self,
+            scratch: &mut dyn Any,
+            text: &str,
+            ids: &mut Vec<u32>,
+            ranges: &mut Vec<(u32, u32)>,
+        ) -> Result<()> {
+            let mut encoding = Encoding::default();
+            self.encode(
+                scratch,
+                &crate::tokenizer::backend::whole(text),
+                &mut encoding,
+            )?;
+            *ids = encoding.ids;
+            *ranges = vec![(0, text.len() as u32)];
             Ok(())
         }
     }

@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::added::{Added, Declarations};
 use super::bytes::{TokenBytes, knows_every_byte};
 use super::files::{Config, TokenizerFile, read_object, unreadable};
+use super::offsets::Trimming;
 use super::{AddedToken, Affixes, Backend, Reference, SpecialTokens, Templates, Tokenizer, kinds};
 use crate::{Error, ErrorKind, Result};
 
@@ -91,6 +92,7 @@ fn load_with(
         claims_eos: config.get("add_eos_token") == Some(&Json::Bool(true)),
         unknown,
         affixes,
+        trimming: Trimming::of(&file.post_processor),
     })
 }
 

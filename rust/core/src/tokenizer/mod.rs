@@ -7,6 +7,7 @@ mod bytes;
 mod files;
 mod kinds;
 mod load;
+mod offsets;
 mod reference;
 mod special;
 mod templates;
@@ -19,6 +20,7 @@ use crate::Result;
 pub use backend::Backend;
 pub use batch::{BatchEncoder, FlatIds};
 pub use load::{read_generation_eos, read_templates};
+pub use offsets::FlatOffsets;
 pub use reference::Reference;
 pub use special::SpecialTokens;
 pub use templates::Templates;
@@ -52,6 +54,8 @@ pub struct Tokenizer {
     claims_eos: bool,
     unknown: Option<u32>,
     affixes: Affixes,
+    /// How the post-processor trims offsets, if it does.
+    trimming: Option<offsets::Trimming>,
 }
 
 impl Tokenizer {
@@ -186,12 +190,7 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
         let mut encoding = Encoding::default();
         let mut scratch = self.backend.scratch();
-        let input = Input {
-            text,
-            content: &[],
-            cuts: &[],
-            marks: &[],
-        };
+        let input = backend::whole(text);
         self.backend.encode(&mut *scratch, &input, &mut encoding)?;
         if !add_special_tokens {
             return Ok(encoding.ids);

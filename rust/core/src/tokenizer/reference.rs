@@ -290,6 +290,22 @@ impl Backend for Reference {
         find_marks(&parts.offsets, input.marks, &mut encoding.marks);
         Ok(())
     }
+
+    fn encode_with_ranges(
+        &self,
+        _: &mut dyn Any,
+        text: &str,
+        ids: &mut Vec<u32>,
+        ranges: &mut Vec<(u32, u32)>,
+    ) -> Result<()> {
+        let encoded = self.tokenizer.encode(text, false).map_err(defect)?;
+        ids.clear();
+        ids.extend_from_slice(encoded.get_ids());
+        ranges.clear();
+        let offsets = encoded.get_offsets().iter();
+        ranges.extend(offsets.map(|(start, end)| (*start as u32, *end as u32)));
+        Ok(())
+    }
 }
 
 /// Token positions of sorted byte offsets.
