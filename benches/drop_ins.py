@@ -107,6 +107,49 @@ def transformers(options: argparse.Namespace, folder: Path) -> Contenders:  # no
     }
 
 
+def trl(options: argparse.Namespace, folder: Path) -> Contenders:
+    """What `SFTTrainer` does before its first step, whose algorithm the tests tell."""
+    sys.path.insert(0, str(TESTS))
+    import datasets
+    from transformers import AutoTokenizer
+
+    import trl_preparation
+    from turnmill.integrations.trl import as_trl_prepares, lazy_sft_dataset, sft_dataset
+
+    tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+    chats = [row["messages"] for row in numbered("messages.jsonl", options.rows)]
+    rows = [{"messages": chat} for chat in _accepted(tokenizer, chats)]
+    file = folder / "chats.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    recipe = turnmill.Recipe(tokenizer=options.tokenizer, history="as-rendered")
+    dataset = datasets.Dataset.from_list(rows)
+
+    def fresh() -> str:
+        return tempfile.mkdtemp(dir=folder)
+
+    def theirs() -> Any:
+        made = trl_preparation.prepared(rows, tokenizer)
+        pairs = [{"input_ids": ids, "labels": labels} for ids, labels in made]
+        return datasets.Dataset.from_list(pairs)
+
+    def lazy() -> Any:
+        made = lazy_sft_dataset(file, recipe, threads=options.threads)
+        return made.train.__getitems__(list(range(8)))
+
+    lazy_rows = lazy_sft_dataset(file, recipe, threads=options.threads).train
+    numbers = [list(range(n, min(n + 64, len(rows)))) for n in range(0, len(rows), 64)]
+    return {
+        "theirs": theirs,
+        "own path": lambda: turnmill.prepare(
+            file, fresh(), recipe, threads=options.threads, columns=["input_ids", "labels"]
+        ),
+        "drop-in, written": lambda: sft_dataset(file, fresh(), recipe, threads=options.threads),
+        "drop-in, lazy, first 8 rows": lazy,
+        "drop-in, lazy, all rows by 64": lambda: [lazy_rows.__getitems__(n) for n in numbers],
+        "as_trl_prepares": lambda: as_trl_prepares(dataset, tokenizer, threads=options.threads),
+    }
+
+
 def _accepted(tokenizer: Any, chats: list[Any]) -> list[Any]:
     """The conversations that the template takes."""
     kept = []
@@ -117,7 +160,7 @@ def _accepted(tokenizer: Any, chats: list[Any]) -> list[Any]:
     return kept
 
 
-DROP_INS = {"alpaca3": alpaca3, "transformers": transformers}
+DROP_INS = {"alpaca3": alpaca3, "transformers": transformers, "trl": trl}
 
 
 def measure(contenders: Contenders, rounds: int) -> dict[str, list[float]]:

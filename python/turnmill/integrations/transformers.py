@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from turnmill.check import check_batch
 from turnmill.check.findings import Findings
@@ -51,7 +51,7 @@ class FirstBatchCheck:
         *,
         stop: Iterable[str | int] | None = None,
         max_length: int | None = None,
-        on_error: str = "raise",
+        on_error: Literal["raise", "warn"] = "raise",
     ) -> None:
         if on_error not in {"raise", "warn"}:
             raise ValueError("on_error is 'raise' or 'warn'")
