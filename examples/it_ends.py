@@ -18,7 +18,7 @@ import json
 import random
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import datasets
 import torch
@@ -82,7 +82,10 @@ def tiny_model(tokenizer: Any, seed: int) -> Any:
 
 
 def train(
-    data: datasets.Dataset, tokenizer: Any, options: argparse.Namespace, on_error: str
+    data: datasets.Dataset,
+    tokenizer: Any,
+    options: argparse.Namespace,
+    on_error: Literal["raise", "warn"],
 ) -> Any:
     """The model after some steps of the Trainer, as a user would call it."""
     with tempfile.TemporaryDirectory() as folder:

@@ -243,7 +243,8 @@ def test_settings_for_trainers_neither_cut_nor_tokenize_anew() -> None:
     trl, axolotl, llama_factory = run(rows(50)).next_steps
     assert "max_length=None, packing=False" in trl.lines[1]
     assert axolotl.lines == ("datasets:", "  - path: out", f"sequence_len: {max(expected(50))}")
-    assert llama_factory.lines == ("tokenized_path: out",)
+    assert llama_factory.lines == ("dataset: tokenized", "tokenized_path: out")
+    assert f'packing_strategy="bfd", max_length={max(expected(50))}' in trl.lines[2]
     trl, axolotl, llama_factory = run(rows(50), "parquet", format="parquet").next_steps
     assert "    data_files: parquet/data-*.parquet" in axolotl.lines
     loaded = datasets.load_dataset(

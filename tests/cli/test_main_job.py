@@ -134,7 +134,7 @@ NEXT = """\
 next: TRL: SFTTrainer(train_dataset=load_from_disk("out"), args=SFTConfig(max_length=None,
   packing=False), ...)
 next: Axolotl: datasets: [{path: out}], sequence_len: 37, and no `type:`
-next: LLaMA-Factory: tokenized_path: out
+next: LLaMA-Factory: dataset: tokenized, tokenized_path: out
 """
 
 

@@ -303,7 +303,7 @@ def test_next_lines_name_both_data_sets(tmp_path: Path) -> None:
     trl, axolotl, llama_factory = ("\n".join(step.lines) for step in run.next_steps)
     assert f'eval_dataset=load_from_disk("{tmp_path}/out/validation")' in trl
     assert f"test_datasets:\n  - path: {tmp_path}/out/validation" in axolotl
-    assert llama_factory == f"tokenized_path: {tmp_path}/out"
+    assert llama_factory == f"dataset: tokenized\ntokenized_path: {tmp_path}/out"
     assert (
         len(datasets.load_from_disk(f"{tmp_path}/out/train"))
         == run.totals.splits["train"]["samples"]

@@ -47,6 +47,8 @@ class Encoder:
         recipe: How to make samples from rows.
         tokenizer: The tokenizer, as in a recipe.
         embed: Pickle the tokenizer's files, for machines that cannot see the path.
+        threads: Threads of every call; all cores by default. Engines whose workers are processes
+            on one machine want 1.
         **keys: Recipe keys, such as ``max_length=4096``; they win over the recipe.
 
     Raises:
@@ -62,15 +64,18 @@ class Encoder:
         *,
         tokenizer: str | os.PathLike[str] | None = None,
         embed: bool = False,
+        threads: int | None = None,
         **keys: Unpack[RecipeKeys],
     ) -> None:
         from turnmill.encoder.session import Session
 
-        self._take(Session(recipe_of(recipe, tokenizer, keys), embed=embed))
+        count = thread_count(threads)
+        self._take(Session(recipe_of(recipe, tokenizer, keys), embed=embed), count)
 
-    def _take(self, session: Session) -> None:
+    def _take(self, session: Session, threads: int | None) -> None:
         self.recipe = session.recipe
         self._session = session
+        self._threads = threads
         self._schemas: dict[tuple[str, ...], str] = {}
 
     def encode(self, rows: Any, *, threads: int | None = None) -> Encoded:
@@ -79,7 +84,8 @@ class Encoder:
         Args:
             rows: A list or iterator of dicts, a pyarrow table or batch, a `datasets.Dataset`,
                 anything with `__arrow_c_stream__`, or a path, glob, URI or list of these.
-            threads: Number of threads; all cores if not given. The result never depends on it.
+            threads: Number of threads; those of the encoder if not given. The result never depends
+                on it.
 
         Raises:
             ArgumentError: It is what `datasets.map` gives a function.
@@ -91,7 +97,7 @@ class Encoder:
         if isinstance(rows, Mapping) and "Lazy" in type(rows).__name__:
             message = "datasets.map gives one row or a dict of columns; Encoder.encode takes rows"
             raise ArgumentError(message, code="single-row", hint=_MAP)
-        return encode(self._session, rows, threads=thread_count(threads))
+        return encode(self._session, rows, threads=thread_count(threads) or self._threads)
 
     def __call__(self, batch: Any) -> Any:
         """Encodes one batch for `datasets.map`, Ray, Spark and the like.
@@ -116,7 +122,7 @@ class Encoder:
         if is_single(batch):
             message = "an encoder is called with a batch of rows, not with one row"
             raise ArgumentError(message, code="single-row", hint=_MAP)
-        return encode_batch(self._session, batch, self._schemas)
+        return encode_batch(self._session, batch, self._schemas, self._threads)
 
     def __repr__(self) -> str:
         return f"Encoder({self.recipe!r})"
@@ -132,10 +138,17 @@ class Encoder:
             template=template,
             now=self.recipe.now or session.facts()["now"],
         )
-        return _restore, (recipe, session.identity(), session.files, session.difference)
+        found = (session.identity(), session.files, session.difference, self._threads)
+        return _restore, (recipe, *found)
 
 
-def _restore(recipe: Recipe, identity: str, files: Files | None, difference: str | None) -> Encoder:
+def _restore(
+    recipe: Recipe,
+    identity: str,
+    files: Files | None,
+    difference: str | None,
+    threads: int | None,
+) -> Encoder:
     """Makes a pickled encoder again, which must be the one that was pickled."""
     from turnmill.encoder.session import Session
 
@@ -148,7 +161,7 @@ def _restore(recipe: Recipe, identity: str, files: Files | None, difference: str
             hint="use the same files on every machine, or pickle with embed=True",
         )
     encoder = Encoder.__new__(Encoder)
-    encoder._take(session)
+    encoder._take(session, threads)
     return encoder
 
 

@@ -17,19 +17,22 @@ from turnmill.errors import ArgumentError, RecipeError
 _INSPECTED_ROWS = 200
 
 
-def encode_batch(session: Session, batch: Any, schemas: dict[tuple[str, ...], str]) -> Any:
+def encode_batch(
+    session: Session, batch: Any, schemas: dict[tuple[str, ...], str], threads: int | None
+) -> Any:
     """Encodes one batch into as many rows; see `Encoder.__call__`.
 
     Args:
         session: Made from the recipe.
         batch: A dict of columns, or anything Arrow.
         schemas: Schemas found so far, by column names, because the columns decide.
+        threads: Number of threads; all cores if not given.
     """
     rows: Any = _rows_of(batch) if isinstance(batch, Mapping) else _table(batch)
     names = tuple(batch) if isinstance(batch, Mapping) else tuple(rows.column_names)
     if names not in schemas and len(rows):
         schemas[names] = _schema(session, rows)
-    encoded = encode(session, rows, threads=None, schema=schemas.get(names))
+    encoded = encode(session, rows, threads=threads, schema=schemas.get(names))
     aligned = _aligned(encoded, len(rows))
     if isinstance(batch, Mapping):
         return {name: _TypedList(_one_array(aligned[name])) for name in aligned.column_names}

@@ -92,5 +92,6 @@ def _llama_factory(output: Loading, format_: Format, columns: Sequence[str]) -> 
     if output.llama_factory is None:
         line = f"tokenized_path: needs the Arrow form; run prepare without --format {format_.name}"
         return NextStep(name, (line,), "it loads tokenized data with load_from_disk only", line)
-    line = f"tokenized_path: {output.llama_factory}, stage: dpo or rm"
-    return NextStep(name, (line,), "cutoff_len and dataset are not applied to tokenized data", line)
+    line = f"dataset: tokenized, tokenized_path: {output.llama_factory}, stage: dpo or rm"
+    reason = "it wants some `dataset`, and reads neither that nor cutoff_len where this is set"
+    return NextStep(name, (line,), reason, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from turnmill.storage.local import json_text, write_text
@@ -21,7 +22,7 @@ def write_serving(output: AnyPath, facts: dict[str, Any]) -> set[str]:
     Returns:
         The names of the files, relative to the output.
     """
-    files = serving_files(facts)
+    files = serving_files(facts, defaults=_defaults(facts))
     for name, text in files.items():
         path = output / name
         path.parent.mkdir(exist_ok=True)
@@ -29,16 +30,38 @@ def write_serving(output: AnyPath, facts: dict[str, Any]) -> set[str]:
     return set(files)
 
 
-def serving_files(facts: dict[str, Any]) -> dict[str, str]:
-    """The text of each file, by its name relative to the output."""
+def serving_files(
+    facts: dict[str, Any], *, defaults: dict[str, Any] | None = None
+) -> dict[str, str]:
+    """The text of each file, by its name relative to the output.
+
+    Args:
+        facts: As for `write_serving`.
+        defaults: What the model's own ``generation_config.json`` says, such as its temperature.
+    """
     template = facts.get("template") or {}
-    files = {"generation_config.json": json_text(generation_config(facts))}
+    config = {**(defaults or {}), **generation_config(facts)}
+    files = {"generation_config.json": json_text(config)}
     if template:
         files["chat_template.jinja"] = template["source"]
     if template.get("tools") is not None:
         files["additional_chat_templates/tool_use.jinja"] = template["tools"]
     files |= {"Modelfile": modelfile(facts), "README.md": _readme(facts, template)}
     return {f"{DIRECTORY}/{name}": text for name, text in files.items()}
+
+
+def _defaults(facts: dict[str, Any]) -> dict[str, Any]:
+    """The sampling defaults beside the tokenizer; none where they cannot be read."""
+    named = facts.get("tokenizer", {}).get("path")
+    if named is None:
+        return {}
+    place = Path(named)
+    directory = place if place.is_dir() else place.parent
+    try:
+        found = json.loads((directory / "generation_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def generation_config(facts: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +106,7 @@ def _readme(facts: dict[str, Any], template: dict[str, Any]) -> str:
 
 Every trained answer ends in one of: {stops}. The server has to stop on the same tokens.
 
-Copy `generation_config.json`{copied} into the model's
+`generation_config.json` is the model's own with these stop tokens. Copy it{copied} into the model's
 directory; transformers and vLLM read them there. Or name them:
 
 vLLM

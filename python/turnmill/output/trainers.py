@@ -16,6 +16,8 @@ _NEEDED = ("input_ids", "labels", "attention_mask")
 """Columns by which Axolotl and LLaMA-Factory recognize tokenized data."""
 
 
+_NAMED = "tokenized"
+"""LLaMA-Factory refuses a training without the name of a data set, and this one is not read."""
 _ROOM = 8192
 """A length that most trainers have memory for; longer samples are worth a word."""
 
@@ -36,7 +38,13 @@ def usable_length(lengths: Mapping[int, int]) -> int:
 
 
 def next_steps(
-    output: str, format_: Format, length: int, columns: Sequence[str], *, apart: bool = False
+    output: str,
+    format_: Format,
+    length: int,
+    columns: Sequence[str],
+    *,
+    apart: bool = False,
+    longest: int | None = None,
 ) -> list[NextStep]:
     """Settings for TRL, Axolotl and LLaMA-Factory; of answers that are judged, for their trainers.
 
@@ -46,6 +54,7 @@ def next_steps(
         length: Tokens of the longest sample that the trainer takes.
         columns: The columns of the data files.
         apart: Whether some conversations are set apart for validation.
+        longest: Tokens of the longest sample, if it may be said how TRL packs samples itself.
     """
     loading = format_.loading(f"{output}/{TRAIN}" if apart else output)
     if answers(columns):
@@ -54,9 +63,9 @@ def next_steps(
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         others = [_lacking(trainer, missing) for trainer in ("Axolotl", "LLaMA-Factory")]
-        return [_trl(loading, validation), *others]
+        return [_trl(loading, validation, longest), *others]
     return [
-        _trl(loading, validation),
+        _trl(loading, validation, longest),
         _axolotl(loading, validation, length),
         _llama_factory(format_.loading(output), format_),
     ]
@@ -68,7 +77,7 @@ def _lacking(trainer: str, missing: list[str]) -> NextStep:
     return NextStep(trainer, (line,), reason, line)
 
 
-def _trl(loading: Loading, validation: Loading | None) -> NextStep:
+def _trl(loading: Loading, validation: Loading | None, longest: int | None) -> NextStep:
     short = f"eval_dataset={validation.trl}, " if validation else ""
     evaluated = [f"           {short.rstrip()}"] if validation else []
     return NextStep(
@@ -77,11 +86,23 @@ def _trl(loading: Loading, validation: Loading | None) -> NextStep:
             f"SFTTrainer(train_dataset={loading.trl},",
             *evaluated,
             "           args=SFTConfig(max_length=None, packing=False), ...)",
+            *_packed_by_trl(longest),
         ),
         "max_length is 1024 by default: longer samples would lose their terminator",
         f"SFTTrainer(train_dataset={loading.trl}, {short}"
         "args=SFTConfig(max_length=None, packing=False), ...)",
     )
+
+
+def _packed_by_trl(longest: int | None) -> tuple[str, ...]:
+    """How TRL packs samples without a cut: shorter than the longest, ``bfd`` would cut too."""
+    if not longest:
+        return ()
+    packed = f'packing=True, packing_strategy="bfd", max_length={longest}'
+    return (f"# or packed by TRL: {packed}", _NEVER)
+
+
+_NEVER = '# never "wrapped" or "keep_end", which cut turns, nor assistant_only_loss'
 
 
 def _axolotl(loading: Loading, validation: Loading | None, length: int) -> NextStep:
@@ -113,5 +134,7 @@ def _llama_factory(loading: Loading, format_: Format) -> NextStep:
         reason = "it loads tokenized data with load_from_disk only"
     else:
         line = f"tokenized_path: {loading.llama_factory}"
-        reason = "cutoff_len and dataset are not applied to tokenized data"
+        reason = "it wants some `dataset`, and reads neither that nor cutoff_len where this is set"
+        named = f"dataset: {_NAMED}"
+        return NextStep("LLaMA-Factory", (named, line), reason, f"{named}, {line}")
     return NextStep("LLaMA-Factory", (line,), reason, line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from turnmill import _core
 from turnmill._arguments import whole_number
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+OverLength = Literal["error", "alone", "reject"]
 WINDOW = 65_536
 """The default number of samples that best-fit packs together."""
 MOST_CAPACITY = 1 << 26
@@ -23,10 +24,10 @@ def pack_lengths(
     lengths: Any,
     capacity: int,
     *,
-    strategy: str = "best-fit",
+    strategy: Literal["best-fit", "global", "in-order", "none"] = "best-fit",
     window: int = WINDOW,
     seed: int | None = 0,
-    over_length: str = "error",
+    over_length: OverLength = "error",
 ) -> tuple[npt.NDArray[np.int32], int]:
     """Puts samples of these lengths into bins of a fixed capacity; none is ever cut.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from turnmill._arguments import whole_number
 from turnmill._version import VERSION
 from turnmill.errors import ArgumentError, DataError
-from turnmill.packing.lengths import MOST_SEED, WINDOW, options
+from turnmill.packing.lengths import MOST_SEED, WINDOW, OverLength, options
 from turnmill.packing.result import Pack
 from turnmill.storage import MANIFEST
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from turnmill.packing.index import PackIndex
     from turnmill.storage.remote import AnyPath, RemotePath
 
+Strategy = Literal["best-fit", "global", "in-order", "split", "none"]
 RECORD = "pack.json"
 INDEX = "packs.parquet"
 STRATEGIES = ("best-fit", "global", "in-order", "split", "none")
@@ -36,10 +37,10 @@ def pack(
     output: str | os.PathLike[str],
     length: int,
     *,
-    strategy: str = "best-fit",
+    strategy: Strategy = "best-fit",
     window: int = WINDOW,
     seed: int = 0,
-    over_length: str = "error",
+    over_length: OverLength = "error",
     multiple_of: int = 1,
     write: bool = False,
     overwrite: bool = False,

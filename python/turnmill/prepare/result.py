@@ -91,7 +91,10 @@ class Run:
             return []
         length = usable_length(self.totals.lengths)
         format_, apart = FORMATS[self.format], bool(self.totals.splits)
-        return next_steps(str(self.output), format_, length, self.columns, apart=apart)
+        longest = self.totals.lengths.get(100)
+        return next_steps(
+            str(self.output), format_, length, self.columns, apart=apart, longest=longest
+        )
 
     def __str__(self) -> str:
         return "\n".join(self.summary(terminal(sys.stdout, colour=False)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 from turnmill.errors import ArgumentError, DataError
 
@@ -27,7 +27,9 @@ class SampleDataset:
         DataError: The directory is not a finished output, or has no samples of that data set.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, split: str = "train") -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, split: Literal["train", "validation"] = "train"
+    ) -> None:
         from turnmill.output.files import TRAIN, VALIDATION
         from turnmill.packing.packs import is_pack, open_output, output_hash
         from turnmill.packing.tokens import TokenStore
@@ -80,5 +82,5 @@ class SampleDataset:
         return _reopen, (os.fspath(self._path), self._split)
 
 
-def _reopen(path: str, split: str) -> SampleDataset:
+def _reopen(path: str, split: Literal["train", "validation"]) -> SampleDataset:
     return SampleDataset(path, split=split)
