@@ -5,6 +5,7 @@ from __future__ import annotations
 from turnmill._problems import Problems
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError, positive
+from turnmill.cli.own_settings import TAKEN, given_input
 from turnmill.cli.recipe_flags import (
     DATA,
     LATER,
@@ -34,7 +35,8 @@ def parser() -> Parser:
                     Flag(
                         "INPUT",
                         "files, directories, globs or URIs: JSON Lines, JSON arrays, CSV, "
-                        "gzip and zstd of these, Parquet, Arrow, directories of datasets",
+                        "gzip and zstd of these, Parquet, Arrow, directories of datasets; each "
+                        f"may have settings after commas: {TAKEN}",
                         many=True,
                     ),
                     Flag("--recipe", "recipe in TOML; flags win over it", "FILE"),
@@ -76,9 +78,13 @@ def _part(text: str) -> tuple[int, int]:
 def run(arguments: Arguments, console: Terminal) -> int:
     """Prepares the data; returns 0 if something was written."""
     problems = Problems()
+    named = []
+    for text in arguments.input:
+        with problems:
+            named.append(given_input(text))
     with problems:
         recipe = recipe_from(arguments, _ALL_KEYS)
-    inputs = arguments.input or (None if problems else recipe.inputs)
+    inputs = named or (None if problems else recipe.inputs)
     if not inputs and (not problems or arguments.recipe is None):
         what, hint = "no input is named", "name files or directories before the options"
         problems.add(UsageError(what, hint))
