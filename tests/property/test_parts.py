@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import itertools
 import json
@@ -304,6 +305,44 @@ def test_a_run_and_its_parts_exclude_each_other() -> None:
         pytest.raises(turnmill.TurnmillError, match="is writing to this output"),
     ):
         make_part(1, 1)
+
+
+def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: Any) -> None:
+        raise OSError(errno.ENOSYS, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    make_part(1, 2)
+    make_part(2, 2)
+    turnmill.merge("out")
+    whole()
+    assert_same_bytes()
+
+
+def test_a_file_system_without_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hardlink_to(*_: Any) -> None:
+        raise OSError(errno.EPERM, "no links")
+
+    monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
+    make_part(1, 1)
+    turnmill.merge("out")
+    whole()
+    assert_same_bytes()
+
+
+def test_an_output_of_another_recipe_is_replaced_where_that_is_asked() -> None:
+    turnmill.prepare(inputs(), "out", recipe(max_length=40))
+    with pytest.raises(turnmill.RecipeError, match="another recipe"):
+        make_part(1, 2)
+    for number in (1, 2):
+        make_part(number, 2, overwrite=True)
+    turnmill.merge("out")
+    whole()
+    record = Path("out/turnmill.json").read_text()
+    assert record.replace('"overwrite": true', '"overwrite": false') == (
+        Path("whole/turnmill.json").read_text()
+    )
+    assert files_of("out") == files_of("whole")
 
 
 def test_too_many_rejects_are_told_by_the_merge() -> None:

@@ -95,7 +95,7 @@ def merge_parts(job: Job, records: Sequence[PartRecord], *, text: bool) -> Run:
         made = finish(job, receipts, taken, size=size, text=text)
         _remove_parts(output)
     first = records[0]
-    return replace(noted(made, first.remarks), left=first.left)
+    return replace(noted(made, first.remarks), left=first.left, shards_reused=made.shards)
 
 
 def _same_model(session: Session, record: PartRecord) -> None:

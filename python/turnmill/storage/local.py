@@ -28,6 +28,8 @@ from turnmill.errors import DataError, TurnmillError
 from turnmill.storage.remote import AnyPath, RemotePath
 
 TEMPORARY_PREFIX = ".tmp-"
+_WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+"""What a file system says that cannot lock files."""
 _READ_BYTES = 1 << 20
 _PIECE_BYTES = 256 << 10
 """How much is hashed and written at a time. This much is still in a core's cache when it is copied,
@@ -258,7 +260,7 @@ def lock(path: AnyPath, *, shared: bool = False) -> Iterator[None]:
         return
     with _open_lock(path) as file:
         try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            _flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         except BlockingIOError:
             message = f"{_holder(file)} is writing to this output"
             raise TurnmillError(
@@ -289,7 +291,7 @@ def refuse_locked(path: AnyPath) -> None:
         return
     with path.open("rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _flock(file, fcntl.LOCK_SH)
         except BlockingIOError:
             raise TurnmillError(
                 f"{_holder(file)} is writing to this output",
@@ -297,6 +299,19 @@ def refuse_locked(path: AnyPath) -> None:
                 path=str(path.parent.parent),
                 hint="check it when the run has ended",
             ) from None
+
+
+def _flock(file: Any, kind: int) -> None:
+    """Locks a file, where its file system has locks; some of clusters have none.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+    """
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
 
 
 def _open_lock(path: Path) -> Any:
