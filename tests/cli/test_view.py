@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shutil
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ import pytest
 
 import turnmill
 from browser import Tab, look, needs_chromium, tab
+from turnmill.inputs import lines
+from turnmill.inputs.find import find_inputs
+from turnmill.inputs.rows import rows_in
 from turnmill.output.reader import Output
 from turnmill.view import pages as view_pages
 from turnmill.view.given import GivenListing
@@ -225,6 +229,34 @@ def test_raw_rows_of_any_source(tmp_path: Path, kind: str, monkeypatch: Any) -> 
         assert view.reject == shown.reject
     assert numbers(listing, Filter(rule=LEFT_OUT)) == [30]
     assert numbers(listing, Filter(source=listing.sources[0])) == every
+
+
+@pytest.mark.parametrize("step", [1, 100, 1000])
+@pytest.mark.parametrize(
+    ("between", "plain"), [("\n", True), ("\r\n", True), ("\n\n", False), ("\n \t\n", False)]
+)
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\n  "])
+def test_lines_are_entered_anywhere_or_not_at_all(
+    tmp_path: Path, between: str, plain: bool, end: str, step: int, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(lines, "_STEP", step)
+    texts = [json.dumps({"messages": [], "n": n, "pad": "é" * (n * 7 % 50)}) for n in range(60)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text(between.join(texts) + end, "utf-8", newline="")
+    (input_,) = find_inputs(str(file), None)
+    _, (part,) = input_.survey(threading.Event())
+    every = list(rows_in(input_, part))
+    assert len(every) == 60
+    rows = lines.counted_rows(input_, part)
+    fine = lines.fine_parts(input_, part, 60)
+    if not plain or end not in {"", "\n"}:
+        assert rows is None
+        assert fine is None
+        return
+    assert rows == 60
+    assert fine is not None
+    assert len(fine) > 1 or step > 500
+    assert [row for one in fine for row in rows_in(input_, one)] == every
 
 
 def test_rows_that_another_tool_tokenized() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from turnmill.errors import TurnmillError
 from turnmill.inputs.files import FileInput, Part
 from turnmill.inputs.find import Input, find_inputs, repeatable
+from turnmill.inputs.lines import counted_rows, fine_parts
 from turnmill.inputs.rows import FARTHEST_ROW, PickedRow, rows_in
 from turnmill.recipe import Recipe
 from turnmill.rules import rules
@@ -23,10 +24,12 @@ from turnmill.show.view import RowView
 from turnmill.stats.roles import Roles, roles_of
 from turnmill.template import Template
 from turnmill.tokenizer import Tokenizer
-from turnmill.view.listing import Filter, fits
+from turnmill.view.listing import Filter, fits, forget
 
 _REMEMBERED = 2
 """Parts of inputs, of 64 MB each, whose rows are kept."""
+_REMEMBERED_FINE = 8
+"""Parts of a quarter of a megabyte whose rows are kept."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class _Stretch:
     input: Input
     part: Part
     first: int
+    rows: int | None = None
+    """How many, once it is known."""
 
 
 class GivenListing:
@@ -53,6 +58,8 @@ class GivenListing:
             self._desk = RawRows(session)
             self.roles = roles_of(session.facts(), session.tokenizer())
         self._rows: OrderedDict[int, list[PickedRow]] = OrderedDict()
+        self._fine: dict[int, list[Part] | None] = {}
+        self._fine_rows: OrderedDict[tuple[int, int], list[PickedRow]] = OrderedDict()
         self.sources = [input_.name for input_ in inputs]
         self.name = ", ".join(self.sources[:3])
         self.note = ""
@@ -65,10 +72,17 @@ class GivenListing:
         total = 0
         for input_ in inputs:
             _, parts = input_.survey(threading.Event())
-            found += [_Stretch(input_, part, total + part.first_row) for part in parts]
-            last = self._read(found[-1])
-            self._rows[len(found) - 1] = last
-            total = found[-1].first + len(last)
+            found += [
+                _Stretch(input_, part, total + part.first_row, after.first_row - part.first_row)
+                for part, after in itertools.pairwise(parts)
+            ]
+            first = total + parts[-1].first_row
+            rows = counted_rows(input_, parts[-1])
+            found.append(_Stretch(input_, parts[-1], first, rows))
+            if rows is None:
+                self._rows[len(found) - 1] = self._read(found[-1])
+                rows = len(self._rows[len(found) - 1])
+            total = first + rows
         return found, total
 
     def _read(self, stretch: _Stretch) -> list[PickedRow]:
@@ -106,11 +120,27 @@ class GivenListing:
         """A row, encoded."""
         place = bisect.bisect_right([one.first for one in self._stretches], number) - 1
         stretch = self._stretches[place]
-        if place not in self._rows:
-            self._rows[place] = self._read(stretch)
-            while len(self._rows) > _REMEMBERED:
-                self._rows.popitem(last=False)
-        return self._desk.view(stretch.input, self._rows[place][number - stretch.first])
+        rows, first = self._rows_near(place, number - stretch.first + stretch.part.first_row)
+        return self._desk.view(stretch.input, rows[number - stretch.first - first])
+
+    def _rows_near(self, place: int, row: int) -> tuple[list[PickedRow], int]:
+        """Rows of a stretch among which one is, and the number in it of their first."""
+        stretch = self._stretches[place]
+        if place not in self._fine:
+            fine = fine_parts(stretch.input, stretch.part, stretch.rows) if stretch.rows else None
+            self._fine[place] = fine
+        parts = self._fine[place]
+        if parts is None:
+            if place not in self._rows:
+                self._rows[place] = self._read(stretch)
+                forget(self._rows, _REMEMBERED)
+            return self._rows[place], 0
+        part = parts[bisect.bisect_right([one.first_row for one in parts], row) - 1]
+        key = (place, part.start)
+        if key not in self._fine_rows:
+            self._fine_rows[key] = list(rows_in(stretch.input, part))
+            forget(self._fine_rows, _REMEMBERED_FINE)
+        return self._fine_rows[key], part.first_row - stretch.part.first_row
 
     def whole_row(self, number: int) -> RowView:
         """The same: nothing more is known of it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from turnmill.show.view import RowView
 from turnmill.stats.roles import Roles
@@ -99,3 +100,9 @@ def fits(view: RowView, wanted: Filter) -> bool:
     if wanted.most is not None and longest > wanted.most:
         return False
     return not wanted.text or holds(view, wanted.text)
+
+
+def forget(remembered: OrderedDict[Any, Any], most: int) -> None:
+    """Leaves the entries that were added last."""
+    while len(remembered) > most:
+        remembered.popitem(last=False)

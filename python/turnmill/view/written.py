@@ -23,7 +23,7 @@ from turnmill.show.written import written_view
 from turnmill.stats.roles import roles_of
 from turnmill.storage.local import read_table
 from turnmill.tokenizer import Tokenizer
-from turnmill.view.listing import LEFT_OUT, Filter
+from turnmill.view.listing import LEFT_OUT, Filter, forget
 from turnmill.view.masks import Marked, below
 from turnmill.view.search import TokenText
 
@@ -100,7 +100,7 @@ class WrittenListing:
         """By source, rule and length; the last answers are remembered."""
         if wanted not in self._answers:
             self._answers[wanted] = self._candidates(wanted)
-            _forget(self._answers, _REMEMBERED)
+            forget(self._answers, _REMEMBERED)
         return self._answers[wanted]
 
     def _candidates(self, wanted: Filter) -> Sequence[int]:
@@ -260,7 +260,7 @@ class WrittenListing:
                 Block(block.rows, partial(self._read, shard, i, block))
                 for i, block in enumerate(blocks)
             ]
-            _forget(self._opened, _REMEMBERED_SHARDS)
+            forget(self._opened, _REMEMBERED_SHARDS)
         return self._opened[shard]
 
     def _read(self, shard: int, number: int, block: Block, columns: list[str] | None = None) -> Any:
@@ -269,14 +269,14 @@ class WrittenListing:
             return block.read(columns)
         if key not in self._contents:
             self._contents[key] = block.read()
-            _forget(self._contents, _REMEMBERED_BLOCKS)
+            forget(self._contents, _REMEMBERED_BLOCKS)
         return self._contents[key]
 
     def _entry(self, shard: int, place: int) -> dict[str, Any]:
         """A row of an index. The row groups read last are remembered."""
         if shard not in self._indexes:
             self._indexes[shard] = IndexFile(self._output.path / self._shards[shard]["index"])
-            _forget(self._indexes, _REMEMBERED)
+            forget(self._indexes, _REMEMBERED)
         group = self._indexes[shard].group_of(place)
         table = self._group(shard, group)
         entry: dict[str, Any] = table.slice(place - group.first, 1).to_pylist()[0]
@@ -287,11 +287,5 @@ class WrittenListing:
         if key not in self._groups:
             columns = ["source", "row", "line", "sample"]
             self._groups[key] = self._indexes[shard].read(group, columns)
-            _forget(self._groups, _REMEMBERED)
+            forget(self._groups, _REMEMBERED)
         return self._groups[key]
-
-
-def _forget(remembered: OrderedDict[Any, Any], most: int) -> None:
-    """Leaves the entries that were added last."""
-    while len(remembered) > most:
-        remembered.popitem(last=False)
