@@ -26,6 +26,7 @@ from turnmill.inputs import lines
 from turnmill.inputs.find import find_inputs
 from turnmill.inputs.rows import rows_in
 from turnmill.output.reader import Output
+from turnmill.report.contents import gather
 from turnmill.view import pages as view_pages
 from turnmill.view.given import GivenListing
 from turnmill.view.listing import LEFT_OUT, Filter, Listing, holds
@@ -158,6 +159,35 @@ def test_a_search_finds_what_the_texts_of_rows_hold(
             ]
             found = numbers(listing, Filter(text=text, least=least))
             assert [n for n in found if n in written] == right, (text, least)
+
+
+def test_a_row_whose_samples_were_shuffled_shows_no_other_rows(tmp_path: Path) -> None:
+    def turn(number: int) -> list[dict[str, str]]:
+        answer = {"role": "assistant", "content": "Yes.", "reasoning_content": "Is it?"}
+        return [{"role": "user", "content": f"{number}: ?"}, answer]
+
+    rows = [{"messages": turn(number) * 4} for number in range(12)]
+    turnmill.prepare(
+        rows,
+        tmp_path / "out",
+        tokenizer=TOKENIZER,
+        template="qwen3",
+        stop=["<|im_end|>"],
+        history="expand",
+        shuffle=True,
+    )
+    output = Output.open(tmp_path / "out")
+    listing = WrittenListing(output, turnmill.Tokenizer(TOKENIZER))
+    listed = entries(tmp_path / "out")
+    assert len(listed) > 12
+    for number, entry in enumerate(listed):
+        row = listing.whole_row(number)
+        assert row.row == entry["row"]
+        for sample in row.samples:
+            assert sample.text(0, sample.tokens).startswith(f"<|im_start|>user\n{row.row}: ")
+    for shown in gather(output, samples=len(listed)).rows:
+        (sample,) = shown.row.samples
+        assert sample.text(0, sample.tokens).startswith(f"<|im_start|>user\n{shown.row.row}: ")
 
 
 def test_a_reject_is_found_by_its_reason(written: WrittenListing) -> None:

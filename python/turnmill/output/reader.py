@@ -228,14 +228,14 @@ class Output:
         entry = self._entry(index, place)
         return self._written(shard, index, entry["source"], "row", entry["row"])
 
-    def number_in_row(self, number: int) -> int:
-        """Which sample of its row a sample is, from 0.
+    def sample_alone(self, number: int) -> dict[str, Any]:
+        """A sample by its number in the whole data set, without the others of its row.
 
         Raises:
             DataError: There is no such sample.
         """
         shard, place = self._place(number)
-        return int(self._entry(self._index(shard), place)["sample"])
+        return self._samples(shard, [place])[0]
 
     @staticmethod
     def _entry(index: IndexFile, place: int) -> dict[str, Any]:

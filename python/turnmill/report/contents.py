@@ -16,7 +16,7 @@ from turnmill.recipe import Recipe
 from turnmill.report.pick import first_rejects, pick_samples
 from turnmill.rules import Rule, rule, rules
 from turnmill.show.origin import Origin
-from turnmill.show.view import RowView
+from turnmill.show.view import RowView, sample_views
 from turnmill.show.written import written_view
 from turnmill.stats.measure import measure
 from turnmill.stats.result import Stats
@@ -164,10 +164,9 @@ def _written(
         if pick.number not in seen:
             row = output.sample(pick.number)
             view = written_view(row, stops, tokenizer._token_bytes, origin)
-            # The answers of a pair are one sample.
             if len(row.samples) > 1:
-                alone = view.samples[output.number_in_row(pick.number)]
-                view = replace(view, samples=(alone,))
+                alone = [output.sample_alone(pick.number)]
+                view = replace(view, samples=sample_views(alone, stops, tokenizer._token_bytes))
             seen[pick.number] = view
         yield ShownRow(pick.why, pick.rule, seen[pick.number])
 

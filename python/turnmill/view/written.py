@@ -216,9 +216,10 @@ class WrittenListing:
         return RowView(entry["source"], entry["row"], entry["line"], views)
 
     def whole_row(self, number: int) -> RowView:
-        """All samples of the row, what was counted of it, and the row as it was read.
+        """The samples of the row, what was counted of it, and the row as it was read.
 
-        A run writes the samples of a row one after another.
+        A run writes the samples of a row one after another. A shuffle parts them: then it is those
+        that stand together.
         """
         if not 0 <= number < self._samples + self._rejects.num_rows:
             raise IndexError(number)
@@ -226,8 +227,9 @@ class WrittenListing:
             return self._reject(number - self._samples, with_raw=True)
         shard, place = self._place(number)
         entry = self._entry(shard, place)
-        first = place - entry["sample"]
-        last = place + 1
+        first, last = place, place + 1
+        while first and self._is_of(entry, shard, first - 1):
+            first -= 1
         while last < self._shards[shard]["samples"] and self._is_of(entry, shard, last):
             last += 1
         samples = rows_of_blocks(self._blocks(shard), list(range(first, last)))
