@@ -246,22 +246,26 @@ fn list<'r>(
             Ok(Val::Int(count as i64))
         }
         _ => {
-            let [item, start, stop] = given.positional_only("index")?;
-            let item = required(item, "index")?;
-            let bound = |value: Option<Val<'r>>, default: i64| -> Result<usize> {
-                let at = value.map_or(Ok(default), integer)?;
-                let length = all.len() as i64;
-                Ok(if at < 0 {
-                    (at + length).max(0)
-                } else {
-                    at.min(length)
-                } as usize)
-            };
-            let (start, stop) = (bound(start, 0)?, bound(stop, i64::MAX)?);
-            let found = (start..stop).find(|at| equal(all[*at], item, arena));
+            let found = index(all, given, arena)?;
             found
                 .map(|at| Val::Int(at as i64))
                 .ok_or_else(|| Error::raised(format!("item is not in {}", value.type_name())))
         }
     }
+}
+
+fn index<'r>(all: &[Val<'r>], given: Given<'r>, arena: &'r RunArena<'r>) -> Result<Option<usize>> {
+    let [item, start, stop] = given.positional_only("index")?;
+    let item = required(item, "index")?;
+    let bound = |value: Option<Val<'r>>, default: i64| -> Result<usize> {
+        let at = value.map_or(Ok(default), integer)?;
+        let length = all.len() as i64;
+        Ok(if at < 0 {
+            (at + length).max(0)
+        } else {
+            at.min(length)
+        } as usize)
+    };
+    let (start, stop) = (bound(start, 0)?, bound(stop, i64::MAX)?);
+    Ok((start..stop).find(|at| equal(all[*at], item, arena)))
 }

@@ -132,18 +132,8 @@ impl Test {
     fn holds_alone<'r>(self, value: Val<'r>, arena: &'r RunArena<'r>) -> Result<bool> {
         let shown = || crate::value::repr::str_of(value, arena).chars;
         Ok(match self {
-            Self::Odd | Self::Even => {
-                crate::value::operators::defined(value)?;
-                let wanted = i64::from(self == Self::Odd);
-                if let Val::Float(number) = value {
-                    // A number with a fraction is neither.
-                    return Ok(number.fract() == 0.0 && number.rem_euclid(2.0) as i64 == wanted);
-                }
-                let number = integer(value).map_err(|_| {
-                    Error::raised("not all arguments converted during string formatting")
-                })?;
-                number.rem_euclid(2) == wanted
-            }
+            Self::Odd => leaves(value, 1)?,
+            Self::Even => leaves(value, 0)?,
             Self::Defined => !value.is_undefined(),
             Self::Undefined => value.is_undefined(),
             Self::Filter => value
@@ -189,6 +179,17 @@ impl Test {
             _ => false,
         })
     }
+}
+
+/// Whether a number leaves `wanted` when it is divided by 2.
+fn leaves(value: Val<'_>, wanted: i64) -> Result<bool> {
+    crate::value::operators::defined(value)?;
+    if let Val::Float(number) = value {
+        // A number with a fraction is neither odd nor even.
+        return Ok(number.fract() == 0.0 && number.rem_euclid(2.0) as i64 == wanted);
+    }
+    let no_number = |_| Error::raised("not all arguments converted during string formatting");
+    Ok(integer(value).map_err(no_number)?.rem_euclid(2) == wanted)
 }
 
 fn is_case(text: &str, upper: bool) -> bool {

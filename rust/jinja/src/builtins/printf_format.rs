@@ -21,6 +21,21 @@ pub(crate) struct Spec {
     pub(crate) precision: Option<usize>,
 }
 
+impl Spec {
+    /// Takes a flag; false if it is none.
+    fn takes_flag(&mut self, character: char) -> bool {
+        match character {
+            '-' => self.left = true,
+            '0' => self.zero = true,
+            '+' => self.plus = true,
+            ' ' => self.space = true,
+            '#' => self.alternate = true,
+            _ => return false,
+        }
+        true
+    }
+}
+
 /// Digits of a number beyond this are an error.
 const MAX_PRECISION: usize = 1 << 14;
 
@@ -128,15 +143,7 @@ impl<'r> Formatter<'r, '_> {
             character = self.next_char()?;
         }
         let mut spec = Spec::default();
-        loop {
-            match character {
-                '-' => spec.left = true,
-                '0' => spec.zero = true,
-                '+' => spec.plus = true,
-                ' ' => spec.space = true,
-                '#' => spec.alternate = true,
-                _ => break,
-            }
+        while spec.takes_flag(character) {
             character = self.next_char()?;
         }
         (spec.width, character) = self.count(character)?;
@@ -186,32 +193,36 @@ impl<'r> Formatter<'r, '_> {
         Ok((count, character))
     }
 
+    fn write_text(&mut self, text: Text<'r>, spec: Spec) {
+        let text = if self.text.safe {
+            crate::builtins::html_escape::escape(text, self.arena)
+        } else {
+            text
+        };
+        let end = spec.precision.map_or(text.chars.len(), |precision| {
+            crate::value::text::byte_at(text.chars, precision)
+        });
+        let text = text.slice(0, end, self.arena);
+        let missing = spec.width.saturating_sub(text.chars.chars().count());
+        let spaces = " ".repeat(missing);
+        if !spec.left {
+            self.out.push(&spaces, Origin::TEMPLATE);
+        }
+        self.out.push_text(text);
+        if spec.left {
+            self.out.push(&spaces, Origin::TEMPLATE);
+        }
+    }
+
     fn convert(&mut self, kind: char, spec: Spec, value: Val<'r>) -> Result<()> {
         self.arena.check_length(spec.width)?;
         match kind {
-            's' | 'r' | 'a' => {
-                let text = if kind == 's' {
-                    str_of(value, self.arena)
-                } else {
-                    repr_of(value, self.arena)
-                };
-                let text = if self.text.safe {
-                    crate::builtins::html_escape::escape(text, self.arena)
-                } else {
-                    text
-                };
-                let end = spec.precision.map_or(text.chars.len(), |precision| {
-                    crate::value::text::byte_at(text.chars, precision)
-                });
-                let text = text.slice(0, end, self.arena);
-                let missing = spec.width.saturating_sub(text.chars.chars().count());
-                if !spec.left {
-                    self.out.push(&" ".repeat(missing), Origin::TEMPLATE);
-                }
-                self.out.push_text(text);
-                if spec.left {
-                    self.out.push(&" ".repeat(missing), Origin::TEMPLATE);
-                }
+            's' => {
+                self.write_text(str_of(value, self.arena), spec);
+                Ok(())
+            }
+            'r' | 'a' => {
+                self.write_text(repr_of(value, self.arena), spec);
                 Ok(())
             }
             'c' => {
@@ -233,6 +244,34 @@ impl<'r> Formatter<'r, '_> {
     }
 }
 
+/// Whether a number is negative, and the digits of its whole part.
+fn decimal(value: Val<'_>, wrong: impl Fn() -> Error) -> Result<(bool, String)> {
+    if let Val::BigInt(digits) = value {
+        let magnitude = digits.trim_start_matches('-').to_owned();
+        return Ok((digits.starts_with('-'), magnitude));
+    }
+    let number = as_float(value).ok_or_else(wrong)?;
+    let whole = match value {
+        Val::Int(number) => number,
+        _ => crate::value::number::whole(number)?,
+    };
+    Ok((whole < 0, whole.unsigned_abs().to_string()))
+}
+
+/// Hexadecimal or octal digits, with their prefix if `alternate`.
+fn in_base(kind: char, magnitude: u64, alternate: bool) -> String {
+    let digits = match kind {
+        'x' => format!("{magnitude:x}"),
+        'X' => format!("{magnitude:X}"),
+        _ => format!("{magnitude:o}"),
+    };
+    if alternate {
+        format!("0{kind}{digits}")
+    } else {
+        digits
+    }
+}
+
 fn number(kind: char, spec: Spec, value: Val<'_>) -> Result<String> {
     let wrong = || {
         Error::raised(format!(
@@ -241,35 +280,13 @@ fn number(kind: char, spec: Spec, value: Val<'_>) -> Result<String> {
         ))
     };
     let (negative, digits) = match kind {
-        'd' | 'i' | 'u' => {
-            if let Val::BigInt(digits) = value {
-                (
-                    digits.starts_with('-'),
-                    digits.trim_start_matches('-').to_owned(),
-                )
-            } else {
-                let number = as_float(value).ok_or_else(wrong)?;
-                let whole = match value {
-                    Val::Int(number) => number,
-                    _ => crate::value::number::whole(number)?,
-                };
-                (whole < 0, whole.unsigned_abs().to_string())
-            }
-        }
+        'd' | 'i' | 'u' => decimal(value, wrong)?,
         'x' | 'X' | 'o' => {
             let whole = crate::run::arguments::integer(value).map_err(|_| wrong())?;
-            let magnitude = whole.unsigned_abs();
-            let digits = match kind {
-                'x' => format!("{magnitude:x}"),
-                'X' => format!("{magnitude:X}"),
-                _ => format!("{magnitude:o}"),
-            };
-            let prefix = if spec.alternate {
-                format!("0{kind}")
-            } else {
-                String::new()
-            };
-            (whole < 0, prefix + &digits)
+            (
+                whole < 0,
+                in_base(kind, whole.unsigned_abs(), spec.alternate),
+            )
         }
         'f' | 'F' | 'e' | 'E' | 'g' | 'G' => {
             let number = as_float(value).ok_or_else(wrong)?;

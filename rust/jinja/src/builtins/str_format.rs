@@ -45,16 +45,33 @@ pub(crate) fn format<'r>(
         let (field, spec) = field.split_once(':').unwrap_or((field, ""));
         let (name, conversion) = field.split_once('!').unwrap_or((field, ""));
         let value = lookup(name, &mut next, given, mapping, arena)?;
-        let value = match conversion {
-            "" => value,
-            "s" => str_of(value, arena).val(arena),
-            _ => repr_of(value, arena).val(arena),
-        };
-        apply(value, spec, &mut out, arena)?;
+        apply(converted(value, conversion, arena), spec, &mut out, arena)?;
         at = end + 1;
     }
     out.push_text(text.slice(at, text.chars.len(), arena));
     Ok(out.finish().val(arena))
+}
+
+fn named<'r>(
+    name: &'r str,
+    given: Given<'r>,
+    mapping: Option<Val<'r>>,
+    arena: &'r RunArena<'r>,
+) -> Option<Val<'r>> {
+    if let Some(mapping) = mapping {
+        return crate::builtins::methods::get(mapping, Val::str(name, Origin::TEMPLATE), arena);
+    }
+    let mut keyword = given.keyword.iter();
+    keyword.find(|(key, _)| *key == name).map(|(_, v)| *v)
+}
+
+/// The value after `!s` or `!r`.
+fn converted<'r>(value: Val<'r>, conversion: &str, arena: &'r RunArena<'r>) -> Val<'r> {
+    match conversion {
+        "" => value,
+        "s" => str_of(value, arena).val(arena),
+        _ => repr_of(value, arena).val(arena),
+    }
 }
 
 fn lookup<'r>(
@@ -73,16 +90,7 @@ fn lookup<'r>(
             || Error::raised("Replacement index out of range for positional args tuple");
         *given.positional.get(index).ok_or_else(out_of_range)?
     } else {
-        let found = match mapping {
-            Some(mapping) => {
-                crate::builtins::methods::get(mapping, Val::str(first, Origin::TEMPLATE), arena)
-            }
-            None => given
-                .keyword
-                .iter()
-                .find(|(key, _)| *key == first)
-                .map(|(_, v)| *v),
-        };
+        let found = named(first, given, mapping, arena);
         found.ok_or_else(|| Error::raised(format!("KeyError: '{first}'")))?
     };
     for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
@@ -96,6 +104,58 @@ fn lookup<'r>(
     Ok(value)
 }
 
+/// What stands behind the colon of a replacement field.
+struct FormatSpec<'s> {
+    fill: char,
+    align: Option<char>,
+    plus: bool,
+    /// A number is filled up with zeros.
+    zero: bool,
+    width: usize,
+    comma: bool,
+    precision: Option<usize>,
+    kind: &'s str,
+}
+
+impl<'s> FormatSpec<'s> {
+    fn parse(spec: &'s str) -> Self {
+        let is_align = |c: &char| matches!(c, '<' | '>' | '^' | '=');
+        let mut chars = spec.chars();
+        let (first, second) = (chars.next(), chars.next());
+        let (fill, align, rest) = if let Some(align) = second.filter(is_align) {
+            (first.unwrap_or(' '), Some(align), chars.as_str())
+        } else if let Some(align) = first.filter(is_align) {
+            (' ', Some(align), &spec[1..])
+        } else {
+            (' ', None, spec)
+        };
+        let plus = rest.starts_with('+');
+        let rest = rest.trim_start_matches(['+', '-', ' ']);
+        let (width, after) = count(rest);
+        let comma = after.starts_with(',');
+        let after = after.trim_start_matches([',', '_']);
+        let (precision, kind) = after.strip_prefix('.').map_or((None, after), count);
+        Self {
+            fill,
+            align,
+            plus,
+            zero: rest.starts_with('0'),
+            width: width.unwrap_or(0),
+            comma,
+            precision,
+            kind,
+        }
+    }
+}
+
+/// The number that a text starts with, and the rest.
+fn count(text: &str) -> (Option<usize>, &str) {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, rest) = text.split_at(digits);
+    let number = (digits > 0).then(|| number.parse().unwrap_or(usize::MAX));
+    (number, rest)
+}
+
 fn apply<'r>(
     value: Val<'r>,
     spec: &str,
@@ -106,66 +166,42 @@ fn apply<'r>(
         out.push_text(str_of(value, arena));
         return Ok(());
     }
-    let mut chars: Vec<char> = spec.chars().collect();
-    let mut fill = ' ';
-    let mut align = None;
-    if chars.len() > 1 && matches!(chars[1], '<' | '>' | '^' | '=') {
-        fill = chars[0];
-        align = Some(chars[1]);
-        chars.drain(..2);
-    } else if matches!(chars.first(), Some('<' | '>' | '^' | '=')) {
-        align = Some(chars.remove(0));
-    }
-    let rest: String = chars.into_iter().collect();
-    let plus = rest.starts_with('+');
-    let rest = rest.trim_start_matches(['+', '-', ' ']);
-    let zero = rest.starts_with('0');
-    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let width = match &rest[..digits] {
-        "" => 0,
-        width => width.parse().unwrap_or(usize::MAX),
-    };
-    arena.check_length(width)?;
-    let rest = &rest[digits..];
-    let comma = rest.starts_with(',');
-    let rest = rest.trim_start_matches([',', '_']);
-    let (precision, kind) = match rest.strip_prefix('.') {
-        Some(after) => {
-            let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            let precision = after[..digits].parse().unwrap_or(usize::MAX);
-            (Some(precision).filter(|_| digits > 0), &after[digits..])
-        }
-        None => (None, rest),
-    };
+    let spec = FormatSpec::parse(spec);
+    arena.check_length(spec.width)?;
     let is_number = !value.is_str() && as_float(value).is_some();
-    let body = if is_number {
-        check_precision(precision)?;
-        let digits = number(value, kind, precision, plus, comma)?;
-        Text::new(
-            arena.alloc_str(&digits),
-            str_of(value, arena).fragment_at(0).0,
-        )
-    } else {
-        let text = str_of(value, arena);
-        let end = precision.map_or(text.chars.len(), |p| {
-            crate::value::text::byte_at(text.chars, p)
-        });
-        text.slice(0, end, arena)
-    };
-    if zero && is_number && align.is_none() {
-        fill = '0';
-    }
-    let missing = width.saturating_sub(body.chars.chars().count());
-    let left = match align {
+    let body = body(value, &spec, is_number, arena)?;
+    let zeros = spec.zero && is_number && spec.align.is_none();
+    let fill = if zeros { '0' } else { spec.fill }.to_string();
+    let missing = spec.width.saturating_sub(body.chars.chars().count());
+    let left = match spec.align {
         Some('<') => 0,
         Some('^') => missing / 2,
         None if !is_number => 0,
         _ => missing,
     };
-    out.push(&fill.to_string().repeat(left), Origin::TEMPLATE);
+    out.push(&fill.repeat(left), Origin::TEMPLATE);
     out.push_text(body);
-    out.push(&fill.to_string().repeat(missing - left), Origin::TEMPLATE);
+    out.push(&fill.repeat(missing - left), Origin::TEMPLATE);
     Ok(())
+}
+
+/// The value without what fills it up.
+fn body<'r>(
+    value: Val<'r>,
+    spec: &FormatSpec<'_>,
+    is_number: bool,
+    arena: &'r RunArena<'r>,
+) -> Result<Text<'r>> {
+    let text = str_of(value, arena);
+    if is_number {
+        check_precision(spec.precision)?;
+        let digits = number(value, spec.kind, spec.precision, spec.plus, spec.comma)?;
+        return Ok(Text::new(arena.alloc_str(&digits), text.fragment_at(0).0));
+    }
+    let end = spec.precision.map_or(text.chars.len(), |precision| {
+        crate::value::text::byte_at(text.chars, precision)
+    });
+    Ok(text.slice(0, end, arena))
 }
 
 fn number(

@@ -418,6 +418,12 @@ fn partition<'r>(
     Ok(Val::Tuple(arena.alloc_slice_copy(&parts)))
 }
 
+fn one_character<'r>(value: Val<'r>, arena: &'r RunArena<'r>) -> Result<&'r str> {
+    let fill = value.chars(arena);
+    fill.filter(|fill| fill.chars().count() == 1)
+        .ok_or_else(|| Error::raised("The fill character must be exactly one character long"))
+}
+
 fn pad<'r>(
     text: Text<'r>,
     method: Method,
@@ -426,27 +432,17 @@ fn pad<'r>(
 ) -> Result<Val<'r>> {
     let [width, fill] = given.positional_only(method.name())?;
     let width = integer(required(width, method.name())?)?;
-    let fill = match fill {
-        None => " ",
-        Some(value) => value
-            .chars(arena)
-            .filter(|fill| fill.chars().count() == 1)
-            .ok_or_else(|| {
-                Error::raised("The fill character must be exactly one character long")
-            })?,
-    };
+    let fill = fill.map_or(Ok(" "), |fill| one_character(fill, arena))?;
     let length = text.chars.chars().count() as i64;
     let missing = width.saturating_sub(length).max(0) as usize;
     arena.check_length(missing)?;
     let (left, right, fill, signed) = match method {
         Method::Ljust => (0, missing, fill, 0),
         Method::Rjust => (missing, 0, fill, 0),
-        Method::Zfill => (
-            missing,
-            0,
-            "0",
-            usize::from(text.chars.starts_with(['-', '+'])),
-        ),
+        Method::Zfill => {
+            let signed = usize::from(text.chars.starts_with(['-', '+']));
+            (missing, 0, "0", signed)
+        }
         _ => {
             let left = missing / 2 + (missing & width as usize & 1);
             (left, missing - left, fill, 0)

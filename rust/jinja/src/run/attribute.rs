@@ -1,6 +1,7 @@
 //! `value.name`, `value[key]` and `value[a:b:c]`, as the sandbox gives them.
 
 use crate::builtins::methods::{Has, Method, get, has};
+use crate::compile::program::MacroFunction;
 use crate::error::{Error, Result};
 use crate::run::arguments::integer;
 use crate::run::budget::RunArena;
@@ -44,6 +45,19 @@ pub(crate) fn attribute<'r>(
 }
 
 /// Attributes that are not methods.
+fn macro_member<'r>(function: &'r MacroFunction, name: &str) -> Option<Val<'r>> {
+    match name {
+        "name" => Some(Val::str(
+            &function.name,
+            crate::value::origin::Origin::TEMPLATE,
+        )),
+        "catch_kwargs" => Some(Val::Bool(function.kwargs.is_some())),
+        "catch_varargs" => Some(Val::Bool(function.varargs.is_some())),
+        "caller" => Some(Val::Bool(function.caller.is_some())),
+        _ => None,
+    }
+}
+
 fn member<'r>(value: Val<'r>, name: &str) -> Option<Val<'r>> {
     match value {
         Val::Namespace(namespace) => namespace
@@ -62,16 +76,7 @@ fn member<'r>(value: Val<'r>, name: &str) -> Option<Val<'r>> {
             "step" => Some(Val::Int(range.2)),
             _ => None,
         },
-        Val::Macro(inner) => match name {
-            "name" => Some(Val::str(
-                &inner.function.name,
-                crate::value::origin::Origin::TEMPLATE,
-            )),
-            "catch_kwargs" => Some(Val::Bool(inner.function.kwargs.is_some())),
-            "catch_varargs" => Some(Val::Bool(inner.function.varargs.is_some())),
-            "caller" => Some(Val::Bool(inner.function.caller.is_some())),
-            _ => None,
-        },
+        Val::Macro(inner) => macro_member(inner.function, name),
         Val::Tuple(items) if items.len() == 2 => match name {
             // What `groupby` gives; no other tuple of two is asked for these.
             "grouper" => Some(items[0]),

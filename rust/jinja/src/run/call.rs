@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::builtins::functions::{Function, MAX_RANGE};
 use crate::builtins::methods::{Method, map_of};
+use crate::compile::program::MacroFunction;
 use crate::error::{Error, Result};
 use crate::run::arguments::{Given, integer, required};
 use crate::run::interpret::Interpreter;
@@ -169,25 +170,10 @@ impl<'r> Interpreter<'r> {
         let mut caller = None;
         if function.caller.is_some() && !found_caller {
             let none = Val::Undefined("No caller defined", Absent::Hint);
-            caller = Some(
-                take("caller")
-                    .filter(|v| !matches!(v, Val::None))
-                    .unwrap_or(none),
-            );
+            let given = take("caller").filter(|v| !matches!(v, Val::None));
+            caller = Some(given.unwrap_or(none));
         }
-        let name = &function.name;
-        if function.kwargs.is_none()
-            && let Some((unknown, _)) = keyword.first()
-        {
-            return Err(Error::raised(format!(
-                "macro '{name}' takes no keyword argument '{unknown}'"
-            )));
-        }
-        if function.varargs.is_none() && given.positional.len() > wanted {
-            return Err(Error::raised(format!(
-                "macro '{name}' takes not more than {wanted} argument(s)"
-            )));
-        }
+        refuse_surplus(function, given.positional.len(), &keyword)?;
         let set = |slot: Option<u32>, value: Val<'r>| {
             if let Some(slot) = slot {
                 frame.slots[slot as usize].set(value);
@@ -239,47 +225,21 @@ impl<'r> Interpreter<'r> {
         match function {
             Function::Range => range(given, self),
             Function::Dict => map_of(&dict_entries(given, self)?, arena),
-            Function::Namespace => {
-                let mut entries = bumpalo::collections::Vec::new_in(arena);
-                let Val::Map(pairs) = map_of(&dict_entries(given, self)?, arena)? else {
-                    return Err(Error::raised("namespace() takes a mapping"));
-                };
-                for (key, value) in pairs {
-                    let name = str_of(*key, arena).chars;
-                    check_namespace_name(name)?;
-                    entries.push((name, *value));
-                }
-                let entries = RefCell::new(entries);
-                Ok(Val::Namespace(arena.alloc(Namespace { entries })))
-            }
+            Function::Namespace => namespace(given, self),
             Function::RaiseException => {
                 let [message] = given.bind("raise_exception", ["message"])?;
                 let message = required(message, "raise_exception")?;
                 Err(Error::raised(str_of(message, arena).chars))
             }
-            Function::StrftimeNow => {
-                let [format] = given.bind("strftime_now", ["format"])?;
-                let format = required(format, "strftime_now")?;
-                let Some(format) = format.chars(arena) else {
-                    return Err(Error::raised("strftime() argument 1 must be str"));
-                };
-                arena.check_length(format.len().saturating_mul(16))?;
-                let text = crate::builtins::strftime::strftime(self.inputs.now, format);
-                Ok(Val::str(
-                    arena.alloc_str(&text),
-                    Origin::template(self.output.context),
-                ))
+            Function::StrftimeNow => strftime_now(given, self),
+            Function::Cycler if given.positional.is_empty() => {
+                Err(Error::raised("at least one item has to be provided"))
             }
-            Function::Cycler => {
-                if given.positional.is_empty() {
-                    return Err(Error::raised("at least one item has to be provided"));
-                }
-                Ok(Val::Cycler(arena.alloc(Cycler {
-                    items: given.positional,
-                    position: Cell::new(0),
-                    separator: Val::None,
-                })))
-            }
+            Function::Cycler => Ok(Val::Cycler(arena.alloc(Cycler {
+                items: given.positional,
+                position: Cell::new(0),
+                separator: Val::None,
+            }))),
             Function::Joiner => {
                 let [separator] = given.bind("joiner", ["sep"])?;
                 Ok(Val::Joiner(arena.alloc(Cycler {
@@ -296,6 +256,56 @@ impl<'r> Interpreter<'r> {
 }
 
 /// What `dict(*args, **kwargs)` holds.
+/// An error if a macro has no place for an argument; `keyword` holds those that no parameter took.
+fn refuse_surplus(
+    function: &MacroFunction,
+    positional: usize,
+    keyword: &[(&str, Val<'_>)],
+) -> Result<()> {
+    let (name, wanted) = (&function.name, function.parameters.len());
+    if function.kwargs.is_none()
+        && let Some((unknown, _)) = keyword.first()
+    {
+        return Err(Error::raised(format!(
+            "macro '{name}' takes no keyword argument '{unknown}'"
+        )));
+    }
+    if function.varargs.is_none() && positional > wanted {
+        return Err(Error::raised(format!(
+            "macro '{name}' takes not more than {wanted} argument(s)"
+        )));
+    }
+    Ok(())
+}
+
+fn namespace<'r>(given: Given<'r>, run: &Interpreter<'r>) -> Result<Val<'r>> {
+    let arena = run.arena;
+    let mut entries = bumpalo::collections::Vec::new_in(arena);
+    let Val::Map(pairs) = map_of(&dict_entries(given, run)?, arena)? else {
+        return Err(Error::raised("namespace() takes a mapping"));
+    };
+    for (key, value) in pairs {
+        let name = str_of(*key, arena).chars;
+        check_namespace_name(name)?;
+        entries.push((name, *value));
+    }
+    let entries = RefCell::new(entries);
+    Ok(Val::Namespace(arena.alloc(Namespace { entries })))
+}
+
+fn strftime_now<'r>(given: Given<'r>, run: &Interpreter<'r>) -> Result<Val<'r>> {
+    let arena = run.arena;
+    let [format] = given.bind("strftime_now", ["format"])?;
+    let format = required(format, "strftime_now")?;
+    let Some(format) = format.chars(arena) else {
+        return Err(Error::raised("strftime() argument 1 must be str"));
+    };
+    arena.check_length(format.len().saturating_mul(16))?;
+    let text = crate::builtins::strftime::strftime(run.inputs.now, format);
+    let origin = Origin::template(run.output.context);
+    Ok(Val::str(arena.alloc_str(&text), origin))
+}
+
 fn dict_entries<'r>(given: Given<'r>, run: &Interpreter<'r>) -> Result<Vec<(Val<'r>, Val<'r>)>> {
     let arena = run.arena;
     let mut entries = Vec::new();

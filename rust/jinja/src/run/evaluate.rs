@@ -383,21 +383,27 @@ impl<'r> Interpreter<'r> {
         }
         if let Some(star) = &args.star_star {
             let more = self.eval(star, frame)?;
-            if !matches!(more, Val::Map(_) | Val::DataMap(..)) {
-                let kind = more.type_name();
-                return Err(Error::raised(format!(
-                    "argument after ** must be a mapping, not {kind}"
-                )));
-            }
             let mut all = given.keyword.to_vec();
-            for (key, value) in crate::value::operators::pairs(more, self.arena) {
-                let Some(key) = key.chars(self.arena) else {
-                    return Err(Error::raised("keywords must be strings"));
-                };
-                all.push((key, *value));
-            }
+            self.add_named(more, &mut all)?;
             given.keyword = self.arena.alloc_slice_copy(&all);
         }
         Ok(given)
+    }
+
+    /// Adds the entries of the mapping after `**`.
+    fn add_named(&self, more: Val<'r>, all: &mut Vec<(&'r str, Val<'r>)>) -> Result<()> {
+        if !matches!(more, Val::Map(_) | Val::DataMap(..)) {
+            let kind = more.type_name();
+            return Err(Error::raised(format!(
+                "argument after ** must be a mapping, not {kind}"
+            )));
+        }
+        for (key, value) in crate::value::operators::pairs(more, self.arena) {
+            let Some(key) = key.chars(self.arena) else {
+                return Err(Error::raised("keywords must be strings"));
+            };
+            all.push((key, *value));
+        }
+        Ok(())
     }
 }

@@ -465,6 +465,15 @@ pub(crate) fn compare<'r>(
     })
 }
 
+fn in_range((start, stop, step): (i64, i64, i64), number: f64) -> bool {
+    let inside = if step > 0 {
+        number >= start as f64 && number < stop as f64
+    } else {
+        number <= start as f64 && number > stop as f64
+    };
+    inside && ((number - start as f64) % step as f64).abs() < f64::EPSILON
+}
+
 /// `item in container`.
 pub(crate) fn contains<'r>(
     container: Val<'r>,
@@ -495,18 +504,7 @@ pub(crate) fn contains<'r>(
             arena.spend(entries.len());
             Ok(entries.iter().any(|(key, _)| equal(*key, item, arena)))
         }
-        Val::Range(range) => Ok(match as_float(item) {
-            Some(number) => {
-                let (start, stop, step) = *range;
-                let inside = if step > 0 {
-                    number >= start as f64 && number < stop as f64
-                } else {
-                    number <= start as f64 && number > stop as f64
-                };
-                inside && ((number - start as f64) % step as f64).abs() < f64::EPSILON
-            }
-            None => false,
-        }),
+        Val::Range(range) => Ok(as_float(item).is_some_and(|number| in_range(*range, number))),
         Val::Namespace(_)
         | Val::Function(_)
         | Val::Macro(_)

@@ -409,53 +409,69 @@ fn chunks<'r>(
         "slices"
     };
     let [count, fill] = given.bind(filter.name(), [names, "fill_with"])?;
-    let given_count = integer(required(count, filter.name())?)?;
-    let count = given_count.max(0) as usize;
-    let needed = count.saturating_mul(size_of::<Val<'r>>());
+    let count = integer(required(count, filter.name())?)?;
     let fill = fill.filter(|value| !matches!(value, Val::None));
     let all = items(value, arena)?;
-    let mut made = Vec::new();
-    if filter == Filter::Batch && count == 0 {
+    let made = if filter == Filter::Batch {
+        lines(all, count, fill, arena)?
+    } else {
+        columns(all, count, fill, arena)?
+    };
+    Ok(generator(&made, arena))
+}
+
+/// Lines of `count` items; the last one is filled up.
+fn lines<'r>(
+    all: &'r [Val<'r>],
+    count: i64,
+    fill: Option<Val<'r>>,
+    arena: &'r RunArena<'r>,
+) -> Result<Vec<Val<'r>>> {
+    if count <= 0 {
         // jinja2 asks before each item whether the line is full: the empty one is, a fuller never.
-        if given_count == 0 && !all.is_empty() {
-            made.push(list(&[], arena));
-        }
-        if !all.is_empty() {
-            made.push(list(all, arena));
-        }
-        return Ok(generator(&made, arena));
+        let empty: &[_] = if count == 0 { &[&[], all] } else { &[all] };
+        let lines = empty.iter().filter(|_| !all.is_empty());
+        return Ok(lines.map(|line| list(line, arena)).collect());
     }
-    if filter == Filter::Batch {
-        for chunk in all.chunks(count) {
-            let mut chunk = chunk.to_vec();
-            if let Some(fill) = fill {
-                arena.check_length(needed)?;
-                arena.step()?;
-                chunk.resize(count.max(chunk.len()), fill);
-            }
-            made.push(list(&chunk, arena));
+    let count = count as usize;
+    let mut made = Vec::new();
+    for line in all.chunks(count) {
+        let mut line = line.to_vec();
+        if let Some(fill) = fill {
+            arena.check_length(count.saturating_mul(size_of::<Val<'r>>()))?;
+            arena.step()?;
+            line.resize(count.max(line.len()), fill);
         }
-        return Ok(generator(&made, arena));
+        made.push(list(&line, arena));
     }
-    if given_count == 0 {
+    Ok(made)
+}
+
+/// `count` columns of about the same length; the shorter ones get one more item.
+fn columns<'r>(
+    all: &'r [Val<'r>],
+    count: i64,
+    fill: Option<Val<'r>>,
+    arena: &'r RunArena<'r>,
+) -> Result<Vec<Val<'r>>> {
+    if count == 0 {
         return Err(Error::raised("integer division or modulo by zero"));
     }
-    if count == 0 {
-        return Ok(generator(&[], arena));
-    }
-    arena.check_length(needed)?;
-    let (each, extra) = (all.len() / count, all.len() % count);
+    let count = count.max(0) as usize;
+    arena.check_length(count.saturating_mul(size_of::<Val<'r>>()))?;
+    let (each, extra) = (all.len() / count.max(1), all.len() % count.max(1));
+    let mut made = Vec::new();
     let mut start = 0;
     for number in 0..count {
         let end = start + each + usize::from(number < extra);
-        let mut chunk = all[start..end].to_vec();
+        let mut column = all[start..end].to_vec();
         if let Some(fill) = fill.filter(|_| number >= extra) {
-            chunk.push(fill);
+            column.push(fill);
         }
-        made.push(list(&chunk, arena));
+        made.push(list(&column, arena));
         start = end;
     }
-    Ok(generator(&made, arena))
+    Ok(made)
 }
 
 fn group_by<'r>(value: Val<'r>, given: Given<'r>, arena: &'r RunArena<'r>) -> Result<Val<'r>> {

@@ -63,6 +63,17 @@ fn attr<'r>(value: Val<'r>, name: Val<'r>, run: &mut Interpreter<'r>) -> Result<
     run.attribute(value, name)
 }
 
+fn pair_of_texts<'r>(value: Val<'r>, arena: &'r RunArena<'r>) -> Result<(&'r str, &'r str)> {
+    let text = |value: Val<'r>| {
+        let no_text = || Error::raised("separators must be strings");
+        value.chars(arena).ok_or_else(no_text)
+    };
+    match items(value, arena)? {
+        [item, key] => Ok((text(*item)?, text(*key)?)),
+        _ => Err(Error::raised("not enough values to unpack (expected 2)")),
+    }
+}
+
 fn to_json<'r>(value: Val<'r>, given: Given<'r>, arena: &'r RunArena<'r>) -> Result<Val<'r>> {
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
     let [ascii, indent, separators, sort] = given.bind("tojson", names)?;
@@ -76,15 +87,7 @@ fn to_json<'r>(value: Val<'r>, given: Given<'r>, arena: &'r RunArena<'r>) -> Res
     let default_item = if indent.is_some() { "," } else { ", " };
     let (item_separator, key_separator) = match separators {
         None | Some(Val::None) => (default_item, ": "),
-        Some(value) => match items(value, arena)? {
-            [item, key] => (
-                item.chars(arena)
-                    .ok_or_else(|| Error::raised("separators must be strings"))?,
-                key.chars(arena)
-                    .ok_or_else(|| Error::raised("separators must be strings"))?,
-            ),
-            _ => return Err(Error::raised("not enough values to unpack (expected 2)")),
-        },
+        Some(value) => pair_of_texts(value, arena)?,
     };
     let layout = DumpOptions {
         ensure_ascii: ascii.is_some_and(Val::truth),

@@ -49,7 +49,7 @@ pub(crate) fn call<'r>(
             };
             str_methods::call(text, method, given, arena)
         }
-        F::Trim | F::Replace | F::Center | F::Format => with_arguments(filter, text, given, run),
+        F::Trim | F::Replace | F::Center | F::Format => with_arguments(filter, text, given, arena),
         F::Title => Ok(title(text, arena).val(arena)),
         F::Indent => indent(value, text, given, run),
         F::Truncate => truncate(value, text, given, run),
@@ -69,39 +69,12 @@ fn with_arguments<'r>(
     filter: Filter,
     text: Text<'r>,
     given: Given<'r>,
-    run: &mut Interpreter<'r>,
+    arena: &'r RunArena<'r>,
 ) -> Result<Val<'r>> {
-    use Filter as F;
-    let arena = run.arena;
     match filter {
-        F::Trim => {
-            let [chars] = given.bind("trim", ["chars"])?;
-            let set = match chars {
-                None | Some(Val::None) => None,
-                Some(value) => Some(
-                    value
-                        .chars(arena)
-                        .ok_or_else(|| Error::raised("strip arg must be None or str"))?,
-                ),
-            };
-            Ok(strip(text, set, true, true, arena).val(arena))
-        }
-        F::Replace => {
-            let [old, new, count] = given.bind("replace", ["old", "new", "count"])?;
-            let old = str_of(required(old, "replace")?, arena);
-            let new = str_of(required(new, "replace")?, arena);
-            let count = match count {
-                None | Some(Val::None) => -1,
-                Some(count) => integer(count)?,
-            };
-            let replaced = str_methods::replace(text, old.chars, new, count, arena);
-            Ok(Text {
-                safe: false,
-                ..replaced
-            }
-            .val(arena))
-        }
-        F::Center => {
+        Filter::Trim => trim(text, given, arena),
+        Filter::Replace => replace(text, given, arena),
+        Filter::Center => {
             let [width] = given.bind("center", ["width"])?;
             let positional = arena.alloc_slice_copy(&[width.unwrap_or(Val::Int(80))]);
             let given = Given {
@@ -110,20 +83,49 @@ fn with_arguments<'r>(
             };
             str_methods::call(text, Method::Center, given, arena)
         }
-        _ => {
-            let values = if given.keyword.is_empty() {
-                Val::Tuple(given.positional)
-            } else {
-                let entries: Vec<_> = given
-                    .keyword
-                    .iter()
-                    .map(|(k, v)| (Val::str(k, Origin::TEMPLATE), *v))
-                    .collect();
-                Val::Map(arena.alloc_slice_copy(&entries))
-            };
-            printf_format::format(text.val(arena), values, arena)
-        }
+        _ => printf_format::format(text.val(arena), all_given(given, arena), arena),
     }
+}
+
+fn trim<'r>(text: Text<'r>, given: Given<'r>, arena: &'r RunArena<'r>) -> Result<Val<'r>> {
+    let [chars] = given.bind("trim", ["chars"])?;
+    let set = match chars {
+        None | Some(Val::None) => None,
+        Some(value) => Some(
+            value
+                .chars(arena)
+                .ok_or_else(|| Error::raised("strip arg must be None or str"))?,
+        ),
+    };
+    Ok(strip(text, set, true, true, arena).val(arena))
+}
+
+fn replace<'r>(text: Text<'r>, given: Given<'r>, arena: &'r RunArena<'r>) -> Result<Val<'r>> {
+    let [old, new, count] = given.bind("replace", ["old", "new", "count"])?;
+    let old = str_of(required(old, "replace")?, arena);
+    let new = str_of(required(new, "replace")?, arena);
+    let count = match count {
+        None | Some(Val::None) => -1,
+        Some(count) => integer(count)?,
+    };
+    let replaced = str_methods::replace(text, old.chars, new, count, arena);
+    Ok(Text {
+        safe: false,
+        ..replaced
+    }
+    .val(arena))
+}
+
+/// What stands on the right of `%`: a tuple, or a mapping if the arguments have names.
+fn all_given<'r>(given: Given<'r>, arena: &'r RunArena<'r>) -> Val<'r> {
+    if given.keyword.is_empty() {
+        return Val::Tuple(given.positional);
+    }
+    let entries = given.keyword.iter();
+    let entries: Vec<_> = entries
+        .map(|(k, v)| (Val::str(k, Origin::TEMPLATE), *v))
+        .collect();
+    Val::Map(arena.alloc_slice_copy(&entries))
 }
 
 fn title<'r>(text: Text<'r>, arena: &'r RunArena<'r>) -> Text<'r> {
