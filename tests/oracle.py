@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from tokenizers import AddedToken, Tokenizer
@@ -58,8 +58,8 @@ class Rendered:
 
 class _Clock(datetime):
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:  # noqa: ARG003 - the signature of datetime.now
-        return datetime.fromisoformat(NOW)
+    def now(cls, tz: Any = None) -> Self:  # noqa: ARG003 - the signature of datetime.now
+        return cls.fromisoformat(NOW)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 TEXTS = (
     "",
@@ -26,6 +27,9 @@ TEXTS = (
 )
 ROLES = ("system", "user", "assistant", "tool", "critic")
 KEYS = ("role", "content", "name", "tool_calls", "nope")
+
+
+T = TypeVar("T")
 
 
 class Grammar:
@@ -67,7 +71,7 @@ class Grammar:
         keys = self._random.sample(("b", "a", "type", "text", "é", "items"), 3)
         return {key: self._data(depth - 1) for key in keys}
 
-    def _pick(self, items: Any) -> Any:
+    def _pick(self, items: Sequence[T]) -> T:
         return self._random.choice(items)
 
     def _chance(self, share: float) -> bool:
@@ -88,7 +92,7 @@ class Grammar:
     def _statement(self, depth: int) -> str:
         if depth == 0:
             return self._pick((self._text, self._print))()
-        kinds = (
+        kinds: tuple[Callable[[], str], ...] = (
             self._text,
             self._print,
             self._print,
@@ -278,7 +282,7 @@ class Grammar:
         if depth == 0 or self._chance(0.25):
             return str(self._pick((self._literal(), self._pick(self._names))))
         deeper = depth - 1
-        kinds = (
+        kinds: tuple[Callable[[], str], ...] = (
             lambda: self._string(depth),
             lambda: f"{self._expression(deeper)} ~ {self._expression(deeper)}",
             lambda: f"({self._string(deeper)} + {self._string(deeper)})",

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import turnmill
 from cases import shapes
 from turnmill.errors import DataError, TurnmillError
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.kind import read_kind
 from turnmill.inputs.rows import rows_of
 
@@ -204,7 +204,7 @@ def test_rows_in_an_object_take_constant_memory(shape: str, tmp_path: Path) -> N
         kind = read_kind(str(path))
         assert kind.shape == shape
         tracemalloc.start()
-        for _ in kind.blocks(Part()):
+        for _ in kind.blocks(InputPart()):
             pass
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -233,5 +233,5 @@ def test_lists_beside_each_other_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_text('{"v": 1, "train": [{"text": "a"}], "test": [{"text": "b"}]}')
     with pytest.raises(DataError, match="follows the list of rows") as caught:
-        list(read_kind(str(path)).blocks(Part()))
+        list(read_kind(str(path)).blocks(InputPart()))
     assert str(caught.value.hint) == "give each list of rows a file of its own: train, test"

@@ -20,7 +20,7 @@ import turnmill
 from cases import shapes
 from turnmill.errors import DataError
 from turnmill.inputs import table
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.find import find_inputs
 from turnmill.inputs.kind import read_kind
 
@@ -39,7 +39,7 @@ ODD = [
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
     file = read_kind(str(path))
-    return [row for batch, _ in file.batches(Part()) for row in batch.to_pylist()]
+    return [row for batch, _ in file.batches(InputPart()) for row in batch.to_pylist()]
 
 
 def write(path: Path, rows: list[list[str]], names: tuple[str, ...] = ("prompt", "output")) -> Path:
@@ -150,9 +150,9 @@ def test_a_cell_may_be_longer_than_pythons_own_limit(tmp_path: Path) -> None:
 
 EARLY = """
 import sys
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.kind import read_kind
-for _ in read_kind(sys.argv[1]).batches(Part()):
+for _ in read_kind(sys.argv[1]).batches(InputPart()):
     sys.exit("enough")
 """
 
@@ -197,7 +197,7 @@ def test_a_table_takes_constant_memory(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         path = write(tmp_path / "rows.csv", [["a" * 1000, "b"]] * count)
         tracemalloc.start()
-        for _ in read_kind(str(path)).batches(Part()):
+        for _ in read_kind(str(path)).batches(InputPart()):
             pass
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -55,7 +55,7 @@ def last_label(directory: Path, **recipe) -> str:
     labels = encoder.encode([ROW]).table["labels"][0].as_py()
     last = [label for label in labels if label != -100][-1]
     known = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
-    return known.id_to_token(last)
+    return str(known.id_to_token(last))
 
 
 def refusal(directory: Path, **recipe) -> TurnmillError:

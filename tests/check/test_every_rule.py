@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import turnmill
-from turnmill.check.findings import Findings, rules
+from turnmill.check.findings import Findings
+from turnmill.rules import rules
 
 DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 STOP, PAD, BOS = 2, 0, 3006

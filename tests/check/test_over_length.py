@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -94,7 +95,7 @@ def test_no_answer_is_cut_where_nothing_fits(policy):
     assert rejects(5, policy) == ["overlong-sample"]
 
 
-def samples(row, **recipe) -> list[dict]:
+def samples(row, **recipe) -> list[dict[str, Any]]:
     """The samples of a row in memory."""
     encoder = turnmill.Encoder(turnmill.Recipe(tokenizer=DEMO, **recipe))
     return encoder.encode([row]).table.to_pylist()

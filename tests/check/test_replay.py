@@ -84,7 +84,7 @@ def test_the_rate_is_that_of_the_reference(name):
 def reference_turns(name, some, encoder):
     """Turns and right turns by position, the last for all later ones."""
     reference = Reference(tokenizer_dir(name))
-    by_turn = {}
+    by_turn: dict[int, list[int]] = {}
     table = encoder.encode(some).table
     for row, ids, labels in zip(
         *(table[column].to_pylist() for column in ("row", "input_ids", "labels")), strict=True

@@ -13,6 +13,7 @@ import tiny_tokenizer
 import turnmill
 from fixtures import template_text, token_id, tokenizer_dir
 from turnmill import cli
+from turnmill.check.findings import Findings
 
 LLAMA = "small-llama-3.2-instruct"
 QWEN = "small-qwen3"
@@ -30,7 +31,7 @@ ALWAYS_PROMPTS = (
 """As Llama-3-Instruct was published: it asks for an answer after every conversation."""
 
 
-def warnings(findings: turnmill.check.findings.Findings) -> set[str]:
+def warnings(findings: Findings) -> set[str]:
     return {name for name, found in findings.rules.items() if found.severity != "info"}
 
 

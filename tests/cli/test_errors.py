@@ -109,7 +109,7 @@ def test_several_inputs_whose_rows_are_wrong(capsys: Captured) -> None:
 
 def test_an_exception_holds_the_others() -> None:
     with pytest.raises(turnmill.RecipeError) as raised:
-        turnmill.Recipe(max_length=-1, eos="x")  # type: ignore[arg-type]
+        turnmill.Recipe(max_length=-1, eos="x")
     (other,) = raised.value.more
     assert isinstance(other, turnmill.RecipeError)
     assert "`max_length` cannot be" in str(other)

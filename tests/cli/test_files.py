@@ -7,8 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import pytest
 
 import turnmill
 from file_hashes import hashes
+from killed_runs import killed_run
 from small_rows import TOKENIZER, expected, json_lines, rows
 from turnmill.encoder.session import Session
 from turnmill.errors import DataError, RecipeError, TurnmillError
@@ -287,24 +286,11 @@ def test_every_format_that_the_recipe_knows_is_in_the_table() -> None:
     assert re.findall(r"[a-z]+", str(raised.value.hint))[-len(FORMATS) :] == list(FORMATS)
 
 
-SCRIPT = """
-import sys, os
-sys.path[:0] = [{python!r}]
-import warnings; warnings.simplefilter("ignore")
-import turnmill
+RUN = f"""
 from turnmill.inputs import files
 files.PART_BYTES = 3000
-point, left = sys.argv[1], int(sys.argv[2])
-real = getattr(os, point)
-def die(*args, **keys):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), 9)
-    return real(*args, **keys)
-setattr(os, point, die)
-recipe = turnmill.Recipe(tokenizer={tokenizer!r})
-turnmill.prepare("a.jsonl", sys.argv[3], recipe, threads=1)
+recipe = turnmill.Recipe(tokenizer={str(TOKENIZER)!r})
+turnmill.prepare("a.jsonl", output, recipe, threads=1)
 """
 
 
@@ -312,11 +298,9 @@ turnmill.prepare("a.jsonl", sys.argv[3], recipe, threads=1)
 @pytest.mark.parametrize("point", ["fsync", "replace"])
 def test_a_run_killed_anywhere_goes_on_and_ends_with_the_same_bytes(point: str) -> None:
     Path("a.jsonl").write_bytes(json_lines(300))
-    script = SCRIPT.format(python=str(Path(turnmill.__file__).parents[1]), tokenizer=str(TOKENIZER))
 
     def go(left: int, output: str) -> int:
-        command = [sys.executable, "-c", script, point, str(left), output]
-        return subprocess.run(command, check=False, timeout=60).returncode
+        return killed_run(RUN, point, left, output)
 
     assert go(10**9, "whole") == 0
     kills, left = 0, 0

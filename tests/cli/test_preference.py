@@ -15,6 +15,7 @@ from datasets import load_from_disk
 import turnmill
 from cases import answers
 from turnmill.errors import DataError, RecipeError
+from turnmill.prepare.result import Run
 
 DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 RECIPE: dict[str, Any] = {"tokenizer": DEMO, "template": "qwen3", "stop": ["<|im_end|>"]}
@@ -28,7 +29,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def prepare(tmp_path: Path, rows: list[dict[str, Any]], **recipe: Any) -> turnmill.Run:
+def prepare(tmp_path: Path, rows: list[dict[str, Any]], **recipe: Any) -> Run:
     data = write(tmp_path / "rows.jsonl", rows)
     return turnmill.prepare(data, tmp_path / "out", turnmill.Recipe(**{**RECIPE, **recipe}))
 

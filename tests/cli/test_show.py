@@ -168,7 +168,7 @@ def test_rows_at_random() -> None:
     total = len(turnmill.show("chat.jsonl", tokenizer="model", n=10_000))
 
     def drawn(data: str, **choice: int) -> list[int]:
-        rows = turnmill.show(data, tokenizer="model", **choice)  # type: ignore[arg-type]
+        rows = turnmill.show(data, tokenizer="model", **choice)
         return [row.row for row in rows]
 
     for data in ("chat.jsonl", "out"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_the_row_as_it_was_read_stands_on_the_left(output: Path) -> None:
 def test_a_long_drawing_goes_through_the_pager(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(standard_output.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("LINES", "10")
     monkeypatch.setenv("PAGER", f"tee {tmp_path / 'paged'}")
     standard_output.print_paged("short")

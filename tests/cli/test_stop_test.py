@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -56,7 +57,7 @@ def endless(corpus: list[dict[str, list[int]]]) -> Ngrams:
     )
 
 
-def asked(capsys: pytest.CaptureFixture[str], *words: str | Path, code: int) -> dict:
+def asked(capsys: pytest.CaptureFixture[str], *words: str | Path, code: int) -> Any:
     assert main(["stop-test", *map(str, words), "--json"]) == code
     return json.loads(capsys.readouterr().out)
 

@@ -15,6 +15,7 @@ import tokenizers
 from tokenizers import AddedToken, normalizers
 
 import fixtures
+import models
 from backends import differences, offset_differences
 from families import (
     BITS,
@@ -140,7 +141,7 @@ def test_every_code_point(name: str) -> None:
 
 def probes(name: str) -> list[str]:
     """Texts that try what a tokenizer has; the published ones have a file of them."""
-    if name.startswith(fixtures.PREFIX):
+    if name.startswith(models.PREFIX):
         lines = [json.dumps(row, ensure_ascii=False) for row in fixtures.rows("demo-messages")]
         return ["\n".join(lines), *lines]
     probe = fixtures.fixture("tokenizers", "PROBE.txt").read_bytes().decode()

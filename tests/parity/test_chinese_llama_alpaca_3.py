@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from typing import Any
 
 import datasets
 import pyarrow as pa
@@ -252,7 +253,8 @@ def test_errors_name_what_is_wrong(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir("small-llama-3.2-instruct"))
     with pytest.raises(FileNotFoundError):
         build_instruction_dataset(tmp_path / "none.json", tokenizer, 10)
-    for none in ([], tmp_path):
+    nothing: list[Any] = [[], tmp_path]
+    for none in nothing:
         with pytest.raises(DataError, match="files"):
             build_instruction_dataset(none, tokenizer, 10)
     file = written(tmp_path / "a.json", [{"instruction": "a", "input": "", "output": "b"}])

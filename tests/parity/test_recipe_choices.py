@@ -268,8 +268,8 @@ OWN_TEMPLATES = {
 }
 """The template of the small model in each of these cases; DeepSeek-V3.1 has none of ours."""
 for _case, _template in OWN_TEMPLATES.items():
-    _name, _, *_rest = ENDINGS[_case]
-    ENDINGS[f"small {_case}"] = (f"small-{_name}", _template, *_rest)
+    _name, _, _messages, _ends = ENDINGS[_case]
+    ENDINGS[f"small {_case}"] = (f"small-{_name}", _template, _messages, _ends)
 ENDINGS["small deepseek, a call"] = (
     "small-deepseek-v3",
     None,

@@ -80,7 +80,7 @@ TWINS: dict[str, tuple[str, Callable[[Turns, Turns], Turns]]] = {
 
 def turns_of(template: turnmill.Template, messages: object, tools: object) -> Turns | None:
     try:
-        rendered = template.render(messages, tools=tools)  # type: ignore[arg-type]
+        rendered = template.render(messages, tools=tools)
     except turnmill.TurnmillError:
         return None
     turns: Turns = {}

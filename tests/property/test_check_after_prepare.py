@@ -129,7 +129,7 @@ def stop_of(source: str) -> list[str]:
 def assert_template(source: str, name: str, count: int, place: Path) -> None:
     file, keys = (SETS | PUBLISHED_SETS)[name]
     directory = marked(source, place / "model")
-    keys = {"tokenizer": directory, "stop": stop_of(source), **keys}
+    keys = {"tokenizer": directory, "stop": stop_of(source), **dict(keys)}
     assert_said(some(file, count), place / "out", **keys)
 
 

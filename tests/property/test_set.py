@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from hypothesis import strategies as st
 
 import fixtures
 import turnmill
+from killed_runs import killed_run
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.output.recut import Recut
@@ -344,24 +342,11 @@ def test_batches_are_cut_anew_without_loss(sizes: list[int], rows: int) -> None:
     assert len(cut) == max(1, -(-sum(sizes) // rows))
 
 
-SCRIPT = """
-import sys, os
-sys.path[:0] = [{python!r}]
-import warnings; warnings.simplefilter("ignore")
-import turnmill
+RUN = f"""
 from turnmill.inputs import files
 files.PART_BYTES = 2000
-point, left = sys.argv[1], int(sys.argv[2])
-real = getattr(os, point)
-def die(*args, **keys):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), 9)
-    return real(*args, **keys)
-setattr(os, point, die)
-recipe = turnmill.Recipe(tokenizer={tokenizer!r}, dedup="exact", validation=0.2)
-turnmill.prepare("a.jsonl", sys.argv[3], recipe, threads=1)
+recipe = turnmill.Recipe(tokenizer={str(TOKENIZER)!r}, dedup="exact", validation=0.2)
+turnmill.prepare("a.jsonl", output, recipe, threads=1)
 """
 
 
@@ -372,11 +357,9 @@ def test_a_run_killed_anywhere_ends_with_the_same_set(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(Path("a.jsonl"), [*numbered(60), *numbered(10)])
-    script = SCRIPT.format(python=str(Path(turnmill.__file__).parents[1]), tokenizer=str(TOKENIZER))
 
     def go(left: int, output: str) -> int:
-        command = [sys.executable, "-c", script, point, str(left), output]
-        return subprocess.run(command, check=False, timeout=60, env=os.environ).returncode
+        return killed_run(RUN, point, left, output)
 
     assert go(10**9, "whole") == 0
     for left in steps():

@@ -5,11 +5,8 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from hypothesis import strategies as st
 
 import fixtures
 import turnmill
+from killed_runs import killed_run
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.prepare import shuffle, shuffled
@@ -294,28 +292,15 @@ def test_another_seed_is_another_recipe(tmp_path: Path) -> None:
         turnmill.prepare(source, tmp_path / "out", recipe(seed=1))
 
 
-SCRIPT = """
-import sys, os
-sys.path[:0] = [{python!r}]
-import warnings; warnings.simplefilter("ignore")
-import turnmill
+RUN = f"""
 from turnmill.inputs import files
 from turnmill.prepare import shuffle, shuffled
 files.PART_BYTES, shuffled.FILE_TOKENS, shuffle.RUN_BYTES = 2000, 600, 3000
-point, left = sys.argv[1], int(sys.argv[2])
-real = getattr(os, point)
-def die(*args, **keys):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), 9)
-    return real(*args, **keys)
-setattr(os, point, die)
 recipe = turnmill.Recipe(
-    tokenizer={tokenizer!r}, dedup="exact", validation=0.2, shuffle=True, seed=3
+    tokenizer={str(TOKENIZER)!r}, dedup="exact", validation=0.2, shuffle=True, seed=3
 )
 item = turnmill.Input("a.jsonl", weight="1.5 epochs", cap=50)
-turnmill.prepare([item, "b.jsonl"], sys.argv[3], recipe, threads=1)
+turnmill.prepare([item, "b.jsonl"], output, recipe, threads=1)
 """
 
 
@@ -327,11 +312,9 @@ def test_a_run_killed_anywhere_ends_with_the_same_set(
     monkeypatch.chdir(tmp_path)
     write(Path("a.jsonl"), [*numbered(60), *numbered(10)])
     write(Path("b.jsonl"), numbered(20, first=50))
-    script = SCRIPT.format(python=str(Path(turnmill.__file__).parents[1]), tokenizer=str(TOKENIZER))
 
     def go(left: int, output: str) -> int:
-        command = [sys.executable, "-c", script, point, str(left), output]
-        return subprocess.run(command, check=False, timeout=120, env=os.environ).returncode
+        return killed_run(RUN, point, left, output, timeout=120)
 
     assert go(10**9, "whole") == 0
     for left in range(3, 400, 5):

@@ -287,7 +287,7 @@ def test_what_is_no_data_set_and_no_state(out: Path) -> None:
     with pytest.raises(DataError, match="a pack of an output"):
         SampleDataset(out / "pack-64-0")
     with pytest.raises(ArgumentError, match="a state is a dict"):
-        IterableDataset(SampleDataset(out)).load_state_dict(None)  # type: ignore[arg-type]
+        IterableDataset(SampleDataset(out)).load_state_dict(None)
 
 
 # Straight from the sources.

@@ -53,7 +53,7 @@ def train(data, collator, callbacks, folder):
     """Five steps of a tiny model; what each training step got, and its losses."""
     seen = []
 
-    class Recording(transformers.Trainer):
+    class Recording(transformers.Trainer):  # type: ignore[name-defined]
         def training_step(self, model, inputs, *arguments, **keys):
             seen.append({name: value.cpu().clone() for name, value in inputs.items()})
             return super().training_step(model, inputs, *arguments, **keys)

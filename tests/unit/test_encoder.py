@@ -129,7 +129,7 @@ def test_inputs_of_several_schemas_make_one_table(encoder: turnmill.Encoder) -> 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_threads_change_nothing(encoder: turnmill.Encoder, threads: int) -> None:
-    rows = [{"text": f"row {number} 你好"} for number in range(2500)]
+    rows: list[dict[str, Any]] = [{"text": f"row {number} 你好"} for number in range(2500)]
     rows[1234] = {"text": None}
     one = encoder.encode(rows, threads=1)
     encoded = encoder.encode(rows, threads=threads)
@@ -265,8 +265,10 @@ def test_conversations_from_arrow_and_from_objects_are_the_same(encoder: turnmil
         content: str
 
     expected = encoder.encode(CHAT)
-    objects = [{"messages": tuple(Message(**m) for m in row["messages"])} for row in CHAT]
-    for rows in (pa.Table.from_pylist(CHAT), pl.DataFrame(CHAT), objects):
+    chats: list[Any] = CHAT
+    objects = [{"messages": tuple(Message(**m) for m in row["messages"])} for row in chats]
+    kinds: list[Any] = [pa.Table.from_pylist(CHAT), pl.DataFrame(CHAT), objects]
+    for rows in kinds:
         encoded = encoder.encode(rows)
         assert encoded.table.equals(expected.table)
         assert encoded.rejects.equals(expected.rejects)

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from turnmill.inputs import files, rows, text
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.find import find_inputs
 from turnmill.inputs.rows import find_row, rows_of
 
 
-def found(path: Path, part: Part, row: int, line: int | None) -> Any:
+def found(path: Path, part: InputPart, row: int, line: int | None) -> Any:
     return find_row(find_inputs(str(path))[0], part, row, line)
 
 
@@ -36,9 +36,9 @@ def test_lines(
     every = list(rows_of(find_inputs(str(path))[0]))
     assert len(every) == 4
     for picked in every:
-        one = found(path, Part(), picked.row, picked.line)
+        one = found(path, InputPart(), picked.row, picked.line)
         assert (one.data, one.line) == (picked.data, picked.line)
-    assert found(path, Part(), 4, 7 + bool(end)) is None
+    assert found(path, InputPart(), 4, 7 + bool(end)) is None
 
 
 def test_a_part_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,11 +62,11 @@ def test_rows_without_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kin
     path = tmp_path / f"rows.{'json' if kind == 'array' else kind}"
     if kind == "parquet":
         pq.write_table(pa.table({"n": range(10)}), path, row_group_size=4)
-        one = found(path, Part(1, 2, 4), 6, None)
+        one = found(path, InputPart(1, 2, 4), 6, None)
         assert one.data.to_pylist() == [{"n": 6}]
-        assert found(path, Part(2, 3, 8), 10, None) is None
+        assert found(path, InputPart(2, 3, 8), 10, None) is None
         return
     path.write_text('[{"n": 0},\n {"n": 1}]')
-    assert found(path, Part(), 1, 2).data == b'{"n": 1}'
+    assert found(path, InputPart(), 1, 2).data == b'{"n": 1}'
     monkeypatch.setattr(rows, "FARTHEST_ROW", 1)
-    assert found(path, Part(), 1, 2) is None
+    assert found(path, InputPart(), 1, 2) is None

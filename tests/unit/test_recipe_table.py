@@ -70,13 +70,13 @@ def test_help_explains_every_key() -> None:
 
 def test_a_recipe_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    core = turnmill.recipe._core.Recipe
+    core = turnmill._core.Recipe
 
     def counted(text: str) -> turnmill._core.Recipe:
         read.append(text)
         return core(text)
 
-    monkeypatch.setattr(turnmill.recipe._core, "Recipe", counted)
+    monkeypatch.setattr(turnmill._core, "Recipe", counted)
     recipe = turnmill.Recipe(tokenizer="x")
     recipe.to_dict()
     recipe.fingerprint()

@@ -34,7 +34,7 @@ def rows(tmp_path: Path) -> Path:
 
 
 def recipe(**keys: object) -> turnmill.Recipe:
-    return turnmill.Recipe(tokenizer=TOKENIZER, **keys)  # type: ignore[arg-type]
+    return turnmill.Recipe(tokenizer=TOKENIZER, **keys)
 
 
 def test_prepare_keeps_a_good_verdict_by_hash_and_version(

@@ -62,7 +62,7 @@ def outcome(source: str) -> str:
     try:
         return "rendered" if len(template.render(LONG_CHAT).text) > 4_000_000 else "short"
     except turnmill.TemplateError as error:
-        return error.code
+        return str(error.code)
 
 
 @pytest.mark.parametrize("name", [*built_in_templates(), *untagged_templates()])

@@ -9,6 +9,7 @@ import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -41,7 +42,15 @@ def test_arrays_are_ordinary_arrays(tokenizer: turnmill.Tokenizer) -> None:
     ids, offsets = tokenizer.encode_batch(TEXTS)
     empty, start = tokenizer.encode_batch([])
     kinds = [np.uint32, np.int64, np.uint32, np.uint32, np.int64, np.int64, np.int32]
-    arrays = [ids, offsets, tokenizer.encode("hi"), empty, start, rendered.spans, rendered.turns]
+    arrays: list[Any] = [
+        ids,
+        offsets,
+        tokenizer.encode("hi"),
+        empty,
+        start,
+        rendered.spans,
+        rendered.turns,
+    ]
     for array, kind in zip(arrays, kinds, strict=True):
         assert array.dtype == kind
         assert array.dtype.isnative
@@ -88,7 +97,8 @@ def test_a_batch_equals_its_texts_one_by_one(
 ) -> None:
     texts = TEXTS * 9
     ids, offsets = tokenizer.encode_batch(texts, threads=threads)
-    assert (ids.dtype, offsets.dtype) == (np.uint32, np.int64)
+    assert ids.dtype == np.uint32
+    assert offsets.dtype == np.int64
     assert rows(ids, offsets) == [tokenizer.encode(text).tolist() for text in texts]
 
 

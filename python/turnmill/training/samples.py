@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from turnmill.errors import ArgumentError, DataError
@@ -59,6 +60,9 @@ class SampleDataset:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self._store)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         """The sample with this number, from 0; negative numbers count from the end.
