@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 from typing import Any
 
+from turnmill import _core
 from turnmill.errors import ArgumentError
 
 MOST_THREADS = 65_535
@@ -73,7 +73,8 @@ def kind_of(value: Any) -> str:
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word that starts with ``word`` or is most similar to it, if any is similar."""
+    """The word that starts with ``word``, or has it inside, or else may have been meant."""
     words = list(words)
     longer = [candidate for candidate in words if candidate.startswith(word)]
-    return next(iter(longer or difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)
+    inside = [candidate for candidate in words if len(word) > 2 and word in candidate]
+    return next(iter(longer or inside), None) or _core.nearest(word, words)

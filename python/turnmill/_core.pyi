@@ -7,6 +7,7 @@ from typing import Any, final
 from turnmill.check.tokenized import AuditOptions
 
 __all__ = [
+    "IGNORED",
     "Audit",
     "Batch",
     "Check",
@@ -27,13 +28,18 @@ __all__ = [
     "check_input",
     "count_lines",
     "gather",
+    "nearest",
     "pack_lengths",
     "pack_samples",
     "recipe_keys",
     "rules",
+    "sample_digests",
     "stop_set",
     "token_columns",
 ]
+
+IGNORED: int
+"""The label of a token that is not trained."""
 
 def build_info() -> dict[str, Any]:
     """What this build is, for bug reports."""
@@ -50,6 +56,12 @@ def check_input(keys: str) -> tuple[float | None, float | None, int | None]:
 def gather(batches: list[Any], sources: Any, rows: Any) -> Batch:
     """Copies rows of batches with the same columns: `sources` and `rows`, Arrow arrays of uint32,
     say from which batch each row comes, and which row of it."""
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that is nearest to `name`, if it is near enough to be a typo."""
+
+def sample_digests(batch: Any, columns: Sequence[str]) -> Flat:
+    """A hash of the integer lists of each row, int64, over those of `columns` that are there."""
 
 def count_lines(block: bytes, begun: bool) -> tuple[int, int, bool]:
     """Lines and blank lines that end in the next block of a file, and whether the line that has

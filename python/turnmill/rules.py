@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from turnmill import _core
+from turnmill._arguments import nearest
 from turnmill.errors import DataError
 from turnmill.languages import rule_texts
+
+IGNORED = _core.IGNORED
+"""The label of a token that is not trained: -100."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,6 @@ def rule(name: str) -> Rule:
     """
     if name in rules():
         return rules()[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, rules(), n=1, cutoff=0.3)
-    hint = f"did you mean {near[0]}?" if near else "docs/rules.md lists every rule"
+    near = nearest(name, rules())
+    hint = f"did you mean {near}?" if near else "docs/rules.md lists every rule"
     raise DataError(f"there is no rule {name!r}", code="unknown-rule", hint=hint)

@@ -16,7 +16,7 @@ from turnmill import _core
 from turnmill.encoder.inspect import row_keys
 from turnmill.errors import DataError
 from turnmill.inputs import splits
-from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.files import FileInput, InputPart
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.memory import MemoryInput
 from turnmill.inputs.rows import rows_of
@@ -145,7 +145,7 @@ def feed(audit: _core.Audit, source: Source) -> None:
         for start in range(0, len(found.rows), _FED_ROWS):
             audit.add_rows(list(found.rows[start : start + _FED_ROWS]))
     else:
-        for block, _ in found.blocks(Part()):
+        for block, _ in found.blocks(InputPart()):
             audit.add_json(block, found.format == "array")
 
 
@@ -169,7 +169,7 @@ def _batches(found: Input) -> Iterator[pa.RecordBatch]:
     elif found.format == "parquet":
         yield from _parquet_batches(found)
     elif "://" in found.place:
-        yield from (batch for batch, _ in found.batches(Part()))
+        yield from (batch for batch, _ in found.batches(InputPart()))
     else:
         yield from _mapped_batches(found)
 

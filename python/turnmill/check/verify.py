@@ -114,7 +114,7 @@ class _SecondRun:
                 found = pa.record_batch(index)
                 rows = np.from_dlpack(found["row"])
                 keys = keys_of(rows, np.from_dlpack(found["sample"]))
-                there = self._written.compare(source, keys, digests(pa.record_batch(samples)))
+                there = self._written.compare(source, keys, digests(samples))
                 if lost := int((~there & ~np.isin(rows, left_out)).sum()):
                     self._lost[spec.input.name] = self._lost.get(spec.input.name, 0) + lost
         self._check.add(shard)

@@ -6,7 +6,6 @@ how often, make no difference.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from turnmill import _core
 from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
 from turnmill.output.formats import format_of
 from turnmill.storage.local import read_table
@@ -144,18 +144,9 @@ def keys_of(rows: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Numbers:
     return (rows.astype(np.int64) << _SAMPLE_BITS) + samples.astype(np.int64)
 
 
-def digests(batch: pa.RecordBatch) -> Numbers:
-    """A hash of the ids and labels of each sample, which holds for this process."""
-    columns = [_texts(batch[name]) for name in _COMPARED if name in batch.schema.names]
-    return np.array([hash(sample) for sample in zip(*columns, strict=True)], np.int64)
-
-
-def _texts(column: Any) -> Iterator[bytes]:
-    """The bytes of each list."""
-    lists = column.cast(pa.list_(pa.int32()))
-    values = np.from_dlpack(lists.values).data.cast("B")
-    offsets = np.from_dlpack(lists.offsets).tolist()
-    return (bytes(values[4 * a : 4 * b]) for a, b in itertools.pairwise(offsets))
+def digests(batch: Any) -> Numbers:
+    """A hash of the ids and labels of each sample."""
+    return np.asarray(_core.sample_digests(batch, _COMPARED))
 
 
 def numbers(column: pa.ChunkedArray) -> Numbers:

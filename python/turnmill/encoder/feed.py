@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill import _core
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.find import Input
 
 
@@ -19,7 +19,7 @@ def feed(shard: _core.Shard, piece: Any) -> _core.Output:
     return shard.feed_rows(piece) if isinstance(piece, list) else shard.feed_bytes(piece)
 
 
-def outputs(shard: _core.Shard, input_: Input, part: Part) -> Iterator[_core.Output]:
+def outputs(shard: _core.Shard, input_: Input, part: InputPart) -> Iterator[_core.Output]:
     """The outputs of a shard for a whole part."""
     for piece, _, _ in input_.pieces(part):
         yield feed(shard, piece)

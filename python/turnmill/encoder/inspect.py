@@ -9,7 +9,7 @@ from turnmill import _core
 from turnmill._problems import Problems
 from turnmill.encoder.session import Inspection, Session
 from turnmill.errors import DataError, RecipeError
-from turnmill.inputs.files import FileInput, Part, readable_arrow
+from turnmill.inputs.files import FileInput, InputPart, readable_arrow
 from turnmill.inputs.find import Input
 from turnmill.inputs.memory import MemoryInput
 from turnmill.output.answers import SCHEMAS
@@ -108,7 +108,7 @@ def _head(input_: Input) -> _core.Head | None:
 
 def _first_batch(input_: Input) -> _core.Head | None:
     stop = min(_FIRST_ROWS, len(input_.rows)) if isinstance(input_, MemoryInput) else -1
-    with contextlib.closing(input_.batches(Part(0, stop))) as batches:
+    with contextlib.closing(input_.batches(InputPart(0, stop))) as batches:
         first = next((batch for batch, _ in batches if batch.num_rows), None)
     if first is None:
         return None
@@ -119,7 +119,7 @@ def _first_batch(input_: Input) -> _core.Head | None:
 def _first_blocks(input_: FileInput) -> _core.Head:
     """The first blocks of a file of JSON, up to the end of the first row."""
     head = _core.Head()
-    with contextlib.closing(input_.blocks(Part())) as blocks:
+    with contextlib.closing(input_.blocks(InputPart())) as blocks:
         for block, _ in blocks:
             if head.feed(block):
                 break

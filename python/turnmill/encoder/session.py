@@ -23,7 +23,7 @@ from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
 
 if TYPE_CHECKING:  # the inputs import pyarrow: see `turnmill.encoder.encoded`
-    from turnmill.inputs.files import Part
+    from turnmill.inputs.files import InputPart
     from turnmill.inputs.find import Input
 
 NO_OVERRIDES = "{}"
@@ -57,7 +57,7 @@ class ShardOptions:
     """Recipe keys for this input only, as JSON."""
 
     @classmethod
-    def of(cls, input_: Input, schema: str, part: Part, **options: Any) -> Self:
+    def of(cls, input_: Input, schema: str, part: InputPart, **options: Any) -> Self:
         """For a part of an input; the schema of an input without rows is ``auto``."""
         return cls(
             schema="messages" if schema == "auto" else schema,

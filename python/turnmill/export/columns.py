@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from turnmill.packing.index import lists
-
-MASKED = -100
+from turnmill.rules import IGNORED
 
 
 def with_columns(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:
@@ -50,7 +49,7 @@ class FlatRows:
     @property
     def trained(self) -> npt.NDArray[np.bool_]:
         """Whether each token is trained."""
-        mask: npt.NDArray[np.bool_] = self.labels != MASKED
+        mask: npt.NDArray[np.bool_] = self.labels != IGNORED
         return mask
 
 

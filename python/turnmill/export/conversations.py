@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from turnmill.encoder.session import Session
 from turnmill.errors import DataError
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import Output
@@ -37,7 +37,7 @@ class Conversation:
     """What the row tells its template, such as ``enable_thinking``."""
 
 
-def conversations(part: Part) -> Iterator[Conversation | str]:
+def conversations(data_set: DataSet) -> Iterator[Conversation | str]:
     """The conversation of each row with samples in the data set, in the order of the inputs.
 
     A row that has none gives the reason instead.
@@ -45,12 +45,12 @@ def conversations(part: Part) -> Iterator[Conversation | str]:
     Raises:
         DataError: An input is gone, or has changed since.
     """
-    session = _session(part.output)
-    for planned in part.output.record["inputs"]:
-        wanted = _rows(part, planned["name"])
+    session = _session(data_set.output)
+    for planned in data_set.output.record["inputs"]:
+        wanted = _rows(data_set, planned["name"])
         if not wanted.any():
             continue
-        input_ = _input(part.output, planned)
+        input_ = _input(data_set.output, planned)
         for picked in rows_of(input_):
             if picked.row < len(wanted) and wanted[picked.row]:
                 yield _read(session, input_, planned, picked)
@@ -64,11 +64,11 @@ def _session(output: Output) -> Session:
     return Session(output.recipe(tokenizer))
 
 
-def _rows(part: Part, source: str) -> npt.NDArray[np.bool_]:
+def _rows(data_set: DataSet, source: str) -> npt.NDArray[np.bool_]:
     """Which rows of an input have samples in the data set."""
     wanted = np.zeros(0, np.bool_)
-    for shard in part.shards:
-        index = read_table(part.output.path / shard["index"], ["source", "row"])
+    for shard in data_set.shards:
+        index = read_table(data_set.output.path / shard["index"], ["source", "row"])
         for chunk in index.filter(pc.field("source") == source)["row"].chunks:
             rows = np.from_dlpack(chunk)
             if len(rows) and rows.max() >= len(wanted):

@@ -11,7 +11,7 @@ from turnmill._version import VERSION
 from turnmill.errors import ArgumentError, DataError
 from turnmill.export.names import TARGETS
 from turnmill.export.result import Export, Written
-from turnmill.export.source import Part, Source, open_source
+from turnmill.export.source import DataSet, Source, open_source
 from turnmill.export.targets import target_of
 from turnmill.export.targets.target import Target
 from turnmill.storage.directory import refuse_occupied, whole_directory
@@ -37,16 +37,19 @@ def run(
     _refuse_form(target, source)
     refuse_occupied(place)
     with whole_directory(place) as directory:
-        parts = {part.split or "": _write(target, directory, part) for part in source.parts}
-        target.finish(directory, [name for name in parts if name])
+        data_sets = {
+            data_set.split or "": _write(target, directory, data_set)
+            for data_set in source.data_sets
+        }
+        target.finish(directory, [name for name in data_sets if name])
         record = {"turnmill": VERSION, "to": target.name, "made_of": source.made_of}
         made = Export(
             place,
             target.name,
             target.labels,
-            parts,
-            target.next_steps(str(place), source.parts),
-            [*source.notes, *_lost(target, source), *_left_out(parts)],
+            data_sets,
+            target.next_steps(str(place), source.data_sets),
+            [*source.notes, *_lost(target, source), *_left_out(data_sets)],
         )
         told = made.to_dict()
         write_json(directory / RECORD, {**record, "parts": told["parts"]})
@@ -76,17 +79,17 @@ def _local(destination: str | os.PathLike[str]) -> Path:
 
 
 def _refuse_form(target: Target, source: Source) -> None:
-    part = source.parts[0]
-    path = str(part.output.path)
-    if part.packed and target.packs == "never":
+    data_set = source.data_sets[0]
+    path = str(data_set.output.path)
+    if data_set.packed and target.packs == "never":
         raise DataError(
             f"{target.name} takes single samples: {target.alone}",
             code="packed-export",
             path=path,
             hint="export the output itself, without --packed",
         )
-    if target.needs_ids and "input_ids" not in part.columns:
-        names = ", ".join(part.columns)
+    if target.needs_ids and "input_ids" not in data_set.columns:
+        names = ", ".join(data_set.columns)
         raise DataError(
             f"{target.name} takes samples with input_ids, and these have {names}",
             code="other-columns",
@@ -95,11 +98,11 @@ def _refuse_form(target: Target, source: Source) -> None:
         )
 
 
-def _write(target: Target, directory: Path, part: Part) -> Written:
-    place = directory / part.split if part.split else directory
+def _write(target: Target, directory: Path, data_set: DataSet) -> Written:
+    place = directory / data_set.split if data_set.split else directory
     place.mkdir(exist_ok=True)
-    written = target.write(place, part)
-    told = (part.rows, part.tokens) if target.needs_ids else None
+    written = target.write(place, data_set)
+    told = (data_set.rows, data_set.tokens) if target.needs_ids else None
     if told and (written.rows, written.tokens) != told:
         rows, tokens = told
         message = (
@@ -107,20 +110,20 @@ def _write(target: Target, directory: Path, part: Part) -> Written:
             f"the record says {rows:,} and {tokens:,}"
         )
         hint = "run the same `turnmill prepare` again: it repairs what is damaged"
-        raise DataError(message, code="broken-output", path=str(part.output.path), hint=hint)
+        raise DataError(message, code="broken-output", path=str(data_set.output.path), hint=hint)
     return written
 
 
 def _lost(target: Target, source: Source) -> list[str]:
     """Says so where weights have no place in the form."""
-    if "weights" not in source.parts[0].columns or target.weights:
+    if "weights" not in source.data_sets[0].columns or target.weights:
         return []
     return [f"weights are left out: {target.name} has no place for them"]
 
 
-def _left_out(parts: dict[str, Written]) -> list[str]:
+def _left_out(data_sets: dict[str, Written]) -> list[str]:
     found: dict[str, int] = {}
-    for part in parts.values():
-        for reason, number in part.left_out.items():
+    for data_set in data_sets.values():
+        for reason, number in data_set.left_out.items():
             found[reason] = found.get(reason, 0) + number
     return [f"{number:,} rows are left out: {reason}" for reason, number in found.items()]

@@ -21,7 +21,7 @@ from turnmill.storage.remote import AnyPath, output_path
 
 
 @dataclass(frozen=True)
-class Part:
+class DataSet:
     """The rows of one data set."""
 
     output: Output
@@ -56,7 +56,7 @@ class Part:
 class Source:
     """The data sets to export."""
 
-    parts: list[Part]
+    data_sets: list[DataSet]
     made_of: dict[str, Any]
     """What was exported, for the record of the export."""
     notes: list[str] = field(default_factory=list)
@@ -85,8 +85,8 @@ def open_source(path: str | os.PathLike[str], *, split: str | None, packed: bool
     splits = list(dict.fromkeys(shard.get("split") for shard in output.record["shards"]))
     if split is not None and split not in splits:
         raise _no_split(output, split)
-    parts = [_samples(output, name) for name in splits if split in {None, name}]
-    return Source(parts, {"output": str(output.path), "split": split})
+    data_sets = [_samples(output, name) for name in splits if split in {None, name}]
+    return Source(data_sets, {"output": str(output.path), "split": split})
 
 
 def _no_split(output: Output, split: str) -> DataError:
@@ -95,7 +95,7 @@ def _no_split(output: Output, split: str) -> DataError:
     return DataError(message, code="no-split", path=str(output.path), hint=hint)
 
 
-def _samples(output: Output, split: str | None) -> Part:
+def _samples(output: Output, split: str | None) -> DataSet:
     shards = _shards(output, split)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -106,7 +106,7 @@ def _samples(output: Output, split: str | None) -> Part:
     rows, tokens = (sum(shard[key] for shard in shards) for key in ("samples", "tokens"))
     data = output.path / shards[0]["data"]
     columns = format_of(data).column_names(data)
-    return Part(output, split, rows, tokens, columns, batches)
+    return DataSet(output, split, rows, tokens, columns, batches)
 
 
 def _shards(output: Output, split: str | None) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def _packed(directory: AnyPath, split: str | None) -> Source:
 
     report, made = record["report"], record["made_of"]
     columns = [*TokenStore(output).columns, "seq_lengths"]
-    part = Part(
+    data_set = DataSet(
         output,
         None,
         report["packs"],
@@ -159,4 +159,4 @@ def _packed(directory: AnyPath, split: str | None) -> Source:
     made_of = {"output": str(output.path), "pack": directory.name}
     apart = any(shard.get("split") == VALIDATION for shard in output.record["shards"])
     notes = [f"{TRAIN} alone is packed; export {VALIDATION} without packs"] if apart else []
-    return Source([part], made_of, notes)
+    return Source([data_set], made_of, notes)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 
 _SMALL_VOCABULARY = 65_500
 """Below it Megatron takes 16 bits (``DType.optimal_dtype``)."""
 
 
-def token_type(part: Part) -> np.dtype[Any]:
+def token_type(data_set: DataSet) -> np.dtype[Any]:
     """``uint16`` for a vocabulary of fewer than 65,500 tokens, else ``int32``."""
-    size = part.fact("tokenizer")["vocab_size"]
+    size = data_set.fact("tokenizer")["vocab_size"]
     return np.dtype("uint16" if size < _SMALL_VOCABULARY else "int32")

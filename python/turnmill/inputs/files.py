@@ -43,7 +43,7 @@ _PARQUET_TAIL = 8
 
 
 @dataclass(frozen=True)
-class Part:
+class InputPart:
     """A range of one input, and the position of its rows.
 
     ``start`` and ``stop`` count bytes in plain JSON Lines, row groups in Parquet, batches in an
@@ -102,17 +102,17 @@ class FileInput:
         return self.format not in {"lines", "array"}
 
     @property
-    def whole(self) -> Part:
+    def whole(self) -> InputPart:
         """The whole file as one part."""
-        return Part()
+        return InputPart()
 
-    def pieces(self, part: Part) -> Iterator[Piece]:
+    def pieces(self, part: InputPart) -> Iterator[Piece]:
         """A part as record batches or as blocks of JSON."""
         if self.columnar:
             return ((batch, batch.nbytes, amount) for batch, amount in self.batches(part))
         return ((block, len(block), amount) for block, amount in self.blocks(part))
 
-    def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
+    def survey(self, stopped: threading.Event) -> tuple[str, list[InputPart]]:
         """The SHA-256 of the file's bytes and its parts: one pass over it.
 
         Once ``stopped`` is set, the pass ends early, and its result must not be used.
@@ -137,7 +137,7 @@ class FileInput:
         with naming(self.name), open_file(self.place) as file:
             return range_digest(file, [(0, file.size())]).hex()
 
-    def _whole_or_grouped(self, content: Content) -> list[Part]:
+    def _whole_or_grouped(self, content: Content) -> list[InputPart]:
         size = content.size
         with naming(self.name):
             if self.format == "parquet":
@@ -145,10 +145,10 @@ class FileInput:
             if self.format == "arrow-file":
                 return _group(_arrow_batches(self.place), size)
         if self.has_plain_lines:
-            return [Part(stop=size, size=size, content=content)]
-        return [Part(size=size, content=content)]
+            return [InputPart(stop=size, size=size, content=content)]
+        return [InputPart(size=size, content=content)]
 
-    def blocks(self, part: Part) -> Generator[Sized[bytes]]:
+    def blocks(self, part: InputPart) -> Generator[Sized[bytes]]:
         """A part of JSON or of a table: decompressed, as UTF-8; JSON as lines or one array.
 
         Raises:
@@ -164,7 +164,7 @@ class FileInput:
                 blocks = shaped(blocks, self.shape, self.name)
             yield from blocks
 
-    def _bytes(self, part: Part) -> Generator[Sized[bytes]]:
+    def _bytes(self, part: InputPart) -> Generator[Sized[bytes]]:
         with open_file(self.place) as file:
             reading = Reading(part.content, file, self.name)
             if self.compression:
@@ -178,7 +178,7 @@ class FileInput:
                     yield block, len(block)
             reading.end()
 
-    def batches(self, part: Part) -> Generator[Sized[pa.RecordBatch]]:
+    def batches(self, part: InputPart) -> Generator[Sized[pa.RecordBatch]]:
         """The record batches of a part of a columnar file.
 
         Raises:
@@ -204,11 +204,13 @@ class FileInput:
                     hint=REPLACE,
                 ) from error
 
-    def _table_batches(self, format_: TableFormat, part: Part) -> Generator[Sized[pa.RecordBatch]]:
-        with contextlib.closing(self.blocks(Part(content=part.content))) as blocks:
+    def _table_batches(
+        self, format_: TableFormat, part: InputPart
+    ) -> Generator[Sized[pa.RecordBatch]]:
+        with contextlib.closing(self.blocks(InputPart(content=part.content))) as blocks:
             yield from table_batches(blocks, format_, self.name)
 
-    def _record_batches(self, part: Part) -> Generator[pa.RecordBatch]:
+    def _record_batches(self, part: InputPart) -> Generator[pa.RecordBatch]:
         with open_file(self.place) as file:
             reading = Reading(part.content, file, self.name)
             if self.format == "parquet":
@@ -251,7 +253,7 @@ class _LineCutter:
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
-        self._starts = [Part()]
+        self._starts = [InputPart()]
         self._before = [self.digest.copy()]
         """The hash of the file up to each start."""
         self._offset = 0
@@ -273,7 +275,7 @@ class _LineCutter:
         self._offset += len(block)
 
     def _cut(self, offset: int) -> None:
-        self._starts.append(Part(offset, -1, self._lines - self._blank, self._lines + 1))
+        self._starts.append(InputPart(offset, -1, self._lines - self._blank, self._lines + 1))
         self._before.append(self.digest.copy())
 
     def _count(self, text: bytes) -> None:
@@ -283,8 +285,8 @@ class _LineCutter:
         self._lines += ended
         self._blank += blank
 
-    def parts(self) -> list[Part]:
-        starts = [part for part in self._starts if part.start < self._offset] or [Part()]
+    def parts(self) -> list[InputPart]:
+        starts = [part for part in self._starts if part.start < self._offset] or [InputPart()]
         stops = [part.start for part in starts[1:]] + [self._offset]
         hashes = [*self._before[: len(starts)], self.digest]
         return [
@@ -298,7 +300,7 @@ class _LineCutter:
         ]
 
 
-def _blocks(file: Any, part: Part) -> Iterator[bytes]:
+def _blocks(file: Any, part: InputPart) -> Iterator[bytes]:
     """The bytes of a part; they end with the file if that is shorter."""
     file.seek(part.start)
     left = part.stop - part.start if part.stop >= 0 else None
@@ -314,15 +316,15 @@ _Group = tuple[int, int, bytes]
 """A row group or batch: its bytes, its rows, and the digest of what it is read from."""
 
 
-def _group(groups: Iterator[_Group], file_size: int) -> list[Part]:
+def _group(groups: Iterator[_Group], file_size: int) -> list[InputPart]:
     """Joins row groups or batches of a file into parts of 64 MB."""
-    parts: list[Part] = []
+    parts: list[InputPart] = []
     digests: list[bytes] = []
     start = row = first_row = held = count = 0
 
-    def part() -> Part:
+    def part() -> InputPart:
         content = Content(file_size, joined(digests))
-        return Part(start, count, first_row, size=held, content=content)
+        return InputPart(start, count, first_row, size=held, content=content)
 
     for size, rows, digest in groups:
         if held and held + size > PART_BYTES:
@@ -342,7 +344,7 @@ def _parquet_groups(path: str) -> Iterator[_Group]:
             yield group.total_byte_size, group.num_rows, _group_digest(file, metadata, i)
 
 
-def _parquet_batches(file: Any, part: Part, reading: Reading) -> Iterator[pa.RecordBatch]:
+def _parquet_batches(file: Any, part: InputPart, reading: Reading) -> Iterator[pa.RecordBatch]:
     opened = _parquet(file)
     groups = list(range(part.start, _stop(part, opened.num_row_groups)))
     yield from opened.iter_batches(BATCH_ROWS, row_groups=groups)
@@ -383,7 +385,7 @@ def open_file(path: str) -> Any:
     return pa.OSFile(path, "rb")
 
 
-def _stop(part: Part, count: int) -> int:
+def _stop(part: InputPart, count: int) -> int:
     return count if part.stop < 0 else part.stop
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from turnmill._arguments import nearest
 from turnmill._problems import Problems
 from turnmill.errors import DataError
 from turnmill.inputs import splits
@@ -223,9 +224,7 @@ def _missing(path: str, what: str) -> FileNotFoundError:
 
 
 def _nearest_file(path: str) -> str | None:
-    import difflib
-
     parent = Path(path).parent
     names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
-    close = difflib.get_close_matches(Path(path).name, names, n=1, cutoff=0.7)
-    return str(parent / close[0]) if close else None
+    close = nearest(Path(path).name, names)
+    return str(parent / close) if close else None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from turnmill.errors import DataError
 from turnmill.inputs.directory import FORMATS
-from turnmill.inputs.files import FileInput, Format, Part, naming, open_file
+from turnmill.inputs.files import FileInput, Format, InputPart, naming, open_file
 from turnmill.inputs.shapes import Shape, begins_as_lines, shape_of
 from turnmill.inputs.table import table_format
 from turnmill.inputs.text import Compression
@@ -69,7 +69,7 @@ def read_kind(path: str, spool: str = "") -> FileInput:
 
 def _text_kind(text: FileInput) -> FileInput:
     """The input of a file that can only be JSON, or a table if its name says so."""
-    with contextlib.closing(text.blocks(Part())) as blocks:
+    with contextlib.closing(text.blocks(InputPart())) as blocks:
         start = _Start(block for block, _ in blocks)
         start.more()
         encoding = json.detect_encoding(start.read) if start.read else "utf-8"

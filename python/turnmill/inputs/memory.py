@@ -16,7 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.inputs.files import BATCH_ROWS, Part, Piece
+from turnmill.inputs.files import BATCH_ROWS, InputPart, Piece
 from turnmill.inputs.text import Sized
 from turnmill.recipe import EACH_ONCE, Quota
 from turnmill.recipe import Input as GivenInput
@@ -66,22 +66,22 @@ class MemoryInput:
         return self.format != "dicts"
 
     @property
-    def whole(self) -> Part:
+    def whole(self) -> InputPart:
         """All rows as one part."""
-        return Part(0, len(self.rows))
+        return InputPart(0, len(self.rows))
 
-    def pieces(self, part: Part) -> Iterator[Piece]:
+    def pieces(self, part: InputPart) -> Iterator[Piece]:
         """A part as record batches or as lists of dicts."""
         if self.columnar:
             return ((batch, batch.nbytes, amount) for batch, amount in self.batches(part))
         return ((rows, amount, amount) for rows, amount in self.dicts(part))
 
-    def survey(self, stopped: threading.Event) -> tuple[str, list[Part]]:
+    def survey(self, stopped: threading.Event) -> tuple[str, list[InputPart]]:
         """The SHA-256 of the rows and their parts; ends early once ``stopped`` is set."""
         digest = hashlib.sha256(self.format.encode())
         parts = []
         for start in range(0, max(1, len(self.rows)), PART_ROWS):
-            part = Part(start, min(start + PART_ROWS, len(self.rows)), start)
+            part = InputPart(start, min(start + PART_ROWS, len(self.rows)), start)
             size = 0
             for text, amount in self._texts(part):
                 if stopped.is_set():
@@ -95,20 +95,20 @@ class MemoryInput:
         """The SHA-256 of the rows as they are now."""
         return self.survey(threading.Event())[0]
 
-    def _texts(self, part: Part) -> Iterator[Sized[Any]]:
+    def _texts(self, part: InputPart) -> Iterator[Sized[Any]]:
         """A digest that identifies the rows of a part."""
         if self.columnar:
             return ((batch.serialize(), amount) for batch, amount in self.batches(part))
         lines = (_json_line(row) for row in self.rows[part.start : part.stop])
         return ((line, len(line)) for line in lines)
 
-    def dicts(self, part: Part) -> Iterator[Sized[list[Any]]]:
+    def dicts(self, part: InputPart) -> Iterator[Sized[list[Any]]]:
         """A part of a list of dicts."""
         for start in range(part.start, part.stop, _FED_ROWS):
             rows = self.rows[start : min(start + _FED_ROWS, part.stop)]
             yield list(rows), part.size * len(rows) // (part.stop - part.start)
 
-    def batches(self, part: Part) -> Generator[Sized[pa.RecordBatch]]:
+    def batches(self, part: InputPart) -> Generator[Sized[pa.RecordBatch]]:
         """A part of a table or dataset as record batches of 1,000 rows."""
         for start in range(part.start, part.stop, BATCH_ROWS):
             rows = range(start, min(start + BATCH_ROWS, part.stop))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from turnmill import _core
-from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.files import FileInput, InputPart
 from turnmill.inputs.find import Input
 from turnmill.inputs.memory import MemoryInput
 
@@ -29,10 +29,10 @@ def rows_of(input_: Input) -> Iterator[PickedRow]:
     Raises:
         DataError: A JSON array does not end, or is not one.
     """
-    return rows_in(input_, input_.whole if input_.columnar else Part())
+    return rows_in(input_, input_.whole if input_.columnar else InputPart())
 
 
-def rows_in(input_: Input, part: Part) -> Iterator[PickedRow]:
+def rows_in(input_: Input, part: InputPart) -> Iterator[PickedRow]:
     """The rows of a part of an input, numbered as in the whole.
 
     Raises:
@@ -46,7 +46,7 @@ def rows_in(input_: Input, part: Part) -> Iterator[PickedRow]:
     return _text_rows(input_, part)
 
 
-def find_row(input_: Input, part: Part, row: int, line: int | None) -> PickedRow | None:
+def find_row(input_: Input, part: InputPart, row: int, line: int | None) -> PickedRow | None:
     """One row of an input; ``None`` if it is not there, or only after a long search.
 
     Args:
@@ -69,7 +69,7 @@ FARTHEST_ROW = 100_000
 """Rows of an input without lines that are read to find one; a look must not take minutes."""
 
 
-def _line(input_: FileInput, part: Part, line: int) -> bytes | None:
+def _line(input_: FileInput, part: InputPart, line: int) -> bytes | None:
     """A line of a part. Line ends are only counted up to the block that holds it."""
     number, carried = part.first_line, b""
     for block, _ in input_.blocks(part):
@@ -82,7 +82,7 @@ def _line(input_: FileInput, part: Part, line: int) -> bytes | None:
     return carried if number == line and carried.strip() else None
 
 
-def _columnar_row(input_: Input, part: Part, row: int) -> PickedRow | None:
+def _columnar_row(input_: Input, part: InputPart, row: int) -> PickedRow | None:
     first = part.first_row
     for batch, _ in input_.batches(part):
         if row < first + batch.num_rows:
@@ -91,7 +91,7 @@ def _columnar_row(input_: Input, part: Part, row: int) -> PickedRow | None:
     return None
 
 
-def _columnar_rows(input_: Input, part: Part) -> Iterator[PickedRow]:
+def _columnar_rows(input_: Input, part: InputPart) -> Iterator[PickedRow]:
     row = part.first_row
     for batch, _ in input_.batches(part):
         for i in range(batch.num_rows):
@@ -99,7 +99,7 @@ def _columnar_rows(input_: Input, part: Part) -> Iterator[PickedRow]:
             row += 1
 
 
-def _text_rows(input_: FileInput, part: Part) -> Iterator[PickedRow]:
+def _text_rows(input_: FileInput, part: InputPart) -> Iterator[PickedRow]:
     array = input_.format == "array"
     splitter = _core.Splitter(array)
     for block, _ in input_.blocks(part):
@@ -107,6 +107,6 @@ def _text_rows(input_: FileInput, part: Part) -> Iterator[PickedRow]:
     yield from (_placed(found, part, array=array) for found in splitter.finish())
 
 
-def _placed(found: tuple[int, int, bytes], part: Part, *, array: bool) -> PickedRow:
+def _placed(found: tuple[int, int, bytes], part: InputPart, *, array: bool) -> PickedRow:
     row, line, data = found
     return PickedRow(row + part.first_row, line + part.first_line - 1, data, array=array)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-IGNORED = -100
-"""The label of a token that is not trained."""
+from turnmill.rules import IGNORED
+
 SIDES = ("chosen", "rejected")
 SCHEMAS = ("preference", "kto")
 """The schemas whose rows judge their answers; each has columns of its own."""

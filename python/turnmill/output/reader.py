@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnmill.errors import DataError, TokenizerError
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.output.files import TRAIN
 from turnmill.output.formats import Block, format_of
 from turnmill.output.index import IndexFile
@@ -193,11 +193,11 @@ class Output:
         """The data files of ``train`` or ``validation``; all are ``train`` if none is set apart."""
         return [shard for shard in self.record["shards"] if shard.get("split", TRAIN) == split]
 
-    def parts(self, source: str) -> list[Part]:
+    def parts(self, source: str) -> list[InputPart]:
         """The parts in which an input was read, by the receipts of the run; they may be gone."""
         receipts = (read_json(path) for path in (self.path / STAGING).glob("receipt-*.json"))
         found = (receipt.get("identity", {}) for receipt in receipts if receipt)
-        parts = [Part(*made["part"]) for made in found if made.get("source") == source]
+        parts = [InputPart(*made["part"]) for made in found if made.get("source") == source]
         return sorted(parts, key=lambda part: part.first_row)
 
     def first_rows(self, count: int) -> Iterator[WrittenRow]:

@@ -30,6 +30,8 @@ class Sink:
     """Columns put before every row of the index and the rejects."""
     rows: int = 0
     """Rows written so far."""
+    columns: list[str] = field(default_factory=list)
+    """The columns of the file, once it is closed."""
     _writer: Writer | None = None
     _waiting: list[pa.RecordBatch] = field(default_factory=list)
 
@@ -57,6 +59,7 @@ class Sink:
         self._waiting = []
         if self._writer is None:
             self._writer = self.open_writer(self.file, table.schema)
+            self.columns = list(table.schema.names)
         self._writer.write_table(table)
 
 

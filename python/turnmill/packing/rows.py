@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from turnmill.packing.index import PackIndex, lists
 from turnmill.packing.tokens import TokenStore
+from turnmill.rules import IGNORED
 from turnmill.storage.local import whole_file
 from turnmill.storage.remote import AnyPath
 
-MASKED = -100
 _BATCH_PACKS = 100
 """Rows in a record batch of the data files."""
 _BATCH_TOKENS = 1 << 24
@@ -46,8 +46,8 @@ def columns_of(store: TokenStore, part: PackIndex) -> Columns:
     ends = np.cumsum(part.lengths, dtype=np.int64)
     first = (ends - part.lengths)[part.lengths > 0]
     labels = tokens.setdefault("labels", tokens["input_ids"].copy())
-    masked = int(np.count_nonzero(labels[first] != MASKED))
-    labels[first] = MASKED
+    masked = int(np.count_nonzero(labels[first] != IGNORED))
+    labels[first] = IGNORED
     if "weights" in tokens:
         tokens["weights"][first] = 0
     bounds = np.concatenate([np.zeros(1, np.int64), ends])
@@ -143,7 +143,7 @@ def _write_file(
             batch, masked = item
             writer.write_batch(batch)
             labels = np.from_dlpack(batch["labels"].values)
-            written.trained += int(np.count_nonzero(labels != MASKED))
+            written.trained += int(np.count_nonzero(labels != IGNORED))
             written.masked += masked
             held += len(labels)
             item = next(source, None) if held < _FILE_TOKENS else None

@@ -23,6 +23,7 @@ from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.parity.reference import Reference, Theirs
 from turnmill.parity.result import UNEXPLAINED, Difference, Kind, Parity
 from turnmill.recipe import Recipe
+from turnmill.rules import IGNORED
 
 _IDS_RULES = (
     "special-token-in-content",
@@ -220,7 +221,7 @@ def _json(picked: PickedRow) -> bytes:
 
 
 def _trained(sample: dict[str, Any]) -> list[int]:
-    return [int(label != -100) for label in sample["labels"]]
+    return [int(label != IGNORED) for label in sample["labels"]]
 
 
 def _cut(mask: list[int], ids: list[int], stops: frozenset[int]) -> list[int]:

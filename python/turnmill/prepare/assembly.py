@@ -123,6 +123,7 @@ def _as_they_are(plan: Plan, receipts: Sequence[Receipt], settings: ShardSetting
                 tokens=tally.tokens,
                 trained=tally.trained,
                 sha256={kind: receipt.sha256[kind] for kind in ("data", "index")},
+                lengths=receipt.lengths,
             )
         )
     data = {file.data for file in written}

@@ -41,6 +41,8 @@ class Written:
     tokens: int
     trained: int
     sha256: dict[str, str]
+    lengths: list[list[int]]
+    """How many samples have each length in tokens: pairs, shortest first."""
     split: str | None = None
 
     @classmethod
@@ -64,12 +66,13 @@ class Written:
             tokens=_sum(index["length"]),
             trained=_sum(index["trained"]),
             sha256=sha256,
+            lengths=_counted(index["length"]),
             split=split,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """For the run record."""
-        left_out = ("trained",) if self.split else ("trained", "split")
+        left_out = {"trained", "lengths"} if self.split else {"trained", "lengths", "split"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
@@ -116,7 +119,7 @@ def passes(copies: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.bool_]]:
         yield copies > written
 
 
-class Part(Protocol):
+class ChosenSamples(Protocol):
     """Samples that go to a file of the output."""
 
     def files(self, format_: Format) -> ChosenFiles:
@@ -126,7 +129,7 @@ class Part(Protocol):
         """What decides the bytes of the files."""
 
 
-def finished_choice(chosen: Part, output: AnyPath, format_: Format) -> Written | None:
+def finished_choice(chosen: ChosenSamples, output: AnyPath, format_: Format) -> Written | None:
     """What an earlier run wrote of this, if its files are there and intact."""
     files = chosen.files(format_)
     try:
@@ -194,6 +197,15 @@ def write_index(index: pa.Table, path: AnyPath) -> str:
             writer.write_table(index.slice(start, group))
         writer.close()
         return file.sha256
+
+
+def _counted(column: pa.ChunkedArray) -> list[list[int]]:
+    """How often each value stands in a column of small whole numbers."""
+    # Not `to_numpy`, which imports pandas: a quarter of a second.
+    values = [np.from_dlpack(chunk) for chunk in column.chunks]
+    counts = np.bincount(np.concatenate([np.zeros(0, np.uint32), *values]))
+    found = np.flatnonzero(counts)
+    return [[int(value), int(counts[value])] for value in found]
 
 
 def _sum(column: pa.ChunkedArray) -> int:

@@ -77,7 +77,6 @@ class Totals:
 
     def of(
         self,
-        output: AnyPath,
         written: Sequence[Written],
         left_out: Mapping[str, int],
         rows: Mapping[str | None, int],
@@ -85,7 +84,6 @@ class Totals:
         """The counts where not every sample of the shards is written.
 
         Args:
-            output: The output directory.
             written: The files.
             left_out: Rows that were left out for them, by rule.
             rows: The different rows of each data set.
@@ -100,7 +98,7 @@ class Totals:
             tokens=sum(file.tokens for file in written),
             trained=sum(file.trained for file in written),
         )
-        histogram = _histogram([output / file.index for file in written])
+        histogram = _histogram(file.lengths for file in written)
         splits = {
             split: {"rows": rows[split], **_counts(f for f in written if f.split == split)}
             for split in (TRAIN, VALIDATION)
@@ -155,23 +153,19 @@ def is_whole(output: AnyPath, files: ShardFiles, receipt: Receipt, kinds: Sequen
     )
 
 
-def add_up(receipts: Iterable[Receipt]) -> Totals:
+def add_up(receipts: Sequence[Receipt]) -> Totals:
     """Adds the receipts up."""
     tally = Tally()
     rejected: dict[str, int] = {}
     rules: dict[str, int] = {}
     named: dict[str, dict[str, int]] = {}
-    lengths: dict[int, int] = {}
     for receipt in receipts:
-        for length, samples in receipt.lengths:
-            lengths[length] = lengths.get(length, 0) + samples
         tally.add(receipt.tally)
         merge_counts(rejected, receipt.rejected)
         merge_counts(rules, receipt.rules)
         for rule, counts in receipt.named.items():
             merge_counts(named.setdefault(rule, {}), counts)
-    histogram = np.zeros(max(lengths, default=-1) + 1, np.int64)
-    histogram[list(lengths)] = list(lengths.values())
+    histogram = _histogram(receipt.lengths for receipt in receipts)
     named = {rule: _by_count(counts) for rule, counts in sorted(named.items())}
     percentiles = _percentiles(histogram)
     return Totals(tally, _by_count(rejected), _by_count(rules), percentiles, histogram, named=named)
@@ -187,17 +181,13 @@ def _by_count(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _histogram(indexes: list[AnyPath]) -> Any:
-    """How many samples have each length, from 0."""
-    histogram = np.zeros(0, np.int64)
-    for path in indexes:
-        for chunk in read_table(path, ["length"])["length"].chunks:
-            # Not `to_numpy`, which imports pandas: a quarter of a second.
-            lengths = np.from_dlpack(chunk)
-            if len(lengths):
-                counts = np.bincount(lengths, minlength=len(histogram))
-                counts[: len(histogram)] += histogram
-                histogram = counts
+def _histogram(counts: Iterable[list[list[int]]]) -> Any:
+    """How many samples have each length, from 0; given as pairs of a length and a count."""
+    lengths: dict[int, int] = {}
+    for length, samples in itertools.chain.from_iterable(counts):
+        lengths[length] = lengths.get(length, 0) + samples
+    histogram = np.zeros(max(lengths, default=-1) + 1, np.int64)
+    histogram[list(lengths)] = list(lengths.values())
     return histogram
 
 

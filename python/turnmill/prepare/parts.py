@@ -14,7 +14,7 @@ from typing import Any
 
 from turnmill.errors import ArgumentError, DataError
 from turnmill.inputs.content import Content
-from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.files import FileInput, InputPart
 from turnmill.output.differences import differences
 from turnmill.prepare.plan import Plan, PlannedInput, ShardSpec
 from turnmill.prepare.record import comparable, started
@@ -227,9 +227,9 @@ def _planned(value: dict[str, Any]) -> PlannedInput:
     return PlannedInput(input_, value["key"], value["schema"], shards, value["history"])
 
 
-def _range(shard: dict[str, Any]) -> Part:
+def _range(shard: dict[str, Any]) -> InputPart:
     content = shard["content"] and Content(*shard["content"])
-    return Part(**dict(zip(_RANGE, shard["part"], strict=True)), content=content)
+    return InputPart(**dict(zip(_RANGE, shard["part"], strict=True)), content=content)
 
 
 def _read(place: AnyPath) -> PartRecord | None:

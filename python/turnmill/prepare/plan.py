@@ -14,7 +14,7 @@ from typing import Any
 
 from turnmill.encoder.inspect import inspect_all, require_one_form
 from turnmill.encoder.session import Session
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.find import Input
 from turnmill.prepare.history_cost import HistoryCost
 
@@ -29,7 +29,7 @@ class ShardSpec:
     """The input key: the start of the SHA-256 of its bytes."""
     number: int
     schema: str
-    part: Part
+    part: InputPart
     input: Input
     mixed: bool = False
     """Whether the run also has inputs of other schemas; documents then get every column."""
@@ -143,7 +143,7 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
 @contextlib.contextmanager
 def _surveys(
     inputs: list[Input], threads: int | None
-) -> Iterator[Iterator[tuple[str, list[Part]]]]:
+) -> Iterator[Iterator[tuple[str, list[InputPart]]]]:
     """The survey of each input, several at a time. An error or an interrupt stops all of them."""
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=min(threads or os.cpu_count() or 1, 8)) as pool:

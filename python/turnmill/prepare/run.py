@@ -178,7 +178,7 @@ def finish(job: Job, receipts: Sequence[Receipt], fresh: set[str], *, size: int,
     made = assemble(plan, receipts, job.session, settings, fresh)
     totals, told = add_up(receipts), [planned.to_dict() for planned in plan.inputs]
     if settings.chooses:
-        totals = totals.of(output, made.written, made.counts(), made.split_rows)
+        totals = totals.of(made.written, made.counts(), made.split_rows)
         merge_rejects(output, files, made.rejects())
         told = _with_counts(told, plan, made)
     if not text:
@@ -201,7 +201,7 @@ def finish(job: Job, receipts: Sequence[Receipt], fresh: set[str], *, size: int,
         facts=job.identity["facts"],
         inputs=told,
         format=job.format.name,
-        columns=job.format.column_names(output / made.written[0].data),
+        columns=receipts[0].columns,
         seconds=seconds,
         bytes_read=size,
         shards=len(plan.shards),

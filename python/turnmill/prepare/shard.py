@@ -72,6 +72,8 @@ class Receipt:
     sha256: dict[str, str]
     lengths: list[list[int]]
     """How many samples have each length in tokens: pairs, shortest first."""
+    columns: list[str]
+    """The columns of the samples."""
     named: dict[str, dict[str, int]] = field(default_factory=dict)
     """What some rules were counted for, such as columns, by rule and name."""
 
@@ -185,6 +187,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         evidence=_evidence(shard),
         sha256=sinks.hashes(),
         lengths=[list(pair) for pair in shard.lengths()],
+        columns=sinks.samples.columns,
         named=by_rule(shard.named()),
     )
     write_sealed(settings.output / files.receipt, receipt.to_dict())

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from turnmill._terminal import visible
-from turnmill.show.view import Kind, RowView, Run, SampleView
+from turnmill.show.view import Kind, RowView, SampleView, TokenRun
 from turnmill.stats.roles import Roles
 
 _KEPT: dict[Kind, tuple[int, int]] = {
@@ -84,7 +84,7 @@ def _message(sample: SampleView, role: str, start: int, stop: int) -> Message:
     return Message(role, tuple(_shortened(sample, run) for run in sample.runs(start, stop)))
 
 
-def _shortened(sample: SampleView, run: Run) -> ShownPiece:
+def _shortened(sample: SampleView, run: TokenRun) -> ShownPiece:
     """A run with the middle of a long text left out; a long one is decoded at its ends only."""
     head, tail = _KEPT[run.kind]
     tokens = run.stop - run.start

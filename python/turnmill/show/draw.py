@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from turnmill._terminal import Terminal, columns_of, count, pad, share, visible, wrap
-from turnmill.show.view import Kind, Piece, RowView, SampleView
+from turnmill.show.view import Kind, RowView, SampleView, TextRun
 
 OPEN, CLOSE, END = "⟦", "⟧", "■"
 _STYLES = {"masked": ("dim",), "trained": ("green",), "terminator": ("bold", "reverse", "green")}
@@ -221,7 +221,7 @@ def _folded(line: str, width: int) -> list[str]:
 
 
 def _folded_pieces(
-    pieces: Sequence[Piece], width: int, console: Terminal, *, full: bool
+    pieces: Sequence[TextRun], width: int, console: Terminal, *, full: bool
 ) -> Iterator[str]:
     """The lines of pieces, each in its style, none wider than that."""
     line, used = "", 0
@@ -240,7 +240,7 @@ def _folded_pieces(
         yield line
 
 
-def _marks(piece: Piece, console: Terminal, *, full: bool) -> str:
+def _marks(piece: TextRun, console: Terminal, *, full: bool) -> str:
     """The text of a piece, marked where there are no colours."""
     text = shortened(piece, console, full=full)
     if console.colour or piece.kind == "masked":
@@ -248,13 +248,13 @@ def _marks(piece: Piece, console: Terminal, *, full: bool) -> str:
     return text + END if piece.kind == "terminator" else f"{OPEN}{text}{CLOSE}"
 
 
-def _coloured(piece: Piece, console: Terminal, *, full: bool) -> str:
+def _coloured(piece: TextRun, console: Terminal, *, full: bool) -> str:
     """A piece in its style, line by line, so that no style continues over a line end."""
     lines = shortened(piece, console, full=full).split("\n")
     return "\n".join(console.style(line, *_STYLES[piece.kind]) for line in lines)
 
 
-def _marked(pieces: Sequence[Piece], console: Terminal, *, full: bool) -> str:
+def _marked(pieces: Sequence[TextRun], console: Terminal, *, full: bool) -> str:
     text, inside = "", False
     for piece in pieces:
         trained = piece.kind != "masked"
@@ -265,7 +265,7 @@ def _marked(pieces: Sequence[Piece], console: Terminal, *, full: bool) -> str:
     return text + (CLOSE if inside else "")
 
 
-def shortened(piece: Piece, console: Terminal, *, full: bool) -> str:
+def shortened(piece: TextRun, console: Terminal, *, full: bool) -> str:
     """The text of a piece, the middle of a long one left out, with control characters visible."""
     head, tail = _KEPT[piece.kind]
     text = piece.text

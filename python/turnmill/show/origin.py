@@ -11,7 +11,7 @@ import pyarrow as pa
 from turnmill.encoder.row import EncodedRow, encode_row
 from turnmill.encoder.session import Session
 from turnmill.errors import TurnmillError
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, find_row
 from turnmill.output.reader import Output, WrittenRow
@@ -32,7 +32,7 @@ class Origin:
         self._output = output
         self._tokenizer = tokenizer
         self._inputs: dict[str, Input | None] = {}
-        self._parts: dict[str, list[Part]] = {}
+        self._parts: dict[str, list[InputPart]] = {}
         self._last: tuple[tuple[str, int, int | None], PickedRow | None] | None = None
         """The row that was looked for last: a text may be read far to find one."""
 
@@ -85,13 +85,13 @@ class Origin:
             self._inputs[source] = find_inputs(self._output.input(source))[0]
         return self._inputs[source]
 
-    def _part(self, source: str, row: int) -> Part:
+    def _part(self, source: str, row: int) -> InputPart:
         """The part of an input that holds a row; the whole of it if nothing says."""
         if source not in self._parts:
             self._parts[source] = self._output.parts(source)
         parts = self._parts[source]
         number = bisect.bisect_right([part.first_row for part in parts], row)
-        return parts[number - 1] if number else Part()
+        return parts[number - 1] if number else InputPart()
 
 
 def _same(made: EncodedRow, written: WrittenRow) -> bool:

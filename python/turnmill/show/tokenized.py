@@ -13,8 +13,9 @@ from turnmill.errors import RecipeError, TurnmillError
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.inputs.splits import ALL
-from turnmill.output.answers import IGNORED, answers
+from turnmill.output.answers import answers
 from turnmill.recipe import Recipe
+from turnmill.rules import IGNORED
 from turnmill.show.view import RowView, sample_view, sample_views
 from turnmill.tokenizer import Tokenizer
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from turnmill.output.answers import IGNORED, samples
+from turnmill.output.answers import samples
+from turnmill.rules import IGNORED
 
 Kind = Literal["masked", "trained", "terminator"]
 TokenBytes = Callable[[list[int]], list[bytes]]
@@ -24,7 +25,7 @@ _CUT_OVER = 3
 
 
 @dataclass(frozen=True)
-class Piece:
+class TextRun:
     """Consecutive tokens of one kind."""
 
     kind: Kind
@@ -44,7 +45,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Run:
+class TokenRun:
     """Where consecutive tokens of one kind start and stop."""
 
     kind: Kind
@@ -101,21 +102,21 @@ class SampleView:
         return [self.text(place, place + 1) for place in places[np.sort(first)].tolist()]
 
     @cached_property
-    def pieces(self) -> tuple[Piece, ...]:
+    def pieces(self) -> tuple[TextRun, ...]:
         """The whole sample, cut where trained and masked tokens meet."""
         runs = self.runs(0, self.tokens)
         return tuple(
-            Piece(run.kind, self.text(run.start, run.stop), run.stop - run.start) for run in runs
+            TextRun(run.kind, self.text(run.start, run.stop), run.stop - run.start) for run in runs
         )
 
-    def runs(self, start: int, stop: int) -> list[Run]:
+    def runs(self, start: int, stop: int) -> list[TokenRun]:
         """The runs of one kind in a range of tokens."""
         if start >= stop:
             return []
         kinds = self.kinds[start:stop]
         cuts = np.flatnonzero(np.diff(kinds)) + 1 + start
         bounds = itertools.pairwise([start, *cuts.tolist(), stop])
-        return [Run(KINDS[self.kinds[low]], low, high) for low, high in bounds]
+        return [TokenRun(KINDS[self.kinds[low]], low, high) for low, high in bounds]
 
     def text(self, start: int, stop: int) -> str:
         """The text of a range of tokens."""

@@ -17,13 +17,13 @@ import pyarrow as pa
 from turnmill.output.answers import answers, sequence
 from turnmill.output.formats import format_of
 from turnmill.output.reader import Output
+from turnmill.rules import IGNORED
 from turnmill.stats.roles import Roles, roles_of
 from turnmill.storage.local import read_json
 from turnmill.tokenizer import Tokenizer
 
 SOME_TOKENS = 20_000_000
 """Tokens that are looked at, unless all are wanted."""
-_IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Counts:
     def _is_trained(batch: pa.RecordBatch, ids: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         if "labels" not in batch.schema.names:
             return np.ones(len(ids), np.bool_)
-        trained: npt.NDArray[np.bool_] = _flat(batch.column("labels"))[0] != _IGNORED
+        trained: npt.NDArray[np.bool_] = _flat(batch.column("labels"))[0] != IGNORED
         return trained
 
     def control(self, ids: set[int], stops: set[int], tokenizer: Tokenizer) -> list[ControlToken]:

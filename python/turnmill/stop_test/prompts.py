@@ -15,9 +15,9 @@ from turnmill.inputs.find import find_inputs
 from turnmill.inputs.rows import rows_of
 from turnmill.inputs.splits import ALL
 from turnmill.output import answers
-from turnmill.output.answers import IGNORED
 from turnmill.output.files import VALIDATION
 from turnmill.output.reader import Output, is_output
+from turnmill.rules import IGNORED
 from turnmill.show.tokenized import ids_of, is_tokenized, labels_of, row_of
 
 _ROOM = 64

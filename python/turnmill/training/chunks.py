@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from turnmill.encoder.feed import feed
 from turnmill.encoder.session import Session, ShardOptions
-from turnmill.inputs.files import Part
+from turnmill.inputs.files import InputPart
 from turnmill.inputs.find import Input
 from turnmill.inputs.rows import rows_of
 
@@ -91,7 +91,7 @@ class EncodedChunk:
 
 def encode_chunk(chunk: Chunk, session: Session, threads: int) -> EncodedChunk:
     """Encodes the rows of a chunk, as a shard of `turnmill.prepare` does."""
-    part = Part(first_row=chunk.first_row, first_line=chunk.first_line)
+    part = InputPart(first_row=chunk.first_row, first_line=chunk.first_line)
     options = ShardOptions.of(chunk.input, chunk.schema, part, threads=threads)
     shard = session.open_shard(options)
     outputs = [feed(shard, chunk.piece), shard.finish()]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from turnmill._arguments import whole_number
 from turnmill.errors import ArgumentError, DataError
+from turnmill.rules import IGNORED
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 Tensors = Literal["numpy", "torch"]
-MASKED = -100
 _MOST = 1 << 30
 _Column = tuple[str, float, str]
 """A name, the value on padding, and the type."""
@@ -77,7 +77,7 @@ class PaddingCollator:
     def _columns(self, items: Sequence[dict[str, Any]]) -> list[_Column]:
         columns: list[_Column] = [
             ("input_ids", self.pad_id, "int64"),
-            ("labels", MASKED, "int64"),
+            ("labels", IGNORED, "int64"),
             ("attention_mask", 0, "int64"),
         ]
         return [*columns, ("weights", 0.0, "float32")] if _weighted(items) else columns
@@ -144,7 +144,7 @@ class PaddingFreeCollator:
         for name, fill, type_ in self._columns(items):
             batch[name] = np.full((1, width), fill, type_)
             batch[name][0, :total][there] = np.concatenate([_values(item, name) for item in items])
-        batch["labels"][0, places == 0] = MASKED
+        batch["labels"][0, places == 0] = IGNORED
         if "weights" in batch:
             batch["weights"][0, places == 0] = 0
         batch["position_ids"] = places[None].astype(np.int64)
@@ -153,7 +153,7 @@ class PaddingFreeCollator:
     def _columns(self, items: Sequence[dict[str, Any]]) -> list[_Column]:
         columns: list[_Column] = [
             ("input_ids", self.pad_id, "int64"),
-            ("labels", MASKED, "int64"),
+            ("labels", IGNORED, "int64"),
         ]
         return [*columns, ("weights", 0.0, "float32")] if _weighted(items) else columns
 

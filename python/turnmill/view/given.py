@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from turnmill.errors import TurnmillError
-from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.files import FileInput, InputPart
 from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.lines import counted_rows, fine_parts
 from turnmill.inputs.rows import FARTHEST_ROW, PickedRow, rows_in
@@ -37,7 +37,7 @@ class _Stretch:
     """Rows of one part, and the number of the first of them over all inputs."""
 
     input: Input
-    part: Part
+    part: InputPart
     first: int
     rows: int | None = None
     """How many, once it is known."""

@@ -28,7 +28,7 @@ pub mod run;
 pub mod setup;
 pub mod sink;
 pub mod source;
-mod suggest;
+pub mod suggest;
 pub mod template;
 pub mod tokenizer;
 pub mod value;

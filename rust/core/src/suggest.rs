@@ -2,7 +2,7 @@
 
 /// The known name nearest to `name` by edit distance, if it is near enough to be a typo: at most a
 /// third of its length away, but two edits are always allowed.
-pub(crate) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let folded = fold(name);
     let (distance, best) = known
         .into_iter()

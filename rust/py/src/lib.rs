@@ -9,6 +9,7 @@ mod capsule;
 mod check;
 mod convert;
 mod detach;
+mod digest;
 mod encoder;
 mod errors;
 mod flat;
@@ -32,6 +33,7 @@ mod _core {
     use pyo3::types::{PyDict, PyList};
     use turnmill_core::recipe::{self, Weight};
     use turnmill_core::source::json::Lines;
+    use turnmill_core::suggest;
 
     use crate::{detach, read};
 
@@ -39,6 +41,8 @@ mod _core {
     use crate::capsule::Batch;
     #[pymodule_export]
     use crate::check::{Audit, Check, Served, rules, stop_set, token_columns};
+    #[pymodule_export]
+    use crate::digest::sample_digests;
     #[pymodule_export]
     use crate::encoder::Encoder;
     #[pymodule_export]
@@ -60,6 +64,10 @@ mod _core {
     #[pymodule_export]
     use crate::tokenizer::Tokenizer;
 
+    /// The label of a token that is not trained.
+    #[pymodule_export]
+    const IGNORED: i32 = turnmill_core::rules::IGNORED;
+
     /// What this build is, for bug reports.
     #[pyfunction]
     fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
@@ -75,6 +83,16 @@ mod _core {
     #[pyfunction]
     fn recipe_keys() -> String {
         recipe::table_json().to_string()
+    }
+
+    /// The known name that is nearest to `name`, if it is near enough to be a typo.
+    #[pyfunction]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument from Python is owned"
+    )]
+    fn nearest(name: &str, known: Vec<String>) -> Option<String> {
+        suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned)
     }
 
     /// Checks what one input says of itself, given as JSON: `schema`, `fields`, `roles`, … Returns

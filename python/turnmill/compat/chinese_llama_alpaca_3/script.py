@@ -18,13 +18,13 @@ import pyarrow as pa
 
 from turnmill.compat.chinese_llama_alpaca_3 import text
 from turnmill.compat.chinese_llama_alpaca_3.store import Job, joined, kept
+from turnmill.rules import IGNORED
 
 _log = logging.getLogger(__name__)
 _COLUMNS = ("instruction", "input", "output")
 _BATCH_ROWS = 10_000
 _GROUPED_ROWS = 1000
 """Rows that `datasets.map` gives to a function at a time: the script groups within them."""
-_IGNORED = -100
 
 
 def instruction(job: Job) -> Any:
@@ -75,7 +75,7 @@ def _pairs(job: Job, prompts: pa.Array, answers: pa.Array) -> tuple[pa.Array, pa
     is_answer = np.repeat(np.tile([False, True], len(lengths)), lengths.ravel())
     ids = np.empty(len(is_answer), np.int32)
     ids[~is_answer], ids[is_answer] = (half for half, _ in halves)
-    labels = np.where(is_answer, ids, _IGNORED).astype(np.int64)
+    labels = np.where(is_answer, ids, IGNORED).astype(np.int64)
     totals = lengths.sum(axis=1)
     if (totals > job.length).any():
         begins = np.repeat(np.cumsum(totals) - totals, totals)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.export.targets.target import Packs
 from turnmill.export.tokens import token_type
 from turnmill.output.trainers import NextStep
@@ -33,20 +33,20 @@ class Arrays:
     weights: bool = True
     needs_ids: bool = True
 
-    def write(self, directory: Path, part: Part) -> Written:
+    def write(self, directory: Path, data_set: DataSet) -> Written:
         """Writes the columns a batch at a time; where rows begin is kept in memory."""
-        types = {"input_ids": token_type(part), "labels": np.dtype("int32")}
-        if "weights" in part.columns:
+        types = {"input_ids": token_type(data_set), "labels": np.dtype("int32")}
+        if "weights" in data_set.columns:
             types["weights"] = np.dtype("float32")
-        written = Written(columns=[*types, ROWS, *([DOCUMENTS] if part.packed else [])])
+        written = Written(columns=[*types, ROWS, *([DOCUMENTS] if data_set.packed else [])])
         offsets = _Offsets()
         with ExitStack() as stack:
             files = {
                 name: stack.enter_context(whole_file(directory / f"{name}.npy")) for name in types
             }
             for name, file in files.items():
-                _write_header(file, types[name], part.tokens)
-            for batch in written.counting(part.batches()):
+                _write_header(file, types[name], data_set.tokens)
+            for batch in written.counting(data_set.batches()):
                 rows = flat_rows(batch)
                 offsets.add(rows)
                 for name, file in files.items():
@@ -58,9 +58,9 @@ class Arrays:
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
         """Nothing: each data set is a directory."""
 
-    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+    def next_steps(self, place: str, data_sets: Sequence[DataSet]) -> list[NextStep]:
         """How numpy maps it."""
-        inside = f"{place}/{parts[0].split}" if parts[0].split else place
+        inside = f"{place}/{data_sets[0].split}" if data_sets[0].split else place
         lines = (
             f'ids = numpy.load("{inside}/input_ids.npy", mmap_mode="r")',
             f'at = numpy.load("{inside}/{ROWS}.npy")',

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.export.targets.target import Packs
 from turnmill.output.trainers import NextStep
 from turnmill.storage.local import whole_file, write_json
@@ -44,7 +44,7 @@ class Mds:
 
     name: str
     labels: str
-    columns: Callable[[Part], dict[str, str]]
+    columns: Callable[[DataSet], dict[str, str]]
     """The columns of a data set, with how MDS encodes each."""
     encoded: Callable[[FlatRows, list[str], Written], Rows]
     """The rows of a batch; it counts those that it leaves out."""
@@ -55,20 +55,20 @@ class Mds:
     weights: bool = True
     needs_ids: bool = True
 
-    def write(self, directory: Path, part: Part) -> Written:
+    def write(self, directory: Path, data_set: DataSet) -> Written:
         """Writes the shards of one data set, and last its ``index.json``."""
-        columns = dict(sorted(self.columns(part).items()))
+        columns = dict(sorted(self.columns(data_set).items()))
         written = Written(columns=list(columns))
         shards = [
             _write_shard(directory, number, samples, columns, written)
-            for number, samples in enumerate(_shards(self._samples(part, written), columns))
+            for number, samples in enumerate(_shards(self._samples(data_set, written), columns))
         ]
         index = {"version": 2, "shards": shards}
         written.files["index.json"] = write_json(directory / "index.json", index)
         return written
 
-    def _samples(self, part: Part, written: Written) -> Iterator[bytes]:
-        for batch in written.counting(part.batches()):
+    def _samples(self, data_set: DataSet, written: Written) -> Iterator[bytes]:
+        for batch in written.counting(data_set.batches()):
             for data in self.encoded(flat_rows(batch), written.columns, written):
                 sizes = np.array([len(datum) for datum in data], "<u4").tobytes()
                 yield sizes + b"".join(data)
@@ -76,18 +76,18 @@ class Mds:
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
         """Nothing: `StreamingDataset` takes a data set by the name of its directory."""
 
-    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+    def next_steps(self, place: str, data_sets: Sequence[DataSet]) -> list[NextStep]:
         """How `streaming` loads it."""
-        split = parts[0].split or ""
+        split = data_sets[0].split or ""
         lines = tuple(line.format(place=place, split=split) for line in self.step.lines)
         return [replace(self.step, lines=lines)]
 
 
-def _array_columns(part: Part) -> dict[str, str]:
+def _array_columns(data_set: DataSet) -> dict[str, str]:
     columns = {"input_ids": "ndarray:int32", "labels": "ndarray:int32"}
-    if "weights" in part.columns:
+    if "weights" in data_set.columns:
         columns["weights"] = "ndarray:float32"
-    if part.packed:
+    if data_set.packed:
         columns["seq_lengths"] = "ndarray:int32"
     return columns
 

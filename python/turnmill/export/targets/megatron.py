@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.export.targets.target import Packs
 from turnmill.export.tokens import token_type
 from turnmill.output.trainers import NextStep
@@ -40,16 +40,16 @@ class Megatron:
     weights: bool = False
     needs_ids: bool = True
 
-    def write(self, directory: Path, part: Part) -> Written:
+    def write(self, directory: Path, data_set: DataSet) -> Written:
         """Writes the two pairs; the lengths of all sequences are kept in memory."""
         written = Written(columns=[TOKENS, LOSS_MASK])
         shape = _Shape()
         with ExitStack() as stack:
             pairs = {
-                TOKENS: _Pair.opened(stack, directory, TOKENS, token_type(part)),
+                TOKENS: _Pair.opened(stack, directory, TOKENS, token_type(data_set)),
                 LOSS_MASK: _Pair.opened(stack, directory, LOSS_MASK, np.dtype("uint8")),
             }
-            for batch in written.counting(part.batches()):
+            for batch in written.counting(data_set.batches()):
                 rows = flat_rows(batch)
                 shape.add(rows)
                 pairs[TOKENS].write(rows.input_ids)
@@ -64,9 +64,9 @@ class Megatron:
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
         """Nothing: each data set is a directory."""
 
-    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+    def next_steps(self, place: str, data_sets: Sequence[DataSet]) -> list[NextStep]:
         """How a data set class of one's own reads both."""
-        inside = f"{place}/{parts[0].split}" if parts[0].split else place
+        inside = f"{place}/{data_sets[0].split}" if data_sets[0].split else place
         lines = (
             f'tokens, masks = IndexedDataset("{inside}/{TOKENS}"), '
             f'IndexedDataset("{inside}/{LOSS_MASK}")',

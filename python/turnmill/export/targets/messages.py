@@ -17,7 +17,7 @@ import pyarrow as pa
 from turnmill.errors import DataError
 from turnmill.export.conversations import Conversation, conversations
 from turnmill.export.result import Written
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.export.targets.tables import PARQUET
 from turnmill.export.targets.target import Packs
 from turnmill.output.trainers import NextStep
@@ -49,18 +49,18 @@ class Messages:
     weights: bool = False
     needs_ids: bool = False
 
-    def write(self, directory: Path, part: Part) -> Written:
+    def write(self, directory: Path, data_set: DataSet) -> Written:
         """Writes the rows in two steps: their columns are known once all were read."""
         written, columns = Written(), _Columns()
         spool = directory / _SPOOL
         with spool.open("w", encoding="utf-8", errors="surrogatepass") as file:
-            for row in _checked(part, written):
+            for row in _checked(data_set, written):
                 columns.see(row)
                 file.write(json.dumps(row) + "\n")
         if not written.rows:
             message = f"there is no conversation to write: {', '.join(written.left_out)}"
             hint = "--to datasets takes samples of any kind"
-            raise DataError(message, code="no-rows", path=str(part.output.path), hint=hint)
+            raise DataError(message, code="no-rows", path=str(data_set.output.path), hint=hint)
         PARQUET.write(directory, _batches(spool, columns.schema()), written)
         spool.unlink()
         return written
@@ -68,9 +68,9 @@ class Messages:
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
         """Nothing: each data set is a directory."""
 
-    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+    def next_steps(self, place: str, data_sets: Sequence[DataSet]) -> list[NextStep]:
         """How the trainers are told to read it."""
-        inside = f"{place}/{parts[0].split}" if parts[0].split else place
+        inside = f"{place}/{data_sets[0].split}" if data_sets[0].split else place
         reason = "it tokenizes itself; `turnmill check` reads what it makes"
         return [
             NextStep(trainer, (line,), reason)
@@ -83,9 +83,9 @@ class Messages:
         ]
 
 
-def _checked(part: Part, written: Written) -> Iterator[dict[str, Any]]:
+def _checked(data_set: DataSet, written: Written) -> Iterator[dict[str, Any]]:
     """The rows as JSON; counts them, and those that have no place."""
-    for found in conversations(part):
+    for found in conversations(data_set):
         row = found if isinstance(found, str) else _row(found)
         if isinstance(row, str):
             written.left_out[row] = written.left_out.get(row, 0) + 1

@@ -14,34 +14,35 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.export.columns import MASKED, flat_rows
-from turnmill.export.source import Part
+from turnmill.export.columns import flat_rows
+from turnmill.export.source import DataSet
 from turnmill.packing.index import lists
 from turnmill.packing.rows import positions
+from turnmill.rules import IGNORED
 
 
-def neat_rows(part: Part, batch: pa.RecordBatch) -> pa.RecordBatch:
+def neat_rows(data_set: DataSet, batch: pa.RecordBatch) -> pa.RecordBatch:
     """The packed rows of a batch, padded, with numbered documents.
 
     Raises:
         DataError: A row is longer than the pack's length (``--over-length alone``).
     """
-    assert part.length is not None
+    assert data_set.length is not None
     rows = flat_rows(batch)
-    width = part.length + 1
+    width = data_set.length + 1
     sizes = np.diff(rows.offsets)
-    if len(sizes) and sizes.max() > part.length:
-        raise _too_long(part, int(sizes.max()))
+    if len(sizes) and sizes.max() > data_set.length:
+        raise _too_long(data_set, int(sizes.max()))
     # Where each token stands in the padded rows, one row after another.
     place = np.arange(len(rows.input_ids)) + np.repeat(
         np.arange(len(sizes)) * width - rows.offsets[:-1], sizes
     )
-    pad = (part.fact("pad") or {}).get("id", 0)
+    pad = (data_set.fact("pad") or {}).get("id", 0)
     columns: dict[str, tuple[npt.NDArray[Any], int]] = {
         "input_ids": (rows.input_ids, pad),
         "attention_mask": (_document_numbers(rows.documents, rows.lengths), 0),
         "position_ids": (positions(rows.lengths), 0),
-        "labels": (rows.labels, MASKED),
+        "labels": (rows.labels, IGNORED),
     }
     bounds = np.arange(len(sizes) + 1, dtype=np.int64) * width
     padded = {}
@@ -61,7 +62,7 @@ def _document_numbers(
     return numbers
 
 
-def _too_long(part: Part, length: int) -> DataError:
-    message = f"a row has {length:,} tokens, and neat packing pads all to {part.length}"
+def _too_long(data_set: DataSet, length: int) -> DataError:
+    message = f"a row has {length:,} tokens, and neat packing pads all to {data_set.length}"
     hint = "pack again with --over-length reject, or with a greater --length"
-    return DataError(message, code="overlong-sample", path=str(part.output.path), hint=hint)
+    return DataError(message, code="overlong-sample", path=str(data_set.output.path), hint=hint)

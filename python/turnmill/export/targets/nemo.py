@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from turnmill.export.columns import MASKED, FlatRows, flat_rows
+from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.export.targets.tables import PACKED_PARQUET
 from turnmill.export.targets.target import Packs
 from turnmill.output.trainers import NextStep
 from turnmill.packing.index import lists
 from turnmill.packing.rows import positions
+from turnmill.rules import IGNORED
 from turnmill.storage.local import write_json
 
 METADATA = "packed_metadata.json"
@@ -38,24 +39,24 @@ class Nemo:
     weights: bool = False
     needs_ids: bool = True
 
-    def write(self, directory: Path, part: Part) -> Written:
+    def write(self, directory: Path, data_set: DataSet) -> Written:
         """Writes the files, a row group for each batch: the reader keeps one group in memory."""
         written, sizes = Written(), _Sizes()
-        rows = (flat_rows(batch) for batch in written.counting(part.batches()))
-        batches = _shifted((_padded(part, some) for some in rows), sizes)
+        rows = (flat_rows(batch) for batch in written.counting(data_set.batches()))
+        batches = _shifted((_padded(data_set, some) for some in rows), sizes)
         PACKED_PARQUET.write(directory, batches, written)
-        metadata = [sizes.metadata(part.length or 0)]
+        metadata = [sizes.metadata(data_set.length or 0)]
         written.files[METADATA] = write_json(directory / METADATA, metadata)
         return written
 
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
         """Nothing: packs are made of one data set."""
 
-    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+    def next_steps(self, place: str, data_sets: Sequence[DataSet]) -> list[NextStep]:
         """The settings of Megatron-Bridge."""
         lines = (
             "PackedSequenceSpecs(",
-            f"    packed_sequence_size={parts[0].length},",
+            f"    packed_sequence_size={data_sets[0].length},",
             f'    packed_train_data_path="{place}",',
             f'    packed_metadata_path="{place}/{METADATA}")',
         )
@@ -63,20 +64,20 @@ class Nemo:
         return [NextStep("Megatron-Bridge", lines, reason)]
 
 
-def _padded(part: Part, rows: FlatRows) -> FlatRows:
+def _padded(data_set: DataSet, rows: FlatRows) -> FlatRows:
     """The rows, padded so that what the model sees of each document is a multiple.
 
     That is one token less than a document has. Padding is the EOS token, by which the reader knows
     it (``pre_pad_dataset`` of Megatron-Bridge).
     """
-    if part.multiple_of == 1:
+    if data_set.multiple_of == 1:
         return rows
-    sizes = rows.lengths + (1 - rows.lengths) % part.multiple_of
+    sizes = rows.lengths + (1 - rows.lengths) % data_set.multiple_of
     ends = np.cumsum(sizes, dtype=np.int64)
     there = positions(sizes) < np.repeat(rows.lengths, sizes)
-    eos = (part.fact("eos") or part.fact("terminator") or {}).get("id", 0)
+    eos = (data_set.fact("eos") or data_set.fact("terminator") or {}).get("id", 0)
     columns = {}
-    for name, fill in (("input_ids", eos), ("labels", MASKED)):
+    for name, fill in (("input_ids", eos), ("labels", IGNORED)):
         columns[name] = np.full(int(sizes.sum()), fill, np.int32)
         columns[name][there] = getattr(rows, name)
     offsets = np.concatenate([np.zeros(1, np.int64), ends])[rows.documents]

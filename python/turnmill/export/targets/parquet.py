@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from turnmill.export.result import Written
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.export.targets.tables import PARQUET
 from turnmill.export.targets.target import Packs
 from turnmill.output.trainers import NextStep
@@ -29,18 +29,18 @@ class ParquetFiles:
     weights: bool = True
     needs_ids: bool = False
 
-    def write(self, directory: Path, part: Part) -> Written:
+    def write(self, directory: Path, data_set: DataSet) -> Written:
         """Writes the files of one data set."""
         written = Written()
-        PARQUET.write(directory, written.counting(_grouped(part.batches())), written)
+        PARQUET.write(directory, written.counting(_grouped(data_set.batches())), written)
         return written
 
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
         """Nothing: the directories are called as the data sets are."""
 
-    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+    def next_steps(self, place: str, data_sets: Sequence[DataSet]) -> list[NextStep]:
         """How `datasets` loads it."""
-        line = f'load_dataset("{place}")' + ("" if parts[0].split else '["train"]')
+        line = f'load_dataset("{place}")' + ("" if data_sets[0].split else '["train"]')
         return [NextStep("datasets", (line,), "copies the rows into its cache")]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from turnmill.export.result import Written
-from turnmill.export.source import Part
+from turnmill.export.source import DataSet
 from turnmill.output.trainers import NextStep
 
 Packs = Literal["either", "only", "never"]
@@ -40,7 +40,7 @@ class Target(Protocol):
     def needs_ids(self) -> bool:
         """Whether it holds the tokens of ``input_ids``."""
 
-    def write(self, directory: Path, part: Part) -> Written:
+    def write(self, directory: Path, data_set: DataSet) -> Written:
         """Writes one data set."""
 
     def finish(self, directory: Path, splits: Sequence[str]) -> None:
@@ -51,5 +51,5 @@ class Target(Protocol):
             splits: Their names; none if there is one data set, in ``directory`` itself.
         """
 
-    def next_steps(self, place: str, parts: Sequence[Part]) -> list[NextStep]:
+    def next_steps(self, place: str, data_sets: Sequence[DataSet]) -> list[NextStep]:
         """What to tell the trainer; ``place`` is the finished directory."""

@@ -14,9 +14,9 @@ import pyarrow as pa
 from turnmill.errors import ArgumentError
 from turnmill.integrations.chat_template import apply_chat_template
 from turnmill.integrations.tokenizers import tokenizer_of
+from turnmill.rules import IGNORED
 
 _BATCH_ROWS = 2000
-_IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _conversations(
 ) -> Iterator[_Sample]:
     for row in _rendered(chats, columns, settings, masked=settings.assistant_only):
         ids, mask = _masked(row)
-        yield ids, np.where(mask, ids, _IGNORED)
+        yield ids, np.where(mask, ids, IGNORED)
 
 
 def _masked(row: dict[str, Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -122,7 +122,7 @@ def _answers(columns: dict[str, list[Any]], settings: _Settings) -> Iterator[_Sa
     for before, ids, trained in samples:
         if settings.completion_only:
             trained[: _common(before, ids)] = False
-        yield ids, np.where(trained, ids, _IGNORED)
+        yield ids, np.where(trained, ids, IGNORED)
 
 
 def _common(ids: npt.NDArray[Any], others: npt.NDArray[Any]) -> int:

@@ -1,12 +1,13 @@
 //! The audit of tokenized data from any tool: rules on ids and labels.
 //!
 //! Rows with `input_ids`, and columns that say what is trained, go in, as record batches, JSON or
-//! values; counts and evidence by rule come out. Turns are found: runs of trained labels, cut at role headers if a template is
-//! known. Samples that were just made from conversations go the same way, with the turns that
+//! values; counts and evidence by rule come out. Turns are found: runs of trained labels, cut at
+//! role headers if a template is known. Samples that were just made from conversations go the same way, with the turns that
 //! their row knows.
 
 mod auditor;
 mod columns;
+mod digest;
 mod ends;
 mod inputs;
 mod integers;
@@ -49,6 +50,7 @@ use row::TokenRow;
 
 pub use auditor::Auditor;
 pub use columns::{Boundaries, COLUMNS, Meaning};
+pub use digest::digests;
 pub use known::{Known, Stated};
 pub use learn::learn;
 pub use report::Report;
