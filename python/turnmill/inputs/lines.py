@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import TypeGuard
 
-from turnmill.inputs.files import FileInput, Part
+from turnmill.inputs.files import FileInput, InputPart
 from turnmill.inputs.find import Input
 
 _STEP = 1 << 18
@@ -15,7 +15,7 @@ _BLANK = re.compile(rb"(?:\A|\n)[ \t\r]*\n|\n[ \t\r]+\Z")
 _MARK = b"\xef\xbb\xbf"
 
 
-def counted_rows(input_: Input, part: Part) -> int | None:
+def counted_rows(input_: Input, part: InputPart) -> int | None:
     """How many rows a part has, if each of its lines is one; ``None`` if that is not sure."""
     if not _is_plain(input_):
         return None
@@ -25,7 +25,7 @@ def counted_rows(input_: Input, part: Part) -> int | None:
     return text.count(b"\n") + (not text.endswith(b"\n")) if text else 0
 
 
-def fine_parts(input_: Input, part: Part, rows: int) -> list[Part] | None:
+def fine_parts(input_: Input, part: InputPart, rows: int) -> list[InputPart] | None:
     """A part in parts of a quarter of a megabyte; ``None`` if not every line of it is a row.
 
     Args:
@@ -53,7 +53,7 @@ def fine_parts(input_: Input, part: Part, rows: int) -> list[Part] | None:
         return None
     stops = [start for start, _ in starts[1:]] + [at]
     return [
-        Part(start, stop, part.first_row + before, part.first_line + before)
+        InputPart(start, stop, part.first_row + before, part.first_line + before)
         for (start, before), stop in zip(starts, stops, strict=True)
         if start < stop
     ]

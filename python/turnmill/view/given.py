@@ -58,7 +58,7 @@ class GivenListing:
             self._desk = RawRows(session)
             self.roles = roles_of(session.facts(), session.tokenizer())
         self._rows: OrderedDict[int, list[PickedRow]] = OrderedDict()
-        self._fine: dict[int, list[Part] | None] = {}
+        self._fine: dict[int, list[InputPart] | None] = {}
         self._fine_rows: OrderedDict[tuple[int, int], list[PickedRow]] = OrderedDict()
         self.sources = [input_.name for input_ in inputs]
         self.name = ", ".join(self.sources[:3])
