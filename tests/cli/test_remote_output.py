@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,3 +149,37 @@ def test_check_verifies_it() -> None:
     index = next(name for name in stored() if name.startswith("index-"))
     MemoryFileSystem().pipe(f"/bucket/some/out/{index}", stored()[index] + b" ")
     assert not turnmill.check(OUT).ok
+
+
+@pytest.mark.parametrize("form", [None, "arrow"])
+def test_it_is_seen_as_a_local_output_is(form: str | None) -> None:
+    recipe = turnmill.Recipe(tokenizer=DEMO / "tokenizer", max_rejects=1.0, format=form)
+    local_recipe = turnmill.Recipe(
+        tokenizer=DEMO / "tokenizer", max_rejects=1.0, format=form or "parquet"
+    )
+    turnmill.prepare(DEMO / "data" / "messages.jsonl", OUT, recipe)
+    turnmill.prepare(DEMO / "data" / "messages.jsonl", "out", local_recipe)
+    remote, local = turnmill.stats(OUT).to_dict(), turnmill.stats("out").to_dict()
+    assert {**remote, "output": ""} == {**local, "output": ""}
+    made = turnmill.report(OUT)
+    assert stored()["report.html"].decode() == made.html
+    there, here = (
+        re.findall(r"<article.*?</article>", page, re.DOTALL)
+        for page in (made.html, turnmill.report("out").html)
+    )
+    assert there == here
+    assert len(there) > 8
+    with turnmill.view(OUT) as one, turnmill.view("out") as other:
+        for place in ("", "row/3", "?text=Sendai", "?least=60", "?rule=left-out", "row/157"):
+            pages = [
+                re.findall(r"<article.*?</article>|<section.*?</section>", page, re.DOTALL)
+                for page in (_page(one.url + place), _page(other.url + place))
+            ]
+            unlike = [[re.sub(r'href="/[^/]*', "", part) for part in page] for page in pages]
+            assert unlike[0] == unlike[1], place
+
+
+def _page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        text: str = answer.read().decode()
+        return text

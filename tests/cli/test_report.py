@@ -299,3 +299,16 @@ def test_a_generation_test_is_shown(tmp_path: Path) -> None:
     assert "Does a model stop?" in page.text
     assert "40 prompts of this data were answered, and 100 % of the answers stop" in page.text
     assert turnmill.report(place, stop_test=tested).html == (place / "report.html").read_text()
+
+
+def test_thousands_of_inputs_stay_readable(tmp_path: Path) -> None:
+    for number in range(300):
+        rows = [conversation(f"{number}?", "Yes.")] * (3 if number == 211 else 1)
+        (tmp_path / f"{number:03}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    turnmill.prepare(str(tmp_path / "*.jsonl"), tmp_path / "out", tokenizer=TOKENIZER)
+    turnmill.report(tmp_path / "out")
+    page = Page(tmp_path / "out" / "report.html")
+    assert "200 more are counted in all sums" in page.text
+    assert "All 302 rows are written." in page.text
+    assert "211.jsonl messages 3 0 3" in page.text, "the largest is among those that are shown"
+    assert (tmp_path / "out" / "report.html").stat().st_size < 500_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from turnmill.report.contents import Contents, changed_keys, short_names
 from turnmill.report.conversation import conversation_of, raw_text
 from turnmill.report.texts import Texts
 from turnmill.rules import rules
+from turnmill.stats.result import SourceStats
 from turnmill.stats.roles import START
 from turnmill.stop_test.draw import percent
 from turnmill.stop_test.result import StopTest
 
+_MOST_SOURCES = 100
+"""Inputs that are shown one by one."""
 _PAGES = Path(__file__).parent / "pages"
 
 
@@ -50,6 +54,7 @@ def report_page(
         model: What a model did with prompts of the data, if one was asked.
     """
     short = short_names([one.source for one in contents.stats.sources])
+    sources = _largest(contents.stats.sources)
     template = environment().get_template("report.html.jinja")
     return template.render(
         name=name,
@@ -66,13 +71,20 @@ def report_page(
         rules=rules(),
         examples=_examples(contents),
         short=lambda name: short.get(name, name),
-        by_source=[(short[one.source], one.tokens, one.trained) for one in contents.stats.sources],
+        sources=sources,
+        by_source=[(short[one.source], one.tokens, one.trained) for one in sources],
         by_role=[
             (texts("role-none") if one.role == START else one.role, one.tokens, one.trained)
             for one in contents.stats.roles
         ],
         version=VERSION,
     )
+
+
+def _largest(sources: Sequence[SourceStats]) -> list[SourceStats]:
+    """The inputs, in their order; of many those with the most rows."""
+    ordered = sorted(range(len(sources)), key=lambda i: -sources[i].rows)[:_MOST_SOURCES]
+    return [sources[i] for i in sorted(ordered)]
 
 
 def _trains(contents: Contents, texts: Texts) -> str:

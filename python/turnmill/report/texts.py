@@ -58,6 +58,8 @@ TEXTS: dict[str, str] = {
     "tokens": "tokens",
     "trained": "trained",
     "median-length": "median length",
+    "more-sources": "The inputs with the most rows are shown; {count} more are counted in all "
+    "sums.",
     "duplicates": "{rows} written rows have the same bytes as one before them; {conversations} "
     "hold a conversation that stood before.",
     # The end of turns
