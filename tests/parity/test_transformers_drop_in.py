@@ -229,6 +229,36 @@ def test_what_was_added_after_loading_counts():
     assert len(after["input_ids"]) < len(before["input_ids"])
 
 
+def test_control_tokens_that_are_split_are_left_to_the_tokenizer():
+    loaded = AutoTokenizer.from_pretrained(tokenizer_dir("small-qwen3"))
+    loaded.chat_template = template_text("built-in/qwen3")
+    plain_ids = apply_chat_template(loaded, CHAT)["input_ids"]
+    for keys in ({}, {"return_assistant_tokens_mask": True}):
+        options = {"tokenizer_kwargs": {"split_special_tokens": True}}
+        split = assert_same(loaded, [CHAT, LONG], **keys, **options)
+        assert len(split["input_ids"][0]) > len(plain_ids)
+    loaded.split_special_tokens = True
+    for keys in ({}, {"return_assistant_tokens_mask": True}):
+        assert len(assert_same(loaded, CHAT, **keys)["input_ids"]) > len(plain_ids)
+
+
+ODD = [
+    [{"role": "user", "content": 3}],
+    [{"role": "user", "content": "a", "more": np.float32(0.5), "none": None}, assistant([1, "x"])],
+    [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}],
+    [user("a"), {"role": "assistant", "content": "b", "tool_calls": [{"name": None}]}],
+    [{"content": "no role"}],
+]
+
+
+@pytest.mark.parametrize("chat", ODD, ids=str)
+@pytest.mark.parametrize("name", ["small-qwen3", "small-llama-3.2-instruct", "small-gpt-oss"])
+def test_odd_values(name, chat):
+    loaded = AutoTokenizer.from_pretrained(tokenizer_dir(name))
+    for keys in ({"tokenize": False}, {}, {"bos_token": None, "tokenize": False}):
+        assert_same(loaded, chat, **keys)
+
+
 def test_several_templates():
     config = {"default": "{{ 'd' }}", "tool_use": "{{ 't' }}", "other": "{{ 'o' }}"}
     loaded = AutoTokenizer.from_pretrained(tokenizer_dir("small-qwen3"))

@@ -200,8 +200,8 @@ def test_a_row_that_cannot_be_used_gives_way_to_the_next(tmp_path):
     bad = {"messages": [user("q"), assistant(None)]}
     file = tmp_path / "rows.jsonl"
     lines = [good[0], bad, bad, good[1], "", good[2], bad]
-    text = "\n".join(json.dumps(line) if line else "  " for line in lines)
-    file.write_text(text, "utf-8")
+    text = "\ufeff" + "\r\n".join(json.dumps(line) if line else "  " for line in lines)
+    file.write_text(text, "utf-8", newline="")
     train = lazy_sft_dataset(file, tokenizer=tokenizer).train
     assert len(train) == 6
     decoded = [tokenizer.decode(row["input_ids"]) for row in train]
@@ -221,9 +221,10 @@ def test_what_has_no_rows_by_number(tmp_path):
         lazy_sft_dataset(array, tokenizer=directory)
     with pytest.raises(RecipeError, match="several samples"):
         lazy_sft_dataset(file, tokenizer=directory, history="expand")
-    (tmp_path / "empty.jsonl").write_text("\n\n")
-    with pytest.raises(DataError, match="no rows"):
-        lazy_sft_dataset(tmp_path / "empty.jsonl", tokenizer=directory)
+    for nothing in ("\n\n", "\ufeff", "  "):
+        (tmp_path / "empty.jsonl").write_text(nothing, "utf-8")
+        with pytest.raises(DataError, match="no rows"):
+            lazy_sft_dataset(tmp_path / "empty.jsonl", tokenizer=directory, schema="messages")
     only_bad = [{"messages": [user("q"), assistant(None)]}] * 3
     with pytest.raises(DataError, match="cannot be used"):
         _ = lazy_sft_dataset(only_bad, tokenizer=directory, schema="messages").train[0]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the inputs import pyarrow: see `turnmill.encoder.encoded`
     from turnmill.inputs.files import InputPart
     from turnmill.inputs.find import Input
 
+_GENERATION = "generation_config.json"
 NO_OVERRIDES = "{}"
 """The own recipe keys of an input that has none, as JSON."""
 
@@ -183,12 +184,26 @@ class Session:
         facts["tokenizer"]["sha256"] = _sha256(self._tokenizer_file())
         if not (facts["template"] or {}).get("reads_date"):
             facts["now"] = None
+        if sampling := self._sampling():
+            facts["sampling"] = sampling
         return facts
+
+    def _sampling(self) -> dict[str, Any]:
+        """What the model's ``generation_config.json`` says but for the ids that turnmill names."""
+        if self.files is not None:
+            text = self.files.get(_GENERATION, b"{}")
+        else:
+            directory = self.path if self.path.is_dir() else self.path.parent
+            file = directory / _GENERATION
+            text = file.read_bytes() if file.is_file() else b"{}"
+        config: dict[str, Any] = json.loads(text)
+        return {name: value for name, value in config.items() if not name.endswith("token_id")}
 
     def identity(self) -> str:
         """Hash of everything that decides an output; paths do not count."""
         facts = self.facts()
         facts["tokenizer"].pop("path")
+        facts.pop("sampling", None)
         (facts["template"] or {}).pop("name", None)
         return _sha256(json.dumps(facts, sort_keys=True).encode())
 

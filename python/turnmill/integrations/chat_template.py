@@ -84,21 +84,20 @@ def apply_chat_template(
         return_dict = False
     _refuse_together(given, return_dict and tokenize)
     source = tokenizer.get_chat_template(chat_template, tools)
-    if sanitize_control_tokens or not {"{{", "{%"} & {
-        source[i : i + 2] for i in range(len(source))
-    }:
+    masked = return_assistant_tokens_mask
+    is_quick = options.keys() <= FAST_KEYS and not getattr(tokenizer, "split_special_tokens", False)
+    if sanitize_control_tokens or not _is_template(source) or (masked and not is_quick):
         return _theirs(given)
     chats, is_batch = _conversations(conversation)
     variables = {**tokenizer.special_tokens_map, **kwargs}
     shared = (_schemas(tools), documents, add_generation_prompt, continue_final_message)
     render = _Render(source, tokenizer.special_tokens_map, *shared)
-    masked = return_assistant_tokens_mask
     texts, spans = render.all(chats, variables, inferred=infer_assistant_mask if masked else None)
     if not tokenize:
         return texts if is_batch else texts[0]
     work = Texts(texts, spans if masked else None, is_batch=is_batch)
     settings = {**options, "padding": padding, "truncation": truncation, "max_length": max_length}
-    if masked or options.keys() <= FAST_KEYS:
+    if is_quick:
         out = batch_encoding(
             tokenizer, tokenizer_of(tokenizer), work, settings, return_tensors, threads
         )
@@ -110,6 +109,11 @@ def apply_chat_template(
             **settings,
         )
     return out if return_dict else out["input_ids"]
+
+
+def _is_template(source: str) -> bool:
+    """Plain text is a template too, for transformers."""
+    return "{{" in source or "{%" in source
 
 
 def _theirs(given: dict[str, Any]) -> Any:
@@ -147,7 +151,7 @@ class _Render:
     def __init__(
         self,
         source: str,
-        special: Mapping[str, str],
+        special: Mapping[str, Any],
         tools: list[Any] | None,
         documents: Any,
         prompted: bool,
@@ -155,7 +159,8 @@ class _Render:
     ) -> None:
         self._has_tags = bool(_TAG.search(source))
         now = dt.datetime.now().isoformat() if _CLOCK in source else None  # noqa: DTZ005
-        self._template = _compiled(source, tuple(special.items()), now)
+        named = tuple((name, text) for name, text in special.items() if isinstance(text, str))
+        self._template = _compiled(source, named, now)
         field = "content" if continued is True else continued or None
         self._options = (tools, documents, prompted, field)
         self._with_tools = tools is not None

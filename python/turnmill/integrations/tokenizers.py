@@ -84,18 +84,28 @@ class _Held:
 @lru_cache(maxsize=8)
 def _written(held: _Held) -> Path:
     """Its own directory, or one in which it is written; the key keeps it alive."""
-    own = Path(str(getattr(held.tokenizer, "name_or_path", "") or "."))
+    own = _own_directory(held.tokenizer)
     text = _plain(held.tokenizer.backend_tokenizer.to_str())
     if (own / FILE).is_file() and _same(own, text, held.tokenizer):
         return own
-    directory = _temporary() / hashlib.sha256(repr(held._state).encode()).hexdigest()[:16]
+    named = {**held.tokenizer.special_tokens_map, "chat_template": held.tokenizer.chat_template}
+    config = json.dumps(named)
+    directory = _temporary() / hashlib.sha256(f"{text}\n{config}".encode()).hexdigest()[:16]
     directory.mkdir(exist_ok=True)
     (directory / FILE).write_text(text, "utf-8")
-    config = {**held.tokenizer.special_tokens_map, "chat_template": held.tokenizer.chat_template}
-    (directory / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    (directory / "tokenizer_config.json").write_text(config, "utf-8")
     if (own / _BESIDE).is_file():
         (directory / _BESIDE).write_bytes((own / _BESIDE).read_bytes())
     return directory
+
+
+def _own_directory(tokenizer: Any) -> Path:
+    """Where it was loaded from: a directory, or a model id in a local cache."""
+    name = str(getattr(tokenizer, "name_or_path", "") or "")
+    try:
+        return locate_tokenizer(name)
+    except TokenizerError:
+        return Path(name)
 
 
 def _plain(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from turnmill.storage.local import json_text, write_text
@@ -17,12 +16,12 @@ def write_serving(output: AnyPath, facts: dict[str, Any]) -> set[str]:
 
     Args:
         output: The output directory.
-        facts: From the encoder: ``stop``, ``bos``, ``pad`` and ``template``.
+        facts: From the encoder: ``stop``, ``bos``, ``pad``, ``sampling`` and ``template``.
 
     Returns:
         The names of the files, relative to the output.
     """
-    files = serving_files(facts, defaults=_defaults(facts))
+    files = serving_files(facts)
     for name, text in files.items():
         path = output / name
         path.parent.mkdir(exist_ok=True)
@@ -30,18 +29,10 @@ def write_serving(output: AnyPath, facts: dict[str, Any]) -> set[str]:
     return set(files)
 
 
-def serving_files(
-    facts: dict[str, Any], *, defaults: dict[str, Any] | None = None
-) -> dict[str, str]:
-    """The text of each file, by its name relative to the output.
-
-    Args:
-        facts: As for `write_serving`.
-        defaults: What the model's own ``generation_config.json`` says, such as its temperature.
-    """
+def serving_files(facts: dict[str, Any]) -> dict[str, str]:
+    """The text of each file, by its name relative to the output."""
     template = facts.get("template") or {}
-    config = {**(defaults or {}), **generation_config(facts)}
-    files = {"generation_config.json": json_text(config)}
+    files = {"generation_config.json": json_text(generation_config(facts))}
     if template:
         files["chat_template.jinja"] = template["source"]
     if template.get("tools") is not None:
@@ -50,24 +41,11 @@ def serving_files(
     return {f"{DIRECTORY}/{name}": text for name, text in files.items()}
 
 
-def _defaults(facts: dict[str, Any]) -> dict[str, Any]:
-    """The sampling defaults beside the tokenizer; none where they cannot be read."""
-    named = facts.get("tokenizer", {}).get("path")
-    if named is None:
-        return {}
-    place = Path(named)
-    directory = place if place.is_dir() else place.parent
-    try:
-        found = json.loads((directory / "generation_config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def generation_config(facts: dict[str, Any]) -> dict[str, Any]:
-    """The stop set as transformers and vLLM read it, with BOS and pad if they are known."""
+    """The model's own, such as its temperature, with our stop set, and BOS and pad if known."""
     ids = [stop["id"] for stop in facts["stop"]]
-    config: dict[str, Any] = {"eos_token_id": ids[0] if len(ids) == 1 else ids}
+    config = dict(facts.get("sampling") or {})
+    config["eos_token_id"] = ids[0] if len(ids) == 1 else ids
     for key in ("bos", "pad"):
         if facts.get(key) is not None:
             config[f"{key}_token_id"] = facts[key]["id"]

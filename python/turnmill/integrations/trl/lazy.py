@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
 import mmap
 import os
@@ -104,9 +106,18 @@ class _Lines:
         ends = np.flatnonzero(np.frombuffer(self._text, np.uint8) == ord("\n")) + 1
         if not len(ends) or ends[-1] < len(self._text):
             ends = np.append(ends, len(self._text))
-        starts = np.concatenate([[0], ends[:-1]])
-        holds = [bool(self._text[a:b].strip()) for a, b in zip(starts, ends, strict=True)]
-        self._bounds = np.stack([starts, ends], axis=1)[holds]
+        starts = np.concatenate([[_mark(self._text)], ends[:-1]])
+        self._bounds = np.stack([starts, ends], axis=1)[self._hold(starts, ends)]
+
+    def _hold(self, starts: npt.NDArray[Any], ends: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Which lines hold something; only those that begin with a space need a look."""
+        holds = starts < ends
+        if not holds.any():
+            return holds
+        first = np.frombuffer(self._text, np.uint8)[np.minimum(starts, len(self._text) - 1)]
+        for line in np.flatnonzero(first <= ord(" ")).tolist():
+            holds[line] = bool(self._text[starts[line] : ends[line]].strip())
+        return holds
 
     def __len__(self) -> int:
         return len(self._bounds)
@@ -114,8 +125,14 @@ class _Lines:
     def schema(self, encoder: Encoder) -> str:
         if encoder.recipe.schema != "auto":
             return encoder.recipe.schema
-        first = [json.loads(self._text[slice(*bounds)]) for bounds in self._bounds[:200].tolist()]
+        first = [row for bounds in self._bounds[:200].tolist() for row in self._parsed(*bounds)]
         return inspect_input(find_inputs(first)[0], encoder._session, check_backend=False).schema
+
+    def _parsed(self, start: int, end: int) -> list[Any]:
+        """The row of a line, if it is one."""
+        with contextlib.suppress(ValueError):
+            return [json.loads(self._text[start:end])]
+        return []
 
     def encode(
         self, encoder: Encoder, schema: str, numbers: Sequence[int], threads: int
@@ -147,6 +164,11 @@ class _Table:
     ) -> Encoded:
         rows = self._table.take(pa.array(numbers, pa.int64()))
         return encode(encoder._session, rows, threads=threads, schema=schema)
+
+
+def _mark(text: Any) -> int:
+    """The length of a byte order mark at the start."""
+    return 3 if text[:3] == codecs.BOM_UTF8 else 0
 
 
 def _mapped(path: Path) -> Any:
