@@ -32,6 +32,7 @@ from turnmill.view.given import GivenListing
 from turnmill.view.listing import LEFT_OUT, Filter, Listing, holds
 from turnmill.view.masks import Marked, below
 from turnmill.view.pages import find
+from turnmill.view.refused import RefusedListing
 from turnmill.view.server import View
 from turnmill.view.written import WrittenListing
 
@@ -312,6 +313,22 @@ def test_a_row_page_tells_id_label_and_span_of_each_token(output: Path, served: 
     for (_, _, _, start, end), part in zip(about, shown, strict=True):
         assert text[int(start) : int(end)] == part
     assert "The row as it was read" in page
+
+
+def test_a_run_that_wrote_nothing_shows_its_rejects(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": "?"}]}] * 14 + [{"messages": []}]
+    with pytest.raises(turnmill.DataError):
+        turnmill.prepare(rows, tmp_path / "out", tokenizer=TOKENIZER)
+    listing = RefusedListing(tmp_path / "out")
+    assert numbers(listing, Filter()) == list(range(15))
+    assert numbers(listing, Filter(rule="no-assistant-turn", text="roles: user")) == list(range(14))
+    assert numbers(listing, Filter(least=1)) == []
+    with turnmill.view(tmp_path / "out") as made:
+        status, page = get(made.url + "?rule=no-assistant-turn")
+        assert status == 200
+        assert "roles: user" in page
+        assert get(made.url + "row/14")[0] == 200
+        assert get(made.url + "row/15")[0] == 404
 
 
 def test_only_the_whole_address_is_answered(served: View) -> None:

@@ -43,14 +43,14 @@ def run(arguments: Arguments, console: Terminal) -> int:
     if arguments.data is None:
         raise UsageError("no data is named", "name a file or directory before the options")
     from turnmill import Recipe, view
-    from turnmill.output.reader import is_output
+    from turnmill.show.select import is_output, is_refused
 
     given: dict[str, Any] = {
         "port": arguments.port or 0,
         "text": not arguments.no_text,
         "language": arguments.lang,
     }
-    if is_output(arguments.data):
+    if is_refused(arguments.data) or is_output(arguments.data):
         recipe = None if arguments.recipe is None else Recipe.from_toml(arguments.recipe)
         given |= given_keys(arguments, _RECIPE_GROUPS)
     else:

@@ -75,9 +75,13 @@ def _listing(
     keys: EncodingKeys,
 ) -> Listing:
     from turnmill.output.reader import Output, is_output
+    from turnmill.show.select import is_refused
     from turnmill.view.given import GivenListing
+    from turnmill.view.refused import RefusedListing
     from turnmill.view.written import WrittenListing
 
+    if isinstance(data, str | os.PathLike) and is_refused(data):
+        return RefusedListing(data)
     if isinstance(data, str | os.PathLike) and is_output(data):
         refuse_keys(keys, "the rows of an output are shown as they were written", _RAW)
         output = Output.open(data)
