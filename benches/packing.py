@@ -200,11 +200,11 @@ def lengths_of(output: Path | None) -> dict[str, Lengths]:
     drawn = np.random.default_rng(0).lognormal(np.log(420), 0.95, 200_000)
     found = {"lognormal": np.maximum(drawn, 1).astype(np.int32)}
     if output is not None:
-        found = {str(output): sample_lengths(open_output(output))}
+        found = {str(output): sample_lengths(open_output(output)).astype(np.int32)}
     elif SHARED.is_dir():
         found = {", ".join(SETS): shared_lengths(), **found}
     random = np.random.default_rng(1)
-    return {name: random.permutation(lengths.astype(np.int32)) for name, lengths in found.items()}
+    return {name: random.permutation(lengths) for name, lengths in found.items()}
 
 
 def shared_lengths() -> Lengths:
@@ -213,7 +213,7 @@ def shared_lengths() -> Lengths:
     recipe = turnmill.Recipe(tokenizer=TOKENIZER, template=TEMPLATE)
     with tempfile.TemporaryDirectory() as folder:
         turnmill.prepare(rows, Path(folder, "out"), recipe)
-        return sample_lengths(open_output(Path(folder, "out")))
+        return sample_lengths(open_output(Path(folder, "out"))).astype(np.int32)
 
 
 def fewest(lengths: Lengths, capacity: int) -> int:

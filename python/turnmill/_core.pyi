@@ -13,6 +13,7 @@ __all__ = [
     "Check",
     "Encoder",
     "Flat",
+    "Gatherer",
     "Head",
     "Output",
     "Recipe",
@@ -27,10 +28,9 @@ __all__ = [
     "build_info",
     "check_input",
     "count_lines",
-    "gather",
+    "group_samples",
     "nearest",
     "pack_lengths",
-    "pack_samples",
     "recipe_keys",
     "rules",
     "sample_digests",
@@ -53,10 +53,6 @@ def check_input(keys: str) -> tuple[float | None, float | None, int | None]:
     """Checks the settings of one input, given as JSON: `schema`, `fields`, `roles`, … Returns how
     many of its rows are written: as a share, in epochs, and at most."""
 
-def gather(batches: list[Any], sources: Any, rows: Any) -> Batch:
-    """Copies rows of batches with the same columns: `sources` and `rows`, Arrow arrays of uint32,
-    say from which batch each row comes, and which row of it."""
-
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name that is nearest to `name`, if it is near enough to be a typo."""
 
@@ -77,16 +73,9 @@ def pack_lengths(
 ) -> tuple[Flat, int]:
     """The bin of each length, int32, and the number of bins; see `turnmill.pack_lengths`."""
 
-def pack_samples(
-    lengths: Any,
-    capacity: int,
-    strategy: str,
-    window: int,
-    seed: int | None,
-    over_length: str,
-) -> tuple[Flat, Flat]:
-    """Where the samples of each bin start (one more than bins), int64, and the samples, bin after
-    bin, int32."""
+def group_samples(bins: Any, first: int, stop: int) -> tuple[Flat, Flat]:
+    """Where the samples of each bin from `first` up to `stop` start, int64, and these samples, bin
+    after bin, int32. `bins`, an Arrow array of int32, has the bin of each sample."""
 
 def _panic(text: str) -> None:
     """Panics inside the core, so that a test sees what a user would see."""
@@ -177,6 +166,19 @@ class Flat:
 
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
+
+@final
+class Gatherer:
+    """Batches with the same columns, whose rows are copied in any order. If they are of samples
+    that waited, `columns` are those of the output to make of them."""
+
+    def __new__(cls, batches: list[Any], columns: list[str]) -> Gatherer: ...
+    def rows(self, sources: Any, rows: Any) -> Batch:
+        """Copies rows as they are: `sources` and `rows`, Arrow arrays of uint32, say from which
+        batch each comes, and which row of it."""
+
+    def samples(self, sources: Any, rows: Any) -> Batch:
+        """Makes the columns of the output from such rows of samples that waited."""
 
 @final
 class Head:

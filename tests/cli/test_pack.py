@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from file_hashes import hashes
 from turnmill import ArgumentError, DataError, PackedDataset, pack
 from turnmill.cli import main
 from turnmill.output.ownership import record_names
-from turnmill.packing.index import PackIndex, packed, read_index, split, write_index
+from turnmill.packing.index import PackIndex, joined, read_index, write_index
 from turnmill.packing.lengths import options
-from turnmill.packing.report import report_of
+from turnmill.packing.parts import packed, split
+from turnmill.packing.report import Count, Report
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 
@@ -244,20 +245,27 @@ def test_arguments_that_cannot_be(out: Path, arguments: dict[str, Any]) -> None:
 
 def test_an_index_of_many_row_groups_comes_back(tmp_path: Path) -> None:
     lengths = np.random.default_rng(0).integers(1, 100, 150_000).astype(np.int32)
-    index = packed(lengths, options(100, "best-fit", 65_536, 0, "error"))
+    index = joined([*packed(lengths, options(100, "best-fit", 65_536, 0, "error"))])
     assert len(index) > 2 * 16_384
-    write_index(tmp_path / "index.parquet", index)
+    write_index(tmp_path / "index.parquet", [index])
     again = read_index(tmp_path / "index.parquet")
     for name in ("offsets", "documents", "starts", "lengths"):
         assert np.array_equal(getattr(again, name), getattr(index, name)), name
 
 
 def test_split_cuts_where_a_pack_is_full() -> None:
-    index = split(np.array([5, 0, 3, 12, 1], np.int32), 8)
+    index = joined([*split(np.array([5, 0, 3, 12, 1], np.int32), 8)])
     assert index.offsets.tolist() == [0, 2, 3, 5]
     assert index.documents.tolist() == [0, 2, 3, 3, 4]
     assert index.starts.tolist() == [0, 0, 0, 8, 0]
     assert index.lengths.tolist() == [5, 3, 8, 4, 1]
+
+
+def report_of(parts: Iterable[PackIndex], lengths: Any, capacity: int) -> Report:
+    count = Count(capacity)
+    for part in parts:
+        count.add(part)
+    return count.report(lengths)
 
 
 def test_the_report_counts() -> None:
@@ -278,8 +286,7 @@ def test_the_report_counts() -> None:
 
 def test_the_report_of_nothing() -> None:
     nothing = np.zeros(0, np.int32)
-    index = PackIndex(np.zeros(1, np.int64), nothing, nothing, nothing)
-    report = report_of(index, nothing, 100)
+    report = report_of([PackIndex(np.zeros(1, np.int64), nothing, nothing, nothing)], nothing, 100)
     assert (report.packs, report.fill, report.mixed_attention) == (0, 0.0, 0.0)
 
 

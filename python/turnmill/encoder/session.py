@@ -54,6 +54,8 @@ class ShardOptions:
     """How many rows from the first are compared with the prompts that a server would send."""
     validation: float = 0.0
     """The share of conversations whose samples are set apart."""
+    waiting: bool = False
+    """Whether samples come in the form in which they wait for a shuffle."""
     overrides: str = NO_OVERRIDES
     """Recipe keys for this input only, as JSON."""
 

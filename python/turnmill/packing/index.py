@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from turnmill.packing.lengths import pack_samples
 from turnmill.storage.local import read_table, whole_file
 from turnmill.storage.remote import AnyPath
 
 _GROUP_PACKS = 16_384
 """Packs in a row group of the file."""
+_NOTHING = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True)
@@ -52,38 +53,19 @@ class PackIndex:
         return tokens
 
 
-def packed(
-    lengths: npt.NDArray[np.int32],
-    how: dict[str, Any],
-    rooms: npt.NDArray[np.int32] | None = None,
-) -> PackIndex:
-    """Packs whole documents of these lengths; each takes its ``rooms``, if that is more."""
-    offsets, samples = pack_samples(lengths if rooms is None else rooms, **how)
-    return PackIndex(offsets, samples, np.zeros(len(samples), np.int32), lengths[samples])
-
-
-def split(lengths: npt.NDArray[np.int32], capacity: int) -> PackIndex:
-    """Cuts the documents, one after another, into packs of ``capacity`` tokens.
-
-    The last pack holds what is left.
-    """
-    ends = np.cumsum(lengths, dtype=np.int64)
-    total = int(ends[-1]) if len(ends) else 0
-    # A segment starts where a document or a pack does.
-    cuts = np.arange(0, total, capacity, dtype=np.int64)
-    begins = np.union1d(cuts, (ends - lengths)[lengths > 0])
-    documents = np.searchsorted(ends, begins, "right").astype(np.int32)
-    starts = begins - (ends - lengths)[documents]
-    offsets = np.searchsorted(begins, [*cuts.tolist(), total]).astype(np.int64)
+def joined(parts: Sequence[PackIndex]) -> PackIndex:
+    """The packs of all parts, one after another."""
+    begins = np.cumsum([0, *(len(part.documents) for part in parts)])
+    offsets = [part.offsets[:-1] + begin for part, begin in zip(parts, begins, strict=False)]
     return PackIndex(
-        offsets,
-        documents,
-        starts.astype(np.int32),
-        np.diff(begins, append=total).astype(np.int32),
+        np.concatenate([*offsets, begins[-1:]]).astype(np.int64),
+        np.concatenate([_NOTHING, *(part.documents for part in parts)]),
+        np.concatenate([_NOTHING, *(part.starts for part in parts)]),
+        np.concatenate([_NOTHING, *(part.lengths for part in parts)]),
     )
 
 
-def write_index(path: AnyPath, index: PackIndex) -> str:
+def write_index(path: AnyPath, parts: Iterable[PackIndex]) -> str:
     """Writes an index as Parquet, one row for each pack, and returns the file's SHA-256."""
     schema = pa.schema(
         {
@@ -94,10 +76,24 @@ def write_index(path: AnyPath, index: PackIndex) -> str:
     )
     with whole_file(path) as file:
         with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for first in range(0, len(index), _GROUP_PACKS) or [0]:
-                part = index.segments(first, min(first + _GROUP_PACKS, len(index)))
-                writer.write_table(_table(part, schema))
+            for group in _groups(parts):
+                writer.write_table(_table(group, schema))
         return file.sha256
+
+
+def _groups(parts: Iterable[PackIndex]) -> Iterator[PackIndex]:
+    """The packs of each row group, at least one."""
+    held: list[PackIndex] = []
+    room, is_first = _GROUP_PACKS, True
+    for part in parts:
+        start = 0
+        while len(part) - start >= room:
+            yield joined([*held, part.segments(start, start + room)])
+            start, held, room, is_first = start + room, [], _GROUP_PACKS, False
+        held.append(part.segments(start, len(part)))
+        room -= len(part) - start
+    if is_first or room < _GROUP_PACKS:
+        yield joined(held)
 
 
 def _table(part: PackIndex, schema: pa.Schema) -> pa.Table:

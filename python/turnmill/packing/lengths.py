@@ -66,19 +66,18 @@ def pack_lengths(
     return np.asarray(bins, dtype=np.int32), count
 
 
-def pack_samples(lengths: Any, **how: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """The samples of each bin, instead of the bin of each sample.
-
-    Args:
-        lengths: As for :func:`pack_lengths`.
-        **how: The result of :func:`options`.
+def group_samples(
+    bins: npt.NDArray[np.int32], first: int, stop: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """The samples of each bin from ``first`` up to ``stop``, from the bin of each sample.
 
     Returns:
-        ``(offsets, samples)``: bin ``i`` holds ``samples[offsets[i]:offsets[i + 1]]``, ascending.
+        ``(offsets, samples)``: bin ``first + i`` holds ``samples[offsets[i]:offsets[i + 1]]``,
+        ascending.
     """
     import numpy as np
 
-    offsets, samples = _core.pack_samples(arrow_integers(lengths), **how)
+    offsets, samples = _core.group_samples(arrow_integers(bins), first, stop)
     return np.asarray(offsets, dtype=np.int64), np.asarray(samples, dtype=np.int32)
 
 

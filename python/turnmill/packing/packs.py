@@ -14,7 +14,8 @@ from turnmill.packing.result import Pack
 from turnmill.storage import MANIFEST
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from turnmill.output.reader import Output
@@ -249,23 +250,25 @@ def _make(
     output: Output, directory: AnyPath, how: dict[str, Any], made: dict[str, Any], *, write: bool
 ) -> Pack:
     from turnmill.output.manifest import write_manifest
-    from turnmill.packing import index as indexing
-    from turnmill.packing.report import report_of
+    from turnmill.packing.index import write_index
+    from turnmill.packing.report import Count
     from turnmill.packing.rows import data_names
     from turnmill.packing.tokens import sample_lengths
     from turnmill.storage import local
 
     lengths = sample_lengths(output)
-    index = _index(output, lengths, how, made.get("multiple_of", 1))
-    _clear(output.path, directory.name, data_names(index) if write else [])
+    parts = _parts(output, lengths, how, made.get("multiple_of", 1))
+    _clear(output.path, directory.name, data_names(lengths) if write else [])
     directory.mkdir(exist_ok=True)
+    count = Count(how["capacity"])
+    sha256 = write_index(directory / INDEX, count.watch(parts))
     record: dict[str, Any] = {
         "version": _RECORD_VERSION,
         "made_of": made,
         "samples": _samples(output),
-        "report": report_of(index, lengths, how["capacity"]).to_dict(),
-        "index": {"file": INDEX, "sha256": indexing.write_index(directory / INDEX, index)},
-        "rows": _write_rows(output, directory, index) if write else None,
+        "report": count.report(lengths).to_dict(),
+        "index": {"file": INDEX, "sha256": sha256},
+        "rows": _write_rows(output, directory) if write else None,
     }
     local.write_json(directory / RECORD, record)
     described = _commit_rows(directory, record) if write else {}
@@ -307,10 +310,11 @@ def _samples(output: Output) -> dict[str, Any]:
     }
 
 
-def _index(
-    output: Output, lengths: npt.NDArray[np.int32], how: dict[str, Any], multiple: int
-) -> PackIndex:
-    from turnmill.packing import index as indexing
+def _parts(
+    output: Output, lengths: npt.NDArray[Any], how: dict[str, Any], multiple: int
+) -> Iterator[PackIndex]:
+    """The packs, some at a time."""
+    from turnmill.packing import parts
 
     if how["strategy"] == "split":
         _refuse_to_cut(output)
@@ -318,15 +322,14 @@ def _index(
             message = "strategy split fills rows to the last token: there is no room for padding"
             hint = "use another strategy, or leave out --multiple-of"
             raise ArgumentError(message, code="invalid-choice", hint=hint)
-        return indexing.split(lengths, how["capacity"])
+        return parts.split(lengths, how["capacity"])
     if how["strategy"] not in STRATEGIES:
         message = f"strategy cannot be {how['strategy']!r}"
         hint = f"strategy takes one of: {', '.join(STRATEGIES)}"
         raise ArgumentError(message, code="invalid-choice", hint=hint)
-    rooms = -(-lengths // multiple) * multiple
     if how["over_length"] == "error":
-        _refuse_too_long(output, rooms, how["capacity"], multiple)
-    return indexing.packed(lengths, how, rooms)
+        _refuse_too_long(output, lengths, how["capacity"], multiple)
+    return parts.packed(lengths, how, multiple)
 
 
 def _refuse_to_cut(output: Output) -> None:
@@ -339,33 +342,34 @@ def _refuse_to_cut(output: Output) -> None:
 
 
 def _refuse_too_long(
-    output: Output, lengths: npt.NDArray[np.int32], capacity: int, multiple: int
+    output: Output, lengths: npt.NDArray[Any], capacity: int, multiple: int
 ) -> None:
-    import numpy as np
-
-    long = np.flatnonzero(lengths > capacity)
-    if not len(long):
-        return
-    worst = int(lengths.argmax())
-    samples = "1 sample is" if len(long) == 1 else f"{len(long):,} samples are"
-    padded = f" with padding to a multiple of {multiple}" if multiple > 1 else ""
     fitting = capacity - capacity % multiple
+    longest = int(lengths.max(initial=0))
+    if longest <= fitting:
+        return
+    long = int((lengths > fitting).sum())
+    worst = int(lengths.argmax())
+    needed = -(-longest // multiple) * multiple
+    samples = "1 sample is" if long == 1 else f"{long:,} samples are"
+    padded = f" with padding to a multiple of {multiple}" if multiple > 1 else ""
     raise DataError(
         f"{samples} longer than {capacity:,} tokens{padded}; the longest, sample {worst:,}, has "
-        f"{int(lengths[worst]):,}",
+        f"{needed:,}",
         code="overlong-sample",
         path=str(output.path),
-        hint=f"give --length {int(lengths[worst])}, or prepare again with --max-length {fitting}, "
+        hint=f"give --length {needed}, or prepare again with --max-length {fitting}, "
         'or choose: --over-length reject (over_length="reject") leaves them out, alone gives each '
         "a row of its own",
     )
 
 
-def _write_rows(output: Output, directory: AnyPath, index: PackIndex) -> dict[str, Any]:
+def _write_rows(output: Output, directory: AnyPath) -> dict[str, Any]:
+    from turnmill.packing.index import read_index
     from turnmill.packing.rows import write_rows
     from turnmill.packing.tokens import TokenStore
 
-    rows = write_rows(directory, TokenStore(output), index)
+    rows = write_rows(directory, TokenStore(output), read_index(directory / INDEX))
     return {
         "columns": rows.columns,
         "trained_tokens": rows.trained,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,59 +46,127 @@ class Report:
         return asdict(self)
 
 
-def report_of(index: PackIndex, lengths: npt.NDArray[np.int32], capacity: int) -> Report:
-    """The report of an index over documents of these lengths."""
-    tokens, sizes = index.tokens, np.diff(index.offsets)
-    total, packs = int(tokens.sum()), len(index)
-    there = np.bincount(index.documents, minlength=len(lengths))
-    return Report(
-        packs=packs,
-        documents=int(np.count_nonzero(there)),
-        tokens=total,
-        fill=total / (packs * capacity) if packs else 0.0,
-        fewest_packs=_fewest(index.lengths, capacity),
-        documents_per_pack=_spread(sizes),
-        left_out=int(np.count_nonzero(there[lengths > 0] == 0)),
-        left_out_tokens=int(lengths[there == 0].sum(dtype=np.int64)),
-        alone=int(np.count_nonzero(index.lengths > capacity)),
-        cut=int(np.count_nonzero(there > 1)),
-        mixed_attention=_mixed(tokens, index.lengths),
-        length_correlation=_correlation(tokens, sizes),
-    )
+class Count:
+    """What packs hold, added up part by part."""
 
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._sizes = np.zeros(1, np.int64)
+        """How many packs have each number of segments, from 0."""
+        self._tokens = self._shared = self._halves = self._alone = 0
+        self._documents = self._filled = self._cut = 0
+        self._every = self._own = 0
+        self._correlation = _Correlation()
+        self._is_begun = False
+        """Whether the last segment is the first of its document."""
 
-def _fewest(lengths: npt.NDArray[np.int32], capacity: int) -> int:
-    shared = lengths[lengths <= capacity]
-    needed = -(-int(shared.sum(dtype=np.int64)) // capacity)
-    halves = int(np.count_nonzero(shared > capacity // 2))
-    return max(needed, halves) + len(lengths) - len(shared)
+    def watch(self, parts: Iterable[PackIndex]) -> Iterator[PackIndex]:
+        """Passes the parts of an index on, and counts them."""
+        for part in parts:
+            self.add(part)
+            yield part
+
+    def add(self, part: PackIndex) -> None:
+        """Counts the packs that follow."""
+        tokens, sizes, lengths = part.tokens, np.diff(part.offsets), part.lengths
+        counts = np.bincount(sizes, minlength=len(self._sizes))
+        counts[: len(self._sizes)] += self._sizes
+        self._sizes = counts
+        self._tokens += int(tokens.sum())
+        shared = lengths[lengths <= self._capacity]
+        self._shared += int(shared.sum(dtype=np.int64))
+        self._halves += int(np.count_nonzero(shared > self._capacity // 2))
+        self._alone += len(lengths) - len(shared)
+        self._every += _pairs(tokens)
+        self._own += _pairs(lengths)
+        self._correlation.add(tokens / np.maximum(sizes, 1))
+        self._add_documents(part)
+
+    def _add_documents(self, part: PackIndex) -> None:
+        if not len(part.starts):
+            return
+        begins = part.starts == 0
+        self._documents += int(np.count_nonzero(begins))
+        self._filled += int(np.count_nonzero(part.lengths[begins]))
+        # A document is cut where its second segment follows its first.
+        before = np.concatenate([[self._is_begun], begins[:-1]])
+        self._cut += int(np.count_nonzero(~begins & before))
+        self._is_begun = bool(begins[-1])
+
+    def report(self, lengths: npt.NDArray[Any]) -> Report:
+        """The report, once all packs were counted.
+
+        Args:
+            lengths: Tokens of all documents, packed or left out.
+        """
+        packs = int(self._sizes.sum())
+        return Report(
+            packs=packs,
+            documents=self._documents,
+            tokens=self._tokens,
+            fill=self._tokens / (packs * self._capacity) if packs else 0.0,
+            fewest_packs=max(-(-self._shared // self._capacity), self._halves) + self._alone,
+            documents_per_pack=_spread(self._sizes),
+            left_out=int(np.count_nonzero(lengths)) - self._filled,
+            left_out_tokens=int(lengths.sum(dtype=np.int64)) - self._tokens,
+            alone=self._alone,
+            cut=self._cut,
+            mixed_attention=1 - self._own / self._every if self._every else 0.0,
+            length_correlation=self._correlation.value,
+        )
 
 
 def _spread(sizes: npt.NDArray[np.int64]) -> dict[str, float]:
-    if not len(sizes):
+    """The spread of numbers of which ``sizes`` says how often each occurs, from 0."""
+    packs = int(sizes.sum())
+    if not packs:
         return {"min": 0, "median": 0, "mean": 0, "max": 0}
-    return {
-        "min": int(sizes.min()),
-        "median": float(np.median(sizes)),
-        "mean": float(sizes.mean()),
-        "max": int(sizes.max()),
-    }
+    below = np.cumsum(sizes)
+    least, low, high, most = (
+        int(np.searchsorted(below, rank, "right"))
+        for rank in (0, (packs - 1) // 2, packs // 2, packs - 1)
+    )
+    total = int((sizes * np.arange(len(sizes))).sum())
+    return {"min": least, "median": (low + high) / 2, "mean": total / packs, "max": most}
 
 
-def _mixed(packs: npt.NDArray[np.int64], documents: npt.NDArray[np.int32]) -> float:
-    """A token attends to itself and to those before it: n (n + 1) / 2 pairs among n tokens."""
-    every, own = _pairs(packs), _pairs(documents)
-    return 1 - own / every if every else 0.0
+def _pairs(lengths: npt.NDArray[Any]) -> int:
+    """Pairs of causal attention: a token attends to itself and to those before it."""
+    wide = lengths.astype(np.int64)
+    return int((wide * (wide + 1) // 2).sum())
 
 
-def _pairs(lengths: npt.NDArray[Any]) -> float:
-    wide = lengths.astype(np.float64)
-    return float((wide * (wide + 1) / 2).sum())
+class _Correlation:
+    """The correlation between values and their places, some values at a time.
 
+    Chan, Golub and LeVeque's way to join the moments of two parts (1979).
+    """
 
-def _correlation(tokens: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> float:
-    means = tokens / np.maximum(sizes, 1)
-    places = np.arange(len(means)) - (len(means) - 1) / 2
-    means = means - means.mean() if len(means) else means
-    scale = float(np.sqrt((places**2).sum() * (means**2).sum()))
-    return float((places * means).sum()) / scale if scale else 0.0
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean = self._square = self._product = 0.0
+        """Of the values: the mean, and the sums of the squares and of the products with the places,
+        all around their means."""
+
+    def add(self, values: npt.NDArray[np.float64]) -> None:
+        """Adds the values that follow."""
+        if not len(values):
+            return
+        before, count = self._count, len(values)
+        mean = float(values.mean())
+        around = values - mean
+        places = np.arange(count) - (count - 1) / 2
+        weight = before * count / (before + count)
+        step = mean - self._mean
+        self._square += float((around**2).sum()) + step**2 * weight
+        # The means of the places of both parts are half of all places apart.
+        self._product += float((places * around).sum()) + step * weight * (before + count) / 2
+        self._mean += step * count / (before + count)
+        self._count = before + count
+
+    @property
+    def value(self) -> float:
+        """The correlation; 0 if either never changes."""
+        places = self._count * (self._count**2 - 1) / 12
+        scale = math.sqrt(places * self._square)
+        return self._product / scale if scale else 0.0

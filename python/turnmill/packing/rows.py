@@ -107,9 +107,10 @@ class WrittenRows:
     """Labels that were trained before packing: the first of each segment."""
 
 
-def data_names(index: PackIndex) -> list[str]:
-    """The names of the data files, known before the first is written; the last may not be used."""
-    return [data_name(number) for number in range(1 + int(index.tokens.sum()) // _FILE_TOKENS)]
+def data_names(lengths: npt.NDArray[Any]) -> list[str]:
+    """Names of the data files for such documents, known before the first; not all may be used."""
+    tokens = int(lengths.sum(dtype=np.int64))
+    return [data_name(number) for number in range(1 + tokens // _FILE_TOKENS)]
 
 
 def data_name(number: int) -> str:

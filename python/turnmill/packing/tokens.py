@@ -24,6 +24,8 @@ TOKEN_COLUMNS = ("input_ids", "labels", "weights")
 _KEPT_GROUPS = 8
 """Row groups of Parquet data that are kept decoded: those of one window of samples."""
 
+_MOST_NARROW = np.iinfo(np.uint16).max
+
 _Lists = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Offsets of the lists of a column, and the values of all of them."""
 
@@ -155,21 +157,26 @@ def _flat(column: Any) -> _Lists:
     return np.from_dlpack(lists.offsets), np.from_dlpack(lists.values)
 
 
-def sample_lengths(output: Output) -> npt.NDArray[np.int32]:
-    """The length of every sample, from the index files.
+def sample_lengths(output: Output) -> npt.NDArray[np.uint16 | np.int32]:
+    """The length of every sample, from the index files; 16 bits wide where all lengths fit.
 
     Raises:
         DataError: The index has another number of samples than the run record says.
     """
-    chunks = [
-        np.from_dlpack(chunk)
-        for shard in output.training
-        for chunk in read_table(output.path / shard["index"], ["length"])["length"].chunks
-    ]
-    lengths = np.concatenate([np.zeros(0, np.int32), *chunks])
     told = sum(shard["samples"] for shard in output.training)
-    if len(lengths) != told:
-        message = f"the index has {len(lengths):,} samples, the run record says {told:,}"
+    # Filled in place: arrays that are joined take twice the memory.
+    lengths: npt.NDArray[Any] = np.empty(told, np.uint16)
+    found = 0
+    for shard in output.training:
+        for chunk in read_table(output.path / shard["index"], ["length"])["length"].chunks:
+            values = np.from_dlpack(chunk)
+            if values.max(initial=0) > _MOST_NARROW:
+                lengths = lengths.astype(np.int32, copy=False)
+            here = lengths[found : found + len(values)]
+            here[:] = values[: len(here)]
+            found += len(values)
+    if found != told:
+        message = f"the index has {found:,} samples, the run record says {told:,}"
         hint = "run the same `turnmill prepare` again: it repairs what is damaged"
         raise DataError(message, code="broken-output", path=str(output.path), hint=hint)
     return lengths

@@ -106,6 +106,15 @@ def first_equal(hashes: Hashes) -> npt.NDArray[np.int32]:
     parts = (hashes[:, 0] >> np.uint64(_HASH_BITS - 4)).astype(np.uint8)
     for part in range(_PARTS):
         places = np.flatnonzero(parts == part)
+        some = hashes[places, 0]
+        order = np.argsort(some)
+        repeated = some[order][1:] == some[order][:-1]
+        if not repeated.any():
+            continue
+        # Of the few whose upper halves are equal, the lower ones decide.
+        ends = np.zeros((2, len(places)), bool)
+        ends[0, 1:] = ends[1, :-1] = repeated
+        places = np.sort(places[order[ends.any(axis=0)]])
         some = hashes[places]
         order = np.lexsort((some[:, 1], some[:, 0]))  # stable: equal ones stay in order
         some, places = some[order], places[order]

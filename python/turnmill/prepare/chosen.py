@@ -56,12 +56,11 @@ class Written:
         source: str | None,
     ) -> Written:
         """Files with the samples that ``index`` lists."""
-        rows = index.group_by(["source", "row"], use_threads=False).aggregate([])
         return cls(
             data=files.data,
             index=files.index,
             source=source,
-            rows=len(rows),
+            rows=_count_rows(index),
             samples=len(index),
             tokens=_sum(index["length"]),
             trained=_sum(index["trained"]),
@@ -206,6 +205,16 @@ def _counted(column: pa.ChunkedArray) -> list[list[int]]:
     counts = np.bincount(np.concatenate([np.zeros(0, np.uint32), *values]))
     found = np.flatnonzero(counts)
     return [[int(value), int(counts[value])] for value in found]
+
+
+def _count_rows(index: pa.Table) -> int:
+    """The different rows of the inputs that the samples come from."""
+    inputs = index["source"].combine_chunks().dictionary_encode()
+    if isinstance(inputs, pa.ChunkedArray):
+        inputs = inputs.combine_chunks()
+    rows = np.concatenate([np.zeros(0, np.int64), *map(np.from_dlpack, index["row"].chunks)])
+    # An input has fewer rows than 2^40: so many fill a petabyte.
+    return len(np.unique((np.from_dlpack(inputs.indices).astype(np.int64) << 40) | rows))
 
 
 def _sum(column: pa.ChunkedArray) -> int:

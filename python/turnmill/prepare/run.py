@@ -76,6 +76,7 @@ class Job:
             chunk_rows(),
             validation=recipe.validation,
             selects=selects,
+            shuffles=recipe.shuffle,
         )
 
     @property

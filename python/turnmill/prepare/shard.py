@@ -110,6 +110,8 @@ class ShardSettings:
     """The share of conversations that is set apart."""
     selects: bool = False
     """Whether some of the samples of a shard may not be written, or several times."""
+    shuffles: bool = False
+    """Whether samples wait in the form from which a shuffle makes those of the output."""
 
     @property
     def chooses(self) -> bool:
@@ -154,6 +156,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         mixed=spec.mixed,
         replayed=REPLAYED_ROWS,
         validation=settings.validation,
+        waiting=settings.shuffles,
     )
     shard = session.open_shard(options)
     total = Tally()

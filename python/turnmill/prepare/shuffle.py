@@ -1,14 +1,17 @@
 """The shuffle: samples of all shards in a random order, with little memory.
 
 The order is known from the number of samples alone. The samples follow it in two steps: each shard
-is *scattered* (read once, and its samples written in the order in which they are needed, in runs
-that fit into memory), then each file of the output is *gathered*, with a piece from every run.
+is *scattered* (its samples written in the order in which they are needed, in runs that fit into
+memory), then each file of the output is *gathered*, with a piece from every run. Until then they
+have a form of half the size, which the core makes and from which it makes the columns.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,8 @@ import pyarrow.parquet as pq
 
 from turnmill import _core
 from turnmill.output.files import VALIDATION, ChosenFiles, chosen_files
-from turnmill.output.formats import Format
+from turnmill.output.formats import FORMATS, Format
+from turnmill.output.recut import BATCH_ROWS
 from turnmill.prepare.chosen import passes
 from turnmill.prepare.draws import draws, streams
 from turnmill.prepare.shard import Receipt
@@ -125,30 +129,40 @@ class Order:
 
     def by_number(self) -> Ranks:
         """The places, ordered by the numbers of their samples."""
+        places = np.full(int(self.firsts[-1]), -1, np.int32)
+        places[self.numbers] = np.arange(len(self.numbers), dtype=np.int32)
+        found = places[places >= 0]
+        if len(found) == len(self.numbers):
+            return found
+        # Some samples are there more than once.
         return np.argsort(self.numbers, kind="stable").astype(np.int32)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Some samples of a shard, in the order of the data set."""
+    """Some samples of a shard, in the order of the data set, in a file of their own."""
 
     path: Path
-    batch: int
-    """Which record batch of the file."""
     source: str
     """The input that they come from."""
     ranks: Ranks
     columns: pa.Schema
     """Those of their index, without the source."""
 
+    def pieces(self, start: int, stop: int) -> Iterator[pa.RecordBatch]:
+        """The samples from ``start`` up to ``stop``, mapped; at least one piece."""
+        with pa.memory_map(str(self.path)) as file:
+            reader = pa.ipc.open_file(file)
+            last = max(stop - 1, start)
+            for number in range(start // BATCH_ROWS, last // BATCH_ROWS + 1):
+                batch = reader.get_batch(min(number, reader.num_record_batches - 1))
+                first = number * BATCH_ROWS
+                low = max(start - first, 0)
+                yield batch.slice(low, min(stop - first, BATCH_ROWS) - low)
+
 
 def scatter(
-    order: Order,
-    shard: int,
-    ranks: Ranks,
-    batches: Iterator[pa.RecordBatch],
-    index: AnyPath,
-    path: Path,
+    order: Order, shard: int, ranks: Ranks, stored: AnyPath, index: AnyPath, room: Path
 ) -> Iterator[Run]:
     """Writes the samples of a shard in the order in which the files of the output need them.
 
@@ -156,34 +170,43 @@ def scatter(
         order: The order.
         shard: Which of the waiting shards.
         ranks: The places of its samples, ordered by their numbers.
-        batches: Its samples.
+        stored: Where its samples wait.
         index: Its index.
-        path: The file to write.
+        room: The directory for the runs.
     """
     waiting, first = order.waiting[shard], int(order.firsts[shard])
+    source = waiting.receipt.identity["source"]
     numbers = order.numbers[ranks] - first
     entries = _Rows(_index_of(index, waiting.side))
     done = 0
-    with pa.OSFile(str(path), "wb") as file:
+    for number, held in enumerate(_runs(stored)):
+        size = sum(map(len, held))
+        here = slice(*np.searchsorted(numbers, [done, done + size]))
+        in_order = np.argsort(ranks[here])
+        rows = numbers[here][in_order] - done
+        travelling = _named(entries.next(size)).take(pa.array(rows))
+        path = room / f"{shard}-{number}.arrow"
+        _write_run(path, held, rows, travelling)
+        yield Run(path, source, ranks[here][in_order], travelling.schema)
+        done += size
+
+
+def _write_run(
+    path: Path, held: list[pa.RecordBatch], rows: npt.NDArray[Any], index: pa.Table
+) -> None:
+    """Writes rows of the batches, and beside each its entry of the index."""
+    gatherer = _core.Gatherer(held, [])
+    with pa.OSFile(str(path), "wb") as file, contextlib.ExitStack() as stack:
         writer = None
-        for number, held in enumerate(_runs(batches)):
-            size = sum(map(len, held))
-            here = slice(*np.searchsorted(numbers, [done, done + size]))
-            order_here = np.argsort(ranks[here])
-            rows = numbers[here][order_here] - done
-            table = pa.concat_tables([_named(entries.next(size))])
-            batch = _joined(_gathered(held, rows), table.take(pa.array(rows)))
+        for start, picks in _picks(held, rows):
+            entries = index.slice(start, BATCH_ROWS)
+            batch = _joined(gatherer.rows(*picks), entries, held[0].schema)
             if writer is None:
-                writer = pa.ipc.new_file(file, batch.schema)
+                writer = stack.enter_context(pa.ipc.new_file(file, batch.schema))
             writer.write_batch(batch)
-            source, there = waiting.receipt.identity["source"], ranks[here][order_here]
-            yield Run(path, number, source, there, table.schema)
-            done += size
-        if writer is not None:
-            writer.close()
 
 
-def gather(file: ShuffledFile, runs: Sequence[Run]) -> tuple[pa.RecordBatch, pa.Table]:
+def gather(file: ShuffledFile, runs: Sequence[Run]) -> tuple[Iterator[_core.Batch], pa.Table]:
     """The samples of a file of the output and their index, which has the columns of all inputs.
 
     Args:
@@ -193,27 +216,59 @@ def gather(file: ShuffledFile, runs: Sequence[Run]) -> tuple[pa.RecordBatch, pa.
     pieces: list[pa.RecordBatch] = []
     entries: list[pa.Table] = []
     ranks: list[Ranks] = []
-    readers: dict[Path, Any] = {}
     for run in runs:
         start, stop = np.searchsorted(run.ranks, [file.ranks.start, file.ranks.stop])
         # A file without samples takes the columns of any.
         if start == stop and (pieces or run is not runs[-1]):
             continue
-        if run.path not in readers:
-            readers[run.path] = pa.ipc.open_file(pa.memory_map(str(run.path)))
-        piece = readers[run.path].get_batch(run.batch).slice(start, stop - start)
-        pieces.append(_data_of(piece))
-        entries.append(_index_in(pa.Table.from_batches([piece]), run.source))
+        found = list(run.pieces(int(start), int(stop)))
+        pieces += map(_data_of, found)
+        entries.append(_index_in(pa.Table.from_batches(found), run.source))
         ranks.append(run.ranks[start:stop])
     order = np.argsort(np.concatenate(ranks))
     columns = pa.unify_schemas([run.columns for run in runs]).empty_table()
     entries.append(_index_in(columns, ""))
     index = pa.concat_tables(entries, promote_options="default")
-    return _gathered(pieces, order), index.take(pa.array(order))
+    return _samples(pieces, order), index.take(pa.array(order))
 
 
-def _runs(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    """Batches, as many at a time as are put in order together; at least one list."""
+def _samples(pieces: list[pa.RecordBatch], rows: npt.NDArray[Any]) -> Iterator[_core.Batch]:
+    """Rows of samples that waited, as batches with the columns of the output."""
+    columns = pieces[0].schema.metadata[b"columns"].decode().split(",")
+    gatherer = _core.Gatherer(pieces, columns)
+    return (gatherer.samples(*picks) for _, picks in _picks(pieces, rows))
+
+
+def _picks(
+    batches: Sequence[pa.RecordBatch], rows: npt.NDArray[Any]
+) -> Iterator[tuple[int, tuple[pa.Array, pa.Array]]]:
+    """Rows of batches, by their number among all rows of them, some at a time; at least once.
+
+    Each comes with the place of the first: from which batches they are, and which rows of them.
+    """
+    ends = np.cumsum([len(batch) for batch in batches])
+    sources = np.searchsorted(ends, rows, "right")
+    begins = np.concatenate([[0], ends])[sources]
+    found, places = _unsigned(sources), _unsigned(rows - begins)
+    for start in range(0, max(1, len(rows)), BATCH_ROWS):
+        yield start, (found.slice(start, BATCH_ROWS), places.slice(start, BATCH_ROWS))
+
+
+def _runs(path: AnyPath) -> Iterator[list[pa.RecordBatch]]:
+    """Batches of a stored file, as many at a time as are put in order together."""
+    if not isinstance(path, Path):
+        yield from _parted(FORMATS["arrow"].batches(path))
+        return
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    reader = pa.ipc.open_stream(pa.py_buffer(mapped))
+    for held in _parted(reader):
+        yield held or [pa.RecordBatch.from_pylist([], schema=reader.schema)]
+        # What was read stays in the system's cache but no longer counts as memory in use.
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _parted(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
     held: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
@@ -223,15 +278,6 @@ def _runs(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
         held.append(batch)
         size += batch.nbytes
     yield held
-
-
-def _gathered(batches: Sequence[pa.RecordBatch], rows: npt.NDArray[Any]) -> pa.RecordBatch:
-    """Rows of batches, by their number among all rows of them."""
-    ends = np.cumsum([len(batch) for batch in batches])
-    sources = np.searchsorted(ends, rows, "right")
-    begins = np.concatenate([[0], ends])[sources]
-    picks = [_unsigned(sources), _unsigned(rows - begins)]
-    return pa.record_batch(_core.gather(list(batches), *picks))
 
 
 def _unsigned(numbers: npt.NDArray[Any]) -> pa.Array:
@@ -247,9 +293,9 @@ def _index_of(path: AnyPath, side: npt.NDArray[np.bool_]) -> Iterator[pa.RecordB
         table = pq.ParquetFile(file)
         yield pa.RecordBatch.from_pylist([], schema=table.schema_arrow)  # for its columns
         for batch in table.iter_batches():
-            here = pa.array(side[first : first + len(batch)])
+            here = side[first : first + len(batch)]
             first += len(batch)
-            yield batch.filter(here)
+            yield batch if here.all() else batch.filter(pa.array(here))
 
 
 class _Rows:
@@ -277,13 +323,14 @@ def _named(index: pa.Table) -> pa.Table:
     return own.rename_columns([f"{_INDEX}{name}" for name in own.column_names])
 
 
-def _joined(samples: pa.RecordBatch, index: pa.Table) -> pa.RecordBatch:
+def _joined(rows: _core.Batch, index: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
+    """Samples beside their entries of the index; ``schema`` says what to make of them."""
+    samples = pa.record_batch(rows)
     (entries,) = index.combine_chunks().to_batches() or [
         pa.RecordBatch.from_pylist([], schema=index.schema)
     ]
-    return pa.RecordBatch.from_arrays(
-        [*samples.columns, *entries.columns], names=[*samples.schema.names, *entries.schema.names]
-    )
+    fields = pa.schema([*samples.schema, *entries.schema], schema.metadata)
+    return pa.RecordBatch.from_arrays([*samples.columns, *entries.columns], schema=fields)
 
 
 def _data_of(piece: pa.RecordBatch) -> pa.RecordBatch:

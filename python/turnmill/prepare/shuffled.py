@@ -15,7 +15,6 @@ import numpy as np
 
 from turnmill.encoder.session import Session
 from turnmill.output.ownership import record_names
-from turnmill.output.recut import BATCH_ROWS
 from turnmill.output.sinks import Sink
 from turnmill.prepare.chosen import Written, finished_choice, write_index
 from turnmill.prepare.commit import unmark
@@ -125,12 +124,9 @@ class Shuffle:
         def scattered(shard: int) -> list[Run]:
             waiting = order.waiting[shard]
             stored = settings.files(waiting.shard)
-            batches = settings.stored_format.batches(
-                settings.output / stored.data_of(waiting.split)
-            )
-            here = ranks[edges[shard] : edges[shard + 1]]
-            index, path = settings.output / stored.index, room / f"{shard}.arrow"
-            return list(scatter(order, shard, here, batches, index, path))
+            data, index = stored.data_of(waiting.split), stored.index
+            paths = (settings.output / data, settings.output / index, room)
+            return list(scatter(order, shard, ranks[edges[shard] : edges[shard + 1]], *paths))
 
         found = self._each(scattered, range(len(order.waiting)))
         return [run for runs in found for run in runs]
@@ -141,8 +137,8 @@ class Shuffle:
         files = file.files(settings.format)
         with whole_file(settings.output / files.data) as target:
             sink = Sink(target, settings.format.writer, settings.format.batches_written)
-            for start in range(0, max(1, len(samples)), BATCH_ROWS):
-                sink.write([samples.slice(start, BATCH_ROWS)])
+            for batch in samples:
+                sink.write([batch])
             sink.close()
         sha256 = {"data": target.sha256, "index": write_index(index, settings.output / files.index)}
         written = Written.of(files, index, sha256, split=file.split, source=None)

@@ -48,11 +48,11 @@ mod _core {
     #[pymodule_export]
     use crate::flat::Flat;
     #[pymodule_export]
-    use crate::gather::gather;
+    use crate::gather::Gatherer;
     #[pymodule_export]
     use crate::head::Head;
     #[pymodule_export]
-    use crate::pack::{pack_lengths, pack_samples};
+    use crate::pack::{group_samples, pack_lengths};
     #[pymodule_export]
     use crate::recipe::Recipe;
     #[pymodule_export]

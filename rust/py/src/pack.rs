@@ -28,23 +28,28 @@ pub(crate) fn pack_lengths(
     over_length: &str,
 ) -> PyResult<(Flat, usize)> {
     let how = Choices(capacity, strategy, window, seed, over_length);
-    let packing = pack_arrow(py, lengths, &how, |packing| packing)?;
+    let options = how
+        .options()
+        .map_err(|error| errors::to_python(py, &error))?;
+    let array = one_array(lengths)?;
+    let packing = detach::run(py, |cancel| pack_array(&array, &options, cancel))?;
     Ok((Flat::new(packing.bins), packing.count))
 }
 
-/// Where the samples of each bin start, int64, and the samples, bin after bin, int32.
+/// Where the samples of each bin from `first` up to `stop` start, int64, and these samples, bin
+/// after bin, int32. `bins`, an Arrow array of int32, has the bin of each sample.
 #[pyfunction]
-pub(crate) fn pack_samples(
+pub(crate) fn group_samples(
     py: Python<'_>,
-    lengths: &Bound<'_, PyAny>,
-    capacity: usize,
-    strategy: &str,
-    window: usize,
-    seed: Option<u64>,
-    over_length: &str,
+    bins: &Bound<'_, PyAny>,
+    first: usize,
+    stop: usize,
 ) -> PyResult<(Flat, Flat)> {
-    let how = Choices(capacity, strategy, window, seed, over_length);
-    let groups = pack_arrow(py, lengths, &how, |packing| packing.groups())?;
+    let array = one_array(bins)?;
+    let groups = detach::run(py, |_| match array.as_primitive_opt::<Int32Type>() {
+        Some(bins) => Ok(pack::group(bins.values(), first..stop)),
+        None => Err(not_lengths(&format!("of type {}", array.data_type()))),
+    })?;
     Ok((Flat::new(groups.offsets), Flat::new(groups.samples)))
 }
 
@@ -62,19 +67,6 @@ impl Choices<'_> {
             seed,
         })
     }
-}
-
-fn pack_arrow<T: Send>(
-    py: Python<'_>,
-    lengths: &Bound<'_, PyAny>,
-    how: &Choices<'_>,
-    then: impl FnOnce(Packing) -> T + Send,
-) -> PyResult<T> {
-    let options = how
-        .options()
-        .map_err(|error| errors::to_python(py, &error))?;
-    let array = one_array(lengths)?;
-    detach::run(py, |cancel| pack_array(&array, &options, cancel).map(then))
 }
 
 /// The one array of integers that `turnmill.packing` hands over.

@@ -12,6 +12,8 @@ mod shuffle;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use crate::cancel::Cancel;
 use crate::{Error, ErrorKind, Result};
 
@@ -104,7 +106,7 @@ pub struct Packing {
     pub count: usize,
 }
 
-/// Which samples each bin holds.
+/// Which samples some bins hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
     /// Where the samples of each bin start, and where the last end: one entry more than bins.
@@ -151,26 +153,28 @@ pub fn pack<T: Length>(lengths: &[T], options: &PackOptions, cancel: &Cancel) ->
     }
 }
 
-impl Packing {
-    /// The samples of each bin.
-    pub fn groups(&self) -> Groups {
-        let mut offsets = vec![0_i64; self.count + 1];
-        for &bin in self.bins.iter().filter(|bin| **bin != LEFT_OUT) {
-            offsets[bin as usize + 1] += 1;
-        }
-        for bin in 0..self.count {
-            offsets[bin + 1] += offsets[bin];
-        }
-        let mut samples = vec![0; offsets[self.count] as usize];
-        let mut next = offsets.clone();
-        for (sample, &bin) in self.bins.iter().enumerate() {
-            if bin != LEFT_OUT {
-                samples[next[bin as usize] as usize] = sample as i32;
-                next[bin as usize] += 1;
-            }
-        }
-        Groups { offsets, samples }
+/// The samples of some bins, where `bins` has the bin of each sample.
+pub fn group(bins: &[i32], range: Range<usize>) -> Groups {
+    let place = |bin: i32| {
+        let bin = usize::try_from(bin).ok()?; // none where it is left out
+        range.contains(&bin).then(|| bin - range.start)
+    };
+    let mut offsets = vec![0_i64; range.len() + 1];
+    for bin in bins.iter().filter_map(|bin| place(*bin)) {
+        offsets[bin + 1] += 1;
     }
+    for bin in 0..range.len() {
+        offsets[bin + 1] += offsets[bin];
+    }
+    let mut samples = vec![0; offsets[range.len()] as usize];
+    let mut next = offsets.clone();
+    for (sample, bin) in bins.iter().enumerate() {
+        if let Some(bin) = place(*bin) {
+            samples[next[bin] as usize] = sample as i32;
+            next[bin] += 1;
+        }
+    }
+    Groups { offsets, samples }
 }
 
 /// What fits, and what becomes of the rest.

@@ -20,9 +20,13 @@ fn packed(lengths: &[u32], options: &PackOptions) -> Packing {
     pack(lengths, options, &Cancel::default()).unwrap()
 }
 
+fn grouped(packing: &Packing) -> Groups {
+    group(&packing.bins, 0..packing.count)
+}
+
 /// The lengths of each bin, sorted.
 fn contents(lengths: &[u32], packing: &Packing) -> Vec<Vec<u32>> {
-    let groups = packing.groups();
+    let groups = grouped(packing);
     let bin = |bin: usize| {
         let range = groups.offsets[bin] as usize..groups.offsets[bin + 1] as usize;
         let samples = &groups.samples[range];
@@ -121,7 +125,7 @@ proptest! {
             prop_assert_eq!(same, 1);
             let left = packed(&lengths, &over(OverLength::Reject));
             prop_assert_eq!(left.bins[place], LEFT_OUT);
-            prop_assert_eq!(left.groups().samples.len(), lengths.len() - 1);
+            prop_assert_eq!(grouped(&left).samples.len(), lengths.len() - 1);
         }
     }
 
@@ -228,7 +232,7 @@ fn nothing_packs_into_no_bins() {
     ] {
         let packing = packed(&[], &options(10, strategy));
         assert_eq!((packing.bins.len(), packing.count), (0, 0));
-        assert_eq!(packing.groups().offsets, [0]);
+        assert_eq!(grouped(&packing).offsets, [0]);
     }
 }
 
@@ -302,7 +306,7 @@ fn a_cancelled_call_ends() {
 fn groups_name_each_sample_once() {
     let lengths = lognormal(2_000, 1024);
     let packing = packed(&lengths, &options(1024, Strategy::Global));
-    let groups = packing.groups();
+    let groups = grouped(&packing);
     let mut seen = BTreeMap::new();
     for bin in 0..packing.count {
         let samples =
@@ -315,4 +319,30 @@ fn groups_name_each_sample_once() {
     }
     assert_eq!(seen.len(), lengths.len());
     assert!(seen.values().all(|count| *count == 1));
+}
+
+#[test]
+fn parts_of_the_bins_are_grouped_as_all_are() {
+    let lengths = lognormal(2_000, 1024);
+    let options = PackOptions {
+        over_length: OverLength::Reject,
+        ..options(512, Strategy::BestFit { window: 300 })
+    };
+    let packing = packed(&lengths, &options);
+    let whole = grouped(&packing);
+    let mut samples = Vec::new();
+    for first in (0..packing.count).step_by(17) {
+        let part = group(&packing.bins, first..packing.count.min(first + 17));
+        let before = samples.len() as i64;
+        samples.extend(part.samples);
+        let offsets = part.offsets.iter().map(|offset| offset + before);
+        assert!(
+            offsets.eq(whole.offsets[first..]
+                .iter()
+                .copied()
+                .take(part.offsets.len()))
+        );
+    }
+    assert_eq!(samples, whole.samples);
+    assert!(samples.len() < lengths.len(), "some are left out");
 }

@@ -52,6 +52,8 @@ pub struct ShardOptions {
     pub mixed: bool,
     /// The share of conversations whose samples are set apart, from 0 to 1; their hash decides.
     pub validation: f64,
+    /// Whether the batches of samples have the form in which they wait to be put in order.
+    pub waiting: bool,
     /// What is done for a check.
     pub checks: Option<Checks>,
     /// How many rows from the first are replayed against the inference prompt, if this is not a check:
@@ -72,6 +74,7 @@ impl ShardOptions {
             chunk_rows: None,
             mixed: false,
             validation: 0.0,
+            waiting: false,
             checks: None,
             replayed: 0,
         }
@@ -124,7 +127,7 @@ impl Shard {
             Splitter::for_range(0, u64::MAX)
         };
         let columns = columns(&options, &encoder.plan.recipe.columns)?;
-        let samples = Samples::new(&columns, &options.path);
+        let samples = Samples::new(&columns, &options.path).waiting(options.waiting);
         let index = IndexRows::new(&encoder.plan.recipe.carry);
         Ok(Self {
             splitter: splitter.counting_from(options.first_line, options.first_row),

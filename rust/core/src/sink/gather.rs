@@ -1,49 +1,119 @@
-//! Rows of many batches, in any order → one batch.
+//! Rows of many batches, in any order → batches.
 
-use std::sync::Arc;
-
-use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, make_array};
 use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
 
-use super::list::defect;
+use super::cut::TableRows;
+use super::list::{defect, lists};
+use super::samples::Samples;
+use super::spare::SpareBuffers;
+use super::waiting::{Waited, count_tokens, int32_lists, tokens_of};
 use crate::error::{Error, ErrorKind, Result};
+use crate::recipe::Column;
 
-/// Copies rows of `sources`, which have the same columns, in the order of `picks`: the source and
-/// the row in it of each.
-pub fn gather(sources: &[RecordBatch], picks: &[(u32, u32)]) -> Result<RecordBatch> {
-    let first = sources.first().ok_or_else(|| wrong("there is no batch"))?;
-    let schema = first.schema();
-    if sources
-        .iter()
-        .any(|source| source.schema_ref().fields() != schema.fields())
-    {
-        return Err(wrong("the batches have other columns than the first"));
-    }
-    let is_there = |(source, row): &(u32, u32)| {
-        let batch = sources.get(*source as usize);
-        batch.is_some_and(|batch| (*row as usize) < batch.num_rows())
-    };
-    if !picks.iter().all(is_there) {
-        return Err(wrong("a row is not there"));
-    }
-    let columns = (0..schema.fields().len()).map(|column| gathered(sources, column, picks));
-    let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
-    RecordBatch::try_new(Arc::clone(&schema), columns).map_err(defect)
+/// Batches with the same columns, whose rows are copied in any order.
+#[derive(Debug)]
+pub struct Gatherer {
+    sources: Vec<RecordBatch>,
+    /// For batches of samples; empty, with the memory of the last.
+    samples: Samples,
 }
 
-fn gathered(sources: &[RecordBatch], column: usize, picks: &[(u32, u32)]) -> Result<ArrayRef> {
-    let arrays: Vec<ArrayData> = sources
-        .iter()
-        .map(|source| source.column(column).to_data())
-        .collect();
-    let mut out = MutableArrayData::new(arrays.iter().collect(), false, picks.len());
-    for (source, row) in picks {
-        let row = *row as usize;
-        out.try_extend(*source as usize, row, row + 1)
-            .map_err(defect)?;
+/// The source of a row, and its place in it.
+pub type Pick = (u32, u32);
+
+impl Gatherer {
+    /// Takes the batches. If they are of samples that waited, `columns` are those to make of them.
+    pub fn new(sources: Vec<RecordBatch>, columns: &[Column]) -> Result<Self> {
+        let first = sources.first().ok_or_else(|| wrong("there is no batch"))?;
+        let schema = first.schema();
+        let differs = |source: &RecordBatch| source.schema_ref().fields() != schema.fields();
+        if sources.iter().any(differs) {
+            return Err(wrong("the batches have other columns than the first"));
+        }
+        let samples = Samples::new(columns, "");
+        Ok(Self { sources, samples })
     }
-    Ok(make_array(out.freeze()))
+
+    /// Takes back the memory of the batches that were made.
+    pub fn spare(&self) -> SpareBuffers {
+        self.samples.spare()
+    }
+
+    /// Copies rows as they are.
+    pub fn rows(&self, picks: &[Pick]) -> Result<RecordBatch> {
+        self.require(picks)?;
+        let schema = self.sources[0].schema();
+        let columns = 0..schema.fields().len();
+        let columns = columns.map(|column| self.column(column, picks));
+        let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
+        RecordBatch::try_new(schema, columns).map_err(defect)
+    }
+
+    /// Makes the columns of the output from samples that waited.
+    pub fn samples(&mut self, picks: &[Pick]) -> Result<RecordBatch> {
+        self.require(picks)?;
+        let waited = Waited::new(&self.sources)?;
+        self.samples.extend_waiting(&waited, picks);
+        let batch = self.samples.take_batch()?;
+        let name = Column::Source.name();
+        let schema = batch.schema();
+        let Some(place) = schema.column_with_name(name).map(|(place, _)| place) else {
+            return Ok(batch);
+        };
+        let from = self.sources[0].schema().index_of(name).map_err(defect)?;
+        let mut columns = batch.columns().to_vec();
+        columns[place] = self.column(from, picks)?;
+        RecordBatch::try_new(schema, columns).map_err(defect)
+    }
+
+    fn require(&self, picks: &[Pick]) -> Result<()> {
+        let is_there = |(source, row): &Pick| {
+            let batch = self.sources.get(*source as usize);
+            batch.is_some_and(|batch| (*row as usize) < batch.num_rows())
+        };
+        if picks.iter().all(is_there) {
+            return Ok(());
+        }
+        Err(wrong("a row is not there"))
+    }
+
+    fn column(&self, column: usize, picks: &[Pick]) -> Result<ArrayRef> {
+        let columns = self.sources.iter().map(|source| source.column(column));
+        let tokens: Option<Vec<_>> = columns.map(int32_lists).collect();
+        match tokens {
+            Some(tokens) => self.token_lists(&tokens, picks),
+            None => self.any_column(column, picks),
+        }
+    }
+
+    /// Most of the bytes: they go to memory that was used before.
+    fn token_lists(&self, sources: &[&ListArray], picks: &[Pick]) -> Result<ArrayRef> {
+        let mut values = self.samples.spare.take();
+        values.reserve(count_tokens(sources, picks));
+        let mut ends = Vec::with_capacity(picks.len());
+        for &(source, row) in picks {
+            values.extend_from_slice(tokens_of(sources[source as usize], row as usize));
+            ends.push(values.len());
+        }
+        lists::<Int32Type>(&mut values, &ends)
+    }
+
+    fn any_column(&self, column: usize, picks: &[Pick]) -> Result<ArrayRef> {
+        let sources = self.sources.iter();
+        let arrays: Vec<ArrayData> = sources
+            .map(|source| source.column(column).to_data())
+            .collect();
+        let mut out = MutableArrayData::new(arrays.iter().collect(), false, picks.len());
+        for (source, row) in picks {
+            let row = *row as usize;
+            out.try_extend(*source as usize, row, row + 1)
+                .map_err(defect)?;
+        }
+        Ok(make_array(out.freeze()))
+    }
 }
 
 fn wrong(what: &str) -> Error {
@@ -52,6 +122,8 @@ fn wrong(what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int32Type;
     use arrow_array::{Int32Array, ListArray, StringArray};
@@ -80,7 +152,8 @@ mod tests {
         let one = rows(&[1, 0, 3], &[Some("a"), None, Some("c")]);
         let two = rows(&[9, 4], &[Some("x"), Some("y")]).slice(1, 1);
         let picks = [(1, 0), (0, 2), (0, 1), (0, 2)];
-        let found = gather(&[one, two], &picks).unwrap();
+        let gatherer = Gatherer::new(vec![one, two], &[]).unwrap();
+        let found = gatherer.rows(&picks).unwrap();
         assert_eq!(
             found,
             rows(&[4, 3, 0, 3], &[Some("y"), Some("c"), None, Some("c")])
@@ -91,10 +164,12 @@ mod tests {
     #[test]
     fn what_is_not_there_is_an_error() {
         let one = rows(&[1], &[None]);
-        assert!(gather(std::slice::from_ref(&one), &[(0, 1)]).is_err());
-        assert!(gather(std::slice::from_ref(&one), &[(1, 0)]).is_err());
-        assert!(gather(&[], &[]).is_err());
         let other = one.project(&[0]).unwrap();
-        assert!(gather(&[one, other], &[]).is_err());
+        assert!(Gatherer::new(vec![], &[]).is_err());
+        assert!(Gatherer::new(vec![one.clone(), other], &[]).is_err());
+        let mut gatherer = Gatherer::new(vec![one], &[]).unwrap();
+        assert!(gatherer.rows(&[(0, 1)]).is_err());
+        assert!(gatherer.rows(&[(1, 0)]).is_err());
+        assert!(gatherer.samples(&[(0, 0)]).is_err(), "no samples that wait");
     }
 }

@@ -13,9 +13,10 @@ mod samples;
 mod spare;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use cut::{BATCH_ROWS, Batches, TableRows};
-pub use gather::gather;
+pub use gather::{Gatherer, Pick};
 pub use index::{IndexRow, IndexRows};
 pub use rejects::RejectRows;
 pub use samples::{Sample, Samples};

@@ -26,12 +26,12 @@ pub struct Sample<'a> {
 
 /// Sequences of tokens in flat vectors.
 #[derive(Clone, Debug, Default)]
-struct Sequences {
-    ids: Vec<i32>,
-    labels: Vec<i32>,
-    weights: Vec<f32>,
+pub(super) struct Sequences {
+    pub(super) ids: Vec<i32>,
+    pub(super) labels: Vec<i32>,
+    pub(super) weights: Vec<f32>,
     /// Where each ends in `ids`.
-    ends: Vec<usize>,
+    pub(super) ends: Vec<usize>,
 }
 
 impl Sequences {
@@ -103,17 +103,19 @@ impl Sequences {
 /// Samples in flat vectors, with the columns that the recipe asks for.
 #[derive(Clone, Debug)]
 pub struct Samples {
-    columns: Arc<[Column]>,
-    source: Arc<str>,
+    pub(super) columns: Arc<[Column]>,
+    pub(super) source: Arc<str>,
     /// The samples; of pairs, the chosen answers.
-    sequences: Sequences,
+    pub(super) sequences: Sequences,
     /// The rejected answers of pairs, each after its prompt.
-    rejected: Sequences,
+    pub(super) rejected: Sequences,
     /// Tokens of the prompt of each answer that is judged.
-    prompts: Vec<u32>,
+    pub(super) prompts: Vec<u32>,
     /// Of answers that are judged one by one, which are good.
-    verdicts: Vec<bool>,
-    spare: SpareBuffers,
+    pub(super) verdicts: Vec<bool>,
+    pub(super) spare: SpareBuffers,
+    /// Whether batches have the form in which samples wait to be put in order.
+    waiting: bool,
 }
 
 impl Samples {
@@ -128,7 +130,14 @@ impl Samples {
             prompts: Vec::new(),
             verdicts: Vec::new(),
             spare: SpareBuffers::default(),
+            waiting: false,
         }
+    }
+
+    /// The table in the form in which samples wait to be put in order, or not.
+    #[must_use]
+    pub fn waiting(self, waiting: bool) -> Self {
+        Self { waiting, ..self }
     }
 
     /// Takes back the memory of written batches.
@@ -136,7 +145,7 @@ impl Samples {
         self.spare.clone()
     }
 
-    fn has(&self, column: Column) -> bool {
+    pub(super) fn has(&self, column: Column) -> bool {
         self.columns.contains(&column)
     }
 
@@ -275,6 +284,11 @@ impl TableRows for Samples {
     }
 
     fn take_batch(&mut self) -> Result<RecordBatch> {
+        if self.waiting {
+            let batch = self.take_waiting();
+            self.clear();
+            return batch;
+        }
         let columns = Arc::clone(&self.columns);
         // Columns of whole sequences take the ids along. In the list they stand before those that
         // copy a part, which are made first.

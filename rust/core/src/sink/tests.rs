@@ -76,6 +76,75 @@ proptest! {
     }
 }
 
+/// A table of samples, pairs or judged answers, in the form that is written or that waits.
+fn table(layout: Layout, lengths: &[usize], waiting: bool) -> Samples {
+    let columns = columns_of(layout);
+    let mut table = Samples::new(&columns, "a.jsonl").waiting(waiting);
+    let mut next = 0;
+    for length in lengths {
+        let ids: Vec<u32> = (next..next + *length as u32).collect();
+        let labels: Vec<i32> = ids
+            .iter()
+            .map(|id| if id % 3 == 0 { -100 } else { *id as i32 })
+            .collect();
+        let weights: Vec<f32> = ids.iter().map(|id| *id as f32 / 2.0).collect();
+        let sample = |from: usize| Sample {
+            ids: &ids[from..],
+            labels: &labels[from..],
+            weights: &weights[from..],
+        };
+        let prompt = (length / 3) as u32;
+        match layout {
+            Layout::Samples => table.push(sample(0)),
+            Layout::Pairs => table.push_pair(sample(0), sample(length / 2), prompt / 2),
+            Layout::Judged => table.push_judged(sample(0), prompt, length % 2 == 0),
+        }
+        next += *length as u32;
+    }
+    table
+}
+
+proptest! {
+    #[test]
+    fn samples_that_waited_have_every_column_again(
+        layout in prop::sample::select(vec![Layout::Samples, Layout::Pairs, Layout::Judged]),
+        lengths in prop::collection::vec(0_usize..9, 1..30),
+        cut in any::<prop::sample::Index>(),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let columns = columns_of(layout);
+        let written = table(layout, &lengths, false).take_batch().unwrap();
+        let waiting = table(layout, &lengths, true).take_batch().unwrap();
+        let cut = cut.index(lengths.len());
+        let parts = [(0, cut), (cut, lengths.len() - cut)];
+        let parts = |batch: &RecordBatch| parts.map(|(from, rows)| batch.slice(from, rows)).to_vec();
+        let picks = places.iter().map(|place| place.index(lengths.len()));
+        let picks: Vec<_> = picks
+            .map(|row| if row < cut { (0, row as u32) } else { (1, (row - cut) as u32) })
+            .collect();
+        let expected = Gatherer::new(parts(&written), &[]).unwrap().rows(&picks).unwrap();
+        let mut gatherer = Gatherer::new(parts(&waiting), &columns).unwrap();
+        prop_assert_eq!(gatherer.samples(&picks).unwrap(), expected.clone());
+        let moved = gatherer.rows(&picks).unwrap();
+        let again: Vec<_> = (0..picks.len() as u32).map(|row| (0, row)).collect();
+        let mut gatherer = Gatherer::new(vec![moved], &columns).unwrap();
+        // Twice: the memory of the first batch is used again.
+        prop_assert_eq!(gatherer.samples(&again).unwrap(), expected.clone());
+        prop_assert_eq!(gatherer.samples(&again).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_label_that_is_another_id_cannot_wait() {
+    let mut table = Samples::new(&[Column::InputIds, Column::Labels], "").waiting(true);
+    table.push(Sample {
+        ids: &[1, 2],
+        labels: &[-100, 3],
+        weights: &[],
+    });
+    assert_eq!(table.take_batch().unwrap_err().code(), "label-without-id");
+}
+
 #[test]
 fn the_table_of_samples_has_the_types_that_trainers_load() {
     let mut out = Vec::new();
