@@ -1,4 +1,4 @@
-"""Readers of exported forms whose own need torch, written anew from their sources.
+"""Readers of exported forms whose own need torch, written again from their sources.
 
 Each says which code it follows; none shares code with the writers.
 """

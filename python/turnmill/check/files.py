@@ -178,7 +178,7 @@ class _Checked:
         if kind is None:
             return MISSING
         if kind != "file":
-            return f"is a {kind} now" if kind != "other" else "is no file any more"
+            return f"is a {kind} now" if kind != "other" else "is not a file any more"
         path = self._place / name
         if entry is None:
             return _unsealed(path)

@@ -46,7 +46,7 @@ def given_input(text: str) -> str | Input:
         UsageError: A setting is unknown or has a bad value.
     """
     path, settings = _divided(text)
-    if not settings or os.path.exists(text):  # noqa: PTH110 - `-` and URIs are no paths
+    if not settings or os.path.exists(text):  # noqa: PTH110 - `-` and URIs are not paths
         return text
     keys = {name: _read(text, name, value) for name, value in settings.items()}
     try:

@@ -74,7 +74,7 @@ def prepare(
     Raises:
         DataError: No rows, none that could be used, or more rejects than ``max_rejects`` allows.
         RecipeError: The recipe needs a decision, or the output was made with another recipe.
-        ArgumentError: ``shard`` is no part.
+        ArgumentError: ``shard`` does not name a part.
         OSError: A file cannot be read or written.
     """
     from turnmill.encoder.ready import ready

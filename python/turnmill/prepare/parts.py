@@ -44,7 +44,7 @@ class PartNumber:
         """From a pair of numbers.
 
         Raises:
-            ArgumentError: It is no such pair.
+            ArgumentError: It is not such a pair.
         """
         pair = tuple(given) if isinstance(given, tuple | list) else ()
         if len(pair) == 2 and all(type(number) is int for number in pair):

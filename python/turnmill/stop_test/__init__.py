@@ -77,7 +77,7 @@ def stop_test(
 
     Raises:
         ArgumentError: An argument is not allowed, or `generate` returned something else.
-        DataError: The rows have no prompt before a trained turn, or the baseline is no result.
+        DataError: The rows have no prompt before a trained turn, or the baseline is not a result.
         TurnmillError: The model cannot be loaded, or the server does not answer.
     """
     from turnmill.stop_test.run import Settings, run

@@ -47,7 +47,7 @@ def markers_of(tokenizer: Tokenizer, template: str | None, stops: Iterable[str])
         tokenizer: Its own eos and pad count as ends too.
         template: The chat template: what it prints before messages counts as a beginning. None
             is the tokenizer's own.
-        stops: The texts of the stop set, which are no foreign ends.
+        stops: The texts of the stop set, which are not foreign ends.
     """
     own = tokenizer.special_tokens
     named = [own[name] for name in ("eos_token", "pad_token") if own.get(name)]

@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def failures(self) -> list[str]:
-        """Why it is no good answer."""
+        """Why it is not a good answer."""
         found = [name for name in FAULTS if getattr(self, name)]
         return found if self.stop else ["no_stop", *found]
 

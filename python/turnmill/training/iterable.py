@@ -84,7 +84,7 @@ class IterableDataset:
     def set_epoch(self, epoch: int) -> None:
         """Goes to the start of an epoch, from 0.
 
-        Needed before each epoch where a ``DataLoader`` starts workers anew: they do not know what
+        Needed before each epoch where a ``DataLoader`` starts new workers: they do not know what
         earlier ones have read.
         """
         self._epoch = whole_number(epoch, "epoch", 0, _MOST_EPOCH)
@@ -97,8 +97,8 @@ class IterableDataset:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes to where another stream was.
 
-        With another ``world_size`` the rest of the epoch is shared anew. That is exact if every
-        rank had taken the same number of items, and no workers were in use.
+        With another ``world_size`` the rest of the epoch is shared out again. That is exact if
+        every rank had taken the same number of items, and no workers were in use.
 
         Raises:
             DataError: The state is of other data, another seed or another number of workers.

@@ -49,7 +49,7 @@ def same_state(theirs: Any, mine: dict[str, Any]) -> None:
     """Refuses a state of another stream.
 
     Raises:
-        ArgumentError: It is no state.
+        ArgumentError: It is not a state.
         DataError: It differs in a key of ``mine``.
     """
     if not isinstance(theirs, dict):

@@ -289,7 +289,7 @@ fn find_marks(offsets: &[(usize, usize)], marks: &[u32]) -> Vec<Mark> {
     marks.iter().map(find).collect()
 }
 
-/// Compares on texts of chance; added tokens of which the normalizer leaves nothing are no case.
+/// Compares on random texts; added tokens of which the normalizer leaves nothing are left out.
 fn compare(file: &Value, name: &str, chance: &mut Chance) {
     let json = file.to_string();
     let encoder = Encoder::new(json.as_bytes(), &[]).unwrap();

@@ -30,7 +30,7 @@ class Target(Protocol):
 
     @property
     def alone(self) -> str:
-        """Why packed rows are no use in it, if they are not."""
+        """Why packed rows are of no use in it; ``None`` if they are."""
 
     @property
     def weights(self) -> bool:

@@ -156,7 +156,7 @@ def as_trl_prepares(
         threads: Number of threads; all cores by default.
 
     Raises:
-        ArgumentError: Only assistant turns are asked for, of rows that are no conversations; or a
+        ArgumentError: Only assistant turns are asked for, of rows that are not conversations; or a
             row has none.
     """
     from turnmill.integrations.trl.labels import labelled

@@ -38,7 +38,7 @@ def generator(
         return local_model(place)
     what = "there is no config.json in it" if Path(place).is_dir() else "there is no such directory"
     raise ArgumentError(
-        f"{place!r} is no model: {what}",
+        f"{place!r} is not a model: {what}",
         code="no-model",
         hint="name a directory that transformers loads, or the URL of a server, such as "
         "http://localhost:8000/v1",
