@@ -46,6 +46,19 @@ JUDGED = """\
 What becomes of them, and which trainers read it: [preference](preference.md).
 """
 
+NULL_CONTENT = """\
+## Calls that a template prints only where the content is none
+
+The template of DeepSeek-V3 prints the calls of a turn only where `message['content'] is none`. No
+message has such a content: transformers 5.24 drops keys that are null before a template sees them,
+and a missing content beside calls is read as an empty one. The calls are not printed, and the row
+is rejected as `turn-lost`. turnmill does not hand this template a none, for two reasons. A server
+that renders with transformers prints no call either, so the model would be trained on prompts that
+it never gets. And after a single call that template prints neither the mark that closes calls nor
+the eos, so that the turn would have no stop token. Use a template that prints calls (`--template`),
+the same one in training and on the server.
+"""
+
 
 def page() -> str:
     """The page."""
@@ -58,6 +71,7 @@ def page() -> str:
         _answers([*answers.PAIRS, *answers.LABELLED]),
         "## Wire formats\n",
         _table(shapes.WIRE),
+        NULL_CONTENT,
         "## Rows that are left out\n",
         _refused([*shapes.REFUSED, *(shapes.Refused(*refused) for refused in answers.REFUSED)]),
     ]

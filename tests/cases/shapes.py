@@ -499,6 +499,16 @@ REFUSED: list[Refused] = [
         "schema-mismatch",
     ),
     Refused(
+        "the same in `sharegpt`",
+        {
+            "conversations": [
+                {"from": "human", "value": [{"type": "text", "text": "2+3", "value": "1+1"}]},
+                {"from": "gpt", "value": "5"},
+            ]
+        },
+        "schema-mismatch",
+    ),
+    Refused(
         "a row whose `weight` is 0",
         {"weight": 0.0, "messages": [user(), assistant()]},
         "all-labels-masked",

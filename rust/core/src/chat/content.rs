@@ -76,11 +76,27 @@ fn kind_of(part: Map<'_>) -> &str {
     }
 }
 
-/// The text of a part, under any of the names that data sets use.
+/// Keys under which data sets have the text of a part.
+const TEXTS: [&str; 4] = ["text", "value", "reasoning", "thinking"];
+
+/// The text of a part.
 fn text_of(part: Map<'_>) -> Option<&str> {
-    ["text", "value", "reasoning", "thinking"]
-        .into_iter()
-        .find_map(|key| part.get(key)?.as_str())
+    TEXTS.into_iter().find_map(|key| part.get(key)?.as_str())
+}
+
+/// Refuses a part that has a second text under another name, of which only one could be read.
+pub(super) fn refuse_second_text(parts: &[Value<'_>]) -> Result<(), Reject> {
+    for part in parts.iter().filter_map(|part| part.as_map()) {
+        let text = |key: &&str| part.get(key).and_then(Value::as_str);
+        let says = |key: &&str| text(key).is_some_and(|text| !text.is_empty());
+        let mut keys = TEXTS.into_iter().filter(says);
+        let Some(first) = keys.next() else { continue };
+        if let Some(second) = keys.find(|key| text(key) != text(&first)) {
+            let reason = format!("a part of the content has two texts, `{first}` and `{second}`");
+            return Err(Reject::new(Rule::SchemaMismatch, reason));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a content that is a list. `None`: it stays as it is.

@@ -29,6 +29,16 @@ impl<'a> Message<'a> {
     pub fn is_turn(&self) -> bool {
         self.role == "assistant"
     }
+
+    /// Whether the message has nothing but a role and a text, as most have.
+    pub(crate) fn is_plain(&self) -> bool {
+        let is_plain = |(key, value): &(&str, Value<'_>)| match *key {
+            "role" => true,
+            "content" => matches!(value, Value::Str(_)),
+            _ => false,
+        };
+        self.fields.iter().all(|entry| is_plain(&entry))
+    }
 }
 
 /// A row after its schema is read.

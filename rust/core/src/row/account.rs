@@ -13,7 +13,7 @@ use crate::chat::{Conversation, Message};
 use crate::recipe::SpecialInContent;
 use crate::rules::{Reject, Rule, Severity};
 use crate::template::{Field, Origin, REASONING_FIELDS, Rendered};
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// Finds what the render of an excerpt leaves out. Lost text of any message rejects the row; lost tools
 /// and names are counted. In exact mode, where ids must equal those of transformers, everything is
@@ -143,6 +143,9 @@ impl Ledger {
             let index = index as u32;
             if let Some(what) = self.lost_content(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::Content, what));
+            }
+            if message.is_plain() {
+                continue;
             }
             if let Some(what) = self.lost_call(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::ToolCall, what));
@@ -285,17 +288,20 @@ impl Ledger {
         given
     }
 
-    /// The first tool whose name the gathered text does not hold.
+    /// The first tool of which the gathered text lacks the name, the description or a parameter.
     fn lost_tool(&self, tools: Option<Value<'_>>) -> Option<Loss> {
-        let name = |tool: &Value<'_>| {
+        let mut gathered = Search::new(&self.text);
+        let what = tools?.as_list()?.iter().find_map(|tool| {
             let tool = tool.as_map()?;
             let function = tool.get("function").and_then(Value::as_map).unwrap_or(tool);
-            Some(function.get("name")?.as_str()?.to_owned())
-        };
-        let mut names = tools?.as_list()?.iter().filter_map(name);
-        let mut gathered = Search::new(&self.text);
-        let lost = names.find(|name| !gathered.holds(name))?;
-        Some(Loss::of_variable(format!("the tool {lost:?}")))
+            let name = function.get("name")?.as_str()?;
+            if !gathered.holds(name) {
+                return Some(format!("the tool {name:?}"));
+            }
+            let lost = lost_of_tool(function, &mut gathered)?;
+            Some(format!("{:?} of the tool {name:?}", excerpt(lost)))
+        })?;
+        Some(Loss::of_variable(what))
     }
 
     /// The first document of which the gathered text does not hold the longest text.
@@ -391,6 +397,24 @@ impl Loss {
             key: None,
         }
     }
+}
+
+/// The first of a tool's description, and of the names and descriptions of its parameters, that is
+/// not there. Templates leave out other keys of the schema on purpose.
+fn lost_of_tool<'a>(function: Map<'a>, gathered: &mut Search<'_>) -> Option<&'a str> {
+    let description = |map: Map<'a>| map.get("description").and_then(Value::as_str);
+    if let Some(lost) = description(function).filter(|text| !gathered.holds(text)) {
+        return Some(lost);
+    }
+    let parameters = function.get("parameters")?.as_map()?;
+    let mut properties = parameters.get("properties")?.as_map()?.iter();
+    properties.find_map(|(name, parameter)| {
+        let texts = [Some(name), parameter.as_map().and_then(description)];
+        texts
+            .into_iter()
+            .flatten()
+            .find(|text| !gathered.holds(text))
+    })
 }
 
 /// The keys of a message that say something of which nothing is in the render. Content and calls are

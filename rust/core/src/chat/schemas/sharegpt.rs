@@ -1,7 +1,7 @@
 //! The schema `sharegpt`: objects with `from` and `value`.
 
 use super::messages::any_message;
-use crate::chat::content::{Parts, check, read_parts, tool_calls};
+use crate::chat::content::{Parts, check, read_parts, refuse_second_text, tool_calls};
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::{Field, keys};
 use crate::chat::reader::{Messages, Reader};
@@ -137,10 +137,11 @@ fn content<'a>(
     value: Option<Value<'a>>,
     arena: &'a Arena,
 ) -> Result<Parts<'a>, Reject> {
-    if let Some(Value::List(parts)) = value
-        && let Some(parts) = read_parts(role, parts, reader.text_parts, arena)?
-    {
-        return Ok(parts);
+    if let Some(Value::List(parts)) = value {
+        refuse_second_text(parts)?;
+        if let Some(parts) = read_parts(role, parts, reader.text_parts, arena)? {
+            return Ok(parts);
+        }
     }
     Ok(Parts {
         content: value.filter(|value| *value != Value::Null),

@@ -1,6 +1,7 @@
 //! Blocks of APIs: Anthropic's calls, reasoning and results, and texts of the Responses API.
 
 use super::{fields, functions};
+use crate::chat::content::refuse_second_text;
 use crate::rules::{Reject, Rule};
 use crate::value::{Arena, Map, Value};
 
@@ -58,22 +59,6 @@ pub(super) fn read<'a>(
 fn blocks_of(item: Value<'_>) -> Option<(Map<'_>, &[Value<'_>])> {
     let message = item.as_map()?;
     Some((message, message.get("content")?.as_list()?))
-}
-
-/// Refuses a text block with a second text under another name, of which only one could be read.
-fn refuse_second_text(blocks: &[Value<'_>]) -> Result<(), Reject> {
-    let text = |block: Map<'_>, key: &str| block.get(key)?.as_str().map(str::len);
-    let mut maps = blocks.iter().filter_map(|block| block.as_map());
-    let has_two = |block: &Map<'_>| {
-        let both = text(*block, "text").zip(text(*block, "value"));
-        both.is_some_and(|(text, value)| text > 0 && value > 0)
-            && block.get("text") != block.get("value")
-    };
-    if !maps.any(|block| has_two(&block)) {
-        return Ok(());
-    }
-    let reason = "a part of the content has two texts, `text` and `value`";
-    Err(Reject::new(Rule::SchemaMismatch, reason))
 }
 
 fn kind_of(block: Value<'_>) -> Option<&str> {

@@ -111,6 +111,9 @@ impl Normaliser {
                 counts,
             };
             roles::read(message, self.developer, &mut correction);
+            if message.is_plain() {
+                continue;
+            }
             results::count_value(message, &mut correction);
             if message.role == "assistant" {
                 read_turn(message, &mut correction).map_err(|reject| reject.at_message(index))?;
