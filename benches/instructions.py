@@ -13,8 +13,8 @@ nothing of caches and of AVX-512, which valgrind hides; they do find the change 
 slower.
 
 ``--share`` counts inside the whole path alone, as a run takes it, on a file of one's own, and
-prints what the contract, the accounting of content and the reading of wire formats take of the
-instructions that are not the tokenizer's.
+prints what the contract, the accounting of content, the reading of wire formats and the rules on
+contents take of the instructions that are not the tokenizer's.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ GUARDS = {
         "turnmill_core::chat::wire::normaliser::Normaliser::messages",
         "turnmill_core::chat::wire::normaliser::Normaliser::conversation",
     ),
+    "contents": ("turnmill_core::row::content_rules::ContentRules::count",),
 }
 ROWS = 1000
 MORE_ALLOWED = 1.03
@@ -142,7 +143,8 @@ def main() -> None:
     parser.add_argument("--share", nargs=3, metavar=("FILE", "TOKENIZER_DIR", "SCHEMA"))
     options = parser.parse_args()
     if options.share:
-        for guard, share in guard_shares(options.stages, *options.share).items():
+        shares = guard_shares(options.stages, *options.share)
+        for guard, share in {**shares, "together": sum(shares.values())}.items():
             print(f"{guard:<12} {share:.2%}")
         return
     counted = count(options.stages)

@@ -1,14 +1,11 @@
 //! Rules about the text of conversations.
 
-use aho_corasick::AhoCorasick;
-use memchr::memmem;
-
+use super::search::Search;
 use crate::Result;
 use crate::chat::{Message, Record};
 use crate::rules::{Rule, RuleCounts};
 use crate::tokenizer::Tokenizer;
 use crate::value::Value;
-use crate::{Error, ErrorKind};
 
 /// Stop tokens of public models. One that the tokenizer also has is not foreign.
 const TERMINATORS: &[&str] = &[
@@ -49,7 +46,15 @@ const THINK: (&str, &str) = ("<think>", "</think>");
 #[derive(Debug)]
 pub struct ContentRules {
     terminators: Vec<&'static str>,
-    markers: AhoCorasick,
+    search: Search<Sought>,
+}
+
+/// What is sought inside texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sought {
+    Rule(Rule),
+    Think,
+    EndOfThink,
 }
 
 impl ContentRules {
@@ -68,15 +73,23 @@ impl ContentRules {
         terminators: impl Iterator<Item = &'static str>,
         markers: impl Iterator<Item = &'static str>,
     ) -> Result<Self> {
-        let markers = AhoCorasick::new(markers)
-            .map_err(|error| Error::new(ErrorKind::Internal, "content-rules", error.to_string()))?;
+        let mut sought = vec![
+            ("\0", Sought::Rule(Rule::NulByte)),
+            ("\r\n", Sought::Rule(Rule::Crlf)),
+            ("\u{fffd}", Sought::Rule(Rule::ReplacementChar)),
+            (THINK.0, Sought::Think),
+            (THINK.1, Sought::EndOfThink),
+        ];
+        sought.extend(markers.map(|marker| (marker, Sought::Rule(Rule::TemplateMarkerInContent))));
         Ok(Self {
             terminators: terminators.collect(),
-            markers,
+            search: Search::new(sought)?,
         })
     }
 
     /// Counts the rules that fire in a record.
+    // A function of its own in the profile: `benches/instructions.py` counts what it takes.
+    #[inline(never)]
     pub fn count(&self, record: &Record<'_>, counts: &mut RuleCounts) {
         match record {
             Record::Conversation(conversation) => {
@@ -104,28 +117,38 @@ impl ContentRules {
     fn count_message(&self, message: &Message<'_>, counts: &mut MessageCounts<'_>) {
         let content = message.fields.get("content").unwrap_or(Value::Null);
         for text in texts(content) {
-            self.count_text(text, counts);
+            let thoughts = self.count_text(text, counts);
             if message.is_turn() {
                 self.count_answer(text, counts);
-                count_reasoning(text, counts);
+                thoughts.count(text, counts);
             }
         }
     }
 
-    fn count_text(&self, text: &str, counts: &mut MessageCounts<'_>) {
-        let bytes = text.as_bytes();
-        counts.add(Rule::NulByte, text, memchr::memchr(0, bytes));
-        counts.add(Rule::Crlf, text, memmem::find(bytes, b"\r\n"));
-        let replaced = memmem::find(bytes, "\u{fffd}".as_bytes());
-        counts.add(Rule::ReplacementChar, text, replaced);
-        let marker = self.markers.find(text).map(|found| found.start());
-        counts.add(Rule::TemplateMarkerInContent, text, marker);
+    /// Counts what is inside a text, each rule at its first place.
+    fn count_text(&self, text: &str, counts: &mut MessageCounts<'_>) -> Thoughts {
+        let mut thoughts = Thoughts::default();
+        let mut fired = [None; 4];
+        self.search
+            .each(text.as_bytes(), |at, sought| match sought {
+                Sought::Think => thoughts.opened.add(at),
+                Sought::EndOfThink => thoughts.closed.add(at),
+                Sought::Rule(rule) if !fired.contains(&Some(rule)) => {
+                    if let Some(free) = fired.iter_mut().find(|rule| rule.is_none()) {
+                        *free = Some(rule);
+                    }
+                    counts.add(rule, text, Some(at));
+                }
+                Sought::Rule(_) => {}
+            });
+        thoughts
     }
 
     fn count_answer(&self, text: &str, counts: &mut MessageCounts<'_>) {
         let ended = text.trim_end();
+        let last = ended.as_bytes().last();
         let mut ends = self.terminators.iter();
-        let foreign = ends.find(|end| ended.ends_with(*end));
+        let foreign = ends.find(|end| end.as_bytes().last() == last && ended.ends_with(*end));
         let start = foreign.map(|end| ended.len() - end.len());
         counts.add(Rule::ForeignTerminatorText, text, start);
         let spaced = ended.len() < text.len() && !ended.is_empty();
@@ -174,14 +197,35 @@ fn count_order(messages: &[Message<'_>], counts: &mut RuleCounts) {
     }
 }
 
-fn count_reasoning(text: &str, counts: &mut MessageCounts<'_>) {
-    let count = |marker: &str| memmem::find_iter(text.as_bytes(), marker).count();
-    let (opened, closed) = (count(THINK.0), count(THINK.1));
-    if opened != closed {
-        let marker = text.find(THINK.0).or_else(|| text.find(THINK.1));
-        counts.add(Rule::ReasoningMalformed, text, marker);
-    } else if opened > 0 {
-        counts.add(Rule::ReasoningInline, text, text.find(THINK.0));
+/// The think markers of a text.
+#[derive(Default)]
+struct Thoughts {
+    opened: Seen,
+    closed: Seen,
+}
+
+/// How often a marker was seen, and where first.
+#[derive(Default)]
+struct Seen {
+    count: usize,
+    first: Option<usize>,
+}
+
+impl Seen {
+    fn add(&mut self, at: usize) {
+        self.count += 1;
+        self.first.get_or_insert(at);
+    }
+}
+
+impl Thoughts {
+    fn count(&self, text: &str, counts: &mut MessageCounts<'_>) {
+        let rule = if self.opened.count == self.closed.count {
+            Rule::ReasoningInline
+        } else {
+            Rule::ReasoningMalformed
+        };
+        counts.add(rule, text, self.opened.first.or(self.closed.first));
     }
 }
 

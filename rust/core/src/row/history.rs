@@ -195,11 +195,18 @@ fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
         return (length > 0).then_some((length, None));
     }
     let content = field("content")?;
-    let close = memchr::memmem::find(content.as_bytes(), b"</think>")?;
+    let close = closing_marker(content)?;
     let (before, after) = content.split_at(close);
     let inside = before.rsplit("<think>").next().unwrap_or_default().trim();
     let rest = after["</think>".len()..].trim();
     (!inside.is_empty()).then_some((inside.len(), Some(rest.len())))
+}
+
+/// Where the first closing think marker of a text starts. Few texts have a `<` at all, and a search
+/// for the whole marker costs more to set up than most texts cost to read.
+fn closing_marker(text: &str) -> Option<usize> {
+    let mut starts = memchr::memchr_iter(b'<', text.as_bytes());
+    starts.find(|at| text.as_bytes()[*at..].starts_with(b"</think>"))
 }
 
 /// Bytes of the render that came from the content and from the reasoning of each message.

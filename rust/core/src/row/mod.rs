@@ -40,6 +40,7 @@ pub(crate) mod render;
 pub(crate) mod replay;
 mod samples;
 mod scratch;
+mod search;
 #[cfg(test)]
 mod tests;
 mod verify;
