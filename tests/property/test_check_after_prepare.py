@@ -18,6 +18,7 @@ import tokenizers
 
 import models
 import turnmill
+from cases import shapes
 from fixtures import (
     PUBLISHED,
     SHARED,
@@ -47,6 +48,7 @@ PUBLISHED_SETS = {
     "reason-tool-use": ("llamafactory/reason_tool_use_demo_50.jsonl", {"history": "expand"}),
     "v1-sft": ("llamafactory/v1_sft_demo.jsonl", {"train_on": "last-turn"}),
 }
+DEMO = Path(turnmill.__file__).parent / "demo" / "tokenizer"
 REFUSALS = {
     None,
     "all-rejected",
@@ -103,6 +105,28 @@ def test_a_published_model(model: str, name: str, tmp_path: Path) -> None:
     file, keys = (SETS | PUBLISHED_SETS)[name]
     place = tokenizer_dir(model)
     assert_said(some(file, 100), tmp_path / "out", tokenizer=place, stop=stops(model), **keys)
+
+
+LATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}"
+    "{% if message['role'] == 'assistant' and loop.previtem['role'] == 'tool' %}:again{% endif %}"
+    "{{ '\\n' + message['content'] }}"
+    "{% for call in message['tool_calls'] or [] %}{{ call['function'] | tojson }}{% endfor %}"
+    "<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}"
+)
+"""A template whose generation prompt is not the header of a turn that follows a tool's result."""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_kind_of_turn_that_comes_late_is_replayed(threads: int, tmp_path: Path) -> None:
+    plain = {"messages": [shapes.user(), shapes.assistant()]}
+    called = [shapes.user(), shapes.calling(shapes.ADD), shapes.tool(), shapes.assistant()]
+    data = [plain] * 400 + [{"messages": called}] * 3
+    recipe = turnmill.Recipe(tokenizer=DEMO, template=LATE, stop=["<|im_end|>"])
+    run = turnmill.prepare(data, tmp_path / "out", recipe, threads=threads)
+    assert run.totals.rules["prompt-parity"] == 1
+    assert not unsaid(data, tmp_path / "again", recipe)
 
 
 @cache

@@ -184,6 +184,11 @@ impl TokenClasses {
 
     fn learn_header(&mut self, tokenizer: &Tokenizer, text: &str, role: &str) -> Result<()> {
         let mut ids = tokenizer.encode(text, false)?;
+        // What has neither a control token nor a letter, such as `], [`, stands in any text.
+        let is_control = |id: &u32| self.is(*id as i32, CONTROL);
+        if !text.contains(char::is_alphanumeric) && !ids.iter().any(is_control) {
+            return Ok(());
+        }
         // BOS and whitespace belong to the sequence, not to the header.
         let outside = |id: &u32| self.is(*id as i32, SPACE | BOS);
         ids.drain(..ids.iter().take_while(|id| outside(id)).count());

@@ -9,6 +9,7 @@ mod check;
 mod head;
 mod history_cost;
 mod inspect;
+mod kinds;
 mod output;
 mod self_check;
 mod shard;

@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::check::{Checked, Checks};
-use super::worker::{ChunkOutput, RowInput, RunContext, Tables};
+use super::kinds::Kinds;
+use super::worker::{ChunkOutput, Replayed, RowInput, RunContext, Tables};
 use super::{Encoder, Output};
 use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
 use crate::recipe::{Column, Layout};
-use crate::rules::{Findings, Named, Reject, RuleCounts};
+use crate::rules::{Findings, Named, Reject, Rule, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
 use crate::source::arrow::{ArrowRows, Wanted};
 use crate::source::json::{RawRows, Splitter};
@@ -57,7 +58,8 @@ pub struct ShardOptions {
     /// What is done for a check.
     pub checks: Option<Checks>,
     /// How many rows from the first are replayed against the inference prompt, if this is not a check:
-    /// it costs more than making samples of them.
+    /// it costs more than making samples of them. Of the rows after them only those are replayed
+    /// that have a turn of a new kind. With 0 none are.
     pub replayed: u64,
 }
 
@@ -105,6 +107,8 @@ pub struct Shard {
     rejected: RuleCounts,
     read: u64,
     refused: u64,
+    /// Kinds of turns in the rows, if some of them are replayed.
+    kinds: Kinds,
     /// How many samples have each length.
     lengths: BTreeMap<usize, u64>,
     /// What a check found in the samples.
@@ -143,6 +147,7 @@ impl Shard {
             rejected: RuleCounts::default(),
             read: 0,
             refused: 0,
+            kinds: Kinds::default(),
             lengths: BTreeMap::new(),
             audited: options.checks.as_ref().map(|checks| checks.auditor.tally()),
             empty: Tables {
@@ -299,7 +304,7 @@ impl Shard {
             reader: &self.reader,
             content: &self.encoder.content,
             checks: self.options.checks.as_ref(),
-            replayed: self.options.first_row + self.options.replayed,
+            replayed: self.replayed(),
             evidence: self.options.evidence(),
             apart_below: apart_below(self.options.validation),
             cancel,
@@ -318,6 +323,20 @@ impl Shard {
             self.recycle(part);
         }
         Ok(output)
+    }
+
+    fn replayed(&self) -> Replayed<'_> {
+        let ShardOptions {
+            checks,
+            first_row,
+            replayed,
+            ..
+        } = &self.options;
+        match (checks, replayed) {
+            (Some(_), _) => Replayed::All,
+            (None, 0) => Replayed::None,
+            (None, count) => Replayed::Some(first_row + count, &self.kinds),
+        }
     }
 
     /// An empty part to fill.
@@ -355,6 +374,13 @@ impl Shard {
             self.rejected.add(reject.rule, 1);
         }
         self.findings.append(part.findings.take());
+        for new in part.new_kinds.drain(..) {
+            if self.kinds.add(&new.kinds)
+                && let Some(place) = new.difference
+            {
+                self.findings.add(Rule::PromptParity, new.row, || place);
+            }
+        }
         self.named.append(&part.named);
         if let (Some(mine), Some(theirs)) = (&mut self.audited, part.audited.take()) {
             mine.append(theirs);

@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::check::Checks;
+use super::kinds::{self, Kinds, NewKinds};
 use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{self, Reader, Record};
@@ -37,13 +38,22 @@ pub(crate) struct RunContext<'s> {
     pub(crate) content: &'s ContentRules,
     /// What is done only for a check.
     pub(crate) checks: Option<&'s Checks>,
-    /// Rows before this one are replayed against the inference prompt; for a check, all are.
-    pub(crate) replayed: u64,
+    /// Which rows are replayed against the inference prompt; for a check, all are.
+    pub(crate) replayed: Replayed<'s>,
     /// Rows kept as evidence for each rule.
     pub(crate) evidence: usize,
     /// Conversations whose hash is smaller are set apart.
     pub(crate) apart_below: u128,
     pub(crate) cancel: &'s Cancel,
+}
+
+/// The rows that a run replays.
+#[derive(Clone, Copy)]
+pub(crate) enum Replayed<'s> {
+    None,
+    /// Those before this one, and others with a kind of turn that is not among these.
+    Some(u64, &'s Kinds),
+    All,
 }
 
 /// The tables of samples and their index.
@@ -89,6 +99,9 @@ pub(crate) struct ChunkOutput {
     pub(crate) named: Named,
     /// What a check finds in the samples.
     pub(crate) audited: Option<audit::Tally>,
+    /// Kinds of turns in the rows, and the rows that were replayed because of them.
+    kinds: Kinds,
+    pub(super) new_kinds: Vec<NewKinds>,
 }
 
 impl ChunkOutput {
@@ -106,6 +119,8 @@ impl ChunkOutput {
             findings: Findings::keeping(context.evidence),
             named: Named::default(),
             audited: context.checks.map(|checks| checks.auditor.tally()),
+            kinds: Kinds::default(),
+            new_kinds: Vec::new(),
         }
     }
 
@@ -181,6 +196,8 @@ struct RowFacts<'a> {
 pub(crate) struct Worker {
     arena: Arena,
     scratch: Scratch,
+    /// The player, while a row is not replayed.
+    player: Option<SampleReplayer>,
     draft: Draft,
     output: row::RowOutput,
     audit: audit::Scratch,
@@ -196,6 +213,7 @@ impl Worker {
         Self {
             arena: Arena::new(),
             scratch: Scratch::new(plan),
+            player: None,
             draft: Draft::default(),
             output: row::RowOutput::default(),
             audit: audit::Scratch::default(),
@@ -210,15 +228,9 @@ impl Worker {
         rows: impl Iterator<Item = RowInput<'i>>,
         chunk: &mut ChunkOutput,
     ) -> Result<()> {
-        self.scratch.player = None;
         for row in rows {
             context.cancel.check()?;
             let input = input_position(&row);
-            if context.checks.is_none() && input.row >= context.replayed {
-                self.scratch.player = None;
-            } else if self.scratch.player.is_none() {
-                self.scratch.player = Some(SampleReplayer::new(context.plan));
-            }
             if self.arena.allocated_bytes() > KEPT_ARENA {
                 self.arena = Arena::new();
             } else {
@@ -230,6 +242,8 @@ impl Worker {
                 input,
                 arena: &self.arena,
                 scratch: &mut self.scratch,
+                player: &mut self.player,
+                kinds: Vec::new(),
                 draft: &mut self.draft,
                 output: &mut self.output,
                 audit: &mut self.audit,
@@ -248,6 +262,9 @@ struct RowTask<'w, 's> {
     input: InputPosition,
     arena: &'w Arena,
     scratch: &'w mut Scratch,
+    player: &'w mut Option<SampleReplayer>,
+    /// The kinds of the row's turns, if one of them is new.
+    kinds: Vec<u64>,
     draft: &'w mut Draft,
     output: &'w mut row::RowOutput,
     audit: &'w mut audit::Scratch,
@@ -265,6 +282,8 @@ impl<'w> RowTask<'w, '_> {
         let read = self.read();
         let record = read.as_ref().ok().map(|(_, record)| *record);
         let encoded = read.map_err(Refusal::Row).and_then(|(value, record)| {
+            let replayed = self.is_replayed(&record, &chunk.kinds);
+            self.set_player(replayed);
             self.encode(&record)?;
             Ok(self.facts(value, &record))
         });
@@ -290,6 +309,33 @@ impl<'w> RowTask<'w, '_> {
         Ok((value, record))
     }
 
+    /// Whether the row is replayed. Keeps its kinds if one of them is new.
+    fn is_replayed(&mut self, record: &Record<'_>, chunk: &Kinds) -> bool {
+        let (before, shard) = match self.context.replayed {
+            Replayed::None => return false,
+            Replayed::All => return true,
+            Replayed::Some(before, shard) => (before, shard),
+        };
+        let mut is_new = false;
+        kinds::of(record, |kind| {
+            is_new |= !shard.have(kind) && !chunk.have(kind);
+        });
+        if is_new {
+            kinds::of(record, |kind| self.kinds.push(kind));
+        }
+        is_new || self.input.row < before
+    }
+
+    fn set_player(&mut self, replayed: bool) {
+        let active = &mut self.scratch.player;
+        if active.is_some() != replayed {
+            std::mem::swap(active, self.player);
+        }
+        if replayed {
+            active.get_or_insert_with(|| SampleReplayer::new(self.context.plan));
+        }
+    }
+
     fn encode(&mut self, record: &Record<'w>) -> Result<(), Refusal> {
         let plan = self.context.plan;
         let (scratch, draft) = (&mut *self.scratch, &mut *self.draft);
@@ -298,9 +344,12 @@ impl<'w> RowTask<'w, '_> {
 
     /// Adds the findings of the row.
     fn report(&mut self, record: Option<&Record<'_>>, chunk: &mut ChunkOutput) {
-        if self.context.checks.is_none() {
+        if let Replayed::Some(before, _) = self.context.replayed
+            && self.input.row < before
+        {
             self.count_prompts();
         }
+        self.note_kinds(record, chunk);
         let findings = &self.output.findings;
         let positions = self.positions(record);
         for (rule, count) in findings.counts.iter() {
@@ -323,6 +372,29 @@ impl<'w> RowTask<'w, '_> {
             let note = || note.clone();
             findings.counts.add_at(Rule::PromptParity, *message, note);
         }
+    }
+
+    /// Notes the kinds that are new, and whether a prompt differs. It is counted once it is known
+    /// that no row before this one, in another chunk, has the same kinds.
+    fn note_kinds(&mut self, record: Option<&Record<'_>>, chunk: &mut ChunkOutput) {
+        if self.kinds.is_empty() {
+            return;
+        }
+        let row::RowOutput {
+            findings, replay, ..
+        } = &*self.output;
+        chunk.kinds.add(&self.kinds);
+        let counted = findings.counts.get(Rule::PromptParity) > 0;
+        let found = replay.unexplained(&findings.counts).filter(|_| !counted);
+        let place = |(message, note): &(u32, String)| {
+            let positions = self.positions(record);
+            positions.of(Rule::PromptParity, Some(*message), note.clone())
+        };
+        chunk.new_kinds.push(NewKinds {
+            row: self.input.row,
+            difference: found.map(place),
+            kinds: std::mem::take(&mut self.kinds),
+        });
     }
 
     /// Checks the samples of the row.
