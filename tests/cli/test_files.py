@@ -23,6 +23,7 @@ from turnmill.encoder.session import Session
 from turnmill.errors import DataError, RecipeError, TurnmillError
 from turnmill.inputs import files
 from turnmill.output.formats import FORMATS
+from turnmill.output.reader import is_output
 from turnmill.prepare.result import Run
 
 
@@ -219,6 +220,9 @@ def test_a_run_that_wrote_nothing_leaves_the_recipe_open() -> None:
     assert "out/rejects.parquet" in str(raised.value.hint)
     (reject,) = pq.read_table("out/rejects.parquet").to_pylist()
     assert (reject["row"], reject["code"]) == (0, "no-assistant-turn")
+    with pytest.raises(DataError, match="the run wrote nothing but") as refused:
+        is_output("out")
+    assert "turnmill show" in str(refused.value.hint)
     assert run(rows(3), history="last-turn").samples == 3
 
 

@@ -24,6 +24,8 @@ from turnmill.storage.local import file_sha256, read_json, read_table
 from turnmill.storage.remote import AnyPath, output_path
 from turnmill.tokenizer import Tokenizer
 
+REJECTS = "rejects.parquet"
+
 _PLACE = ["source", "row", "line", "sample"]
 """The columns of an index that tell where a sample comes from."""
 
@@ -32,11 +34,19 @@ def is_output(path: str | os.PathLike[str]) -> bool:
     """Whether a directory was written by ``prepare``.
 
     Raises:
-        DataError: It was started but is not finished.
+        DataError: It was started but is not finished, or every row was rejected.
     """
     place = output_path(path)
     if (place / "turnmill.json").is_file():
         return True
+    if is_refused(path):
+        raise DataError(
+            "the run wrote nothing but the rows that it rejected",
+            code="unfinished-output",
+            path=path,
+            hint="`turnmill show` shows them with their reasons; change what rejects them, then "
+            "prepare again",
+        )
     if (place / STAGING).is_dir():
         raise DataError(
             "the output is not finished",
@@ -45,6 +55,12 @@ def is_output(path: str | os.PathLike[str]) -> bool:
             hint="run the same `turnmill prepare` again: it continues where it stopped",
         )
     return False
+
+
+def is_refused(path: str | os.PathLike[str]) -> bool:
+    """Whether a run left nothing in a directory but the rows that it rejected."""
+    place = output_path(path)
+    return not (place / "turnmill.json").is_file() and (place / REJECTS).is_file()
 
 
 def open_output(path: str | os.PathLike[str], purpose: str) -> Output:

@@ -17,7 +17,7 @@ from turnmill.encoder.session import Session
 from turnmill.errors import ArgumentError, DataError
 from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.rows import PickedRow, rows_of
-from turnmill.output.reader import is_output
+from turnmill.output.reader import REJECTS, is_output, is_refused
 from turnmill.recipe import Recipe
 from turnmill.show.origin import raw_text
 from turnmill.show.tokenized import TokenizedRows, is_tokenized
@@ -36,7 +36,6 @@ __all__ = [
 
 _Item = TypeVar("_Item")
 
-REJECTS = "rejects.parquet"
 SEARCHED_ROWS = 10_000
 """Rows of raw data that are encoded to find those that are wanted."""
 
@@ -223,12 +222,6 @@ def matching(names: list[str], file: str) -> str:
         return ending[0]
     message = f"no input is called {file}" if not ending else f"several inputs are called {file}"
     raise DataError(message, code="no-such-row", hint=f"inputs: {', '.join(names[:5])}")
-
-
-def is_refused(path: str | os.PathLike[str]) -> bool:
-    """Whether a run left nothing in a directory but the rows that it rejected."""
-    place = output_path(path)
-    return not (place / "turnmill.json").is_file() and (place / REJECTS).is_file()
 
 
 def refused_rows(

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import pyarrow.compute as pc
 
 from turnmill.errors import DataError
-from turnmill.output.reader import Output, WrittenRow
+from turnmill.output.reader import REJECTS, Output, WrittenRow
 from turnmill.show.origin import Origin
-from turnmill.show.select import REJECTS, Selection, matching, reject_of
+from turnmill.show.select import Selection, matching, reject_of
 from turnmill.show.view import RowView, TokenBytes, sample_views
 from turnmill.stats.index import extremes
 from turnmill.storage.local import read_table

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from turnmill.show.select import REJECTS, reject_of
+from turnmill.output.reader import REJECTS
+from turnmill.show.select import reject_of
 from turnmill.show.view import RowView
 from turnmill.stats.roles import Roles
 from turnmill.storage.local import read_table
