@@ -24,6 +24,9 @@ FAST_KEYS = frozenset(
 )
 """Arguments of a tokenizer that are understood here."""
 _CUT = {"longest_first", "only_first"}
+_STRIDE = 1 << 32
+"""How far the places of two rows are apart when all are looked at together: further than any
+text is long."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +100,22 @@ def _encoded(ours: Tokenizer, work: Texts, threads: int | None, *, places: bool)
     ids, ends, spans = ours.encode_batch(work.texts, threads=threads, offsets=True)
     rows = _Rows(_split(ids.astype(np.int64), ends), _split(spans, ends), None)
     if work.spans is not None:
-        assert rows.places is not None
-        pairs = zip(rows.places, work.spans, strict=True)
-        rows.masks = [overlaps(own, found) for own, found in pairs]
+        rows.masks = _split(_overlaps(spans, ends, work.spans), ends)
     if not places:
         rows.places = None
     return rows
 
 
-def overlaps(places: npt.NDArray[Any], spans: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """1 for each token that has a character of some span; spans are sorted and apart."""
-    if not len(spans):
-        return np.zeros(len(places), np.int64)
-    after = np.searchsorted(spans[:, 1], places[:, 0], side="right")
-    starts = np.append(spans[:, 0], np.iinfo(np.int64).max)
-    return (places[:, 1] > starts[after]).astype(np.int64)
+def _overlaps(
+    places: npt.NDArray[Any], ends: npt.NDArray[Any], spans: list[npt.NDArray[Any]]
+) -> npt.NDArray[np.int64]:
+    """1 for each token that has a character of some span of its row; spans are sorted and apart."""
+    own = np.repeat(np.arange(len(spans)), np.diff(ends)) * _STRIDE
+    of_row = np.repeat(np.arange(len(spans)), [len(found) for found in spans]) * _STRIDE
+    every = np.concatenate([*spans, np.empty((0, 2), np.int64)]) + of_row[:, None]
+    after = np.searchsorted(every[:, 1], places[:, 0] + own, side="right")
+    starts = np.append(every[:, 0], np.iinfo(np.int64).max)
+    return (places[:, 1] + own > starts[after]).astype(np.int64)
 
 
 def _split(values: npt.NDArray[Any], ends: npt.NDArray[Any]) -> list[Any]:
@@ -174,7 +178,8 @@ def _columns(
         zeros = [np.zeros(len(row), np.int64) for row in rows.ids]
         data["token_type_ids"] = padding.apply(zeros, theirs.pad_token_type_id)
     if wanted("attention_mask"):
-        data["attention_mask"] = padding.apply([np.ones(len(row), np.int64) for row in rows.ids], 0)
+        ones = np.ones(max(len(row) for row in rows.ids), np.int64)
+        data["attention_mask"] = padding.apply([ones[: len(row)] for row in rows.ids], 0)
     if rows.places is not None:
         data["offset_mapping"] = padding.apply(rows.places, 0)
     if settings.get("return_length"):
