@@ -95,7 +95,7 @@ def transformers(options: argparse.Namespace, folder: Path) -> Contenders:  # no
     chats = [row["messages"] for row in rows]
     recipe = turnmill.Recipe(tokenizer=options.tokenizer, history="as-rendered")
     encoder = turnmill.Encoder(recipe)
-    kept = _accepted(tokenizer, chats)
+    kept = _accepted(tokenizer, encoder, chats)
     own = [{"messages": chat} for chat in kept]
     return {
         "theirs": lambda: tokenizer.apply_chat_template(kept),
@@ -118,10 +118,11 @@ def trl(options: argparse.Namespace, folder: Path) -> Contenders:
 
     tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
     chats = [row["messages"] for row in numbered("messages.jsonl", options.rows)]
-    rows = [{"messages": chat} for chat in _accepted(tokenizer, chats)]
+    recipe = turnmill.Recipe(tokenizer=options.tokenizer, history="as-rendered")
+    kept = _accepted(tokenizer, turnmill.Encoder(recipe), chats)
+    rows = [{"messages": chat} for chat in kept]
     file = folder / "chats.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    recipe = turnmill.Recipe(tokenizer=options.tokenizer, history="as-rendered")
     dataset = datasets.Dataset.from_list(rows)
 
     def fresh() -> str:
@@ -150,10 +151,11 @@ def trl(options: argparse.Namespace, folder: Path) -> Contenders:
     }
 
 
-def _accepted(tokenizer: Any, chats: list[Any]) -> list[Any]:
-    """The conversations that the template takes."""
+def _accepted(tokenizer: Any, encoder: turnmill.Encoder, chats: list[Any]) -> list[Any]:
+    """The conversations that both sides take, so that both do the same work."""
+    found = encoder.encode([{"messages": chat} for chat in chats]).table["row"].to_pylist()
     kept = []
-    for chat in chats:
+    for chat in (chats[row] for row in found):
         with contextlib.suppress(Exception):
             tokenizer.apply_chat_template(chat, tokenize=False)
             kept.append(chat)
