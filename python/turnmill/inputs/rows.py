@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import bisect
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from turnmill import _core
 from turnmill.inputs.files import FileInput, InputPart
@@ -80,6 +82,32 @@ def _line(input_: FileInput, part: InputPart, line: int) -> bytes | None:
         carried = block.rpartition(b"\n")[2] if ends else carried + block
         number += ends
     return carried if number == line and carried.strip() else None
+
+
+class ColumnarRows(Sequence[PickedRow]):
+    """The rows of a part of a table; each becomes a batch of one row when it is asked for."""
+
+    def __init__(self, input_: Input, part: InputPart) -> None:
+        self._batches = [batch for batch, _ in input_.batches(part)]
+        self._ends = list(itertools.accumulate(batch.num_rows for batch in self._batches))
+        self._first = part.first_row
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, place: int) -> PickedRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[PickedRow]: ...
+    def __getitem__(self, place: int | slice) -> PickedRow | list[PickedRow]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        number = bisect.bisect_right(self._ends, place)
+        before = self._ends[number - 1] if number else 0
+        batch = self._batches[number].slice(place - before, 1)
+        return PickedRow(self._first + place, None, batch)
 
 
 def _columnar_row(input_: Input, part: InputPart, row: int) -> PickedRow | None:

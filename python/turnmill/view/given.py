@@ -14,7 +14,7 @@ from turnmill.errors import TurnmillError
 from turnmill.inputs.files import FileInput, InputPart
 from turnmill.inputs.find import Input, find_inputs, repeatable
 from turnmill.inputs.lines import counted_rows, fine_parts
-from turnmill.inputs.rows import FARTHEST_ROW, PickedRow, rows_in
+from turnmill.inputs.rows import FARTHEST_ROW, ColumnarRows, PickedRow, rows_in
 from turnmill.recipe import Recipe
 from turnmill.rules import rules
 from turnmill.show.select import RawRows
@@ -57,7 +57,7 @@ class GivenListing:
             session, inputs, _ = ready_to_look(recipe, data)
             self._desk = RawRows(session)
             self.roles = roles_of(session.facts(), session.tokenizer())
-        self._rows: OrderedDict[int, list[PickedRow]] = OrderedDict()
+        self._rows: OrderedDict[int, Sequence[PickedRow]] = OrderedDict()
         self._fine: dict[int, list[InputPart] | None] = {}
         self._fine_rows: OrderedDict[tuple[int, int], list[PickedRow]] = OrderedDict()
         self.sources = [input_.name for input_ in inputs]
@@ -85,11 +85,13 @@ class GivenListing:
             total = first + rows
         return found, total
 
-    def _read(self, stretch: _Stretch) -> list[PickedRow]:
+    def _read(self, stretch: _Stretch) -> Sequence[PickedRow]:
         """The rows of a part; of a file that cannot be entered in the middle, the first ones."""
-        rows = rows_in(stretch.input, stretch.part)
         input_ = stretch.input
-        if not isinstance(input_, FileInput) or input_.columnar or input_.has_plain_lines:
+        if input_.columnar:
+            return ColumnarRows(input_, stretch.part)
+        rows = rows_in(input_, stretch.part)
+        if not isinstance(input_, FileInput) or input_.has_plain_lines:
             return list(rows)
         some = list(itertools.islice(rows, FARTHEST_ROW + 1))
         if len(some) > FARTHEST_ROW:
@@ -123,7 +125,7 @@ class GivenListing:
         rows, first = self._rows_near(place, number - stretch.first + stretch.part.first_row)
         return self._desk.view(stretch.input, rows[number - stretch.first - first])
 
-    def _rows_near(self, place: int, row: int) -> tuple[list[PickedRow], int]:
+    def _rows_near(self, place: int, row: int) -> tuple[Sequence[PickedRow], int]:
         """Rows of a stretch among which one is, and the number in it of their first."""
         stretch = self._stretches[place]
         if place not in self._fine:
