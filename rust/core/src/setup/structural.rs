@@ -1,6 +1,6 @@
 //! Structural tokens: the tokens that frame a conversation. Content must never produce one.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
 use super::StopSet;
 use crate::template::{Field, FragmentRange, Origin, Rendered, Study};
@@ -70,11 +70,19 @@ impl Structural {
     }
 }
 
+/// Bytes of all texts up to which they are searched for by a table of every byte in every state.
+const MOST_IN_TABLE: usize = 4096;
+
 impl Search {
     fn new(texts: &[&str]) -> Self {
-        let matcher = AhoCorasickBuilder::new()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(texts);
+        let mut builder = AhoCorasickBuilder::new();
+        builder.match_kind(MatchKind::LeftmostLongest);
+        // The table that is fastest to search is made in time that grows with the square of a text
+        // that repeats itself.
+        if texts.iter().map(|text| text.len()).sum::<usize>() > MOST_IN_TABLE {
+            builder.kind(Some(AhoCorasickKind::ContiguousNFA));
+        }
+        let matcher = builder.build(texts);
         Self {
             matcher: matcher.ok().filter(|_| !texts.is_empty()),
             signs: Signs::of(texts),

@@ -1,7 +1,7 @@
 //! Added tokens beyond those of `tokenizer.json`, as transformers 5.24 adds them: what the
 //! configuration declares, which also overrides the file, then special tokens that are only named.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use turnmill_bpe::AddedToken;
@@ -38,32 +38,29 @@ impl Declarations<'_> {
     /// one that it gets.
     pub(super) fn added(&self, ids: &FxHashMap<String, u32>) -> Result<Added> {
         let declared = self.declared();
-        let mut further = declared.clone();
-        for token in self.named() {
-            let known = self.file.added_tokens.iter().chain(&further);
-            if !known
-                .map(|known| &known.content)
-                .any(|text| *text == token.content)
-            {
-                further.push(token);
-            }
-        }
-        let is_named = |text: &str| self.special.iter().any(|(_, known)| known == text);
+        let in_files: FxHashSet<&str> = texts(self.file.added_tokens.iter().chain(&declared));
+        let mut known = in_files.clone();
+        let named: Vec<AddedToken> = self.named().collect();
+        let named = named.iter().filter(|token| known.insert(&token.content));
+        let mut further: Vec<AddedToken> = declared.iter().chain(named).cloned().collect();
+        let special: FxHashSet<&str> = self.special.iter().map(|(_, text)| text).collect();
         for token in &mut further {
-            token.special |= is_named(&token.content);
+            token.special |= special.contains(token.content.as_str());
         }
         let lists = [&self.file.added_tokens[..], &further[..]];
         let tokens = assign_ids(&lists, |text| ids.get(text).copied(), ids.len() as u32);
+        let given = tokens
+            .iter()
+            .map(|token| (token.content.as_str(), token.id));
+        let given: FxHashMap<&str, u32> = given.collect();
         for token in &declared {
-            let given = tokens.iter().find(|known| known.content == token.content);
-            if let Some(given) = given.filter(|given| given.id != token.id) {
-                return Err(self.conflict(token, given.id));
+            let given = given.get(token.content.as_str());
+            if let Some(given) = given.filter(|given| **given != token.id) {
+                return Err(self.conflict(token, *given));
             }
         }
         let is_new = |token: &&AddedToken| {
-            let mut known = self.file.added_tokens.iter().chain(&declared);
-            let in_file = known.any(|known| known.content == token.content);
-            !in_file && !ids.contains_key(&token.content)
+            !in_files.contains(token.content.as_str()) && !ids.contains_key(&token.content)
         };
         let beyond = tokens.iter().filter(is_new).cloned().collect();
         Ok(Added {
@@ -81,27 +78,32 @@ impl Declarations<'_> {
                 let tokens = entries.filter_map(|(id, value)| declared_token(id, value));
                 tokens.collect()
             } else {
-                let entries = self.legacy.into_iter().flatten();
-                let tokens = entries.filter_map(|(text, id)| self.legacy_token(text, id));
-                tokens.collect()
+                self.legacy_tokens()
             };
         tokens.sort_by_key(|token| token.id);
         tokens
     }
 
-    /// The file's own token of that id goes before one of `added_tokens.json`.
-    fn legacy_token(&self, text: &str, id: &Json) -> Option<AddedToken> {
-        let id = u32::try_from(id.as_u64()?).ok()?;
-        if self.file.added_tokens.iter().any(|token| token.id == id) {
-            return None;
-        }
-        let special = self.special.standard().any(|known| known == text)
-            || self.extra().any(|token| token.content == text);
-        let mut token = special_token(text);
-        token.id = id;
-        token.special = special;
-        token.normalized = !special;
-        Some(token)
+    /// The tokens of `added_tokens.json`; the file's own token of the same id goes before one of them.
+    fn legacy_tokens(&self) -> Vec<AddedToken> {
+        let taken = self.file.added_tokens.iter().map(|token| token.id);
+        let taken: FxHashSet<u32> = taken.collect();
+        let extra: Vec<AddedToken> = self.extra().collect();
+        let special = self.special.standard().chain(texts(&extra));
+        let special: FxHashSet<&str> = special.collect();
+        let entries = self.legacy.into_iter().flatten();
+        let read = entries.filter_map(|(text, id)| {
+            let id = u32::try_from(id.as_u64()?).ok()?;
+            let special = special.contains(text.as_str());
+            let token = AddedToken {
+                id,
+                special,
+                normalized: !special,
+                ..special_token(text)
+            };
+            (!taken.contains(&id)).then_some(token)
+        });
+        read.collect()
     }
 
     /// Tokens without ids: those with a name, then the further special ones.
@@ -212,4 +214,10 @@ mod tests {
         let hint = added("{}", Some(r#"{"<y>":7}"#)).unwrap_err();
         assert!(hint.contains("not of one tokenizer"), "{hint}");
     }
+}
+
+/// The texts of tokens.
+fn texts<'t>(tokens: impl IntoIterator<Item = &'t AddedToken>) -> FxHashSet<&'t str> {
+    let texts = tokens.into_iter().map(|token| token.content.as_str());
+    texts.collect()
 }
