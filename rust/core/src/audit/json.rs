@@ -176,12 +176,16 @@ impl ReadRows {
     fn push(&mut self, row: RawRow<'_>) {
         let arena = Arena::new();
         let index = self.lists.rows() as u64;
-        let (rule, row_index, note) = match json::parse(row.bytes, &arena) {
+        let parsed = row.require_length().and_then(|()| {
+            let parsed = json::parse(row.bytes, &arena);
+            parsed.map_err(|error| error.reject())
+        });
+        let (rule, row_index, note) = match parsed {
             Ok(parsed) => match self.lists.push(parsed.value) {
                 Some(note) => (Rule::SchemaMismatch, Some(index), note),
                 None => return,
             },
-            Err(error) => (error.rule, None, error.to_string()),
+            Err(reject) => (reject.rule, None, reject.reason),
         };
         self.faults.push(BadRow {
             rule,

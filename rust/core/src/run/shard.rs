@@ -405,6 +405,7 @@ const NO_ROW: RowInput<'static> = RowInput::Json(crate::source::json::RawRow {
     index: 0,
     line: 0,
     offset: 0,
+    omitted: 0,
 });
 
 /// Documents are trained as a whole, so ids alone are enough. The exceptions are recipes that ask

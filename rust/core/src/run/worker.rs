@@ -459,6 +459,7 @@ fn value<'w>(
 ) -> Result<Value<'w>, Reject> {
     match row {
         RowInput::Json(row) => {
+            row.require_length()?;
             let parsed = json::parse(row.bytes, arena).map_err(|error| error.reject())?;
             if parsed.duplicate_keys > 0 {
                 counts.add(Rule::DuplicateKey, u64::from(parsed.duplicate_keys));

@@ -1,6 +1,6 @@
 //! The elements of a JSON array that arrives in blocks, found by structure alone.
 
-use super::split::{FilePosition, RawRows, RowRange, is_whitespace};
+use super::split::{FilePosition, Omission, RawRows, RowRange, is_whitespace};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the scan is inside the array.
@@ -39,12 +39,14 @@ impl ArrayScan {
         &mut self,
         rows: &mut RawRows,
         position: &mut FilePosition,
+        omission: &mut Omission,
     ) -> Result<usize> {
         let RawRows { bytes, places } = rows;
         let mut walk = Walk {
             bytes,
             places,
             position,
+            omission,
             kept: 0,
             at: self.scanned,
         };
@@ -57,6 +59,11 @@ impl ArrayScan {
         let kept = walk.kept;
         self.scanned = walk.at - kept;
         Ok(kept)
+    }
+
+    /// Steps back as many bytes as were cut from the end of the buffer.
+    pub(super) fn forget(&mut self, bytes: usize) {
+        self.scanned = self.scanned.saturating_sub(bytes);
     }
 
     /// Looks at one byte, or at one run of string bytes.
@@ -157,6 +164,8 @@ struct Walk<'a> {
     places: &'a mut Vec<RowRange>,
     /// The place of `bytes[kept]`.
     position: &'a mut FilePosition,
+    /// What was left out of the element that starts there.
+    omission: &'a mut Omission,
     kept: usize,
     at: usize,
 }
@@ -171,17 +180,29 @@ impl Walk<'_> {
         self.kept = start;
     }
 
+    /// Steps over what was left out.
+    fn skip_omission(&mut self) {
+        let omission = std::mem::take(self.omission);
+        self.position.line += omission.lines;
+        self.position.offset += omission.bytes;
+    }
+
     /// Gives out the element that ends before `at`.
     fn give_out(&mut self) {
         let element = &self.bytes[self.kept..self.at];
-        let length = element.trim_ascii_end().len();
+        let length = match self.omission.bytes {
+            0 => element.trim_ascii_end().len(),
+            _ => element.len(),
+        };
         self.places.push(RowRange {
             start: self.kept,
             end: self.kept + length,
             index: self.position.index,
             line: self.position.line,
             offset: self.position.offset,
+            omitted: self.omission.bytes,
         });
+        self.skip_omission();
         self.position.index += 1;
         self.keep_from(self.at);
     }

@@ -3,12 +3,17 @@
 //! JSON Lines are split at `\n` only (U+2028 and its kind are part of a row), a JSON array at the
 //! commas between its elements. The first byte tells which of the two a file is.
 
+use std::ops::Range;
+
 use super::array::ArrayScan;
 use crate::error::{Error, ErrorKind, Result};
+use crate::rules::{Reject, Rule};
 
-/// A row longer than this stops the run: the file is of another kind or has lost its structure, and
-/// reading on would only fill the memory.
+/// Of a row longer than this only the start is kept, so that it cannot fill the memory: the row is
+/// rejected, and reading goes on after it.
 pub const MAX_ROW_BYTES: usize = 256 << 20;
+/// How much is kept of the start.
+const KEPT_BYTES: usize = 4 << 10;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -45,6 +50,24 @@ pub struct RawRow<'a> {
     pub line: u64,
     /// Byte offset of its start in the (decompressed) file.
     pub offset: u64,
+    /// How many bytes of a row that is longer than [`MAX_ROW_BYTES`] were left out of `bytes`.
+    pub omitted: u64,
+}
+
+impl RawRow<'_> {
+    /// Why the row is rejected, if it is too long.
+    pub(crate) fn require_length(&self) -> Result<(), Reject> {
+        let length = self.bytes.len() as u64 + self.omitted;
+        if length <= MAX_ROW_BYTES as u64 {
+            return Ok(());
+        }
+        let (length, most) = (length.div_ceil(1 << 20), MAX_ROW_BYTES >> 20);
+        let reason = format!(
+            "the row is {length} MB long, and at most {most} MB are read: the file is not what it \
+             seems, or has lost its structure here"
+        );
+        Err(Reject::new(Rule::InvalidJson, reason))
+    }
 }
 
 /// Complete rows of one block. The memory is reused from block to block.
@@ -62,6 +85,7 @@ pub(super) struct RowRange {
     pub(super) index: u64,
     pub(super) line: u64,
     pub(super) offset: u64,
+    pub(super) omitted: u64,
 }
 
 impl RawRows {
@@ -91,6 +115,7 @@ impl RawRows {
             index: place.index,
             line: place.line,
             offset: place.offset,
+            omitted: place.omitted,
         }
     }
 
@@ -106,6 +131,28 @@ pub(super) struct FilePosition {
     pub(super) offset: u64,
     pub(super) line: u64,
     pub(super) index: u64,
+}
+
+/// What was left out of the row in progress, because it is too long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Omission {
+    pub(super) bytes: u64,
+    pub(super) lines: u64,
+    /// Whether there is more than whitespace in it.
+    pub(super) holds_text: bool,
+}
+
+impl Omission {
+    /// Leaves these bytes out.
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.holds_text |= !is_blank(bytes);
+    }
+
+    fn has_begun(self) -> bool {
+        self.bytes > 0
+    }
 }
 
 /// Splits one file, or one byte range of it, into rows.
@@ -132,6 +179,8 @@ pub struct Splitter {
     layout: Option<FileLayout>,
     /// The start of a row whose end has not come yet.
     carry: Vec<u8>,
+    /// What follows it of a row that is too long.
+    omission: Omission,
     /// The place of the first byte of `carry`.
     position: FilePosition,
     array: ArrayScan,
@@ -140,6 +189,8 @@ pub struct Splitter {
     /// Bytes up to the first newline belong to a row of the shard before.
     skip_line: bool,
     at_file_start: bool,
+    /// How long a row may be before its rest is left out.
+    most: usize,
 }
 
 impl Default for Splitter {
@@ -154,6 +205,7 @@ impl Splitter {
         Self {
             layout: None,
             carry: Vec::new(),
+            omission: Omission::default(),
             position: FilePosition {
                 offset: 0,
                 line: 1,
@@ -163,7 +215,14 @@ impl Splitter {
             end: u64::MAX,
             skip_line: false,
             at_file_start: true,
+            most: MAX_ROW_BYTES,
         }
+    }
+
+    /// With another limit than [`MAX_ROW_BYTES`].
+    #[cfg(test)]
+    pub(super) fn keeping(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// For a file, or a part of one that starts with a row, whose layout is known.
@@ -241,7 +300,7 @@ impl Splitter {
             Some(FileLayout::Array) => self.array.at_end(&self.carry, self.position),
             Some(FileLayout::Lines) if !self.carry.is_empty() => {
                 rows.bytes.append(&mut self.carry);
-                self.add_line(rows, 0, rows.bytes.len(), 0);
+                self.add_line(rows, 0..rows.bytes.len(), 0);
                 Ok(())
             }
             _ => Ok(()),
@@ -294,19 +353,47 @@ impl Splitter {
         if self.layout == Some(FileLayout::Array) {
             self.carry.extend_from_slice(block);
             std::mem::swap(&mut self.carry, &mut rows.bytes);
-            let kept_from = self.array.split(rows, &mut self.position)?;
+            let omission = &mut self.omission;
+            let kept_from = self.array.split(rows, &mut self.position, omission)?;
             self.carry.clear();
             self.carry.extend_from_slice(&rows.bytes[kept_from..]);
         } else if let Some(last) = memchr::memrchr(b'\n', block) {
             std::mem::swap(&mut self.carry, &mut rows.bytes);
-            rows.bytes.extend_from_slice(&block[..=last]);
+            let begun = self.end_omission(block);
+            rows.bytes.extend_from_slice(&block[begun..=last]);
             self.carry.clear();
             self.split_lines(rows, fed);
             self.carry.extend_from_slice(&block[last + 1..]);
+        } else if self.omission.has_begun() {
+            self.omission.add(block);
         } else {
             self.carry.extend_from_slice(block);
         }
-        self.check_row_length()
+        self.limit_row();
+        Ok(())
+    }
+
+    /// Adds the rest of a line that is too long to what is left out. Returns where that rest ends in
+    /// the block.
+    fn end_omission(&mut self, block: &[u8]) -> usize {
+        if !self.omission.has_begun() {
+            return 0;
+        }
+        let newline = memchr::memchr(b'\n', block).unwrap_or(block.len());
+        self.omission.add(&block[..newline]);
+        newline
+    }
+
+    /// Leaves out all but the start of a row that has become too long.
+    fn limit_row(&mut self) {
+        if self.carry.len() <= self.most {
+            return;
+        }
+        let kept = KEPT_BYTES.min(self.most);
+        self.omission.add(&self.carry[kept..]);
+        self.array.forget(self.carry.len() - kept);
+        self.carry.truncate(kept);
+        self.carry.shrink_to_fit();
     }
 
     /// Adds the lines of `rows.bytes`, all of which are complete; the first `known` bytes hold no
@@ -316,7 +403,7 @@ impl Splitter {
         let mut searched = known;
         while let Some(found) = memchr::memchr(b'\n', &rows.bytes[searched..]) {
             let newline = searched + found;
-            self.add_line(rows, start, newline, 1);
+            self.add_line(rows, start..newline, 1);
             start = newline + 1;
             searched = start;
             if self.is_done() {
@@ -325,38 +412,24 @@ impl Splitter {
         }
     }
 
-    /// Adds the line in `start..end` of the buffer unless it is blank, and steps over it and over
-    /// its line end.
-    fn add_line(&mut self, rows: &mut RawRows, start: usize, end: usize, line_end: u64) {
-        if !rows.bytes[start..end]
-            .iter()
-            .all(|byte| is_whitespace(*byte))
-        {
+    /// Adds the line in this range of the buffer unless it is blank, and steps over it and over its
+    /// line end.
+    fn add_line(&mut self, rows: &mut RawRows, line: Range<usize>, line_end: u64) {
+        let omission = std::mem::take(&mut self.omission);
+        let length = line.len() as u64 + omission.bytes;
+        if omission.holds_text || !is_blank(&rows.bytes[line.clone()]) {
             rows.places.push(RowRange {
-                start,
-                end,
+                start: line.start,
+                end: line.end,
                 index: self.position.index,
                 line: self.position.line,
                 offset: self.position.offset,
+                omitted: omission.bytes,
             });
             self.position.index += 1;
         }
         self.position.line += line_end;
-        self.position.offset += (end - start) as u64 + line_end;
-    }
-
-    fn check_row_length(&self) -> Result<()> {
-        if self.carry.len() <= MAX_ROW_BYTES {
-            return Ok(());
-        }
-        let what = format!(
-            "a row is longer than {} MB: the file is not JSON Lines or lost its structure here",
-            MAX_ROW_BYTES >> 20
-        );
-        Err(Error::new(ErrorKind::Data, "broken-input", what)
-            .at_line(self.position.line)
-            .at_row(self.position.index)
-            .hint("look at that line; expected is one JSON text per line, or one JSON array"))
+        self.position.offset += length + line_end;
     }
 }
 
@@ -370,6 +443,10 @@ fn refuse_utf16(head: &[u8]) -> Result<()> {
         .hint("convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"));
     }
     Ok(())
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| is_whitespace(*byte))
 }
 
 /// JSON's whitespace.
@@ -392,7 +469,7 @@ pub struct Lines {
 impl Lines {
     /// Counts the lines that end in the next block.
     pub fn add(&mut self, block: &[u8]) {
-        let holds_text = |line: &[u8]| !line.iter().all(|byte| is_whitespace(*byte));
+        let holds_text = |line: &[u8]| !is_blank(line);
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', block) {
             self.ended += 1;

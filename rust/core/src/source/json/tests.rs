@@ -127,6 +127,30 @@ proptest! {
     }
 
     #[test]
+    fn long_rows_lose_all_but_their_start(
+        lines in prop::collection::vec("[a{}\",\\[\\] \u{2028}]{0,24}", 0..12),
+        values in prop::collection::vec(json(), 0..8),
+        cuts in prop::collection::vec(1_usize..9, 1..30),
+        most in 1_usize..12,
+    ) {
+        let pretty = serde_json::to_string_pretty(&values).unwrap();
+        for text in [format!("{{{}", lines.join("\n")), pretty] {
+            let whole = places(text.as_bytes(), &[text.len()], Splitter::new());
+            let limited = places(text.as_bytes(), &cuts, Splitter::new().keeping(most));
+            prop_assert_eq!(limited.len(), whole.len());
+            for (row, short) in whole.iter().zip(&limited) {
+                prop_assert_eq!((row.0, row.1, row.2), (short.0, short.1, short.2));
+                // What comes with the end of the row is no longer left out.
+                let kept = most.min(row.3.len());
+                prop_assert_eq!(&short.3[..kept], &row.3[..kept]);
+                prop_assert!(row.3.len() > most || short.3 == row.3);
+                prop_assert!(short.3.len() <= most + 9 || short.4 == 0);
+                prop_assert!(row.3.len() <= short.3.len() + short.4 as usize);
+            }
+        }
+    }
+
+    #[test]
     fn ranges_share_out_every_row_once(
         lines in prop::collection::vec("[a-c ]{0,9}", 0..20),
         length in 1_u64..25,
@@ -156,6 +180,33 @@ fn collect(rows: &RawRows, into: &mut Vec<(u64, String)>) {
     for row in rows.iter() {
         into.push((row.line, String::from_utf8(row.bytes.to_vec()).unwrap()));
     }
+}
+
+/// Index, line, offset, text and omitted bytes of a row.
+type RowPlace = (u64, u64, u64, Vec<u8>, u64);
+
+/// Splits a sound text that is fed in blocks of these lengths.
+fn places(text: &[u8], cuts: &[usize], mut splitter: Splitter) -> Vec<RowPlace> {
+    let (mut rows, mut found, mut rest) = (RawRows::default(), Vec::new(), text);
+    let mut add = |rows: &RawRows| {
+        let places = rows.iter().map(|row| {
+            let bytes = row.bytes.to_vec();
+            (row.index, row.line, row.offset, bytes, row.omitted)
+        });
+        found.extend(places);
+    };
+    for cut in cuts.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (block, after) = rest.split_at((*cut).min(rest.len()));
+        rest = after;
+        splitter.feed(block, &mut rows).unwrap();
+        add(&rows);
+    }
+    splitter.finish(&mut rows).unwrap();
+    add(&rows);
+    found
 }
 
 /// Feeds `text` in blocks of the lengths in `cuts`, over and over.
