@@ -187,9 +187,20 @@ impl Refusal<'_> {
     }
 
     fn wrong_terminator(&self, id: u32, what: String) -> Error {
-        let mut ids = self.stop.ids().to_vec();
+        let (words, mut ids): (Vec<u32>, Vec<u32>) = {
+            let ids = self.stop.ids().iter().copied();
+            ids.partition(|id| is_word(&self.tokenizer.id_to_text(*id)))
+        };
         ids.push(id);
         let quoted = |id: &u32| format!("--stop '{}'", self.tokenizer.id_to_text(*id));
+        if let Some(word) = words.first() {
+            return Error::new(ErrorKind::Recipe, "wrong-terminator", what).hint(format!(
+                "{} is an ordinary word and ends no turn: correct the eos_token of \
+                 tokenizer_config.json, or name the stop token: {}",
+                self.named(*word),
+                quoted(&id)
+            ));
+        }
         let flags: Vec<String> = ids.iter().map(quoted).collect();
         Error::new(ErrorKind::Recipe, "wrong-terminator", what).hint(either(
             Some(format!(
@@ -296,6 +307,12 @@ fn either(first: Option<String>, second: &str) -> String {
         Some(first) => first,
         None => second.to_owned(),
     }
+}
+
+/// Whether a text is letters and digits only, as no stop token of a model is.
+fn is_word(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.chars().all(char::is_alphanumeric)
 }
 
 /// The stop ids among the role markers that end a turn.

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, MapArray, StructArray};
+use arrow_array::types::{Int16Type, Int32Type, Int64Type, RunEndIndexType};
+use arrow_array::{Array, ArrayRef, MapArray, StructArray, UnionArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, UnionFields};
 
 use super::scalar::Scalar;
 use super::{Reading, is_valid};
@@ -49,6 +50,16 @@ pub(super) enum Column {
         array: ArrayRef,
         positions: Vec<usize>,
         values: Box<Self>,
+    },
+    /// Equal values in a row, kept once.
+    Runs {
+        positions: Vec<usize>,
+        values: Box<Self>,
+    },
+    /// Values of several types; the children are found by their type id.
+    Union {
+        array: UnionArray,
+        children: Vec<Option<Self>>,
     },
 }
 
@@ -131,7 +142,10 @@ impl Column {
     pub(super) fn noticed(array: &ArrayRef, field: &Field) -> Self {
         let data_type = array.data_type();
         let is_plain = data_type.is_numeric()
-            || matches!(data_type, DataType::Boolean)
+            || matches!(
+                data_type,
+                DataType::Boolean | DataType::RunEndEncoded(..) | DataType::Union(..)
+            )
             || data_type.is_string();
         if is_plain {
             return Self::carried(array, field);
@@ -191,6 +205,12 @@ impl Column {
             DataType::Struct(_) => Self::of_struct(array.as_struct(), place),
             DataType::Map(..) => Self::of_map(array.as_map(), name, place),
             DataType::Dictionary(..) => Self::of_dictionary(array, name, place),
+            DataType::RunEndEncoded(ends, field) => match ends.data_type() {
+                DataType::Int16 => Self::of_runs::<Int16Type>(array, field, name, place),
+                DataType::Int32 => Self::of_runs::<Int32Type>(array, field, name, place),
+                _ => Self::of_runs::<Int64Type>(array, field, name, place),
+            },
+            DataType::Union(fields, _) => Self::of_union(array.as_union(), fields, name, place),
             _ => Self::Scalar(Scalar::new(array, name, place.is_strict())),
         }
     }
@@ -240,6 +260,34 @@ impl Column {
         }
     }
 
+    fn of_runs<E: RunEndIndexType>(
+        array: &ArrayRef,
+        field: &Field,
+        name: &str,
+        place: Nesting<'_>,
+    ) -> Self {
+        let array = array.as_run::<E>();
+        let positions = (0..array.len()).map(|index| array.get_physical_index(index));
+        Self::Runs {
+            positions: positions.collect(),
+            values: Box::new(Self::of(array.values(), field, name, place)),
+        }
+    }
+
+    fn of_union(array: &UnionArray, fields: &UnionFields, name: &str, place: Nesting<'_>) -> Self {
+        let mut children = Vec::new();
+        for (id, field) in fields.iter() {
+            // Type ids are not negative.
+            let id = id as usize;
+            children.resize_with(children.len().max(id + 1), || None);
+            children[id] = Some(Self::of(array.child(id as i8), field, name, place));
+        }
+        Self::Union {
+            array: array.clone(),
+            children,
+        }
+    }
+
     /// The value at `index`.
     pub(super) fn value<'a>(
         &'a self,
@@ -278,6 +326,14 @@ impl Column {
                 Some(position) if is_valid(array, index) => values.value(*position, reading),
                 _ => Ok(Value::Null),
             },
+            Self::Runs { positions, values } => values.value(positions[index], reading),
+            Self::Union { array, children } => {
+                let child = children.get(array.type_id(index) as usize);
+                match child.and_then(Option::as_ref) {
+                    Some(child) => child.value(array.value_offset(index), reading),
+                    None => Ok(Value::Null),
+                }
+            }
         }
     }
 }

@@ -17,10 +17,14 @@ impl<'r> Prober<'r> {
             )
         };
         if let Some(error) = &*self.exhausted.borrow() {
-            return refuse(&format!(
+            let what = format!(
                 "a conversation of a few words is too much for the template: {}",
                 error.what()
-            ));
+            );
+            let error = Error::new(ErrorKind::Template, "template-spans", what);
+            return Some(
+                error.hint("it does not print chats: get it again, or name another --template"),
+            );
         }
         let source = self.template.span_source();
         let has_tags = self.template.has_generation_tags();
