@@ -154,6 +154,12 @@ fn declared_token(id: &str, value: &Json) -> Option<AddedToken> {
     Some(token)
 }
 
+/// The texts of tokens.
+fn texts<'t>(tokens: impl IntoIterator<Item = &'t AddedToken>) -> FxHashSet<&'t str> {
+    let texts = tokens.into_iter().map(|token| token.content.as_str());
+    texts.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,10 +220,4 @@ mod tests {
         let hint = added("{}", Some(r#"{"<y>":7}"#)).unwrap_err();
         assert!(hint.contains("not of one tokenizer"), "{hint}");
     }
-}
-
-/// The texts of tokens.
-fn texts<'t>(tokens: impl IntoIterator<Item = &'t AddedToken>) -> FxHashSet<&'t str> {
-    let texts = tokens.into_iter().map(|token| token.content.as_str());
-    texts.collect()
 }
