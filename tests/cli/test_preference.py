@@ -201,3 +201,21 @@ def test_pages_and_numbers_tell_the_answers_apart(kind: str, tmp_path: Path) -> 
         assert f'<p class="answer">{name}</p>' in page
         assert f'<p class="answer">{name}</p>' in listed
     assert f'<h3 id="sample-0">{names[0]}: ' in row
+
+
+def _said(role: str, text: str) -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+@pytest.mark.parametrize("judged", ["pair", "answer"])
+def test_an_answer_stands_at_the_end_whatever_history_says(judged: str, tmp_path: Path) -> None:
+    before = [_said("user", "Hi"), _said("assistant", "Hello."), _said("user", "Well?")]
+    answer = {"chosen": [_said("assistant", "Yes.")], "rejected": [_said("assistant", "No.")]}
+    row: dict[str, Any] = {"prompt": before, **answer}
+    if judged == "answer":
+        row = {"messages": [*before, _said("assistant", "Yes.")], "label": True}
+    for history in ("as-rendered", "expand", "last-turn"):
+        out = tmp_path / history
+        turnmill.prepare([row], out, tokenizer=DEMO, history=history)
+        [data] = out.glob("data-*.arrow")
+        assert data.read_bytes() == next((tmp_path / "as-rendered").glob("data-*")).read_bytes()
