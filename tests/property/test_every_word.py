@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 import turnmill
 from cases import answers, shapes
 from fixtures import both, built_in_templates, stops, template_text, tokenizer_dir
-from property.test_check_after_prepare import every_template, marked, stop_of
+from property.test_check_after_prepare import REFUSALS, every_template, marked, stop_of
 
 LOSSES = {
     "field-lost",
@@ -70,7 +70,8 @@ class Words:
         self.unique: list[str] = []
         """Those that stand once in the row."""
         self.named: list[str] = []
-        """Names of functions, which stand in calls, in results and in the tools."""
+        """Those of a function, which stand in calls, in results and in the tools; a template may
+        describe a tool twice."""
 
     def of(self, text: str) -> str:
         """A new word; where texts are compared with each other, one for each text."""
@@ -113,7 +114,7 @@ class Words:
             value = None
         if isinstance(value, (dict, list)):
             return json.dumps(self.row(value, key, inside=inside))
-        return self.name(text) if key == "name" else self.of(text)
+        return self.name(text) if key in ("name", "description") else self.of(text)
 
 
 def worded() -> Iterator[tuple[str, dict[str, Any], Words]]:
@@ -171,4 +172,7 @@ def test_every_word_of_every_reader_with_a_template(template: str, tmp_path: Pat
 @pytest.mark.parametrize("template", every_template())
 def test_every_word_of_every_reader_with_every_template(template: str, tmp_path: Path) -> None:
     source = template_text(template)
-    assert_no_word_is_lost(marked(source, tmp_path / "model"), stop_of(source), 0.0)
+    try:
+        assert_no_word_is_lost(marked(source, tmp_path / "model"), stop_of(source), 0.0)
+    except turnmill.TurnmillError as error:
+        assert error.code in REFUSALS  # noqa: PT017, most templates are taken
