@@ -42,6 +42,28 @@ All of them take constant memory, except an object of columns: it is
 held as a whole. A directory with several splits needs `split`, by the rules of `datasets`.
 """
 
+SEGMENTS = """\
+A row of the schema `segments` is a list of texts as the model reads them, each with a `label` (or a
+weight: `train`, `loss`, `weight`) that says whether it is trained, as in Axolotl's `input_output`:
+
+```json
+{"segments": [
+  {"label": false, "text": "<|im_start|>user\\n2+3<|im_end|>\\n<|im_start|>assistant\\n"},
+  {"label": true, "text": "5<|im_end|>"}
+]}
+```
+
+There is no template. Each text is tokenized by itself, so the ids are those that tokenizers gives
+for it alone, without special tokens around it. Control tokens in it are control tokens, whatever
+`special_in_content` says: whoever wrote the segment wrote the format. Nothing is inserted.
+
+A turn runs from a trained segment to the next trained one that ends in a stop token. Segments
+between them that are not trained are gaps in it. The last trained segment must end in a stop token,
+or the row is rejected (`missing-terminator`). So is a row with a trained stop token in the middle
+of a segment (`premature-terminator`; `special_in_content = "parse"` allows it), and one over
+`max_length`, because no part of it may be cut off.
+"""
+
 JUDGED = """\
 What becomes of them, and which trainers read it: [preference](preference.md).
 """
@@ -66,6 +88,8 @@ def page() -> str:
         INTRODUCTION,
         "## Schemas\n",
         _table(shapes.SCHEMAS),
+        "## Segments\n",
+        SEGMENTS,
         "## Answers that are judged\n",
         JUDGED,
         _answers([*answers.PAIRS, *answers.LABELLED]),

@@ -27,6 +27,7 @@ class EncodingKeys(TypedDict, total=False):
         "xlam",
         "preference",
         "kto",
+        "segments",
         "text",
     ]
     fields: Mapping[str, str]
@@ -35,7 +36,7 @@ class EncodingKeys(TypedDict, total=False):
     role_order: Literal["keep", "trim"]
     system: str | None
     wire: Literal["normalise", "keep"]
-    train_on: Literal["assistant", "last-turn", "everything"] | Sequence[str]
+    train_on: Literal["assistant", "last-turn", "everything", "none"] | Sequence[str]
     spans: Literal["auto", "tags", "inferred"]
     reasoning: Literal["train", "train-empty", "mask"]
     history: Literal["auto", "as-rendered", "last-turn", "expand", "error"]

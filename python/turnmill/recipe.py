@@ -220,6 +220,7 @@ class Recipe:
         "xlam",
         "preference",
         "kto",
+        "segments",
         "text",
     ] = "auto"
     """Shape of the rows.
@@ -237,6 +238,8 @@ class Recipe:
     preference: A prompt, the answer that was `chosen` and the one that was `rejected`: texts or
         messages.
     kto: One answer, and a `label` that says whether it is a good one.
+    segments: A list `segments` of texts as the model reads them, each with a `label` that says
+        whether it is trained.
     text: A document `text`, trained as a whole.
     """
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -262,12 +265,14 @@ class Recipe:
     normalise: As the engines that serve models read them; a rule counts each change.
     keep: Rows stay as they are, as in transformers.
     """
-    train_on: Literal["assistant", "last-turn", "everything"] | Sequence[str] = "assistant"
+    train_on: Literal["assistant", "last-turn", "everything", "none"] | Sequence[str] = "assistant"
     """Which messages are trained. A message's own `weight`, `loss`, `loss_weight` or `train` wins.
 
     assistant: Every assistant message.
     last-turn: The last assistant message.
     everything: Every token of the row.
+    none: Nothing: prompts alone, with the start of the answer that a server adds, for
+        reinforcement learning and evaluation.
     """
     spans: Literal["auto", "tags", "inferred"] = "auto"
     """How turns are found.
@@ -373,6 +378,9 @@ class Recipe:
     rejected_ids: The same of the rejected answer.
     completion_ids: Ids of the answer.
     label: Whether the answer is a good one.
+    prompt: Text of the prompt.
+    reference: What the row answers: the text of the last message, or the whole message as JSON
+        where it is more than that; null where there is no answer.
     """
     max_rejects: float = 0.5
     """The share of rejected rows above which a run stops."""

@@ -200,6 +200,7 @@ CASES["null-content"] = pair(broken=talk("Hi", None), good=talk("Hi", "None"))
 CASES["non-string-content"] = pair(broken=talk("Hi", 42), good=talk("Hi", "42"))
 CASES["no-assistant-turn"] = pair(broken=talk("Hi"))
 CASES["empty-assistant-turn"] = pair(broken=talk("Hi", ""), good=talk("Hi", "."))
+CASES["no-prompt"] = pair(broken={"messages": GOOD["messages"][1:2]}, train_on="none")
 CASES["turn-without-prompt"] = pair(
     broken={"messages": GOOD["messages"][1:]}, good={"messages": GOOD["messages"][2:]}
 )

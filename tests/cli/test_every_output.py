@@ -43,6 +43,11 @@ def _completion(n: int) -> dict[str, Any]:
     return {"prompt": f"What is {n}?", "completion": f" It is {n}."}
 
 
+def _segments(n: int) -> dict[str, Any]:
+    parts = (False, f"What is {n}? "), (True, f"It is {n}.<|im_end|>")
+    return {"segments": [{"label": label, "text": text} for label, text in parts]}
+
+
 KINDS: dict[str, tuple[Any, list[str]]] = {
     "chats": (_chat, []),
     "parquet": (_chat, ["--format", "parquet"]),
@@ -51,6 +56,8 @@ KINDS: dict[str, tuple[Any, list[str]]] = {
     "packed": (_chat, ["--pack", "64", "--max-length", "64"]),
     "texts": (_text, []),
     "completions": (_completion, []),
+    "prompts": (_chat, ["--train-on", "none"]),
+    "segments": (_segments, []),
     "pairs": (_pair, []),
     "judged answers": (_judged, []),
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from turnmill import _core
-from turnmill.check.findings import Findings
+from turnmill.check.findings import OF_TRAINING, Findings
 from turnmill.check.repeated import RULE, Repeated
 from turnmill.check.serving import served_by
 from turnmill.check.settings import Settings
@@ -40,6 +40,8 @@ def check_conversations(data: Any, settings: Settings) -> Findings:
             counts[name] = counts.get(name, 0) + count
         check.add(shard)
     findings = Findings.of_report(json.loads(check.finish()))
+    if settings.recipe.train_on == "none":
+        findings = findings.without(OF_TRAINING)
     if repeated.count:
         findings = findings.with_places(RULE, repeated.count, repeated.places)
     facts = session.facts()

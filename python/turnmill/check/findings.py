@@ -23,6 +23,8 @@ _BY_STOP_SET = {
     "premature-terminator",
 }
 """Rules that another stop set may answer otherwise."""
+OF_TRAINING = {"all-labels-masked", "no-generation-markers", "pad-equals-terminator"}
+"""Rules on what is trained: of prompts, nothing is."""
 _SHOWN_APART = {"rows", "ok", "rules"}
 """Keys of the core's report that are not facts."""
 
@@ -77,6 +79,11 @@ class Findings:
         evidence = [{**empty, **place} for place in places]
         new = Finding(name, rule(name).severity, rows, rate, evidence)
         return self._with_rules({**self.rules, name: new})
+
+    def without(self, names: set[str]) -> Findings:
+        """The same without the findings of some rules."""
+        kept = {name: finding for name, finding in self.rules.items() if name not in names}
+        return replace(self, rules=kept)
 
     def without_text(self) -> Findings:
         """The same without texts of the data: tokens keep their ids, places lose their notes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from turnmill.check.conversations import check_conversations
 from turnmill.check.files import compare_files
-from turnmill.check.findings import Findings
+from turnmill.check.findings import OF_TRAINING, Findings
 from turnmill.check.settings import Settings
 from turnmill.check.sources import Source, find_sources
 from turnmill.check.tokenized import Asked, check_tokenized
@@ -61,6 +61,8 @@ def _check_output(data: Any, record: dict[str, Any], settings: Settings) -> Find
             raise
         message = f"the output is damaged: {error}"
         raise DataError(message, code="broken-input", path=error.path, hint=_AGAIN) from error
+    if record.get("recipe", {}).get("train_on") == "none":
+        findings = findings.without(OF_TRAINING)
     if files.foreign:
         findings = findings.with_facts(notes=[*findings.facts["notes"], files.note()])
     sides = len({source.answer for source in sources})

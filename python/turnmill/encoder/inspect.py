@@ -73,13 +73,19 @@ def inspect_all(inputs: Sequence[Input], session: Session) -> list[Inspection]:
     return inspections
 
 
-def require_one_form(schemas: Iterable[str], pack: int | None) -> None:
+def require_one_form(schemas: Iterable[str], pack: int | None, *, prompts: bool = False) -> None:
     """Refuses inputs whose rows would need different columns, or that no packed row can hold.
 
     Raises:
         RecipeError: Some inputs judge their answers, and others do not or in another way; or they
-            do, and the recipe packs.
+            do, or are prompts, and the recipe packs.
     """
+    if prompts and pack is not None:
+        raise RecipeError(
+            "prompts cannot be packed: each is answered by itself",
+            code="pack-of-prompts",
+            hint="leave --pack out",
+        )
     found = sorted(set(schemas) - {"auto"})
     judged = [schema for schema in found if schema in SCHEMAS]
     if judged and len(found) > 1:

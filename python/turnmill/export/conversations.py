@@ -35,6 +35,8 @@ class Conversation:
     documents: Any
     variables: dict[str, Any]
     """What the row tells its template, such as ``enable_thinking``."""
+    prompts: bool = False
+    """Whether the rows are prompts; an assistant message at the end is what they answer."""
 
 
 def conversations(data_set: DataSet) -> Iterator[Conversation | str]:
@@ -121,6 +123,7 @@ def _read(
         found["tools"],
         found["documents"],
         found["variables"],
+        session.recipe.train_on == "none",
     )
 
 

@@ -10,7 +10,7 @@ from turnmill.output.formats import Format, Loading
 from turnmill.output.preference_trainers import preference_steps
 from turnmill.output.trainer_step import NextStep
 
-__all__ = ["NextStep", "next_steps", "usable_length"]
+__all__ = ["NextStep", "next_steps", "prompt_steps", "usable_length"]
 
 _NEEDED = ("input_ids", "labels", "attention_mask")
 """Columns by which Axolotl and LLaMA-Factory recognize tokenized data."""
@@ -68,6 +68,24 @@ def next_steps(
         _trl(loading, validation, longest),
         _axolotl(loading, validation, length),
         _llama_factory(format_.loading(output), format_),
+    ]
+
+
+def prompt_steps(output: str, format_: Format, *, apart: bool = False) -> list[NextStep]:
+    """How prompts are used. The arguments are those of :func:`next_steps`."""
+    loading = format_.loading(f"{output}/{TRAIN}" if apart else output)
+    given = f'[{{"prompt_token_ids": row["input_ids"]}} for row in {loading.trl}]'
+    render = f"turnmill export {output} --to messages -o DIR"
+    return [
+        NextStep(
+            "vLLM", (f"llm.generate({given})",), "ids need no template", f"llm.generate({given})"
+        ),
+        NextStep(
+            "TRL GRPOTrainer, verl",
+            (render,),
+            "they render the messages themselves; a prompt that is text would begin twice",
+            f"{render}: they render the messages themselves",
+        ),
     ]
 
 

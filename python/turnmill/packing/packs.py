@@ -182,9 +182,16 @@ def _require_samples(output: Output) -> None:
     """Refuses an output whose rows are not samples.
 
     Raises:
-        DataError: Its answers are judged.
+        DataError: Its answers are judged, or it holds prompts.
     """
     from turnmill.output.answers import SCHEMAS
+
+    if output.record["recipe"].get("train_on") == "none":
+        raise DataError(
+            "prompts cannot be packed: each is answered by itself",
+            code="pack-of-prompts",
+            path=str(output.path),
+        )
 
     schemas = [planned["schema"] for planned in output.record["inputs"]]
     judged = next((schema for schema in schemas if schema in SCHEMAS), None)

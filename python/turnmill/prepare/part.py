@@ -93,6 +93,7 @@ def run_part(
         shards=len(shards),
         shards_reused=len(shards) - len(fresh),
         left=left,
+        prompts=session.recipe.train_on == "none",
         part=(part.number, part.count),
     )
 

@@ -122,7 +122,8 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
         inspections = inspect_all(inputs, session)
         surveyed = list(surveys)
     schemas = [inspection.schema for inspection in inspections]
-    require_one_form(schemas, session.recipe.pack)
+    recipe = session.recipe
+    require_one_form(schemas, recipe.pack, prompts=recipe.train_on == "none")
     known = [schema for schema in schemas if schema != "auto"]
     mixed = len(set(known)) > 1
     planned: list[PlannedInput] = []

@@ -23,7 +23,7 @@ from turnmill.languages import locale_language
 from turnmill.output.answers import SCHEMAS
 from turnmill.output.formats import FORMATS
 from turnmill.output.trainer_step import NextStep
-from turnmill.output.trainers import next_steps, usable_length
+from turnmill.output.trainers import next_steps, prompt_steps, usable_length
 from turnmill.packing import Pack
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.history_cost import HistoryCost, in_words
@@ -66,6 +66,8 @@ class Run:
 
     report: str | None = None
     """The file with the report, if one was written."""
+    prompts: bool = False
+    """Whether its samples are prompts, of which nothing is trained."""
     part: tuple[int, int] | None = None
     """Which part of a run on several machines this is, and of how many; None: the whole run."""
 
@@ -91,6 +93,8 @@ class Run:
             return []
         length = usable_length(self.totals.lengths)
         format_, apart = FORMATS[self.format], bool(self.totals.splits)
+        if self.prompts:
+            return prompt_steps(str(self.output), format_, apart=apart)
         longest = self.totals.lengths.get(100)
         return next_steps(
             str(self.output), format_, length, self.columns, apart=apart, longest=longest
@@ -112,8 +116,8 @@ class Run:
             (say("written"), self.rows - sum(self.rejected.values())),
             (say("samples"), self.samples),
             (say("tokens"), self.totals.tally.tokens),
-            (say("trained"), self.totals.tally.trained),
-            (say("ends in"), _end(self.facts)),
+            *([] if self.prompts else [(say("trained"), self.totals.tally.trained)]),
+            *([] if self.prompts else [(say("ends in"), _end(self.facts))]),
             (say("output"), str(self.output)),
         ]
         head = (say("rule"), say("count"), "")
@@ -196,7 +200,11 @@ def _sentence(run: Run, console: Terminal) -> str:
         text = console.say("the only row is written")
     else:
         text = console.say("all {rows} rows are written", rows=rows)
-    text += console.say(", and every trained turn ends in {end}", end=_end(run.facts))
+    text += (
+        console.say(", as prompts that the model is to answer")
+        if run.prompts
+        else console.say(", and every trained turn ends in {end}", end=_end(run.facts))
+    )
     if rejected:
         values = {
             "share": share(rejected, run.rows),
@@ -250,13 +258,14 @@ def _samples(run: Run, console: Terminal) -> list[str]:
         f"{console.say(percentile_name(percent))} {count(length)}"
         for percent, length in lengths.items()
     )
-    tokens = console.say(
-        "{tokens}, {share} trained ({trained})",
-        tokens=count(tally.tokens),
-        share=share(tally.trained, tally.tokens),
-        trained=count(tally.trained),
-    )
-    speed = run.bytes_read / 1e6 / run.seconds if run.seconds else 0.0
+    tokens = count(tally.tokens)
+    if not run.prompts:
+        tokens = console.say(
+            "{tokens}, {share} trained ({trained})",
+            tokens=tokens,
+            share=share(tally.trained, tally.tokens),
+            trained=count(tally.trained),
+        )
     cells = [
         *_schemas(run.inputs, console),
         *_left(run.left, console),
@@ -265,16 +274,21 @@ def _samples(run: Run, console: Terminal) -> list[str]:
         (console.say("tokens"), tokens),
         (console.say("length"), spread),
         *_lost(tally, console),
-        (console.say("ends in"), _terminator(run.facts, console)),
-        (
-            console.say("time"),
-            f"{duration(run.seconds)}, {speed:.1f} MB/s, "
-            f"{short_count(_per_second(tally.tokens, run))} tokens/s",
-        ),
+        *([] if run.prompts else [(console.say("ends in"), _terminator(run.facts, console))]),
+        (console.say("time"), _time(run)),
         (console.say("output"), console.style(visible(str(run.output)), "cyan")),
         *_report(run, console),
     ]
     return table(cells)
+
+
+def _time(run: Run) -> str:
+    """How long it took, and how fast it was, if it made a shard."""
+    if run.shards_reused == run.shards:
+        return duration(run.seconds)
+    speed = run.bytes_read / 1e6 / run.seconds if run.seconds else 0.0
+    tokens = _per_second(run.totals.tally.tokens, run)
+    return f"{duration(run.seconds)}, {speed:.1f} MB/s, {short_count(tokens)} tokens/s"
 
 
 def _report(run: Run, console: Terminal) -> list[tuple[str, str]]:

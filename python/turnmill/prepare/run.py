@@ -207,6 +207,7 @@ def finish(job: Job, receipts: Sequence[Receipt], fresh: set[str], *, size: int,
         bytes_read=size,
         shards=len(plan.shards),
         shards_reused=len(plan.shards) - len(fresh),
+        prompts=job.session.recipe.train_on == "none",
         history=history_cost.add_up([planned.history for planned in plan.inputs]),
     )
 

@@ -97,7 +97,7 @@ def _checked(data_set: DataSet, written: Written) -> Iterator[dict[str, Any]]:
 def _row(found: Conversation) -> dict[str, Any] | str:
     if not all(isinstance(message.get("content") or "", str) for message in found.messages):
         return _NO_TEXT
-    row: dict[str, Any] = {"messages": [_message(message) for message in found.messages]}
+    row = _prompt(found) if found.prompts else _conversation(found.messages, "messages")
     for name, value in (("tools", found.tools), ("documents", found.documents)):
         if value is not None:
             row[name] = _json(value)
@@ -107,6 +107,31 @@ def _row(found: Conversation) -> dict[str, Any] | str:
     if variables:
         row["chat_template_kwargs"] = _json(variables)
     return {**row, **dict(zip(_ORIGIN, (found.source, found.row), strict=True))}
+
+
+def _conversation(messages: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    return {name: [_message(message) for message in messages]}
+
+
+def _prompt(found: Conversation) -> dict[str, Any]:
+    """A prompt under the names of TRL and verl, with what the row answers."""
+    *asked, last = found.messages
+    if last["role"] != "assistant":
+        return {**_conversation(found.messages, "prompt"), "data_source": found.source}
+    reference = _reference(last)
+    return {
+        **_conversation(asked, "prompt"),
+        "reference": reference,
+        "data_source": found.source,
+        "reward_model": {"style": "rule", "ground_truth": reference},
+    }
+
+
+def _reference(message: dict[str, Any]) -> str:
+    """The text of an answer; if it says more than that, all of it as JSON, as in the output."""
+    more = any(value for key, value in message.items() if key not in {"role", "content"})
+    content = message.get("content")
+    return content if isinstance(content, str) and not more else _json(message)
 
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +171,7 @@ class _Columns:
     def see(self, row: dict[str, Any]) -> None:
         """Takes the keys of a row."""
         self.rows.update(dict.fromkeys(row))
-        for message in row["messages"]:
+        for message in row.get("prompt") or row["messages"]:
             self.messages.update(dict.fromkeys(message))
 
     def schema(self) -> pa.Schema:
@@ -154,6 +179,8 @@ class _Columns:
         keys = {key: _CALLS if key == "tool_calls" else pa.string() for key in self.messages}
         types = {
             "messages": pa.list_(pa.struct(keys)),
+            "prompt": pa.list_(pa.struct(keys)),
+            "reward_model": pa.struct({"style": pa.string(), "ground_truth": pa.string()}),
             "enable_thinking": pa.bool_(),
             "row": pa.int64(),
         }

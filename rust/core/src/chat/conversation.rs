@@ -75,6 +75,15 @@ impl Conversation<'_> {
     }
 }
 
+/// A stretch of text that is trained or not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Segment<'a> {
+    /// The text, control tokens included.
+    pub text: &'a str,
+    /// 0 = not trained, 1 = trained, other = weight of its tokens.
+    pub weight: f32,
+}
+
 /// What a row asks to be made of it.
 #[derive(Clone, Copy, Debug)]
 pub enum Record<'a> {
@@ -87,6 +96,13 @@ pub enum Record<'a> {
         prompt: &'a str,
         /// Trained text.
         completion: &'a str,
+        /// The row's own weight.
+        weight: f32,
+    },
+    /// Stretches of text as the model reads them, each trained or not.
+    Segments {
+        /// In order.
+        segments: &'a [Segment<'a>],
         /// The row's own weight.
         weight: f32,
     },
@@ -122,7 +138,7 @@ impl<'a> Record<'a> {
             Self::Conversation(conversation) => Some(conversation),
             Self::Pair([chosen, _]) => chosen.conversation(),
             Self::Judged(answer, _) => answer.conversation(),
-            Self::Completion { .. } | Self::Text { .. } => None,
+            Self::Completion { .. } | Self::Segments { .. } | Self::Text { .. } => None,
         }
     }
 
@@ -134,6 +150,10 @@ impl<'a> Record<'a> {
                 let mut messages = conversation.messages.iter();
                 is_fraction(conversation.weight)
                     || messages.any(|message| message.weight.is_some_and(is_fraction))
+            }
+            Self::Segments { segments, weight } => {
+                let mut segments = segments.iter();
+                is_fraction(*weight) || segments.any(|segment| is_fraction(segment.weight))
             }
             Self::Completion { weight, .. } | Self::Text { weight, .. } => is_fraction(*weight),
             Self::Pair(sides) => sides.iter().any(|side| side.has_fraction()),

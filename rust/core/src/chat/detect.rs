@@ -2,18 +2,9 @@
 
 use super::fields::keys;
 use super::flags;
-use super::schemas::{SEGMENTS, Schema, is_segments, not_available};
+use super::schemas::Schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Map, Value};
-
-/// A shape that can be told from others.
-struct Shape {
-    name: &'static str,
-    /// None: it is not read in this version.
-    schema: Option<Schema>,
-    /// How many rows fit.
-    fitting: u64,
-}
 
 /// The schema that `rows`, the first ones of a file, have.
 ///
@@ -23,13 +14,13 @@ pub fn detect(rows: &[Value<'_>]) -> Result<Schema> {
     let found = fitting(rows);
     match &found[..] {
         [] => Err(nothing_fits(rows)),
-        [shape] => shape.schema.ok_or_else(|| no_reader(shape.name)),
+        [(schema, _)] => Ok(*schema),
         _ => Err(ambiguous(&found, rows.len())),
     }
 }
 
-/// The shapes that some row fits.
-fn fitting(rows: &[Value<'_>]) -> Vec<Shape> {
+/// The schemas that some row fits, each with how many do.
+fn fitting(rows: &[Value<'_>]) -> Vec<(Schema, u64)> {
     let judged = |row: Map<'_>| {
         let mut schemas = Schema::ALL.iter().filter(|schema| schema.judges());
         schemas.any(|schema| schema.fits(row))
@@ -38,20 +29,12 @@ fn fitting(rows: &[Value<'_>]) -> Vec<Shape> {
         let maps = rows.iter().filter_map(|row| row.as_map());
         maps.filter(|row| fits(*row)).count() as u64
     };
-    let read = Schema::ALL.iter().map(|schema| Shape {
-        name: schema.name(),
-        schema: Some(*schema),
+    let found = Schema::ALL.iter().map(|schema| {
         // A row whose answers are judged is of no schema that would train all of them.
-        fitting: count(&|row| schema.fits(row) && (schema.judges() || !judged(row))),
+        let fitting = count(&|row| schema.fits(row) && (schema.judges() || !judged(row)));
+        (*schema, fitting)
     });
-    let segments = Shape {
-        name: SEGMENTS,
-        schema: None,
-        fitting: count(&is_segments),
-    };
-    read.chain([segments])
-        .filter(|shape| shape.fitting > 0)
-        .collect()
+    found.filter(|(_, fitting)| *fitting > 0).collect()
 }
 
 fn nothing_fits(rows: &[Value<'_>]) -> Error {
@@ -130,23 +113,12 @@ fn no_messages(row: Map<'_>) -> Option<Error> {
     Some(Error::new(ErrorKind::Data, "unknown-schema", what).hint(hint))
 }
 
-fn no_reader(shape: &str) -> Error {
-    not_available(shape).hint("to read the rows as another schema, name it: --schema NAME")
-}
-
-fn ambiguous(found: &[Shape], rows: usize) -> Error {
+fn ambiguous(found: &[(Schema, u64)], rows: usize) -> Error {
     let evidence: Vec<String> = found
         .iter()
-        .map(|shape| format!("{} fit `{}`", shape.fitting, shape.name))
+        .map(|(schema, fitting)| format!("{fitting} fit `{schema}`"))
         .collect();
-    let choices: Vec<&str> = found
-        .iter()
-        .filter(|shape| shape.schema.is_some())
-        .map(|shape| shape.name)
-        .collect();
-    if choices.is_empty() {
-        return no_reader(found[0].name);
-    }
+    let choices: Vec<&str> = found.iter().map(|(schema, _)| schema.name()).collect();
     let what = format!(
         "the schema is ambiguous: of {rows} rows {}",
         evidence.join(", ")

@@ -85,6 +85,7 @@ fields! {
     Rejected "rejected" Row or "non_preferred_output";
     Label "label" Row or "kto_tag";
     Text "text" Row;
+    Segments "segments" Row;
     Tools "tools" Row;
     Functions "functions" Row;
     Weight "weight" Row;

@@ -38,6 +38,13 @@ impl Hasher<'_> {
                 self.text(b'p', prompt);
                 self.text(b'c', completion);
             }
+            Record::Segments { segments, .. } => {
+                self.count(b'S', segments.len());
+                for segment in *segments {
+                    self.text(b't', segment.text);
+                    self.number(b'w', f64::from(segment.weight).to_bits().to_le_bytes());
+                }
+            }
             Record::Text { text, .. } => self.text(b't', text),
             Record::Pair(sides) => {
                 self.count(b'P', sides.len());

@@ -26,7 +26,7 @@ mod variables;
 mod weight;
 mod wire;
 
-pub use conversation::{Conversation, Message, Record, SIDES};
+pub use conversation::{Conversation, Message, Record, SIDES, Segment};
 pub use detect::detect;
 pub use identity::identity;
 pub use judgement::{refuse_judged, with_chosen};

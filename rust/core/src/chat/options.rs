@@ -40,6 +40,9 @@ pub struct SchemaOptions {
     pub ignore: Vec<String>,
     /// What to do with a leading assistant message.
     pub role_order: RoleOrder,
+    /// Whether rows are prompts: whatever follows the last assistant turn stays, and a row needs
+    /// none.
+    pub prompts: bool,
     /// What to do with a content of parts; the encoder asks the template.
     pub text_parts: TextParts,
     /// The system text of conversations that have none.
@@ -61,6 +64,7 @@ impl SchemaOptions {
             roles: Vec::new(),
             ignore: Vec::new(),
             role_order: RoleOrder::default(),
+            prompts: false,
             text_parts: TextParts::default(),
             system: None,
             wire: Wire::default(),

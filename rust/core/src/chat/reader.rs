@@ -22,6 +22,8 @@ pub struct Reader {
     ignore: Vec<String>,
     unread: Unread,
     role_order: RoleOrder,
+    /// Whether rows are prompts, which need no answer.
+    pub(super) prompts: bool,
     system: Option<String>,
     pub(super) text_parts: TextParts,
     pub(super) wire: Normaliser,
@@ -45,6 +47,7 @@ impl Reader {
             roles: options.roles.clone(),
             ignore: options.ignore.clone(),
             role_order: options.role_order,
+            prompts: options.prompts,
             system: options.system.clone(),
             text_parts: options.text_parts,
             wire: Normaliser::new(options),
@@ -123,7 +126,11 @@ impl Reader {
         let Messages { list, tools } = read;
         let list = self.wire.messages(list, row, &self.names, arena, counts)?;
         let list = self.with_default_system(list, arena, counts);
-        let messages = turns::select(list, self.role_order, counts)?;
+        let messages = if self.prompts {
+            turns::asked(list, self.role_order)?
+        } else {
+            turns::select(list, self.role_order, counts)?
+        };
         already_rendered::check_messages(messages)?;
         let mut conversation = variables::conversation(messages, row, &self.names, arena)?;
         conversation.tools = conversation.tools.or(tools);

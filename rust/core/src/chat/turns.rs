@@ -39,6 +39,22 @@ pub(super) fn select<'a>(
     Ok(kept)
 }
 
+/// The messages of a row that is a prompt, an answer at its end included.
+pub(super) fn asked<'a>(
+    messages: &'a [Message<'a>],
+    order: RoleOrder,
+) -> Result<&'a [Message<'a>], Reject> {
+    let mut asking = messages.iter();
+    let Some(first) = asking.position(|message| !message.is_turn()) else {
+        let reason = "no message comes before an answer of the assistant";
+        return Err(Reject::new(Rule::NoPrompt, reason));
+    };
+    match order {
+        RoleOrder::Trim => Ok(&messages[first..]),
+        RoleOrder::Keep => Ok(messages),
+    }
+}
+
 fn no_turn(messages: &[Message<'_>]) -> Reject {
     if messages.is_empty() {
         return Reject::new(Rule::NoAssistantTurn, "the row has no messages");

@@ -260,7 +260,7 @@ available {
         takes "a list of roles (known ones, or targets of `roles`)"
         means "Which messages are trained. A message's own `weight`, `loss`, `loss_weight` or \
                `train` wins."
-        flag "WHAT" "assistant, last-turn, everything, or roles separated by commas";
+        flag "WHAT" "assistant, last-turn, everything, none (prompts), or roles separated by commas";
     spans: Spans,
         Word in Training
         means "How turns are found."

@@ -236,9 +236,6 @@ impl RecipeValue for Option<Schema> {
         if name == "auto" {
             return Ok(None);
         }
-        if Schema::is_planned(&name) {
-            return Err(not_available(&format!("{key} = \"{name}\"")));
-        }
         let schema = Schema::ALL.iter().find(|schema| schema.name() == name);
         let schema = schema.ok_or_else(|| bad(key, value, &list_of::<Self>()))?;
         Ok(Some(*schema))
@@ -270,6 +267,8 @@ pub enum TrainOn {
     LastTurn,
     /// Every token of the row.
     Everything,
+    /// Nothing: a sample is a prompt.
+    Nothing,
     /// Messages of these roles.
     Roles(Vec<String>),
 }
@@ -288,6 +287,7 @@ impl RecipeValue for TrainOn {
                 "assistant" => Ok(Self::Assistant),
                 "last-turn" => Ok(Self::LastTurn),
                 "everything" => Ok(Self::Everything),
+                "none" => Ok(Self::Nothing),
                 _ => Err(refused()),
             },
             Json::Array(roles) if !roles.is_empty() => {
@@ -304,6 +304,7 @@ impl RecipeValue for TrainOn {
             Self::Assistant => json!("assistant"),
             Self::LastTurn => json!("last-turn"),
             Self::Everything => json!("everything"),
+            Self::Nothing => json!("none"),
             Self::Roles(roles) => json!(roles),
         }
     }
@@ -313,6 +314,11 @@ impl RecipeValue for TrainOn {
             ("assistant", "Every assistant message."),
             ("last-turn", "The last assistant message."),
             ("everything", "Every token of the row."),
+            (
+                "none",
+                "Nothing: prompts alone, with the start of the answer that a server adds, for \
+                 reinforcement learning and evaluation.",
+            ),
         ]
     }
 }
@@ -384,6 +390,8 @@ pub enum Layout {
     Pairs,
     /// An answer to a prompt, with a verdict.
     Judged,
+    /// A prompt.
+    Prompts,
 }
 
 macro_rules! columns {
@@ -418,13 +426,13 @@ macro_rules! columns {
 }
 
 columns! {
-    InputIds "input_ids" "List of int32." in Samples Judged;
-    Labels "labels" "List of int32, aligned with the ids, -100 = not trained." in Samples Judged;
-    AttentionMask "attention_mask" "List of int8, all 1." in Samples Judged;
-    Length "length" "Number of ids, int32." in Samples Judged;
-    PositionIds "position_ids" "List of int32." in Samples Judged;
+    InputIds "input_ids" "List of int32." in Samples Judged Prompts;
+    Labels "labels" "List of int32, aligned with the ids, -100 = not trained." in Samples Judged Prompts;
+    AttentionMask "attention_mask" "List of int8, all 1." in Samples Judged Prompts;
+    Length "length" "Number of ids, int32." in Samples Judged Prompts;
+    PositionIds "position_ids" "List of int32." in Samples Judged Prompts;
     Weights "weights" "Loss weight of each token, list of float32." in Samples Judged;
-    Source "source" "The input's name." in Samples Pairs Judged;
+    Source "source" "The input's name." in Samples Pairs Judged Prompts;
     ChosenInputIds "chosen_input_ids" "Ids of the prompt and the chosen answer." in Pairs;
     ChosenLabels "chosen_labels" "Their labels, -100 in the prompt." in Pairs;
     ChosenAttentionMask "chosen_attention_mask" "List of int8, all 1." in Pairs;
@@ -436,6 +444,8 @@ columns! {
     RejectedIds "rejected_ids" "The same of the rejected answer." in Pairs;
     CompletionIds "completion_ids" "Ids of the answer." in Judged;
     Label "label" "Whether the answer is a good one." in Judged;
+    Prompt "prompt" "Text of the prompt." in Prompts;
+    Reference "reference" "What the row answers: the text of the last message, or the whole message as JSON where it is more than that; null where there is no answer." in Prompts;
 }
 
 impl Column {
@@ -459,7 +469,13 @@ impl Column {
         if !Self::forms(layout).iter().any(is_whole) {
             return Err(in_part(layout));
         }
-        Ok(wanted.to_vec())
+        let mut columns = wanted.to_vec();
+        if layout == Layout::Prompts && wanted.contains(&Self::InputIds) {
+            columns.push(Self::Labels);
+            columns.sort_unstable();
+            columns.dedup();
+        }
+        Ok(columns)
     }
 
     /// The columns of an output where the recipe does not say.
@@ -468,6 +484,15 @@ impl Column {
             Layout::Samples => Self::DEFAULT,
             Layout::Pairs => &[Self::PromptIds, Self::ChosenIds, Self::RejectedIds],
             Layout::Judged => &[Self::PromptIds, Self::CompletionIds, Self::Label],
+            // Labels that train nothing: readers take ids without labels as trained throughout.
+            Layout::Prompts => &[
+                Self::InputIds,
+                Self::Labels,
+                Self::AttentionMask,
+                Self::Length,
+                Self::Prompt,
+                Self::Reference,
+            ],
         }
     }
 
@@ -488,6 +513,7 @@ impl Column {
                 &[Self::PromptIds, Self::CompletionIds, Self::Label],
                 &[Self::InputIds, Self::Labels, Self::Label],
             ],
+            Layout::Prompts => &[&[Self::InputIds, Self::Labels], &[Self::Prompt]],
         }
     }
 
@@ -503,6 +529,7 @@ fn rows_of(layout: Layout) -> &'static str {
         Layout::Samples => "a row of the output is one sample",
         Layout::Pairs => "a row of the output is a pair",
         Layout::Judged => "a row of the output is one answer with its label",
+        Layout::Prompts => "a row of the output is a prompt",
     }
 }
 

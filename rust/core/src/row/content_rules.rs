@@ -106,6 +106,13 @@ impl ContentRules {
                 self.count_text(completion, answer);
                 self.count_answer(completion, answer);
             }
+            Record::Segments { segments, .. } => {
+                // The markers of a template may stand in segments.
+                let wanted = |rule| rule != Rule::TemplateMarkerInContent;
+                for (index, segment) in (0..).zip(*segments) {
+                    self.count_rules(segment.text, wanted, &mut MessageCounts { counts, index });
+                }
+            }
             Record::Text { text, .. } => {
                 self.count_text(text, &mut MessageCounts { counts, index: 0 });
             }
@@ -127,13 +134,23 @@ impl ContentRules {
 
     /// Counts what is inside a text, each rule at its first place.
     fn count_text(&self, text: &str, counts: &mut MessageCounts<'_>) -> Thoughts {
+        self.count_rules(text, |_| true, counts)
+    }
+
+    /// Counts the rules that are wanted.
+    fn count_rules(
+        &self,
+        text: &str,
+        wanted: impl Fn(Rule) -> bool,
+        counts: &mut MessageCounts<'_>,
+    ) -> Thoughts {
         let mut thoughts = Thoughts::default();
         let mut fired = [None; 4];
         self.search
             .each(text.as_bytes(), |at, sought| match sought {
                 Sought::Think => thoughts.opened.add(at),
                 Sought::EndOfThink => thoughts.closed.add(at),
-                Sought::Rule(rule) if !fired.contains(&Some(rule)) => {
+                Sought::Rule(rule) if wanted(rule) && !fired.contains(&Some(rule)) => {
                     if let Some(free) = fired.iter_mut().find(|rule| rule.is_none()) {
                         *free = Some(rule);
                     }

@@ -110,6 +110,18 @@ fn suffixes(messages: &[Message<'_>]) -> Vec<Kept> {
         .collect()
 }
 
+/// What may be kept of a prompt, longest first: its last exchanges, up to its end.
+pub(super) fn of_prompt(messages: &[Message<'_>]) -> Vec<Kept> {
+    let system = leading_system(messages);
+    let end = messages.len();
+    let starts = (system + 1..end).filter(|index| messages[*index].role == "user");
+    let kept = |start| Kept {
+        system,
+        messages: start..end,
+    };
+    starts.map(kept).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +170,19 @@ mod tests {
         let roles = ["user", "assistant", "user", "assistant", "user"];
         assert_eq!(candidates(OverLength::OldestTurns, &roles), [kept(0, 2..4)]);
         assert_eq!(candidates(OverLength::WholeTurns, &roles), [kept(0, 0..2)]);
+    }
+
+    #[test]
+    fn a_prompt_keeps_its_end() {
+        let message = |role: &&'static str| Message {
+            role,
+            fields: Map::default(),
+            weight: None,
+        };
+        let of = |roles: &[&'static str]| of_prompt(&roles.iter().map(message).collect::<Vec<_>>());
+        let roles = ["system", "user", "assistant", "user", "assistant", "tool"];
+        assert_eq!(of(&roles), [kept(1, 3..6)]);
+        assert_eq!(of(&["user"]), []);
     }
 
     #[test]

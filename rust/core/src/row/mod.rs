@@ -35,12 +35,14 @@ mod over_length;
 mod pair;
 mod policy;
 pub(crate) mod position;
+mod prompt;
 mod refusal;
 pub(crate) mod render;
 pub(crate) mod replay;
 mod samples;
 mod scratch;
 mod search;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -52,8 +54,7 @@ pub(crate) use samples::{Sample, Samples};
 pub(crate) use scratch::Scratch;
 
 use crate::chat::Record;
-use crate::recipe::Column;
-use crate::recipe::History;
+use crate::recipe::{Column, History, TrainOn};
 use crate::rules::Rule;
 use crate::setup::plan::Plan;
 use crate::value::Arena;
@@ -76,17 +77,27 @@ pub(crate) fn encode<'a>(
         Record::Conversation(conversation) => {
             render::count_unread_variables(plan, conversation, &mut output.findings)?;
             let conversation = render::with_variables(plan, conversation, arena)?;
-            if plan.recipe.history == History::Expand {
+            if plan.recipe.train_on == TrainOn::Nothing {
+                prompt::sample(plan, &conversation, arena, scratch, draft, output)
+            } else if plan.recipe.history == History::Expand {
                 expand::samples(plan, &conversation, arena, scratch, draft, output)
             } else {
                 over_length::sample(plan, &conversation, arena, scratch, draft, output)
             }
         }
         Record::Completion {
+            prompt, completion, ..
+        } if plan.recipe.train_on == TrainOn::Nothing => {
+            prompt::text(plan, (prompt, completion), scratch, draft, output)
+        }
+        Record::Completion {
             prompt,
             completion,
             weight,
         } => completion::sample(plan, (prompt, completion), *weight, scratch, draft, output),
+        Record::Segments { segments, weight } => {
+            segments::sample(plan, segments, *weight, scratch, draft, output)
+        }
         Record::Text { text, weight } => {
             document::samples(plan, text, *weight, scratch, draft, output)
         }

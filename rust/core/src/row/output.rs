@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::findings::RowFindings;
 use super::replay::RowReplay;
-use super::samples::{Sample, Samples};
+use super::samples::{Sample, Samples, Texts};
 
 /// The result of one row: its samples and findings.
 #[derive(Debug, Default)]
@@ -25,9 +25,19 @@ impl RowOutput {
 
     /// Adds the finished sample of a draft.
     pub(crate) fn push(&mut self, draft: &Draft) {
-        let labelled = &draft.labelled;
-        let (labels, weights) = (&labelled.labels, &labelled.weights);
-        let sample = Sample::new(&draft.encoding.ids, labels, weights, &labelled.turns);
-        self.samples.push(sample);
+        self.samples.push(sample_of(draft));
     }
+
+    /// Adds a draft that is a prompt.
+    pub(crate) fn push_prompt(&mut self, draft: &Draft, reference: Option<String>) {
+        let prompt = draft.rendered.text.clone();
+        let texts = Texts { prompt, reference };
+        self.samples.push_prompt(sample_of(draft), texts);
+    }
+}
+
+fn sample_of(draft: &Draft) -> Sample<'_> {
+    let labelled = &draft.labelled;
+    let (labels, weights) = (&labelled.labels, &labelled.weights);
+    Sample::new(&draft.encoding.ids, labels, weights, &labelled.turns)
 }

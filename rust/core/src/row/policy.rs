@@ -57,6 +57,9 @@ impl<'p, 'a> Policy<'p, 'a> {
 
     /// The weight that the recipe and the row give, whatever history makes of it.
     fn wished(&self, message: u32) -> f32 {
+        if self.plan.recipe.train_on == TrainOn::Nothing {
+            return 0.0;
+        }
         let Some(found) = self.conversation.messages.get(message as usize) else {
             return 0.0;
         };
@@ -65,6 +68,7 @@ impl<'p, 'a> Policy<'p, 'a> {
                 TrainOn::Assistant => found.is_turn(),
                 TrainOn::LastTurn => self.last == Some(message),
                 TrainOn::Everything => true,
+                TrainOn::Nothing => false,
                 TrainOn::Roles(roles) => roles.iter().any(|role| role == found.role),
             }))
         });

@@ -111,6 +111,21 @@ impl RenderMemory {
     }
 }
 
+/// Renders the conversation as a server does, for the assistant to answer it.
+pub(super) fn prompt(
+    template: &Template,
+    conversation: &Conversation<'_>,
+    memory: &mut RenderMemory,
+    rendered: &mut Rendered,
+) -> Result<(), Refusal> {
+    let arena = memory.cleared();
+    let input = RenderInput {
+        add_generation_prompt: true,
+        ..RenderInput::of(conversation, conversation.messages.len(), arena)
+    };
+    template.render(arena, &input, rendered).map_err(refused)
+}
+
 /// If the template refuses the row, the row is rejected; any other error stops the run.
 fn refused(error: Error) -> Refusal {
     if error.kind() != crate::ErrorKind::Template {

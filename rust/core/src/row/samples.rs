@@ -3,6 +3,14 @@
 use super::contract::TrainedTurn;
 use crate::rules::is_trained;
 
+/// The texts that are written of a prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Texts {
+    pub(crate) prompt: String,
+    /// What the row answers.
+    pub(crate) reference: Option<String>,
+}
+
 /// A finished sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample<'s> {
@@ -16,6 +24,8 @@ pub(crate) struct Sample<'s> {
     pub(crate) turns: &'s [TrainedTurn],
     /// Trained tokens.
     pub(crate) trained: u32,
+    /// Of a prompt, its texts.
+    pub(crate) texts: Option<&'s Texts>,
 }
 
 impl<'s> Sample<'s> {
@@ -32,6 +42,7 @@ impl<'s> Sample<'s> {
             weights,
             turns,
             trained: trained.count() as u32,
+            texts: None,
         }
     }
 
@@ -61,6 +72,8 @@ pub(crate) struct Samples {
     weights: Vec<f32>,
     turns: Vec<TrainedTurn>,
     ends: Vec<End>,
+    /// Those of each prompt; empty where samples are trained.
+    texts: Vec<Texts>,
 }
 
 /// What the flat vectors do not hold.
@@ -81,6 +94,7 @@ impl Samples {
         self.weights.clear();
         self.turns.clear();
         self.ends.clear();
+        self.texts.clear();
     }
 
     /// Adds a sample.
@@ -96,6 +110,12 @@ impl Samples {
         });
     }
 
+    /// Adds a prompt.
+    pub(crate) fn push_prompt(&mut self, sample: Sample<'_>, texts: Texts) {
+        self.push(sample);
+        self.texts.push(texts);
+    }
+
     /// Whether there are no samples.
     pub(crate) fn is_empty(&self) -> bool {
         self.ends.is_empty()
@@ -104,7 +124,7 @@ impl Samples {
     /// The samples, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Sample<'_>> {
         let (mut start, mut turn) = (0, 0);
-        self.ends.iter().map(move |end| {
+        self.ends.iter().enumerate().map(move |(number, end)| {
             let (tokens, turns) = (start..end.tokens, turn..end.turns);
             (start, turn) = (end.tokens, end.turns);
             Sample {
@@ -113,6 +133,7 @@ impl Samples {
                 weights: &self.weights[tokens],
                 turns: &self.turns[turns],
                 trained: end.trained,
+                texts: self.texts.get(number),
             }
         })
     }

@@ -331,3 +331,131 @@ fn a_completion_is_trained_and_its_prompt_is_not() {
     let end = positions.of_counted(Rule::EosInserted).tokens;
     assert_eq!(end.last().map(|token| token.position), Some(last));
 }
+
+#[test]
+fn a_prompt_ends_where_the_answer_begins_and_trains_nothing() {
+    let arena = Arena::new();
+    let plan = plan(r#", "train_on": "none""#);
+    let asked = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+    for (texts, reference) in [
+        (&["Hi", "Hello."][..], Some("Hello.".to_owned())),
+        (&["Hi"], None),
+    ] {
+        let record = Record::Conversation(talk(texts, &arena));
+        let (trained, output, _) = trained(&plan, &record);
+        let sample = output.samples.iter().next().unwrap();
+        let texts = sample.texts.unwrap();
+        assert_eq!(trained, [""]);
+        assert!(texts.prompt.ends_with(asked), "{}", texts.prompt);
+        assert_eq!(texts.reference, reference);
+        assert_eq!((sample.trained, sample.turns.len()), (0, 0));
+    }
+}
+
+#[test]
+fn an_answer_with_calls_is_kept_as_json() {
+    let arena = Arena::new();
+    let calls = Value::List(arena.alloc_slice_copy(&[Value::Str("f")]));
+    let fields = [("content", Value::Str("Wait.")), ("tool_calls", calls)];
+    let user = [("content", Value::Str("Hi"))];
+    let messages: [(&'static str, Fields<'_>); 2] = [("user", &user), ("assistant", &fields)];
+    let record = Record::Conversation(conversation(&messages, &arena));
+    let (_, output, _) = trained(&plan(r#", "train_on": "none""#), &record);
+    let sample = output.samples.iter().next().unwrap();
+    let reference = sample.texts.unwrap().reference.as_deref().unwrap();
+    let told: serde_json::Value = serde_json::from_str(reference).unwrap();
+    assert_eq!(told["tool_calls"], serde_json::json!(["f"]));
+    assert_eq!(told["content"], "Wait.");
+}
+
+#[test]
+fn a_prompt_that_is_too_long_loses_its_start() {
+    let arena = Arena::new();
+    let record = Record::Conversation(talk(&["one", "two", "three", "four", "five"], &arena));
+    let length = |keys: &str| {
+        let (_, output, _) = trained(&plan(keys), &record);
+        let sample = output.samples.iter().next().unwrap();
+        (sample.texts.unwrap().prompt.clone(), sample.ids.len())
+    };
+    let (whole, tokens) = length(r#", "train_on": "none""#);
+    let most = tokens - 1;
+    let keys = format!(r#", "train_on": "none", "max_length": {most}"#);
+    let (cut, kept) = length(&format!(r#"{keys}, "over_length": "oldest-turns""#));
+    assert!(kept < tokens && !cut.contains("one") && cut.contains("five"));
+    assert!(whole.contains("one"));
+    let plan = plan(&keys);
+    let (mut scratch, mut draft) = (Scratch::new(&plan), Draft::default());
+    let mut output = RowOutput::default();
+    let result = encode(
+        &plan,
+        &record,
+        &arena,
+        &mut scratch,
+        &mut draft,
+        &mut output,
+    );
+    assert_eq!(rejected(result), Some(Rule::OverlongSample));
+}
+
+fn segments<'a>(parts: &[(f32, &'a str)], arena: &'a Arena) -> Record<'a> {
+    let parts = parts.iter().map(|(weight, text)| crate::chat::Segment {
+        text,
+        weight: *weight,
+    });
+    Record::Segments {
+        segments: arena.alloc_slice_copy(&parts.collect::<Vec<_>>()),
+        weight: 1.0,
+    }
+}
+
+#[test]
+fn segments_are_encoded_one_by_one_and_trained_as_they_say() {
+    let arena = Arena::new();
+    let plan = plan("");
+    let parts = [
+        (
+            0.0,
+            "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        (1.0, "Hello"),
+        (0.0, " wrong"),
+        (1.0, " there<|im_end|>"),
+        (0.0, "\n"),
+    ];
+    let (texts, output, _) = trained(&plan, &segments(&parts, &arena));
+    assert_eq!(texts, ["Hello there<|im_end|>"]);
+    let sample = output.samples.iter().next().unwrap();
+    assert_eq!(sample.turns.len(), 1);
+    let mut expected = Vec::new();
+    for (_, text) in parts {
+        expected.extend(plan.tokenizer.encode(text, false).unwrap());
+    }
+    assert_eq!(sample.ids, expected);
+}
+
+#[test]
+fn segments_that_do_not_end_are_refused() {
+    let arena = Arena::new();
+    let plan = plan("");
+    let refused = |parts: &[(f32, &'static str)]| {
+        let record = segments(parts, &arena);
+        let (mut scratch, mut draft) = (Scratch::new(&plan), Draft::default());
+        let mut output = RowOutput::default();
+        rejected(encode(
+            &plan,
+            &record,
+            &arena,
+            &mut scratch,
+            &mut draft,
+            &mut output,
+        ))
+    };
+    let open = [(0.0, "Hi"), (1.0, "Hello.")];
+    assert_eq!(refused(&open), Some(Rule::MissingTerminator));
+    let masked = [(1.0, "Hello."), (0.0, "<|im_end|>")];
+    assert_eq!(refused(&masked), Some(Rule::MissingTerminator));
+    let early = [(1.0, "Hello.<|im_end|>\nBye.<|im_end|>")];
+    assert_eq!(refused(&early), Some(Rule::PrematureTerminator));
+    assert_eq!(refused(&[(0.0, "Hi")]), Some(Rule::AllLabelsMasked));
+    assert_eq!(refused(&[]), Some(Rule::AllLabelsMasked));
+}

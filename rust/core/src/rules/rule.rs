@@ -172,6 +172,10 @@ rules! {
         means "An assistant message has no text: it trains to stop at once"
         cause "An assistant message has no text, so the model learns to stop at once."
         cure "Leave such rows out unless that is what you want.";
+    NoPrompt "no-prompt" Error
+        means "A row that should be a prompt holds nothing to answer"
+        cause "The row is empty, or begins with an answer and ends with it."
+        cure "Leave such rows out.";
     TurnWithoutPrompt "turn-without-prompt" Info
         means "The row starts with an assistant message, which is kept as context, untrained"
         cause "A long conversation was split and the piece starts with an answer."

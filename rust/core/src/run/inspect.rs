@@ -7,12 +7,12 @@ use super::history_cost::HistoryCosts;
 use super::{Encoder, history_cost};
 use crate::Result;
 use crate::chat::{self, Conversation, Record, Schema};
-use crate::recipe::History;
+use crate::recipe::{History, TrainOn};
 use crate::rules::RuleCounts;
 use crate::setup::plan::{Plan, pairs};
 use crate::setup::templates;
 use crate::source::arrow::{ArrowRows, Wanted};
-use crate::value::{Arena, Value};
+use crate::value::{Arena, Map, Value};
 
 /// The result of inspecting the first rows.
 #[derive(Clone, Debug)]
@@ -95,7 +95,8 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
     });
     let conversations: Vec<Conversation<'_>> = trained.collect();
     let costs = match plan.recipe.history {
-        History::Auto if !conversations.is_empty() => {
+        // A prompt holds earlier turns as inference does.
+        History::Auto if !conversations.is_empty() && plan.recipe.train_on != TrainOn::Nothing => {
             history_cost::list(plan, &conversations, &arena)
         }
         _ => None,
@@ -111,14 +112,24 @@ pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection
 fn schema(plan: &Plan, rows: &[Value<'_>], given: &[Value<'_>]) -> Result<Schema> {
     let schema = match plan.recipe.schema {
         Some(schema) => Ok(schema),
-        None => {
-            chat::detect(rows).map_err(|error| chat::with_chosen(error, given, &plan.recipe.ignore))
-        }
+        None => match chat::detect(rows) {
+            Err(_) if are_prompts(plan, rows) => Ok(Schema::PromptCompletion),
+            found => found.map_err(|error| chat::with_chosen(error, given, &plan.recipe.ignore)),
+        },
     };
     if !schema.as_ref().is_ok_and(|schema| schema.judges()) {
         chat::refuse_judged(rows, &pairs(&plan.recipe.fields))?;
     }
     schema
+}
+
+/// Whether the recipe makes prompts, and the rows hold nothing else.
+fn are_prompts(plan: &Plan, rows: &[Value<'_>]) -> bool {
+    let mut maps = rows.iter().filter_map(|row| row.as_map());
+    let is_prompt = |row: Map<'_>| row.get_some("prompt").is_some();
+    plan.recipe.train_on == TrainOn::Nothing
+        && maps.next().is_some_and(is_prompt)
+        && maps.all(is_prompt)
 }
 
 /// The rows without the columns that the recipe ignores, with messages as lists.

@@ -11,13 +11,13 @@ use super::{Encoder, Output};
 use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
-use crate::recipe::{Column, Layout};
+use crate::recipe::{Column, Layout, Recipe, TrainOn};
 use crate::rules::{Findings, Named, Reject, Rule, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
 use crate::source::arrow::{ArrowRows, Wanted};
 use crate::source::json::{RawRows, Splitter};
 use crate::value::Value;
-use crate::{Result, pool};
+use crate::{Error, ErrorKind, Result, pool};
 use arrow_array::RecordBatch;
 
 /// Rows kept as evidence for each rule, unless a check asks for another number.
@@ -130,7 +130,7 @@ impl Shard {
         } else {
             Splitter::for_range(0, u64::MAX)
         };
-        let columns = columns(&options, &encoder.plan.recipe.columns)?;
+        let columns = columns(&options, &encoder.plan.recipe)?;
         let samples = Samples::new(&columns, &options.path).waiting(options.waiting);
         let index = IndexRows::new(&encoder.plan.recipe.carry);
         Ok(Self {
@@ -411,20 +411,35 @@ const NO_ROW: RowInput<'static> = RowInput::Json(crate::source::json::RawRow {
 /// Documents are trained as a whole, so ids alone are enough. The exceptions are recipes that ask
 /// for more, and outputs with rows of other schemas, because all files of an output have the same
 /// columns.
-fn columns(options: &ShardOptions, wanted: &[Column]) -> Result<Vec<Column>> {
+fn columns(options: &ShardOptions, recipe: &Recipe) -> Result<Vec<Column>> {
+    let wanted = &recipe.columns[..];
+    let layout = layout(options.schema, &recipe.train_on)?;
     if options.schema == Schema::Text && !options.mixed && wanted == Column::DEFAULT {
         return Ok(vec![Column::InputIds]);
     }
-    Column::written(layout(options.schema), wanted)
+    Column::written(layout, wanted)
 }
 
 /// What a row of the output holds.
-fn layout(schema: Schema) -> Layout {
-    match schema {
+fn layout(schema: Schema, train_on: &TrainOn) -> Result<Layout> {
+    let layout = match schema {
         Schema::Preference => Layout::Pairs,
         Schema::Kto => Layout::Judged,
         _ => Layout::Samples,
+    };
+    if *train_on != TrainOn::Nothing {
+        return Ok(layout);
     }
+    let without = matches!(schema, Schema::Text | Schema::Segments);
+    if layout == Layout::Samples && !without {
+        return Ok(Layout::Prompts);
+    }
+    let what = format!(
+        "rows of the schema {} do not become prompts, as `train_on = none` wants",
+        schema.name()
+    );
+    Err(Error::new(ErrorKind::Recipe, "no-prompts", what)
+        .hint("leave --train-on none out, or give conversations, or prompts with completions"))
 }
 
 /// The smallest hash of a conversation that is not set apart: what comes before it are the hashes

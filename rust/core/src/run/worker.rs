@@ -143,7 +143,13 @@ impl ChunkOutput {
                 Record::Judged(_, good) => {
                     side.push_judged(written(&sample), sample.prompt() as u32, good);
                 }
-                _ => side.push(written(&sample)),
+                _ => match sample.texts {
+                    Some(texts) => {
+                        let reference = texts.reference.as_deref();
+                        side.push_prompt(written(&sample), &texts.prompt, reference);
+                    }
+                    None => side.push(written(&sample)),
+                },
             }
             self.enter(number, &[sample], input, row);
         }

@@ -10,7 +10,7 @@ use super::templates::{self, ChatTemplates};
 use super::turn_end_probe::{self, TurnEnd};
 use super::{StopSet, notes};
 use crate::chat::{Reader, RoleOrder, Schema, SchemaOptions, TextParts, Wire};
-use crate::recipe::{self, Recipe, SpecialInContent};
+use crate::recipe::{self, Recipe, SpecialInContent, TrainOn};
 use crate::template::{LocalTime, Study, Template};
 use crate::tokenizer::{Backend, Tokenizer};
 use crate::{Error, ErrorKind, Result};
@@ -44,6 +44,8 @@ impl Plan {
         let stop = StopSet::of(&recipe.stop, &tokenizer)?;
         let templates = ChatTemplates::load(&recipe, &tokenizer, now)?.map(Arc::new);
         let turn_end = match &templates {
+            // A prompt ends in no turn, so nothing has to end it.
+            Some(_) if recipe.train_on == TrainOn::Nothing => TurnEnd::Template { earlier: true },
             Some(templates) => turn_end_probe::find(&recipe, &tokenizer, templates.plain(), &stop)?,
             None => TurnEnd::Insert(turn_end_probe::inserted(&tokenizer, &stop)),
         };
@@ -117,6 +119,7 @@ impl Plan {
             recipe::RoleOrder::Keep => RoleOrder::Keep,
             recipe::RoleOrder::Trim => RoleOrder::Trim,
         };
+        options.prompts = self.recipe.train_on == TrainOn::Nothing;
         options.system.clone_from(&self.recipe.system);
         options.wire = self.wire();
         let templates = self.templates.as_ref();

@@ -113,6 +113,10 @@ pub struct Samples {
     pub(super) prompts: Vec<u32>,
     /// Of answers that are judged one by one, which are good.
     pub(super) verdicts: Vec<bool>,
+    /// Where samples are prompts, their texts.
+    pub(super) texts: Vec<String>,
+    /// Where samples are prompts, what their rows answer.
+    pub(super) references: Vec<Option<String>>,
     pub(super) spare: SpareBuffers,
     /// Whether batches have the form in which samples wait to be put in order.
     waiting: bool,
@@ -129,6 +133,8 @@ impl Samples {
             rejected: Sequences::default(),
             prompts: Vec::new(),
             verdicts: Vec::new(),
+            texts: Vec::new(),
+            references: Vec::new(),
             spare: SpareBuffers::default(),
             waiting: false,
         }
@@ -170,12 +176,25 @@ impl Samples {
         self.verdicts.push(good);
     }
 
+    /// Adds a prompt with its text, and what its row answers.
+    pub fn push_prompt(&mut self, sample: Sample<'_>, text: &str, reference: Option<&str>) {
+        self.push(sample);
+        if self.has(Column::Prompt) {
+            self.texts.push(text.to_owned());
+        }
+        if self.has(Column::Reference) {
+            self.references.push(reference.map(str::to_owned));
+        }
+    }
+
     /// Clears the table and keeps its memory.
     pub fn clear(&mut self) {
         self.sequences.clear();
         self.rejected.clear();
         self.prompts.clear();
         self.verdicts.clear();
+        self.texts.clear();
+        self.references.clear();
     }
 
     /// Number of tokens.
@@ -213,6 +232,8 @@ impl Samples {
                 lists::<Int32Type>(&mut self.rejected.labels, &self.rejected.ends)?
             }
             Column::RejectedAttentionMask => self.rejected.attention_mask()?,
+            Column::Prompt => Arc::new(StringArray::from_iter_values(&self.texts)),
+            Column::Reference => Arc::new(self.references.iter().collect::<StringArray>()),
             Column::Label => Arc::new(BooleanArray::from(self.verdicts.clone())),
         })
     }
@@ -277,6 +298,13 @@ impl TableRows for Samples {
         if !other.verdicts.is_empty() {
             self.verdicts
                 .extend_from_slice(&other.verdicts[rows.clone()]);
+        }
+        if !other.texts.is_empty() {
+            self.texts.extend_from_slice(&other.texts[rows.clone()]);
+        }
+        if !other.references.is_empty() {
+            let references = &other.references[rows.clone()];
+            self.references.extend_from_slice(references);
         }
         if !other.rejected.ends.is_empty() {
             self.rejected.extend(&other.rejected, rows);

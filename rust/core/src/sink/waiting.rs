@@ -22,7 +22,7 @@ const COLUMNS: &str = "columns";
 const TOKENS: &str = "tokens";
 const REJECTED: &str = "rejected";
 const WEIGHTS: &str = "weights";
-const PROMPT: &str = "prompt";
+const PROMPT_TOKENS: &str = "prompt_tokens";
 const GOOD: &str = "good";
 /// Set in a token that is not trained.
 const UNTRAINED: i32 = i32::MIN;
@@ -43,10 +43,18 @@ impl Samples {
             ));
         }
         if self.is_of_pairs() || self.is_of_verdicts() {
-            columns.push((PROMPT, primitive::<UInt32Type>(&mut self.prompts)));
+            columns.push((PROMPT_TOKENS, primitive::<UInt32Type>(&mut self.prompts)));
         }
         if self.is_of_verdicts() {
             columns.push((GOOD, Arc::new(BooleanArray::from(self.verdicts.clone()))));
+        }
+        if self.has(Column::Prompt) {
+            let texts = StringArray::from_iter_values(&self.texts);
+            columns.push((Column::Prompt.name(), Arc::new(texts)));
+        }
+        if self.has(Column::Reference) {
+            let references: StringArray = self.references.iter().collect();
+            columns.push((Column::Reference.name(), Arc::new(references)));
         }
         if self.has(Column::Source) {
             let sources = (0..rows).map(|_| &*self.source);
@@ -95,6 +103,13 @@ impl Samples {
             if let Some(verdicts) = waited.verdicts.get(source) {
                 self.verdicts.push(verdicts.value(row));
             }
+            if let Some(texts) = waited.texts.get(source) {
+                self.texts.push(texts.value(row).to_owned());
+            }
+            if let Some(references) = waited.references.get(source) {
+                let reference = references.is_valid(row).then(|| references.value(row));
+                self.references.push(reference.map(str::to_owned));
+            }
         }
     }
 
@@ -119,6 +134,8 @@ pub(super) struct Waited<'a> {
     weights: Vec<&'a ListArray>,
     prompts: Vec<&'a [u32]>,
     verdicts: Vec<&'a BooleanArray>,
+    texts: Vec<&'a StringArray>,
+    references: Vec<&'a StringArray>,
 }
 
 impl<'a> Waited<'a> {
@@ -135,11 +152,17 @@ impl<'a> Waited<'a> {
                 lists.values().as_primitive_opt::<Float32Type>()?;
                 Some(lists)
             })?,
-            prompts: columns(batches, PROMPT, |column| {
+            prompts: columns(batches, PROMPT_TOKENS, |column| {
                 let numbers = column.as_primitive_opt::<UInt32Type>()?;
                 Some(&numbers.values()[..])
             })?,
             verdicts: columns(batches, GOOD, |column| column.as_boolean_opt())?,
+            texts: columns(batches, Column::Prompt.name(), |column| {
+                column.as_string_opt()
+            })?,
+            references: columns(batches, Column::Reference.name(), |column| {
+                column.as_string_opt()
+            })?,
         })
     }
 }

@@ -31,7 +31,12 @@ pub(super) fn read<'a>(
     arena: &'a Arena,
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
-    let list = read_messages(row, &reader.names, arena, counts)?;
+    let names = &reader.names;
+    let list = if reader.prompts && names.get(row, Field::Output).is_none() {
+        read_prompt(row, names, arena, counts)?.into_bump_slice_mut()
+    } else {
+        read_messages(row, names, arena, counts)?
+    };
     let messages = Messages { list, tools: None };
     reader.conversation(messages, row, arena, counts)
 }

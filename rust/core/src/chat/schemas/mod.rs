@@ -10,9 +10,9 @@ mod gemini;
 mod kto;
 mod messages;
 mod pairs;
-mod planned;
 mod preference;
 mod prompt_completion;
+mod segments;
 mod sharegpt;
 mod text;
 mod xlam;
@@ -25,9 +25,6 @@ use super::reader::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rules::{Reject, RuleCounts};
 use crate::value::{Arena, Map};
-
-use planned::PLANNED;
-pub(super) use planned::{SEGMENTS, is_segments, not_available};
 
 macro_rules! schemas {
     ($($variant:ident $name:literal $meaning:literal $file:ident [$($field:ident)+];)*) => {
@@ -103,6 +100,9 @@ schemas! {
     Kto "kto"
         "One answer, and a `label` that says whether it is a good one."
         kto [Prompt Completion Label Messages Role Content From Value Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
+    Segments "segments"
+        "A list `segments` of texts as the model reads them, each with a `label` that says whether it is trained."
+        segments [Segments Weight];
     Text "text"
         "A document `text`, trained as a whole."
         text [Text Weight];
@@ -113,9 +113,6 @@ impl Schema {
     pub fn from_name(name: &str) -> Result<Self> {
         if let Some(schema) = Self::ALL.iter().find(|schema| schema.name() == name) {
             return Ok(*schema);
-        }
-        if Self::is_planned(name) {
-            return Err(not_available(name));
         }
         Err(Error::new(
             ErrorKind::Recipe,
@@ -128,11 +125,6 @@ impl Schema {
     /// Whether its rows judge their answers, so that bad ones are not trained as good ones.
     pub fn judges(self) -> bool {
         matches!(self, Self::Preference | Self::Kto)
-    }
-
-    /// Whether that is the name of a shape that is recognised but not read in this version.
-    pub fn is_planned(name: &str) -> bool {
-        PLANNED.contains(&name)
     }
 
     /// The names of all, for messages.

@@ -21,11 +21,37 @@ pub(super) fn read<'a>(
     arena: &'a Arena,
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
+    if reader.prompts && reader.names.get(row, Field::Completion).is_none() {
+        return read_prompt(row, reader, arena, counts);
+    }
     if is_conversational(row, reader)? {
         let messages = read_messages(row, reader, arena, counts)?;
         return reader.conversation(messages, row, arena, counts);
     }
     read_strings(row, reader, counts)
+}
+
+/// Reads a prompt that nothing answers: a string, or a list of messages.
+fn read_prompt<'a>(
+    row: Map<'a>,
+    reader: &Reader,
+    arena: &'a Arena,
+    counts: &mut RuleCounts,
+) -> Result<Record<'a>, Reject> {
+    let names = &reader.names;
+    if let Some(list @ Value::List(_)) = names.get(row, Field::Prompt) {
+        let messages = read_list(reader, list, names.of(Field::Prompt), arena, counts)?;
+        return reader.conversation(messages, row, arena, counts);
+    }
+    let prompt = names.text(row, Field::Prompt)?;
+    let weight = reader.wire.plain(row, names, counts)?;
+    counts.add(Rule::WithoutTemplate, 1);
+    check_text(prompt, names.of(Field::Prompt))?;
+    Ok(Record::Completion {
+        prompt,
+        completion: "",
+        weight,
+    })
 }
 
 /// Reads a prompt and a completion that are strings.
