@@ -32,6 +32,7 @@ TEXTS: dict[str, str] = {
     "trains-assistant": "the answers, each with its end",
     "trains-last-turn": "the last answer of each row, with its end",
     "trains-everything": "everything, prompts too",
+    "trains-none": "nothing: the rows are prompts",
     "trains-text": "whole texts, each with its end",
     "trains-some": "{names}",
     "tile-rows": "rows in",

@@ -49,7 +49,7 @@ fn each(record: &Record<'_>, kind: &mut impl FnMut(u64)) {
         Record::Conversation(conversation) => of_turns(conversation, kind),
         Record::Pair(sides) => sides.iter().for_each(|side| each(side, kind)),
         Record::Judged(answer, _) => each(answer, kind),
-        Record::Completion { .. } | Record::Text { .. } => {}
+        Record::Completion { .. } | Record::Segments { .. } | Record::Text { .. } => {}
     }
 }
 

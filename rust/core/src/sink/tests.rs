@@ -98,6 +98,10 @@ fn table(layout: Layout, lengths: &[usize], waiting: bool) -> Samples {
             Layout::Samples => table.push(sample(0)),
             Layout::Pairs => table.push_pair(sample(0), sample(length / 2), prompt / 2),
             Layout::Judged => table.push_judged(sample(0), prompt, length % 2 == 0),
+            Layout::Prompts => {
+                let text = next.to_string();
+                table.push_prompt(sample(0), &text, (length % 2 == 0).then_some(&text));
+            }
         }
         next += *length as u32;
     }
@@ -107,7 +111,12 @@ fn table(layout: Layout, lengths: &[usize], waiting: bool) -> Samples {
 proptest! {
     #[test]
     fn samples_that_waited_have_every_column_again(
-        layout in prop::sample::select(vec![Layout::Samples, Layout::Pairs, Layout::Judged]),
+        layout in prop::sample::select(vec![
+            Layout::Samples,
+            Layout::Pairs,
+            Layout::Judged,
+            Layout::Prompts,
+        ]),
         lengths in prop::collection::vec(0_usize..9, 1..30),
         cut in any::<prop::sample::Index>(),
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..40),

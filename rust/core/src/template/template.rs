@@ -17,12 +17,12 @@ use crate::{Error, ErrorKind, Result};
 /// A compiled chat template, shared between threads.
 ///
 /// ```
-/// use turnmill_core::template::{Options, RenderInput, Rendered, Template};
+/// use turnmill_core::template::{TemplateOptions, RenderInput, Rendered, Template};
 /// use turnmill_core::{Arena, Map, Value};
 ///
 /// let source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}\
 ///               {% if add_generation_prompt %}<assistant>{% endif %}";
-/// let template = Template::new(source, &Options::default())?;
+/// let template = Template::new(source, &TemplateOptions::default())?;
 ///
 /// let arena = Arena::new();
 /// let messages = [("user", "Hi"), ("assistant", "Hello")].map(|(role, content)| {

@@ -161,9 +161,9 @@ impl Omission {
 /// the blocks are cut.
 ///
 /// ```
-/// use turnmill_core::source::json::{Rows, Splitter};
+/// use turnmill_core::source::json::{RawRows, Splitter};
 ///
-/// let (mut splitter, mut rows) = (Splitter::new(), Rows::default());
+/// let (mut splitter, mut rows) = (Splitter::new(), RawRows::default());
 /// let mut found = Vec::new();
 /// for block in ["{\"a\": 1}\n\n{\"a\"", ": 2}"] {
 ///     splitter.feed(block.as_bytes(), &mut rows)?;
