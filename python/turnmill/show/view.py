@@ -161,11 +161,6 @@ class RowView:
         """``file:line``, or the file and the row if it has no lines."""
         return self.source if self.line is None else f"{self.source}:{self.line}"
 
-    def _repr_html_(self) -> str:
-        from turnmill.show.notebook import rows
-
-        return rows([self])
-
     def to_dict(self) -> dict[str, Any]:
         """As ``turnmill show --json`` prints it."""
         return {
