@@ -43,7 +43,7 @@ STAGES = {
     "whole path": "stages::Job::whole",
 }
 WHOLE = STAGES["whole path"]
-ENCODE = "turnmill_bpe::encoder::Encoder::encode"
+ENCODE = "<turnmill_bpe::encoder::Encoder as turnmill_core::tokenizer::backend::Backend>::encode"
 GUARDS = {
     "contract": ("turnmill_core::row::contract::check",),
     "accounting": ("turnmill_core::row::account::account",),
