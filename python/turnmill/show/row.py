@@ -6,7 +6,7 @@ from turnmill.show import notebook
 from turnmill.show.view import RowView
 
 
-class ShownRow(RowView):
+class NotebookRow(RowView):
     """A row as ``turnmill.show`` returns it."""
 
     def _repr_html_(self) -> str:

@@ -20,7 +20,7 @@ from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.output.reader import REJECTS, is_output, is_refused
 from turnmill.recipe import Recipe
 from turnmill.show.origin import raw_text
-from turnmill.show.row import ShownRow
+from turnmill.show.row import NotebookRow
 from turnmill.show.tokenized import TokenizedRows, is_tokenized
 from turnmill.show.unresolved import ready_to_look
 from turnmill.show.view import RowView, sample_views
@@ -156,7 +156,7 @@ class RawRows:
         samples = sample_views(made.samples, self._stops, self._token_bytes)
         counts = {} if reject else made.counts
         raw = raw_text(picked)
-        return ShownRow(input_.name, picked.row, picked.line, samples, reject, raw, counts)
+        return NotebookRow(input_.name, picked.row, picked.line, samples, reject, raw, counts)
 
 
 def _some(views: list[RowView], inputs: list[Input]) -> list[RowView]:
@@ -246,7 +246,7 @@ def refused_rows(
         message = "the run rejected no such row"
         raise DataError(message, code="no-such-row", path=str(place / REJECTS))
     note = f"the run wrote nothing; {place / REJECTS} holds every row that it rejected"
-    return [ShownRow(r["source"], r["row"], r["line"], (), reject_of(r)) for r in every], note
+    return [NotebookRow(r["source"], r["row"], r["line"], (), reject_of(r)) for r in every], note
 
 
 def _number(row: Mapping[str, Any]) -> int:

@@ -16,7 +16,7 @@ from turnmill.inputs.splits import ALL
 from turnmill.output.answers import answers
 from turnmill.recipe import Recipe
 from turnmill.rules import IGNORED
-from turnmill.show.row import ShownRow
+from turnmill.show.row import NotebookRow
 from turnmill.show.view import RowView, sample_view, sample_views
 from turnmill.tokenizer import Tokenizer
 
@@ -90,14 +90,14 @@ def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: To
     row = row_of(picked)
     if _answers(row):
         views = sample_views([row], stops, tokenizer._token_bytes)
-        return ShownRow(input_.name, picked.row, picked.line, views)
+        return NotebookRow(input_.name, picked.row, picked.line, views)
     ids = ids_of(row)
     if ids is None:
         reject = ("invalid-ids", f"the row has no ids; its keys: {', '.join(row)}", None)
-        return ShownRow(input_.name, picked.row, picked.line, reject=reject)
+        return NotebookRow(input_.name, picked.row, picked.line, reject=reject)
     sample = {"input_ids": ids, "labels": labels_of(row, ids)}
     view = sample_view(0, sample, stops, tokenizer._token_bytes)
-    return ShownRow(input_.name, picked.row, picked.line, (view,))
+    return NotebookRow(input_.name, picked.row, picked.line, (view,))
 
 
 def _answers(row: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from turnmill.errors import DataError
 from turnmill.output.reader import REJECTS, Output, WrittenRow
 from turnmill.show.origin import Origin
-from turnmill.show.row import ShownRow
+from turnmill.show.row import NotebookRow
 from turnmill.show.select import Selection, matching, reject_of
 from turnmill.show.view import RowView, TokenBytes, sample_views
 from turnmill.stats.index import extremes
@@ -94,4 +94,4 @@ def written_view(
     reject = reject_of(row.reject) if row.reject else None
     raw = origin.raw(row.source, row.row, row.line)
     notes = {} if reject else origin.counts(row)
-    return ShownRow(row.source, row.row, row.line, samples, reject, raw, notes)
+    return NotebookRow(row.source, row.row, row.line, samples, reject, raw, notes)
