@@ -24,7 +24,7 @@ from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
 from turnmill.output.answers import Answer, answers, sample_of, sequence
 from turnmill.show.tokenized import row_of
 from turnmill.storage.local import read_json
-from turnmill.storage.remote import output_path
+from turnmill.storage.remote import RemotePath, output_path
 
 COLUMNS = tuple(name for name, _ in _core.token_columns())
 """Columns of tokenized data; others are not read."""
@@ -81,7 +81,7 @@ def _data_sets(data: Any, split: str | None) -> list[tuple[str | None, Any]]:
         place = output_path(data)
         if names := read_json(place / "dataset_dict.json"):
             found = _chosen(names["splits"], split, str(place))
-            return [(str(place / name), str(place / name)) for name in found]
+            return [(str(place / name), part) for name in found for part in _parts(place, name)]
         if record := read_json(place / "turnmill.json"):
             paths = [place / shard["data"] for shard in record["shards"]]
             return [(str(place), str(path)) for path in paths if path.is_file()]
@@ -93,6 +93,18 @@ def _data_sets(data: Any, split: str | None) -> list[tuple[str | None, Any]]:
     if type(data).__name__ in {"DatasetDict", "IterableDatasetDict"}:
         return [(name, data[name]) for name in _chosen(list(data), split, None)]
     return [(None, data)]
+
+
+def _parts(place: Path | RemotePath, split: str) -> list[str]:
+    """What holds the samples of a split.
+
+    Its directory; on a remote file system the files that the run record names, because nothing
+    there tells data from indexes.
+    """
+    record = None if isinstance(place, Path) else read_json(place / "turnmill.json")
+    if record is None:
+        return [str(place / split)]
+    return [str(place / shard["data"]) for shard in record["shards"] if shard["split"] == split]
 
 
 def _chosen(names: list[str], split: str | None, place: str | None) -> list[str]:
