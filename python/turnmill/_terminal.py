@@ -106,8 +106,9 @@ def _colour_by_environment(*, live: bool) -> bool:
     return live or bool(os.environ.get("FORCE_COLOR"))
 
 
-# Text from the data must not reach the terminal as control codes.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Text from the data must not reach the terminal as control codes; half a surrogate pair cannot be
+# written at all.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:

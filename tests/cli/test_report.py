@@ -49,6 +49,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rows = [conversation(text, text) for text in HOSTILE]
     rows += [conversation(HOSTILE[0], "")]
     rows += [{"messages": [{"role": HOSTILE[0], "content": HOSTILE[1]}]}]
+    rows += [conversation("\ud800", "half of a pair")]
     rows += [{"messages": conversation(f"{i}?", f"{i}.")["messages"] * 20} for i in range(3)]
     text = "\n".join(json.dumps(row) for row in rows)
     source = place / "<b>hostile<b> & \u202e.jsonl"
@@ -124,6 +125,8 @@ def test_hostile_text_is_text(outputs: dict[str, Path]) -> None:
     assert HOSTILE[0] in page.text
     assert HOSTILE[0] not in raw
     assert "{{ 7 * 7 }}" in page.text
+    assert "lone-surrogate" in page.text
+    assert '"\\ud800"' in page.text, "half of a surrogate pair cannot be written"
     assert not set("\u202e\u202c\u2066\u2069\x1b\x00") & set(raw)
     assert "…" in page.text
 
@@ -152,6 +155,11 @@ def test_the_command(outputs: dict[str, Path], tmp_path: Path, capsys: Any) -> N
     assert said["report"] == str(target)
     assert said["stats"]["totals"]["rows"] > 300
     assert target.is_file()
+    for directory in (".", str(tmp_path)):
+        assert main(["report", str(outputs["demo"]), "-o", directory]) == 1
+        said_of_it = capsys.readouterr().err.lower()
+        assert "is a directory" in said_of_it
+        assert "report this" not in said_of_it
     assert main(["report"]) == 2
     assert main(["report", str(tmp_path)]) == 1
     with pytest.raises(turnmill.ArgumentError):

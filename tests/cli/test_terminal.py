@@ -217,6 +217,8 @@ def test_control_characters_of_the_data_never_reach_the_terminal() -> None:
     text = "\n".join(draw([view], plain()))
     assert "␛[31mred\\u009b\\u202e" in text
     assert "\x1b" not in text
+    reject = RowView("a", 0, 1, (), ("lone-surrogate", "half a pair", None), "\udfff")
+    assert "\\udfff" in draw([reject], plain())
 
 
 def test_long_text_is_shortened_unless_asked_for() -> None:

@@ -327,7 +327,11 @@ def test_a_run_that_wrote_nothing_shows_its_rejects(tmp_path: Path) -> None:
         status, page = get(made.url + "?rule=no-assistant-turn")
         assert status == 200
         assert "roles: user" in page
-        assert get(made.url + "row/14")[0] == 200
+        status, page = get(made.url + "row/14")
+        assert status == 200
+        assert "/row/13" in page
+        assert "/row/15" not in page, "nothing comes after the last row"
+        assert "/row/14" in get(made.url + "row/13")[1]
         assert get(made.url + "row/15")[0] == 404
 
 

@@ -5,6 +5,7 @@ Functions import what they need, so that `turnmill --help` is fast.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,10 +98,12 @@ def report(
     whole_number(samples, "samples", 0, _MOST_SAMPLES)
     whole_number(seed, "seed", 0, 2**63)
     source = open_output(output, "a report is on an output: turnmill prepare INPUT... -o DIR")
+    place = source.path / FILE if path is None else output_path(path)
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(place))
     contents = gather(source, tokenizer, samples=samples, seed=seed)
     model = StopTest.load(stop_test) if isinstance(stop_test, str | os.PathLike) else stop_test
     page = report_page(_name(source), contents, texts, with_text=text, model=model)
-    place = source.path / FILE if path is None else output_path(path)
     write_text(place, page)
     return Report(str(place), page, contents.stats)
 

@@ -61,8 +61,8 @@ TEXTS: dict[str, str] = {
     "median-length": "median length",
     "more-sources": "The inputs with the most rows are shown; {count} more are counted in all "
     "sums.",
-    "duplicates": "{rows} written rows have the same bytes as one before them; {conversations} "
-    "hold a conversation that stood before.",
+    "duplicates": "Written rows with the same bytes as one before them: {rows}; with a "
+    "conversation that stood before: {conversations}.",
     # The end of turns
     "ends": "Does every turn end?",
     "ends-promise": "Each trained turn was verified as it was written: its last trained token "

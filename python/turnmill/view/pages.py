@@ -154,7 +154,11 @@ class Pages:
         """
         row = self._listing.whole_row(number)
         return self._render(
-            "row", number=number, row=row, tokens=lambda sample: self._window(sample, token)
+            "row",
+            number=number,
+            is_last=number + 1 == len(self._listing.candidates(Filter())),
+            row=row,
+            tokens=lambda sample: self._window(sample, token),
         )
 
     def wrong(self) -> str:
