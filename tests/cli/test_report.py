@@ -141,6 +141,15 @@ def test_without_text_there_is_none_of_the_data(outputs: dict[str, Path], tmp_pa
     assert "tokens," in page.text
 
 
+def test_prompts_do_not_claim_that_turns_end(tmp_path: Path) -> None:
+    rows = [conversation(f"{i}?", f"{i}.") for i in range(3)]
+    turnmill.prepare(rows, tmp_path / "out", tokenizer=TOKENIZER, train_on="none", report=True)
+    page = Page(tmp_path / "out" / "report.html")
+    assert "Nothing is trained, so no turn has to end." in page.text
+    assert "Every trained turn ends" not in page.text
+    assert "Each trained turn was verified" not in page.text
+
+
 def test_the_same_seed_draws_the_same(outputs: dict[str, Path], tmp_path: Path) -> None:
     pages = [
         turnmill.report(outputs["demo"], tmp_path / "a.html", seed=seed).html for seed in (1, 1, 2)

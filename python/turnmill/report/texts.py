@@ -68,6 +68,7 @@ TEXTS: dict[str, str] = {
     "ends-promise": "Each trained turn was verified as it was written: its last trained token "
     "is in the stop set, no stop token stands before it, and nothing after it is trained. Rows "
     "for which that cannot be had are left out, with their reason.",
+    "ends-nothing": "Nothing is trained, so no turn has to end.",
     "ends-compat": "This output was made to equal that of {compat}, which does not promise "
     "that turns end. The rules below say what was found.",
     "ends-with": "turns end in",
