@@ -60,7 +60,8 @@ def is_output(path: str | os.PathLike[str]) -> bool:
 def is_refused(path: str | os.PathLike[str]) -> bool:
     """Whether a run left nothing in a directory but the rows that it rejected."""
     place = output_path(path)
-    return not (place / "turnmill.json").is_file() and (place / REJECTS).is_file()
+    ended = any((place / name).is_file() for name in ("turnmill.json", "manifest.json"))
+    return not ended and (place / REJECTS).is_file()
 
 
 def open_output(path: str | os.PathLike[str], purpose: str) -> Output:
