@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from typing import Any
 
@@ -135,8 +136,14 @@ def test_any_texts(tmp_path_factory, chosen, length):
     directory = tmp_path_factory.mktemp("any")
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir("small-llama-3.2-instruct"))
     file = written(directory / "rows.json", chosen)
-    theirs = theirs_of([file], tokenizer, length, directory)
-    assert_same(build_instruction_dataset(file, tokenizer, length, compat=True), theirs)
+    try:
+        theirs = theirs_of([file], tokenizer, length, directory)
+    except TypeError as error:
+        # A column in which every text is a date is read as dates, which join no other text.
+        with pytest.raises(TypeError, match=re.escape(str(error))):
+            build_instruction_dataset(file, tokenizer, length, compat=True)
+    else:
+        assert_same(build_instruction_dataset(file, tokenizer, length, compat=True), theirs)
     shutil.rmtree(directory)
 
 
