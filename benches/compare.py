@@ -132,11 +132,12 @@ def turnmill(job: Job) -> Run:
     """The same with turnmill, which needs no more than its defaults."""
     from turnmill import Recipe
     from turnmill.encoder.ready import ready
+    from turnmill.prepare.engines import Local
     from turnmill.prepare.run import run
 
     recipe = Recipe(tokenizer=job.tokenizer, template=job.template, schema="messages")
     (session, inputs), output = ready(recipe, job.data), Path(job.output)
-    return lambda: run(session, inputs, output, threads=job.cores)
+    return lambda: run(session, inputs, output, engine=Local(threads=job.cores))
 
 
 CONTENDERS: dict[str, Callable[[Job], Run]] = {

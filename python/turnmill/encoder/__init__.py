@@ -5,21 +5,18 @@ Methods import what they need, so that `turnmill --help` is fast.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from turnmill._arguments import thread_count
 from turnmill._recipe_argument import recipe_of, takes_keys
 from turnmill._recipe_keys import RecipeKeys
 from turnmill.encoder.encoded import Encoded
-from turnmill.errors import ArgumentError, TokenizerError
+from turnmill.errors import ArgumentError
 from turnmill.recipe import Recipe
 
 if TYPE_CHECKING:
-    from turnmill.encoder.embedded import Files
     from turnmill.encoder.session import Session
 
 __all__ = ["Encoded", "Encoder"]
@@ -128,47 +125,11 @@ class Encoder:
         return f"Encoder({self.recipe!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        session, template = self._session, self.recipe.template
-        if template is not None and _is_file(template):
-            template = Path(template).read_text("utf-8") if session.files else _absolute(template)
-        recipe = dataclasses.replace(
-            self.recipe,
-            inputs=None,
-            tokenizer=str(session.path.resolve()),
-            template=template,
-            now=self.recipe.now or session.facts()["now"],
-        )
-        found = (session.identity(), session.files, session.difference, self._threads)
-        return _restore, (recipe, *found)
+        return _restore, (self._session, self._threads)
 
 
-def _restore(
-    recipe: Recipe,
-    identity: str,
-    files: Files | None,
-    difference: str | None,
-    threads: int | None,
-) -> Encoder:
-    """Makes a pickled encoder again, which must be the one that was pickled."""
-    from turnmill.encoder.session import Session
-
-    session = Session.restored(recipe, files, difference)
-    if session.identity() != identity:
-        raise TokenizerError(
-            "the tokenizer or template is not the one that was pickled: files have changed",
-            code="tokenizer-changed",
-            path=session.path,
-            hint="use the same files on every machine, or pickle with embed=True",
-        )
+def _restore(session: Session, threads: int | None) -> Encoder:
+    """Makes a pickled encoder again."""
     encoder = Encoder.__new__(Encoder)
     encoder._take(session, threads)
     return encoder
-
-
-def _is_file(template: str | os.PathLike[str]) -> bool:
-    text = os.fspath(template)
-    return "{{" not in text and "{%" not in text and Path(text).is_file()
-
-
-def _absolute(path: str | os.PathLike[str]) -> str:
-    return str(Path(path).resolve())

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import os
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from turnmill import _core
@@ -18,7 +20,7 @@ from turnmill._locate import locate_tokenizer
 from turnmill._version import VERSION
 from turnmill.encoder import self_check
 from turnmill.encoder.embedded import Files, read_files, written
-from turnmill.errors import RecipeError
+from turnmill.errors import RecipeError, TokenizerError
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
 
@@ -116,7 +118,9 @@ class Session:
         self.recipe = recipe
         self.path = locate_tokenizer(recipe.tokenizer)
         """Directory of the tokenizer, or its ``tokenizer.json``."""
-        self.files = read_files(self.path) if embed else None
+        self.files: Files | None = None
+        if embed:
+            self.embed()
         self.difference = difference
         """The difference between the tokenizer's backends, if one was found."""
         # Templates see local time, as in transformers; a day and not a moment, so that the
@@ -125,6 +129,23 @@ class Session:
         self._core = self._encoder()
         self._for_inputs: dict[str, _core.Encoder] = {}
         self._is_checked = False
+
+    def embed(self) -> None:
+        """Keeps the tokenizer's files, to be pickled, unless they are kept already."""
+        self.files = self.files or read_files(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        template = self.recipe.template
+        if template is not None and _is_file(template):
+            template = Path(template).read_text("utf-8") if self.files else _absolute(template)
+        recipe = dataclasses.replace(
+            self.recipe,
+            inputs=None,
+            tokenizer=str(self.path.resolve()),
+            template=template,
+            now=self.recipe.now or self.facts()["now"],
+        )
+        return _unpickled, (recipe, self.identity(), self.files, self.difference)
 
     @classmethod
     def restored(cls, recipe: Recipe, files: Files | None, difference: str | None) -> Self:
@@ -249,6 +270,30 @@ class Session:
     def _encoder(self) -> _core.Encoder:
         recipe = self.recipe._checked
         return _core.Encoder(recipe, str(self.path), self._now, self.difference)
+
+
+def _unpickled(
+    recipe: Recipe, identity: str, files: Files | None, difference: str | None
+) -> Session:
+    """Makes a pickled session again, which must be the one that was pickled."""
+    session = Session.restored(recipe, files, difference)
+    if session.identity() != identity:
+        raise TokenizerError(
+            "the tokenizer or template is not the one that was pickled: files have changed",
+            code="tokenizer-changed",
+            path=session.path,
+            hint="use the same files on every machine, or pickle with embed=True",
+        )
+    return session
+
+
+def _is_file(template: str | os.PathLike[str]) -> bool:
+    text = os.fspath(template)
+    return "{{" not in text and "{%" not in text and Path(text).is_file()
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return str(Path(path).resolve())
 
 
 def _sha256(content: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -23,9 +23,20 @@ class Content:
     size: int
     """Bytes of the file: the first look, before anything is read."""
     sha256: str
-    before: Any = None
+    before: Any = field(default=None, compare=False)
     """The hash before the first byte of the part. A part of plain text is vouched for by the hash
     of the file up to its end, so that no byte is hashed twice."""
+    own: str | None = None
+    """The hash of the part alone, for a process that `before` cannot be sent to."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Content, (self.size, self.sha256, None, self.own)
+
+    def begun(self) -> tuple[Any, str]:
+        """The hash that the bytes of the part are to be added to, and what it must be then."""
+        if self.before is not None:
+            return self.before.copy(), self.sha256
+        return hashlib.sha256(), self.own or self.sha256
 
 
 class Reading:
@@ -44,11 +55,12 @@ class Reading:
         self._content = content
         self._file = file
         self._name = name
-        self._hash = hashlib.sha256()
+        self._hash: Any = hashlib.sha256()
+        self._expected = ""
         if content is not None:
-            self._hash = content.before.copy() if content.before else self._hash
-            if file.size() != content.size:
-                raise changed(name)
+            self._hash, self._expected = content.begun()
+        if content is not None and file.size() != content.size:
+            raise changed(name)
 
     def add(self, data: Any) -> None:
         """Takes the next bytes, or the next digest of a group of rows."""
@@ -72,7 +84,7 @@ class Reading:
         Raises:
             DataError: The part is not what it was.
         """
-        if self._content is not None and self._hash.hexdigest() != self._content.sha256:
+        if self._content is not None and self._hash.hexdigest() != self._expected:
             raise changed(self._name)
 
 

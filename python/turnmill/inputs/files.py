@@ -84,7 +84,8 @@ class FileInput:
     quota: Quota = EACH_ONCE
     """How many rows are written of all that the given input names."""
     spool: str = ""
-    """The file that holds what came from standard input."""
+    """Where the file is, if its name does not lead there: it came from standard input, or is read
+    from another directory."""
 
     @property
     def place(self) -> str:
@@ -112,15 +113,19 @@ class FileInput:
             return ((batch, batch.nbytes, amount) for batch, amount in self.batches(part))
         return ((block, len(block), amount) for block, amount in self.blocks(part))
 
-    def survey(self, stopped: threading.Event) -> tuple[str, list[InputPart]]:
+    def survey(
+        self, stopped: threading.Event, *, sent: bool = False
+    ) -> tuple[str, list[InputPart]]:
         """The SHA-256 of the file's bytes and its parts: one pass over it.
 
-        Once ``stopped`` is set, the pass ends early, and its result must not be used.
+        Args:
+            stopped: Once it is set, the pass ends early, and its result must not be used.
+            sent: Whether other processes read the parts: each then has a hash of its own.
         """
         with naming(self.name), open_file(self.place) as file:
             # With one part, which starts at the first line, nothing has to be counted.
             is_cut = self.has_plain_lines and file.size() > PART_BYTES
-            cutter = _LineCutter() if is_cut else None
+            cutter = _LineCutter(sent=sent) if is_cut else None
             digest = hashlib.sha256() if cutter is None else cutter.digest
             buffer = memoryview(bytearray(HASHED_BYTES))
             while not stopped.is_set() and (length := file.readinto(buffer)):
@@ -251,8 +256,10 @@ _SPOKEN: dict[Format, str] = {
 class _LineCutter:
     """Finds where the parts of a JSON Lines file start: at the first line at or after 64 MB."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sent: bool) -> None:
         self.digest = hashlib.sha256()
+        self._own = [hashlib.sha256()] if sent else []
+        """The hash of each part alone, where that is needed."""
         self._starts = [InputPart()]
         self._before = [self.digest.copy()]
         """The hash of the file up to each start."""
@@ -277,10 +284,14 @@ class _LineCutter:
     def _cut(self, offset: int) -> None:
         self._starts.append(InputPart(offset, -1, self._lines - self._blank, self._lines + 1))
         self._before.append(self.digest.copy())
+        if self._own:
+            self._own.append(hashlib.sha256())
 
     def _count(self, text: bytes) -> None:
         """Hashes, and counts lines, and blank lines, which are not rows."""
         self.digest.update(text)
+        if self._own:
+            self._own[-1].update(text)
         ended, blank, self._begun = _core.count_lines(text, self._begun)
         self._lines += ended
         self._blank += blank
@@ -289,14 +300,18 @@ class _LineCutter:
         starts = [part for part in self._starts if part.start < self._offset] or [InputPart()]
         stops = [part.start for part in starts[1:]] + [self._offset]
         hashes = [*self._before[: len(starts)], self.digest]
+        own: list[str | None] = [digest.hexdigest() for digest in self._own]
+        own = own or [None] * len(starts)
         return [
             dataclasses.replace(
                 part,
                 stop=stop,
                 size=stop - part.start,
-                content=Content(self._offset, after.hexdigest(), before),
+                content=Content(self._offset, after.hexdigest(), before, alone),
             )
-            for part, stop, (before, after) in zip(starts, stops, pairwise(hashes), strict=True)
+            for part, stop, (before, after), alone in zip(
+                starts, stops, pairwise(hashes), own[: len(starts)], strict=True
+            )
         ]
 
 

@@ -109,6 +109,17 @@ class TooManyRejectsError(DataError):
     """How many were rejected up to then. The last row of a block may have been cut by the stop, so
     what was rejected after them is not told."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _too_many, (super().__reduce__(), self.rejected)
+
+
+def _too_many(made: tuple[Any, ...], rejected: int) -> TooManyRejectsError:
+    """Makes a pickled error again."""
+    make, arguments = made
+    error: TooManyRejectsError = make(*arguments)
+    error.rejected = rejected
+    return error
+
 
 @contextlib.contextmanager
 def open_sinks(

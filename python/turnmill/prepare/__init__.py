@@ -21,6 +21,7 @@ from turnmill.recipe import Recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from turnmill.prepare.engines.engine import Engine
     from turnmill.prepare.progress import Watcher
     from turnmill.prepare.result import Run
 
@@ -37,6 +38,8 @@ def prepare(
     threads: int | None = None,
     resume: bool = True,
     shard: tuple[int, int] | None = None,
+    engine: str | Engine = "local",
+    engine_address: str | None = None,
     progress: Watcher | None = None,
     report: bool = False,
     text: bool = True,
@@ -60,6 +63,10 @@ def prepare(
             was started before is an error.
         shard: Make only one part of the output, such as ``(2, 8)``, the second of eight: each on a
             machine of its own. When all are made, :func:`turnmill.merge` makes the output.
+        engine: Who makes the shards: ``"local"``, ``"ray"``, ``"spark"``, or an object like those
+            in :mod:`turnmill.prepare.engines`. ``threads`` are then those of each shard (1 by
+            default), and inputs and output must be where all workers see them.
+        engine_address: Where the cluster is, if the engine does not find it by itself.
         progress: Called after each block of input with a
             :class:`turnmill.prepare.progress.Progress`.
         report: Also write ``report.html`` into the output; see :func:`turnmill.report`.
@@ -74,11 +81,13 @@ def prepare(
     Raises:
         DataError: No rows, none that could be used, or more rejects than ``max_rejects`` allows.
         RecipeError: The recipe needs a decision, or the output was made with another recipe.
-        ArgumentError: ``shard`` does not name a part.
+        ArgumentError: ``shard`` does not name a part, or ``engine`` no engine.
+        TurnmillError: The engine is missing, of an unknown version, or failed.
         OSError: A file cannot be read or written.
     """
     from turnmill.encoder.ready import ready
     from turnmill.inputs.find import files_left, held_out
+    from turnmill.prepare.engines import opened
     from turnmill.prepare.part import run_part
     from turnmill.prepare.parts import PartNumber, settled_by_parts
     from turnmill.prepare.record import settled_now
@@ -90,37 +99,41 @@ def prepare(
     if part and report:
         message = "a part has no report: the samples are chosen when all parts are merged"
         raise ArgumentError(message, code="report-of-part", hint="ask `merge` for the report")
+    if part and engine != "local":
+        message = "a part is made by one machine, and an engine makes all parts"
+        raise ArgumentError(message, code="engine-of-part", hint="give shard or engine, not both")
     count = thread_count(threads)
     place = output_path(output)
     data = chosen.inputs if inputs is None else inputs
     now = None
     if not chosen.now:
         now = settled_now(place) or (settled_by_parts(place) if part else None)
-    session, found = ready(chosen, data, now=now)
-    left, remarks = files_left(data, chosen.split), held_out(data, chosen.split)
-    if part:
-        return run_part(
-            part,
+    with opened(engine, engine_address, count) as maker:
+        session, found = ready(chosen, data, now=now)
+        left, remarks = files_left(data, chosen.split), held_out(data, chosen.split)
+        if part:
+            return run_part(
+                part,
+                session,
+                found,
+                place,
+                left=left,
+                remarks=remarks,
+                threads=count,
+                resume=resume,
+                progress=progress,
+                text=text,
+            )
+        made = run(
             session,
             found,
             place,
             left=left,
-            remarks=remarks,
-            threads=count,
+            engine=maker,
             resume=resume,
             progress=progress,
             text=text,
         )
-    made = run(
-        session,
-        found,
-        place,
-        left=left,
-        threads=count,
-        resume=resume,
-        progress=progress,
-        text=text,
-    )
     made = noted(made, remarks)
     return _completed(made, chosen, session.path, report=report, text=text, language=language)
 

@@ -12,6 +12,8 @@ from turnmill.inputs.find import Input
 from turnmill.output.ownership import forget_names
 from turnmill.prepare.commit import add_up
 from turnmill.prepare.directory import locked_output, make_directory
+from turnmill.prepare.engines.local import Local
+from turnmill.prepare.engines.worker import Worker
 from turnmill.prepare.names import ALWAYS
 from turnmill.prepare.parts import RECORD, PartNumber, PartRecord, described
 from turnmill.prepare.progress import ProgressCount, Watcher
@@ -52,7 +54,8 @@ def run_part(
         progress: Called after each block of input.
         text: Whether the reasons of rejects may quote the data.
     """
-    whole = make_job(session, inputs, output, threads=threads)
+    engine = Local(threads=threads)
+    whole = make_job(session, inputs, output, engine=engine)
     job = replace(whole, output=part.place(output))
     shards = part.shards(job.plan)
     count = ProgressCount([spec.part.size for spec in shards], progress)
@@ -64,7 +67,7 @@ def run_part(
         (job.output / RECORD).unlink(missing_ok=True)
         settings = replace(job.settings, watch=_watch(job, part, count))
         with explained_rejects(job, inputs, text=text):
-            receipts, fresh = run_shards(shards, session, settings, count)
+            receipts, fresh = run_shards(shards, Worker(session, settings), engine, count)
         made = {name for spec in shards for name in settings.files(spec.name).names()}
         forget_names(job.output, made | ALWAYS | {RECORD})
         record = PartRecord(

@@ -109,16 +109,19 @@ class Plan:
         return list(itertools.chain.from_iterable(planned.shards for planned in self.inputs))
 
 
-def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> Plan:
+def make_plan(
+    inputs: list[Input], session: Session, *, threads: int | None, sent: bool = False
+) -> Plan:
     """Plans a run: hashes the inputs, detects their schemas and cuts them into shards.
 
     Args:
         inputs: What to read, in order.
         session: Detects schemas, and refuses inputs that need a decision first.
         threads: How many inputs are hashed at a time; at most 8.
+        sent: Whether other processes make the shards.
     """
     # The inputs are hashed while their first rows are inspected.
-    with _surveys(inputs, threads) as surveys:
+    with _surveys(inputs, threads, sent=sent) as surveys:
         inspections = inspect_all(inputs, session)
         surveyed = list(surveys)
     schemas = [inspection.schema for inspection in inspections]
@@ -143,13 +146,13 @@ def make_plan(inputs: list[Input], session: Session, *, threads: int | None) -> 
 
 @contextlib.contextmanager
 def _surveys(
-    inputs: list[Input], threads: int | None
+    inputs: list[Input], threads: int | None, *, sent: bool
 ) -> Iterator[Iterator[tuple[str, list[InputPart]]]]:
     """The survey of each input, several at a time. An error or an interrupt stops all of them."""
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=min(threads or os.cpu_count() or 1, 8)) as pool:
         try:
-            yield pool.map(lambda input_: input_.survey(stopped), inputs)
+            yield pool.map(lambda input_: input_.survey(stopped, sent=sent), inputs)
         finally:
             stopped.set()
 

@@ -59,11 +59,11 @@ class ProgressCount:
     _before: int = 0
     _start: float = field(default_factory=time.monotonic)
 
-    def reused(self, tally: Tally) -> None:
-        """Counts the next shard, which an earlier run finished."""
+    def reused(self, tally: Tally, size: int) -> None:
+        """Counts a shard of that size, which an earlier run finished."""
         self.tally.add(tally)
-        self._close_shard()
-        self._before = self._done
+        self._close_shard(size)
+        self._before += size
 
     def advance(self, tally: Tally, amount: int) -> None:
         """Counts an encoded block of the current shard, which used ``amount`` of its input."""
@@ -72,10 +72,16 @@ class ProgressCount:
         self._within += amount
         self.tell()
 
-    def shard_done(self) -> None:
+    def shard_done(self, size: int) -> None:
         """Counts the current shard, which now has its receipt."""
-        self._close_shard()
+        self._close_shard(size)
         self.tell()
+
+    def made_elsewhere(self, tally: Tally, size: int) -> None:
+        """Counts a shard that another process made, any of those that are left."""
+        self.tally.add(tally)
+        self._read += tally.bytes
+        self.shard_done(size)
 
     def tell(self) -> None:
         """Tells the watcher where the run stands."""
@@ -99,7 +105,7 @@ class ProgressCount:
             done_before=self._before / total,
         )
 
-    def _close_shard(self) -> None:
-        self._done += self.sizes[self._shards_done]
+    def _close_shard(self, size: int) -> None:
+        self._done += size
         self._shards_done += 1
         self._within = 0

@@ -12,10 +12,11 @@ from typing import Any
 from turnmill._environment import chunk_rows
 from turnmill._version import VERSION
 from turnmill.encoder.session import Session
+from turnmill.errors import TurnmillError
 from turnmill.inputs.find import Input
 from turnmill.output.formats import FORMATS, Format, default_format
 from turnmill.output.manifest import CIRCUMSTANCES, write_manifest
-from turnmill.output.ownership import NAMES, forget_names
+from turnmill.output.ownership import NAMES, forget_names, remove_left_over
 from turnmill.output.sinks import TooManyRejectsError
 from turnmill.packing.packs import pack_names
 from turnmill.prepare import history_cost
@@ -24,10 +25,13 @@ from turnmill.prepare.choice import splits_of
 from turnmill.prepare.commit import (
     add_up,
     commit,
-    finished,
     merge_rejects,
 )
 from turnmill.prepare.directory import locked_output
+from turnmill.prepare.engines.engine import Engine
+from turnmill.prepare.engines.local import Local
+from turnmill.prepare.engines.order import ordered, sent
+from turnmill.prepare.engines.worker import Made, Worker
 from turnmill.prepare.mixture import check_shares
 from turnmill.prepare.names import ALWAYS, known_hashes, planned_names
 from turnmill.prepare.plan import Plan, ShardSpec, make_plan
@@ -40,7 +44,7 @@ from turnmill.prepare.rejects import (
     refuse_nothing,
 )
 from turnmill.prepare.result import Run
-from turnmill.prepare.shard import Receipt, ShardSettings, Tally, run_shard
+from turnmill.prepare.shard import Receipt, ShardSettings, Tally
 from turnmill.recipe import EACH_ONCE
 from turnmill.storage.remote import AnyPath
 from turnmill.storage.sealed import write_sealed
@@ -86,12 +90,15 @@ class Job:
         return planned_names(self.plan, self.settings, splits, self.identity["facts"])
 
 
-def make_job(session: Session, inputs: list[Input], output: AnyPath, *, threads: int | None) -> Job:
+def make_job(session: Session, inputs: list[Input], output: AnyPath, *, engine: Engine) -> Job:
     """Plans a run. The arguments are those of :func:`run`."""
+    is_here = isinstance(engine, Local)
+    # The threads of an engine are those of its workers; what is done here takes all of them.
+    threads = engine.threads if is_here else None
     started, clock = datetime.now(UTC), time.monotonic()
     recipe = session.recipe
     check_shares(list({input_.item: input_.quota for input_ in inputs}.values()))
-    plan = make_plan(inputs, session, threads=threads)
+    plan = make_plan(inputs, session, threads=threads, sent=not is_here)
     identity = run_identity(recipe.to_dict(), session.facts(), VERSION)
     format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
     return Job(plan, session, identity, output, format_, threads, started, clock)
@@ -103,7 +110,7 @@ def run(
     output: AnyPath,
     *,
     left: Sequence[str] = (),
-    threads: int | None,
+    engine: Engine,
     resume: bool = True,
     progress: Watcher | None = None,
     text: bool = True,
@@ -115,12 +122,12 @@ def run(
         inputs: What is read. The other arguments are as for :func:`turnmill.prepare`.
         output: The output directory.
         left: Files of the input directories that are not read.
-        threads: Threads to work with; ``None``: all.
+        engine: Where the shards are made. Everything else is done here.
         resume: Whether to continue an output that was started before.
         progress: Called after each block of input.
         text: Whether the reasons of rejects may quote the data.
     """
-    job = make_job(session, inputs, output, threads=threads)
+    job = make_job(session, inputs, output, engine=engine)
     recipe, shards = session.recipe, job.plan.shards
     count = ProgressCount([spec.part.size for spec in shards], progress)
     limit = RejectLimit(recipe.max_rejects)
@@ -131,7 +138,8 @@ def run(
 
     with locked_output(output, job.identity, job.names, resume=resume, overwrite=recipe.overwrite):
         with explained_rejects(job, inputs, text=text):
-            receipts, fresh = run_shards(shards, session, replace(job.settings, watch=watch), count)
+            worker = Worker(session, replace(job.settings, watch=watch))
+            receipts, fresh = run_shards(shards, worker, engine, count)
             require_enough(job, receipts, limit)
         made = finish(job, receipts, fresh, size=count.now().bytes_read, text=text)
     return replace(made, left=list(left))
@@ -220,23 +228,58 @@ def noted(made: Run, remarks: Sequence[str]) -> Run:
 
 
 def run_shards(
-    shards: Sequence[ShardSpec],
-    session: Session,
-    settings: ShardSettings,
-    count: ProgressCount,
+    shards: Sequence[ShardSpec], worker: Worker, engine: Engine, count: ProgressCount
 ) -> tuple[list[Receipt], set[str]]:
-    """The receipt of every shard, and the names of those that had to be made."""
-    receipts, made = [], set()
-    for spec in shards:
-        receipt = finished(spec, settings)
-        if receipt is not None:
-            count.reused(receipt.tally)
+    """The receipt of every shard, and the names of those that had to be made.
+
+    Args:
+        shards: Which.
+        worker: Makes them in this process.
+        engine: Who calls it, or an order to do the same elsewhere.
+        count: Is told of each.
+    """
+    if isinstance(engine, Local):
+        made = _received(engine.run(worker, shards), shards, count, elsewhere=False)
+    else:
+        items = list(map(sent, shards))
+        with ordered(worker, engine.threads, shards[0].name) as order:
+            made = _received(engine.run(order, items), shards, count, elsewhere=True)
+        # A worker that was killed leaves temporary files.
+        remove_left_over(worker.settings.output)
+    receipts = [made[spec.name].receipt for spec in shards]
+    return [found for found in receipts if found], {one.shard for one in made.values() if one.fresh}
+
+
+def _received(
+    results: Iterator[Made], shards: Sequence[ShardSpec], count: ProgressCount, *, elsewhere: bool
+) -> dict[str, Made]:
+    """Every shard by its name, as an engine gives them: in any order, some twice."""
+    sizes = {spec.name: spec.part.size for spec in shards}
+    made: dict[str, Made] = {}
+    for one in results:
+        if one.error is not None or one.receipt is None:
+            close = getattr(results, "close", None)
+            if close:
+                close()
+            raise one.error or _lost(len(shards) - len(made))
+        if one.shard in made:
+            continue
+        made[one.shard] = one
+        if not one.fresh:
+            count.reused(one.receipt.tally, sizes[one.shard])
+        elif elsewhere:
+            count.made_elsewhere(one.receipt.tally, sizes[one.shard])
         else:
-            receipt = run_shard(spec, session, settings)
-            count.shard_done()
-            made.add(spec.name)
-        receipts.append(receipt)
-    return receipts, made
+            count.shard_done(sizes[one.shard])
+    if len(made) < len(shards):
+        raise _lost(len(shards) - len(made))
+    return made
+
+
+def _lost(number: int) -> TurnmillError:
+    message = f"the engine ended without a receipt of {number:,} shards"
+    hint = "run the same command again: finished shards are kept"
+    return TurnmillError(message, code="engine-failed", hint=hint)
 
 
 def _with_counts(told: list[dict[str, Any]], plan: Plan, made: Assembled) -> list[dict[str, Any]]:

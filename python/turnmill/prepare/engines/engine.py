@@ -1,0 +1,50 @@
+"""What an engine is: it calls a task on items, on machines of its own, and gives what comes back.
+
+An engine knows nothing of shards. A task gives the same for the same item, whoever calls it and
+how often, and keeps its errors in what it gives. So an engine may call it again where a worker
+died, or start a second copy of a slow call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+
+class Task(Protocol):
+    """A function to call elsewhere. It pickles small: the tokenizer is not in it."""
+
+    @property
+    def name(self) -> str:
+        """What one call is, for people: ``shard``."""
+
+    def __call__(self, item: Any, /) -> Any:
+        """Does the work for one item."""
+
+
+class Counts(Protocol):
+    """What a call says of itself; engines show it where their users look."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows, rejects and bytes."""
+
+
+class Engine(Protocol):
+    """Calls tasks on workers. To add one, see ``docs/engines/README.md``."""
+
+    @property
+    def threads(self) -> int | None:
+        """Processors that each call has; ``None``: all of this machine."""
+
+    def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
+        """Calls ``task`` on each item and gives each result when it comes, in any order.
+
+        Closing the iterator early stops what is left.
+
+        Raises:
+            TurnmillError: The engine itself failed.
+        """
+
+    def close(self) -> None:
+        """Stops what the engine started."""

@@ -1,0 +1,44 @@
+"""The library of an engine, if it is installed and of a version that is known to work."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from turnmill.errors import TurnmillError
+
+
+def library(module: str, package: str, least: tuple[int, int], below: int) -> Any:
+    """The module of an engine.
+
+    Args:
+        module: Its name.
+        package: The package that holds it; the extra of turnmill is called like the module's start.
+        least: The oldest version that is known.
+        below: The first major version that is not known.
+
+    Raises:
+        TurnmillError: It is missing, or its version is not known.
+    """
+    extra = module.partition(".")[0].removeprefix("py")
+    hint = f"pip install 'turnmill[{extra}]'"
+    try:
+        found = version(package)
+        loaded = importlib.import_module(module)
+    except (PackageNotFoundError, ImportError) as error:
+        message = f"the engine {extra} needs the package {package}, which is not installed"
+        raise TurnmillError(message, code="no-engine", hint=hint) from error
+    if not least <= _numbers(found) < (below, 0):
+        known = f"{least[0]}.{least[1]} up to, not including, {below}"
+        raise TurnmillError(
+            f"turnmill does not know {package} {found}: it knows {known}",
+            code="unknown-engine-version",
+            hint=hint,
+        )
+    return loaded
+
+
+def _numbers(text: str) -> tuple[int, int]:
+    major, minor, *_ = [*text.split("."), "0"]
+    return int(major), int("".join(filter(str.isdigit, minor)) or 0)

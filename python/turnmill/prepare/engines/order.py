@@ -1,0 +1,147 @@
+"""An order: all that a process elsewhere needs to make shards, as a file in the output.
+
+The file holds the recipe and the files of the tokenizer. What travels with each shard is only its
+name and hash. A process reads it once and keeps what it loaded. A worker that does not find it does
+not see the output of the run: it sees none, or another directory of the same name. The file is gone
+when the shards are made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import platform
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from turnmill._version import VERSION
+from turnmill.errors import DataError, TurnmillError
+from turnmill.inputs.memory import MemoryInput
+from turnmill.output.formats import FORMATS
+from turnmill.prepare.engines.worker import Made, Worker
+from turnmill.prepare.plan import ShardSpec
+from turnmill.prepare.rejects import RejectLimit
+from turnmill.prepare.shard import ShardSettings, Tally
+from turnmill.storage import STAGING
+from turnmill.storage.local import TEMPORARY_PREFIX, whole_file
+from turnmill.storage.remote import AnyPath, RemotePath, output_path
+
+_SHARED = "put it where every worker sees it under the same path, or give a URI such as s3://…"
+
+
+@dataclass(frozen=True)
+class Order:
+    """Makes shards wherever it is called."""
+
+    output: str
+    file: str
+    """Where the rest is, relative to the output."""
+    sha256: str
+    """The hash of the file."""
+    first: str
+    """The first shard of the data, whose rejects may stop the run."""
+    version: str = VERSION
+    name: str = "shard"
+
+    def __call__(self, spec: ShardSpec) -> Made:
+        """Makes a shard. Errors come back as values: engines would try again for nothing."""
+        try:
+            worker = _loaded(self)
+            return _watched(worker)(spec) if spec.name == self.first else worker(spec)
+        except Exception as error:  # noqa: BLE001 - raised again by the run
+            return Made(spec.name, error=_explained(error, spec))
+
+
+@contextlib.contextmanager
+def ordered(worker: Worker, threads: int | None, first: str) -> Iterator[Order]:
+    """The order to do elsewhere, with so many threads, what a worker does here.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    settings, session = worker.settings, worker.session
+    session.embed()
+    shared = {
+        "format": settings.format.name,
+        "threads": threads,
+        "chunk_rows": settings.chunk_rows,
+        "validation": settings.validation,
+        "selects": settings.selects,
+        "shuffles": settings.shuffles,
+    }
+    content = pickle.dumps((session, shared))
+    file = f"{STAGING}/{TEMPORARY_PREFIX}order-{secrets.token_hex(4)}"
+    with whole_file(settings.output / file) as written:
+        written.write(content)
+    try:
+        sha256 = hashlib.sha256(content).hexdigest()
+        yield Order(_anywhere(settings.output), file, sha256, first)
+    finally:
+        (settings.output / file).unlink(missing_ok=True)
+
+
+def sent(spec: ShardSpec) -> ShardSpec:
+    """A shard as it is sent: its input is found from every directory."""
+    input_ = spec.input
+    if isinstance(input_, MemoryInput) or "://" in input_.place:
+        return spec
+    return replace(spec, input=replace(input_, spool=os.path.abspath(input_.place)))  # noqa: PTH100 - links stay
+
+
+def _anywhere(output: AnyPath) -> str:
+    return output.uri if isinstance(output, RemotePath) else str(output.absolute())
+
+
+@lru_cache(maxsize=1)
+def _loaded(order: Order) -> Worker:
+    """The worker that an order describes, loaded once in a process.
+
+    Raises:
+        TurnmillError: This process runs another version.
+        DataError: The output cannot be seen from here.
+    """
+    if order.version != VERSION:
+        message = f"a worker on {platform.node()} has turnmill {VERSION}, the run {order.version}"
+        raise TurnmillError(message, code="other-version", hint="install the same on all machines")
+    output = output_path(order.output)
+    try:
+        with (output / order.file).open("rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        message = f"a worker on {platform.node()} does not see the output of the run"
+        raise DataError(message, code="unseen-path", path=order.output, hint=_SHARED) from None
+    if hashlib.sha256(content).hexdigest() != order.sha256:
+        message = "the order of the run was changed after it was written"
+        raise DataError(message, code="broken-output", path=order.output)
+    session, shared = pickle.loads(content)
+    settings = ShardSettings(output, **{**shared, "format": FORMATS[shared["format"]]})
+    if settings.threads:
+        pa.set_cpu_count(settings.threads)
+    return Worker(session, settings)
+
+
+def _watched(worker: Worker) -> Worker:
+    """A worker that stops where the first rows of the data are rejected too often."""
+    limit, total = RejectLimit(worker.session.recipe.max_rejects), Tally()
+
+    def watch(tally: Tally, _amount: int) -> None:
+        total.add(tally)
+        limit.look(total)
+
+    return replace(worker, settings=replace(worker.settings, watch=watch))
+
+
+def _explained(error: Exception, spec: ShardSpec) -> Exception:
+    """The error, in the words of a cluster where the worker lacks what the driver has."""
+    place: Any = getattr(spec.input, "place", None)
+    if not (isinstance(error, FileNotFoundError) and error.filename in {place, spec.input.name}):
+        return error
+    message = f"a worker on {platform.node()} does not see an input of the run"
+    return DataError(message, code="unseen-path", path=spec.input.name, hint=_SHARED)

@@ -1,0 +1,110 @@
+"""What tests of engines share: inputs of several shards, and engines that misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import turnmill
+from file_hashes import hashes
+from small_rows import TOKENIZER, rows
+from turnmill.prepare.engines import Engine, Task
+from turnmill.prepare.result import Run
+
+EVERYTHING: dict[str, Any] = {
+    "dedup": "exact",
+    "validation": 0.2,
+    "shuffle": True,
+    "seed": 3,
+    "carry": ["id"],
+}
+
+
+def write_inputs() -> None:
+    """Files that become ten shards if one has at most 2,000 bytes, with rows that are rejected."""
+    for number in range(5):
+        found = [{**row, "id": n} for n, row in enumerate(rows(60, start=number * 40))]
+        text = "".join(json.dumps(row) + "\n" for row in found)
+        Path(f"a{number}.jsonl").write_text(text + "no JSON\n", "utf-8")
+
+
+def prepare(output: str, engine: Any = "local", weight: str | None = None, **keys: Any) -> Run:
+    """A run over the inputs; ``weight`` makes it draw from one of them."""
+    inputs = [turnmill.Input("a0.jsonl", weight=weight), *sorted(map(str, Path().glob("a[1-9]*")))]
+    recipe = turnmill.Recipe(tokenizer=TOKENIZER, **keys)
+    return turnmill.prepare(inputs, output, recipe, engine=engine)
+
+
+def assert_same_bytes() -> None:
+    """``out`` has the files of ``whole``, byte for byte, and no others."""
+    assert hashes("out") == hashes("whole")
+
+
+@dataclass(frozen=True)
+class Mortal:
+    """A task whose process dies in the middle of one of its calls, once."""
+
+    task: Task
+    mark: str
+    name: str = "shard"
+
+    def __call__(self, item: Any) -> Any:
+        """Dies after the first file of a shard has its name, if nothing has died yet."""
+        real = os.replace
+
+        def replace(*arguments: Any) -> None:
+            real(*arguments)
+            with contextlib.suppress(FileExistsError), Path(self.mark).open("x"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        if not Path(self.mark).exists():
+            setattr(os, "replace", replace)  # noqa: B010
+        try:
+            return self.task(item)
+        finally:
+            setattr(os, "replace", real)  # noqa: B010
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """An engine, one of whose workers dies in the middle."""
+
+    engine: Engine
+    mark: str
+
+    @property
+    def threads(self) -> int | None:
+        """Those of the engine."""
+        return self.engine.threads
+
+    def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
+        """Calls a mortal task."""
+        return self.engine.run(Mortal(task, self.mark), items)
+
+    def close(self) -> None:
+        """Does nothing: the engine is shared."""
+
+
+@dataclass(frozen=True)
+class Twice:
+    """An engine that starts every call twice, at about the same time."""
+
+    engine: Engine
+
+    @property
+    def threads(self) -> int | None:
+        """Those of the engine."""
+        return self.engine.threads
+
+    def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
+        """Calls the task on each item and on its copy."""
+        return self.engine.run(task, [item for item in items for _ in range(2)])
+
+    def close(self) -> None:
+        """Does nothing: the engine is shared."""
