@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 
 import turnmill
 from file_hashes import hashes
-from killed_runs import killed_run
+from killed_runs import EVERY, KilledRuns
 from small_rows import TOKENIZER, expected, json_lines, rows
 from turnmill.encoder.session import Session
 from turnmill.errors import DataError, RecipeError, TurnmillError
@@ -299,22 +298,19 @@ turnmill.prepare("a.jsonl", output, recipe, threads=1)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("point", ["fsync", "replace"])
-def test_a_run_killed_anywhere_goes_on_and_ends_with_the_same_bytes(point: str) -> None:
+def test_a_run_killed_anywhere_goes_on_and_ends_with_the_same_bytes(point: str, every: int) -> None:
     Path("a.jsonl").write_bytes(json_lines(300))
 
-    def go(left: int, output: str) -> int:
-        return killed_run(RUN, point, left, output)
-
-    assert go(10**9, "whole") == 0
-    kills, left = 0, 0
-    while (code := go(left, "out")) != 0:
-        assert code == -signal.SIGKILL
-        kills += 1
-        left += 3
-        if Path("out/state.json").exists():
-            assert hashes("out").keys() | {"manifest.json"} >= hashes("whole").keys()
-        if Path("out/manifest.json").exists():
-            assert turnmill.check_files("out").ok
+    kills = 0
+    with KilledRuns(RUN) as runs:
+        assert runs.run("whole") == 0
+        for _ in runs.kills("out", point, every=every):
+            kills += 1
+            if Path("out/state.json").exists():
+                assert hashes("out").keys() | {"manifest.json"} >= hashes("whole").keys()
+            if Path("out/manifest.json").exists():
+                assert turnmill.check_files("out").ok
     assert kills > 3
     assert hashes("out") == hashes("whole")

@@ -10,7 +10,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import turnmill
 from fixtures import ROOT
+from killed_runs import EVERY, KilledRuns
 from small_rows import TOKENIZER, rows
 from turnmill.cli import main
 from turnmill.inputs import files
@@ -368,6 +368,14 @@ def test_a_report_of_a_part_is_refused() -> None:
         turnmill.prepare("a.jsonl", "out", recipe(), shard=(1, 2), report=True)
 
 
+def test_what_a_killed_merge_left_in_a_part_is_removed() -> None:
+    make_part(1, 1)
+    left = PARTS / "1-of-1/.turnmill/.tmp-names.json-0123abcd"
+    left.write_text("{")
+    turnmill.merge("out")
+    assert not PARTS.exists()
+
+
 def test_an_output_without_parts() -> None:
     with pytest.raises(turnmill.DataError, match="there are no parts here"):
         turnmill.merge("out")
@@ -425,52 +433,31 @@ def test_the_job_array_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert_same_bytes()
 
 
-SCRIPT = """
-import sys, os
-import warnings; warnings.simplefilter("ignore")
-import turnmill
+RUN = """
 from turnmill.inputs import files
 from turnmill.prepare import shuffle, shuffled
 files.PART_BYTES, shuffled.FILE_TOKENS, shuffle.RUN_BYTES = 2000, 600, 3000
-step, point, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
-real = getattr(os, point)
-def die(*args, **keys):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), 9)
-    return real(*args, **keys)
-setattr(os, point, die)
 if step == "merge":
-    turnmill.merge("out", threads=1)
+    turnmill.merge(output, threads=1)
 else:
     item = turnmill.Input("a.jsonl", weight="1.5 epochs", cap=50)
     recipe = turnmill.Recipe(tokenizer={tokenizer!r}, **{keys!r})
-    turnmill.prepare([item, "b.jsonl"], "out", recipe, threads=1, shard=(int(step), 2))
+    turnmill.prepare([item, "b.jsonl"], output, recipe, threads=1, shard=(int(step), 2))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("point", ["fsync", "replace", "unlink", "link"])
 @pytest.mark.parametrize("keys", [{}, EVERYTHING])
 def test_parts_and_merges_killed_anywhere_end_with_the_same_bytes(
-    point: str, keys: dict[str, Any]
+    point: str, keys: dict[str, Any], every: int
 ) -> None:
-    script = SCRIPT.format(tokenizer=str(TOKENIZER), keys=keys)
-
-    def go(step: str, left: int) -> int:
-        command = [sys.executable, "-c", script, step, point, str(left)]
-        return subprocess.run(command, check=False, timeout=120, env=os.environ).returncode
-
     killed = 0
-    for step in ("1", "2", "merge"):
-        for left in range(1, 400, 7):
-            code = go(step, left)
-            if code == 0:
-                break
-            assert code == -signal.SIGKILL
-            killed += 1
-    assert killed > (0 if point in ("unlink", "link") else 5)
+    with KilledRuns(RUN.format(tokenizer=str(TOKENIZER), keys=keys)) as runs:
+        for step in ("1", "2", "merge"):
+            killed += sum(1 for _ in runs.kills("out", point, every=every, step=step))
+    assert killed > (0 if point in ("unlink", "link") else 3)
     whole("1.5 epochs", **keys)
     assert_same_bytes()
     assert not list(Path("out/.turnmill").glob(".tmp-*"))

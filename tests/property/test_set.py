@@ -5,8 +5,6 @@ from __future__ import annotations
 import filecmp
 import json
 import random
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from hypothesis import strategies as st
 
 import fixtures
 import turnmill
-from killed_runs import killed_run
+from killed_runs import EVERY, KilledRuns
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.output.recut import Recut
@@ -351,29 +349,21 @@ turnmill.prepare("a.jsonl", output, recipe, threads=1)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("point", ["fsync", "replace"])
 def test_a_run_killed_anywhere_ends_with_the_same_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, every: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(Path("a.jsonl"), [*numbered(60), *numbered(10)])
 
-    def go(left: int, output: str) -> int:
-        return killed_run(RUN, point, left, output)
-
-    assert go(10**9, "whole") == 0
-    for left in steps():
-        code = go(left, "out")
-        if code == 0:
-            break
-        assert code == -signal.SIGKILL
-        if Path("out/dataset_dict.json").exists():
-            written = {*files_of(Path("out")), "manifest.json"}
-            assert written >= set(files_of(Path("whole"))), "all but what is written last"
-    assert left > 10
+    kills = 0
+    with KilledRuns(RUN) as runs:
+        assert runs.run("whole") == 0
+        for _ in runs.kills("out", point, every=every):
+            kills += 1
+            if Path("out/dataset_dict.json").exists():
+                written = {*files_of(Path("out")), "manifest.json"}
+                assert written >= set(files_of(Path("whole"))), "all but what is written last"
+    assert kills > 3
     assert_same_bytes(Path("out"), Path("whole"))
-
-
-def steps() -> Iterator[int]:
-    """How far each run gets before it is killed."""
-    yield from range(2, 200, 3)

@@ -14,7 +14,7 @@ from turnmill.encoder.session import Session
 from turnmill.errors import DataError, RecipeError
 from turnmill.output.differences import differences
 from turnmill.output.formats import FORMATS
-from turnmill.output.ownership import NAMES, forget_names
+from turnmill.output.ownership import NAMES, forget_names, remove_left_over
 from turnmill.prepare.commit import finished, is_whole, read_receipt
 from turnmill.prepare.directory import locked_output
 from turnmill.prepare.parts import (
@@ -182,6 +182,7 @@ def _remove_parts(output: AnyPath) -> None:
         if not (place / STAGING).exists():
             continue
         with lock(place / STAGING / "lock"):
+            remove_left_over(place)
             forget_names(place, {RECORD})
             (place / NAMES).unlink(missing_ok=True)
         (place / STAGING / "lock").unlink(missing_ok=True)
