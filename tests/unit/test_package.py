@@ -7,6 +7,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,16 +29,25 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert run.stdout == "[]\n"
 
 
-def test_a_run_imports_no_module_that_takes_long_and_is_not_needed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("keys", "late"),
+    [
+        ({}, ["pandas", "pyarrow.compute", "pyarrow.dataset"]),
+        ({"shuffle": True, "dedup": "exact", "validation": 0.2}, ["pandas", "pyarrow.dataset"]),
+    ],
+)
+def test_a_run_imports_no_module_that_takes_long_and_is_not_needed(
+    tmp_path: Path, keys: dict[str, Any], late: list[str]
+) -> None:
     demo = Path(turnmill.__file__).parent / "demo"
     rows = (demo / "data" / "messages.jsonl").read_text("utf-8")
-    Path(tmp_path, "rows.jsonl").write_text(rows + "{broken\n", "utf-8")
+    Path(tmp_path, "rows.jsonl").write_text(rows * 2 + "{broken\n", "utf-8")
     script = f"""
 import sys, turnmill
-recipe = turnmill.Recipe(tokenizer={str(demo / "tokenizer")!r})
+recipe = turnmill.Recipe(tokenizer={str(demo / "tokenizer")!r}, **{keys!r})
 run = turnmill.prepare("rows.jsonl", "out", recipe, threads=1)
 assert run.rejected, "rejects have code of their own"
-print([m for m in ("pandas", "pyarrow.compute", "pyarrow.dataset") if m in sys.modules])
+print([m for m in {late!r} if m in sys.modules])
 """
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path

@@ -19,11 +19,12 @@ import pyarrow.compute as pc
 from turnmill.check.finding import Finding
 from turnmill.check.findings import Findings
 from turnmill.check.origins import lost_sources
-from turnmill.check.written_samples import WrittenSamples, digests, keys_of, numbers
+from turnmill.check.written_samples import WrittenSamples, digests, keys_of
 from turnmill.encoder.feed import outputs
 from turnmill.encoder.session import Session, ShardOptions
 from turnmill.errors import TurnmillError
 from turnmill.inputs.find import find_inputs
+from turnmill.output.columns import int64s
 from turnmill.output.reader import Output, recorded_recipe
 from turnmill.prepare.plan import ShardSpec, make_plan
 from turnmill.storage.local import read_table
@@ -73,7 +74,7 @@ def verify(
     second = _SecondRun(session, threads, keep, WrittenSamples(directory, record))
     rejects = read_table(directory / "rejects.parquet", ["source", "row"])
     for planned, source in zip(plan.inputs, output.sources, strict=True):
-        left_out = numbers(rejects.filter(pc.field("source") == source)["row"])
+        left_out = int64s(rejects.filter(pc.field("source") == source)["row"])
         for spec in planned.shards:
             second.add(spec, source, left_out)
     return second.verified()

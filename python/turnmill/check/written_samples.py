@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from turnmill import _core
 from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
+from turnmill.output.columns import int64s
 from turnmill.output.formats import format_of
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
@@ -109,7 +110,7 @@ class _Samples:
     @classmethod
     def of(cls, data: AnyPath, index: pa.Table, first: int) -> _Samples:
         """The samples of a file with its index."""
-        keys = keys_of(numbers(index["row"]), numbers(index["sample"]))
+        keys = keys_of(int64s(index["row"]), int64s(index["sample"]))
         found = [digests(batch) for batch in format_of(data).batches(data)]
         hashes = np.concatenate([np.zeros(0, np.int64), *found])
         # A file that was changed may hold more than its index, or less.
@@ -147,10 +148,3 @@ def keys_of(rows: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Numbers:
 def digests(batch: Any) -> Numbers:
     """A hash of the ids and labels of each sample."""
     return np.asarray(_core.sample_digests(batch, _COMPARED))
-
-
-def numbers(column: pa.ChunkedArray) -> Numbers:
-    """Whole numbers of a column."""
-    # Not `to_numpy`, which imports pandas: a quarter of a second.
-    chunks = [np.from_dlpack(chunk).astype(np.int64) for chunk in column.chunks]
-    return np.concatenate([np.zeros(0, np.int64), *chunks])

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from turnmill.output.columns import number_column
+
 BATCH_ROWS = 1000
 """Samples of a record batch, as the core cuts them."""
 
@@ -37,7 +39,7 @@ class Recut:
         rows = np.flatnonzero(mask)
         if 2 * len(rows) < len(batch):
             # A copy: slices of a few rows would keep the whole batch in memory.
-            return self.add(batch.take(pa.array(rows)))
+            return self.add(batch.take(number_column(rows)))
         edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
         runs = edges.reshape(-1, 2).tolist() or [[0, 0]]
         return [full for a, b in runs for full in self.add(batch.slice(a, b - a))]

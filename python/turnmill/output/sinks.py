@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from turnmill.errors import DataError
+from turnmill.output.columns import repeated
 from turnmill.output.files import ShardFiles
 from turnmill.output.formats import Format, Writer
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
@@ -64,17 +64,10 @@ class Sink:
 
 
 def _with_source(batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
-    sources = _repeated(source, batch.num_rows)
+    sources = repeated(source, batch.num_rows)
     return pa.RecordBatch.from_arrays(
         [sources, *batch.columns], names=["source", *batch.schema.names]
     )
-
-
-def _repeated(text: str, count: int) -> pa.StringArray:
-    """``text``, ``count`` times. ``pa.repeat`` would import pandas: a quarter of a second."""
-    encoded = text.encode()
-    ends = np.arange(count + 1, dtype=np.int32) * len(encoded)
-    return pa.StringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(encoded * count))
 
 
 @dataclass(frozen=True)

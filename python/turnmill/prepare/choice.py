@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from turnmill.inputs.find import Input
+from turnmill.output.columns import int64s
 from turnmill.output.files import TRAIN, VALIDATION
 from turnmill.prepare.left_out import Duplicates, LeftOut, Rows
 from turnmill.prepare.mixture import Item, row_copies
@@ -145,11 +146,11 @@ class _Rows:
         counts, begins = [], [0]
         for path in indexes:
             index = read_table(path, ["conversation", "row", "line", "sample"])
-            firsts = np.flatnonzero(_numbers(index["sample"]) == 0)
+            firsts = np.flatnonzero(int64s(index["sample"]) == 0)
             here = slice(begins[-1], begins[-1] + len(firsts))
             hashes[here] = _hashes_of(index["conversation"])[firsts]
-            rows[here] = _numbers(index["row"])[firsts]
-            lines[here] = _numbers(index["line"].fill_null(-1))[firsts]
+            rows[here] = int64s(index["row"])[firsts]
+            lines[here] = int64s(index["line"], missing=-1)[firsts]
             counts.append(np.diff(firsts, append=index.num_rows).astype(np.int32))
             begins.append(here.stop)
         end = begins[-1]
@@ -173,12 +174,6 @@ class _Rows:
             ),
             Rows(self.rows[undrawn], self.lines[undrawn]),
         )
-
-
-def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    # Not `to_numpy`, which imports pandas: a quarter of a second.
-    chunks = [np.from_dlpack(chunk).astype(np.int64) for chunk in column.chunks]
-    return np.concatenate([np.zeros(0, np.int64), *chunks])
 
 
 def _hashes_of(column: Any) -> Hashes:

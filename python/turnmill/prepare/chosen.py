@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from turnmill.errors import DataError
+from turnmill.output.columns import flag_column, int64s
 from turnmill.output.files import VALIDATION, ChosenFiles, ShardFiles, chosen_files
 from turnmill.output.formats import Format
 from turnmill.output.recut import BATCH_ROWS, Recut
@@ -156,7 +157,7 @@ def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) ->
     output, format_ = settings.output, settings.format
     files = chosen.files(format_)
     waiting = read_table(output / stored.index)
-    index = pa.concat_tables([waiting.filter(pa.array(some)) for some in passes(chosen.copies)])
+    index = pa.concat_tables([waiting.filter(flag_column(some)) for some in passes(chosen.copies)])
     sha256 = {
         "data": _write_data(chosen, output / stored.data_of(chosen.split), settings),
         "index": write_index(index, output / files.index),
@@ -212,7 +213,7 @@ def _count_rows(index: pa.Table) -> int:
     inputs = index["source"].combine_chunks().dictionary_encode()
     if isinstance(inputs, pa.ChunkedArray):
         inputs = inputs.combine_chunks()
-    rows = np.concatenate([np.zeros(0, np.int64), *map(np.from_dlpack, index["row"].chunks)])
+    rows = int64s(index["row"])
     # An input has fewer rows than 2^40: so many fill a petabyte.
     places = np.sort((np.from_dlpack(inputs.indices).astype(np.int64) << 40) | rows)
     return int(np.count_nonzero(np.diff(places, prepend=-1)))

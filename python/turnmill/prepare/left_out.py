@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from turnmill.output.columns import number_column, repeated, text_column
+
 DUPLICATE, NOT_DRAWN = "duplicate-conversation", "not-drawn"
 _NOT_DRAWN_REASON = "the weight or the cap of the input takes fewer rows"
 
@@ -31,11 +33,11 @@ class Rows:
         count = len(self)
         return pa.table(
             {
-                "source": pa.array([source] * count, pa.string()),
-                "row": pa.array(self.rows, pa.int64()),
-                "line": pa.array(self.lines, pa.int64(), mask=self.lines < 0),
-                "code": pa.array([rule] * count, pa.string()),
-                "reason": pa.array(reasons, pa.string()),
+                "source": repeated(source, count),
+                "row": number_column(self.rows),
+                "line": number_column(self.lines, valid=self.lines >= 0),
+                "code": repeated(rule, count),
+                "reason": text_column(reasons),
                 "message": pa.nulls(count, pa.int32()),
             }
         )

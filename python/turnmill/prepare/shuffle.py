@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill import _core
+from turnmill.output.columns import empty_batch, flag_column, number_column, repeated
 from turnmill.output.files import VALIDATION, ChosenFiles, chosen_files
 from turnmill.output.formats import FORMATS, Format
 from turnmill.output.recut import BATCH_ROWS
@@ -184,7 +185,7 @@ def scatter(
         here = slice(*np.searchsorted(numbers, [done, done + size]))
         in_order = np.argsort(ranks[here])
         rows = numbers[here][in_order] - done
-        travelling = _named(entries.next(size)).take(pa.array(rows))
+        travelling = _named(entries.next(size)).take(number_column(rows))
         path = room / f"{shard}-{number}.arrow"
         _write_run(path, held, rows, travelling)
         yield Run(path, source, ranks[here][in_order], travelling.schema)
@@ -226,10 +227,10 @@ def gather(file: ShuffledFile, runs: Sequence[Run]) -> tuple[Iterator[_core.Batc
         entries.append(_index_in(pa.Table.from_batches(found), run.source))
         ranks.append(run.ranks[start:stop])
     order = np.argsort(np.concatenate(ranks))
-    columns = pa.unify_schemas([run.columns for run in runs]).empty_table()
-    entries.append(_index_in(columns, ""))
+    columns = pa.unify_schemas([run.columns for run in runs])
+    entries.append(_index_in(pa.Table.from_batches([empty_batch(columns)]), ""))
     index = pa.concat_tables(entries, promote_options="default")
-    return _samples(pieces, order), index.take(pa.array(order))
+    return _samples(pieces, order), index.take(number_column(order))
 
 
 def _samples(pieces: list[pa.RecordBatch], rows: npt.NDArray[Any]) -> Iterator[_core.Batch]:
@@ -246,10 +247,11 @@ def _picks(
 
     Each comes with the place of the first: from which batches they are, and which rows of them.
     """
-    ends = np.cumsum([len(batch) for batch in batches])
-    sources = np.searchsorted(ends, rows, "right")
-    begins = np.concatenate([[0], ends])[sources]
-    found, places = _unsigned(sources), _unsigned(rows - begins)
+    sizes = [len(batch) for batch in batches]
+    begins = np.cumsum([0, *sizes])
+    sources = np.repeat(np.arange(len(batches), dtype=np.uint32), sizes)[rows]
+    found = number_column(sources)
+    places = number_column((rows - begins[sources]).astype(np.uint32))
     for start in range(0, max(1, len(rows)), BATCH_ROWS):
         yield start, (found.slice(start, BATCH_ROWS), places.slice(start, BATCH_ROWS))
 
@@ -263,7 +265,7 @@ def _runs(path: AnyPath) -> Iterator[list[pa.RecordBatch]]:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     reader = pa.ipc.open_stream(pa.py_buffer(mapped))
     for held in _parted(reader):
-        yield held or [pa.RecordBatch.from_pylist([], schema=reader.schema)]
+        yield held or [empty_batch(reader.schema)]
         # What was read stays in the system's cache but no longer counts as memory in use.
         mapped.madvise(mmap.MADV_DONTNEED)
 
@@ -280,22 +282,16 @@ def _parted(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]
     yield held
 
 
-def _unsigned(numbers: npt.NDArray[Any]) -> pa.Array:
-    # Not `pa.array`, which imports pandas if it is installed.
-    buffer = pa.py_buffer(numbers.astype(np.uint32))
-    return pa.Array.from_buffers(pa.uint32(), len(numbers), [None, buffer])
-
-
 def _index_of(path: AnyPath, side: npt.NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
     """The entries of the index for the samples of one side."""
     first = 0
     with path.open("rb") as file:
         table = pq.ParquetFile(file)
-        yield pa.RecordBatch.from_pylist([], schema=table.schema_arrow)  # for its columns
+        yield empty_batch(table.schema_arrow)  # for its columns
         for batch in table.iter_batches():
             here = side[first : first + len(batch)]
             first += len(batch)
-            yield batch if here.all() else batch.filter(pa.array(here))
+            yield batch if here.all() else batch.filter(flag_column(here))
 
 
 class _Rows:
@@ -326,9 +322,7 @@ def _named(index: pa.Table) -> pa.Table:
 def _joined(rows: _core.Batch, index: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
     """Samples beside their entries of the index; ``schema`` says what to make of them."""
     samples = pa.record_batch(rows)
-    (entries,) = index.combine_chunks().to_batches() or [
-        pa.RecordBatch.from_pylist([], schema=index.schema)
-    ]
+    (entries,) = index.combine_chunks().to_batches() or [empty_batch(index.schema)]
     fields = pa.schema([*samples.schema, *entries.schema], schema.metadata)
     return pa.RecordBatch.from_arrays([*samples.columns, *entries.columns], schema=fields)
 
@@ -340,8 +334,5 @@ def _data_of(piece: pa.RecordBatch) -> pa.RecordBatch:
 def _index_in(piece: pa.Table, source: str) -> pa.Table:
     names = [name for name in piece.column_names if name.startswith(_INDEX)]
     table = piece.select(names)
-    sources = pa.DictionaryArray.from_arrays(
-        pa.array(np.zeros(len(piece), np.int32)), pa.array([source], pa.string())
-    ).cast(pa.string())
     table = table.rename_columns([name.removeprefix(_INDEX) for name in names])
-    return table.add_column(0, "source", sources)
+    return table.add_column(0, "source", repeated(source, len(piece)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from turnmill.output.columns import empty_batch
 from turnmill.output.formats.format import Block, Loading, Writer
 from turnmill.storage.local import HashingFile, open_native
 from turnmill.storage.remote import AnyPath
@@ -41,7 +42,7 @@ class Arrow:
             return
         with open_native(path) as file, pa.ipc.open_stream(file) as reader:
             first = next(reader, None)
-            yield pa.RecordBatch.from_pylist([], reader.schema) if first is None else first
+            yield empty_batch(reader.schema) if first is None else first
             yield from reader
 
     def blocks(self, path: AnyPath) -> list[Block]:
