@@ -7,6 +7,8 @@ import datetime as dt
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -363,6 +365,36 @@ def test_it_pickles_as_paths_and_notices_changes(tmp_path: Path) -> None:
     template.write_text(template.read_text("utf-8") + "{# changed #}", "utf-8")
     with pytest.raises(turnmill.TokenizerError, match="not the one that was pickled"):
         pickle.loads(stored)
+
+
+def test_a_process_loads_what_it_is_sent_once(tmp_path: Path) -> None:
+    copy = shutil.copytree(TOKENIZER, tmp_path / "copy")
+    for keys in ({"embed": True}, {}):
+        stored = pickle.dumps(turnmill.Encoder(turnmill.Recipe(tokenizer=copy), threads=1, **keys))
+        first, second = pickle.loads(stored), pickle.loads(stored)
+        assert first._session is second._session
+        other = pickle.dumps(turnmill.Encoder(turnmill.Recipe(tokenizer=copy, max_length=9)))
+        assert pickle.loads(other)._session is not first._session
+
+
+def test_the_second_run_of_datasets_map_hits_the_cache(tmp_path: Path) -> None:
+    script = (
+        "import sys, datasets, turnmill\n"
+        "data = datasets.Dataset.from_parquet(sys.argv[1], cache_dir=sys.argv[2])\n"
+        "encoder = turnmill.Encoder(tokenizer=sys.argv[3], threads=1)\n"
+        "encoder.encode([{'text': 'used before'}])\n"
+        "mapped = data.with_format('arrow').map(encoder, batched=True)\n"
+        "print(mapped.cache_files[0]['filename'])\n"
+    )
+    pq.write_table(pa.Table.from_pylist(DOCUMENTS), tmp_path / "a.parquet")
+    places = [str(tmp_path / "a.parquet"), str(tmp_path / "cache"), str(TOKENIZER)]
+    made = []
+    for _ in range(2):
+        run = subprocess.run(
+            [sys.executable, "-c", script, *places], check=True, capture_output=True, text=True
+        )
+        made.append((run.stdout, Path(run.stdout.strip()).stat().st_mtime_ns))
+    assert made[0] == made[1]
 
 
 def test_embedded_files_travel_with_the_pickle(tmp_path: Path) -> None:

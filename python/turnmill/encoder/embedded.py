@@ -23,11 +23,21 @@ Files = dict[str, bytes]
 
 def read_files(path: Path) -> Files:
     """The files of a tokenizer directory, or of the one that holds this ``tokenizer.json``."""
+    return {name: file.read_bytes() for name, file in _found(path).items()}
+
+
+def stamps(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of the last change and size of these files."""
+    stats = {name: file.stat() for name, file in _found(path).items() if file.is_file()}
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats.items())
+
+
+def _found(path: Path) -> dict[str, Path]:
     directory = path if path.is_dir() else path.parent
     file = path / "tokenizer.json" if path.is_dir() else path
     found = (item for pattern in _PATTERNS for item in sorted(directory.glob(pattern)))
-    others = {item.relative_to(directory).as_posix(): item.read_bytes() for item in found}
-    return {"tokenizer.json": file.read_bytes(), **others}
+    others = {item.relative_to(directory).as_posix(): item for item in found}
+    return {"tokenizer.json": file, **others}
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from turnmill import _core
 from turnmill._locate import locate_tokenizer
 from turnmill._version import VERSION
 from turnmill.encoder import self_check
-from turnmill.encoder.embedded import Files, read_files, written
+from turnmill.encoder.embedded import Files, read_files, stamps, written
 from turnmill.errors import RecipeError, TokenizerError
 from turnmill.recipe import Recipe
 from turnmill.tokenizer import Tokenizer
@@ -273,6 +273,35 @@ class Session:
 
 
 def _unpickled(
+    recipe: Recipe, identity: str, files: Files | None, difference: str | None
+) -> Session:
+    """The session that was pickled, loaded once in a process.
+
+    Engines send a function with each of their tasks; its tokenizer is not loaded for each.
+    """
+    seen = () if files else (*stamps(Path(str(recipe.tokenizer))), *_stamp_of(recipe.template))
+    key = (json.dumps(recipe.to_dict(), sort_keys=True), identity, difference, files is None, seen)
+    if key not in _unpickled_before:
+        session = _restored(recipe, identity, files, difference)
+        if len(_unpickled_before) >= _KEPT:
+            _unpickled_before.clear()
+        _unpickled_before[key] = session
+    return _unpickled_before[key]
+
+
+_KEPT = 4
+"""How many sessions a process keeps that were sent to it."""
+_unpickled_before: dict[tuple[Any, ...], Session] = {}
+
+
+def _stamp_of(template: str | os.PathLike[str] | None) -> tuple[int, ...]:
+    if template is None or not _is_file(template):
+        return ()
+    stat = Path(template).stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _restored(
     recipe: Recipe, identity: str, files: Files | None, difference: str | None
 ) -> Session:
     """Makes a pickled session again, which must be the one that was pickled."""
