@@ -29,6 +29,7 @@ from turnmill.inputs.text import (
     shaped,
 )
 from turnmill.recipe import EACH_ONCE, Quota
+from turnmill.storage.credentials import is_refusal
 from turnmill.storage.remote import open_uri
 
 Format = Literal["lines", "array", "parquet", "arrow-file", "arrow-stream"] | TableFormat
@@ -199,7 +200,7 @@ class FileInput:
                     for batch in found:
                         yield batch, batch.nbytes
             except (pa.ArrowInvalid, OSError) as error:
-                if isinstance(error, OSError) and error.errno is not None:
+                if isinstance(error, OSError) and (error.errno is not None or is_refusal(error)):
                     raise
                 message = f"the {_SPOKEN[self.format]} file cannot be read: {error}"
                 raise DataError(

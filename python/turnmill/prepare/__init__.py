@@ -17,6 +17,7 @@ from turnmill._recipe_argument import recipe_of, takes_keys
 from turnmill._recipe_keys import RecipeKeys
 from turnmill.errors import ArgumentError
 from turnmill.recipe import Recipe
+from turnmill.storage.credentials import explaining_refusals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = ["merge", "prepare"]
 
 
 @takes_keys(RecipeKeys)
+@explaining_refusals()
 def prepare(
     inputs: Any,
     output: str | os.PathLike[str],
@@ -138,6 +140,7 @@ def prepare(
     return _completed(made, chosen, session.path, report=report, text=text, language=language)
 
 
+@explaining_refusals()
 def merge(
     output: str | os.PathLike[str],
     *,

@@ -109,7 +109,9 @@ def whole_file(path: AnyPath, *, durable: bool = True) -> Iterator[HashingFile]:
                 os.fsync(raw.fileno())
         _reveal(temporary, path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        # A store that refused to write refuses this too; the first error says why.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise with_path(error, path) from error
         raise

@@ -20,6 +20,7 @@ from pyarrow import fs
 
 from turnmill._arguments import path_text
 from turnmill.errors import DataError
+from turnmill.storage.credentials import refuse_secrets
 
 _WRITE_BUFFER = 1 << 20
 
@@ -150,8 +151,9 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
     """The file system of a URI, and the path in it.
 
     Raises:
-        DataError: No file system of pyarrow knows the URI.
+        DataError: No file system of pyarrow knows the URI, or it holds a secret.
     """
+    refuse_secrets(uri)
     try:
         filesystem, inner = fs.FileSystem.from_uri(uri)
     except (pa.ArrowException, ImportError, ValueError, OSError) as error:

@@ -84,7 +84,9 @@ def ordered(worker: Worker, threads: int | None, first: str) -> Iterator[Order]:
         sha256 = hashlib.sha256(content).hexdigest()
         yield Order(_anywhere(settings.output), file, sha256, first)
     finally:
-        (settings.output / file).unlink(missing_ok=True)
+        # If that fails, an error is on its way, or the next run removes the file.
+        with contextlib.suppress(OSError):
+            (settings.output / file).unlink(missing_ok=True)
 
 
 def sent(spec: ShardSpec) -> ShardSpec:
