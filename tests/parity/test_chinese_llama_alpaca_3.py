@@ -226,8 +226,7 @@ def test_a_cache_of_the_script_beside_the_data_is_not_read(tmp_path):
         assert len(built.with_format(None)[0]["input_ids"]) > 1
 
 
-@pytest.mark.parametrize("workers", [None, 1, 3])
-@pytest.mark.parametrize("length", [7, 64, 100_000])
+@pytest.mark.parametrize(("workers", "length"), [(None, 7), (1, 64), (3, 64), (None, 100_000)])
 def test_pretraining_equals_the_script(case, workers, length, tmp_path):
     _, tokenizer, chosen = case
     texts = [row["output"] for row in chosen] * 4

@@ -321,6 +321,6 @@ def test_a_run_killed_anywhere_ends_with_the_same_set(
             if Path("out/dataset_dict.json").exists():
                 written = {*files_of(Path("out")), "manifest.json"}
                 assert written >= set(files_of(Path("whole"))), "all but what is written last"
-    assert kills > 3
+    assert kills > 1
     assert_same_bytes(Path("out"), Path("whole"))
     assert not list(Path("out/.turnmill").glob(".tmp-*")), "what was on its way is gone"
