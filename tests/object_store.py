@@ -61,9 +61,7 @@ def serving() -> Iterator[Store]:
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
 
-    class Silent(WSGIRequestHandler):
-        def log_request(self, *_: Any) -> None:
-            """Says nothing."""
+    silent = type("Silent", (WSGIRequestHandler,), {"log_request": lambda *_: None})
 
     moto = DomainDispatcherApplication(create_backend_app)
 
@@ -76,7 +74,7 @@ def serving() -> Iterator[Store]:
         result: Iterable[bytes] = moto(environ, start)
         return result
 
-    server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=Silent)
+    server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=silent)
     store = Store(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
