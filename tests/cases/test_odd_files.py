@@ -39,6 +39,8 @@ PAIRS = [{"instruction": f"{number} 'é\n", "output": "]", "score": None} for nu
 PRETTY = "\n".join(json.dumps(row, indent=2, ensure_ascii=False) for row in TALKS)
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in TALKS)
 OF_PAIRS = {key: [row[key] for row in PAIRS] for key in PAIRS[0]}
+OF_TALKS = {"messages": [row["messages"] for row in TALKS]}
+NAMELESS = [{"messages": row["messages"]} for row in TALKS]
 
 TEXTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "lines": (LINES, TALKS),
@@ -53,6 +55,8 @@ TEXTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "conversations": (json.dumps({"conversations": TALKS}), TALKS),
     "columns": (json.dumps(OF_PAIRS), PAIRS),
     "columns over lines": (json.dumps(OF_PAIRS, indent=2), PAIRS),
+    "one column, of conversations": (json.dumps(OF_TALKS), NAMELESS),
+    "one column over lines": (json.dumps(OF_TALKS, indent=2), NAMELESS),
     "columns as pandas writes them": (pd.DataFrame(PAIRS).to_json(), PAIRS),
     "one tokenized row": (
         json.dumps({"input_ids": [1, 2], "labels": [-100, 2]}),

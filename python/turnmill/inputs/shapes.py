@@ -95,7 +95,9 @@ def _is_row(item: Any) -> bool:
 
 def _are_columns(values: list[Any]) -> bool:
     """Whether values are columns of one length, as lists or by index, as pandas writes them."""
-    if len(values) < 2 or not all(values):
+    if len(values) == 1:
+        return _are_conversations(values[0])
+    if not all(values):
         return False
     if all(isinstance(value, dict) for value in values):
         return all(value.keys() == values[0].keys() for value in values) and "0" in values[0]
@@ -108,6 +110,14 @@ def _are_columns(values: list[Any]) -> bool:
     # One tokenized row is lists of numbers, too.
     is_of_numbers = all(isinstance(item, int | float) for value in values for item in value)
     return len({len(value) for value in values}) == 1 and not (is_of_messages or is_of_numbers)
+
+
+def _are_conversations(column: Any) -> bool:
+    """Whether a column that stands alone holds lists of messages: no row has lists of those."""
+    if not isinstance(column, list) or not column:
+        return False
+    firsts = [item[0] if isinstance(item, list) and item else None for item in column]
+    return all(isinstance(first, dict) and first.keys() & _OF_MESSAGES for first in firsts)
 
 
 def _of_cut(head: str, *, is_whole: bool) -> Shape | None:
