@@ -138,6 +138,10 @@ class Tokenizer:
         """Where it was loaded from."""
         return self._core.path
 
+    def __fspath__(self) -> str:
+        """The path, so that a tokenizer may stand wherever its directory may."""
+        return self.path
+
     @property
     def backend(self) -> str:
         """The encoder in use.

@@ -219,3 +219,12 @@ def test_batches_of_every_size_share_one_pool(tokenizer: turnmill.Tokenizer) -> 
     for count in range(1, 14):
         tokenizer.encode_batch(["a" * 70_000] * count, threads=13)
     assert workers() <= before + 13
+
+
+def test_a_tokenizer_stands_for_its_directory(tmp_path: Path) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes."}]}
+    ]
+    loaded = turnmill.Tokenizer(TOKENIZER)
+    run = turnmill.prepare(rows, tmp_path / "out", tokenizer=loaded, stop=["<|im_end|>"])
+    assert run.rows == 1
