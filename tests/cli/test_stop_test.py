@@ -62,6 +62,15 @@ def asked(capsys: pytest.CaptureFixture[str], *words: str | Path, code: int) -> 
     return json.loads(capsys.readouterr().out)
 
 
+def test_prompts_alone_are_told_what_to_test_on(tmp_path: Path) -> None:
+    rows = DEMO / "data" / "messages.jsonl"
+    turnmill.prepare(rows, tmp_path / "out", tokenizer=TOKENIZER.path, train_on="none")
+    with pytest.raises(turnmill.DataError, match="these are prompts") as refused:
+        turnmill.stop_test(tmp_path / "out", lambda prompts, _: [[2] for _ in prompts])
+    assert refused.value.code == "no-prompt"
+    assert "without --train-on none" in (refused.value.hint or "")
+
+
 @pytest.mark.parametrize("speaks", SPEAKS)
 def test_every_protocol_gives_what_the_model_gives(
     speaks: str, out: Path, model: Ngrams, capsys: pytest.CaptureFixture[str]

@@ -82,6 +82,7 @@ def draw_prompts(data: Any, stops: frozenset[int], count: int, seed: int) -> Dra
     held_out = False
     if is_written(data):
         output = Output.open(data)
+        _refuse_prompts(output)
         held_out = any(shard.get("split") == VALIDATION for shard in output.record["shards"])
         rows = _written(output, source, _TRIES * count, held_out=held_out)
     else:
@@ -97,6 +98,18 @@ def draw_prompts(data: Any, stops: frozenset[int], count: int, seed: int) -> Dra
         hint="give conversations that were tokenized: rows with input_ids and labels, -100 in the "
         "prompt",
     )
+
+
+def _refuse_prompts(output: Output) -> None:
+    """Raises an error for an output of prompts alone, which has no references as ids."""
+    if output.record["recipe"].get("train_on") == "none":
+        raise DataError(
+            "these are prompts (`train_on = none`), and nothing in them is trained",
+            code="no-prompt",
+            path=str(output.path),
+            hint="prepare the same rows without --train-on none and test on that: prompts and "
+            "reference answers are taken from the turns",
+        )
 
 
 def is_written(data: Any) -> bool:
