@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 import turnmill
+from file_hashes import hashes
 
 pytestmark = pytest.mark.slow
 
@@ -294,12 +295,54 @@ def test_a_damaged_receipt_makes_its_shard_anew() -> None:
     for damaged in ("{", "[]", "{}"):
         receipt.write_text(damaged)
         assert "kept from before" not in prepare_says("a.jsonl", code=0)
-    for damaged in ("{", "[]", "{}", '{"recipe": {}, "facts": null}'):
-        Path("out/.turnmill/plan.json").write_text(damaged)
-        said = prepare_says("a.jsonl")
-        assert said.startswith("error: the file is damaged: ")
-        assert "  at out/.turnmill/plan.json\n" in said
-        assert "hint: remove the " in said
+
+
+def damage(path: Path, text: str | None) -> None:
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"recipe": {}, "facts": null}', None])
+def test_a_plan_that_is_lost_is_made_again_or_told(text: str | None) -> None:
+    """Without it, shards of another recipe would be taken for those of this one."""
+    Path("a.jsonl").write_bytes(lines(3))
+    prepare_says("a.jsonl", code=0)
+    whole = hashes("out")
+    damage(Path("out/.turnmill/plan.json"), text)
+    assert "kept from before" in prepare_says("a.jsonl", code=0), "the manifest knows its hash"
+    assert hashes("out") == whole
+    damage(Path("out/.turnmill/plan.json"), text)
+    Path("out/manifest.json").unlink()
+    told = (
+        "error: the file is missing or damaged that says what the output is made from\n"
+        "  at out/.turnmill/plan.json\n"
+        "hint: add --overwrite to start this output over, or give another directory with -o\n"
+    )
+    assert prepare_says("a.jsonl") == told
+    assert prepare_says("a.jsonl", "--max-length", "99") == told
+    assert "kept from before" not in prepare_says("a.jsonl", "--overwrite", code=0)
+    assert hashes("out") == whole
+
+
+def test_names_that_are_lost_are_known_from_the_manifests() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    prepare_says("a.jsonl", code=0)
+    turnmill.pack("out", 200)
+    before = {**hashes("out"), ".turnmill/names.json": ""}
+    names = Path("out/.turnmill/names.json")
+    for damaged in ("{", None):
+        damage(names, damaged)
+        assert "kept from before" in prepare_says("a.jsonl", code=0)
+        # A pack without rows of its own records names that it does not use.
+        assert {**hashes("out"), ".turnmill/names.json": ""} == before
+    names.write_text("{")
+    Path("out/manifest.json").unlink()
+    Path("out/pack-200-0/manifest.json").unlink()
+    hint = prepare_says("a.jsonl").splitlines()[2]
+    assert hint.startswith(
+        "hint: give another directory with -o: nothing says any more which files"
+    )
 
 
 def test_an_output_that_is_a_file() -> None:

@@ -160,6 +160,7 @@ def test_names_that_were_changed_are_not_believed() -> None:
     run()
     names = Path("out/.turnmill/names.json")
     names.write_text(names.read_text().replace("run.json", "ran.json"))
+    Path("out/manifest.json").unlink()
     with pytest.raises(DataError, match="changed after it was written") as raised:
         run(overwrite=True, history="last-turn")
     assert raised.value.path == str(names)

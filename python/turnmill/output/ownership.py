@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from turnmill.errors import DataError
-from turnmill.storage import STAGING
+from turnmill.storage import MANIFEST, STAGING
 from turnmill.storage.listing import Kind, listing, refuse_link
 from turnmill.storage.local import TEMPORARY_PREFIX
 from turnmill.storage.remote import AnyPath
@@ -30,6 +30,38 @@ def recorded_names(output: AnyPath) -> set[str]:
         DataError: The file that says so is damaged.
     """
     return set((read_sealed(output / NAMES) or {"names": []})["names"])
+
+
+def restore_names(output: AnyPath) -> None:
+    """Makes the file of the names again if it is lost: of a finished output manifests know them.
+
+    Raises:
+        DataError: It is damaged, and there is no manifest.
+    """
+    try:
+        if read_sealed(output / NAMES) is not None:
+            return
+    except DataError as error:
+        if not (found := _vouched_names(output)):
+            what = "nothing says any more which files of this one turnmill wrote"
+            hint = f"give another directory with -o: {what}"
+            raise DataError(str(error), code=error.code, path=error.path, hint=hint) from None
+    else:
+        found = _vouched_names(output)
+    if found:
+        _write(output, found)
+
+
+def _vouched_names(output: AnyPath) -> set[str]:
+    """The names of the files of which the output's manifest or that of a pack in it knows."""
+    places = [name for name, kind in listing(output).items() if kind == "directory"]
+    found = set()
+    for place in ["", *places]:
+        with contextlib.suppress(DataError):
+            manifest = read_sealed(_inside(output, place) / MANIFEST)
+            if manifest is not None:
+                found |= {_joined(place, name) for name in [*manifest["files"], MANIFEST]}
+    return found
 
 
 def record_names(output: AnyPath, names: Iterable[str]) -> None:
@@ -49,7 +81,8 @@ def record_names(output: AnyPath, names: Iterable[str]) -> None:
 def forget_names(output: AnyPath, kept: Iterable[str]) -> None:
     """Removes every recorded file but those ``kept``, and the directories that are empty then."""
     ours, kept = recorded_names(output), set(kept)
-    for name in sorted(ours - kept):
+    # The plan last: a receipt without it would not say of which recipe it is.
+    for name in sorted(ours - kept, reverse=True):
         (output / name).unlink(missing_ok=True)
     for name in sorted({_parent(name) for name in ours - kept} - {"", STAGING}, reverse=True):
         if isinstance(directory := output / name, Path):

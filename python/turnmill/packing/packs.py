@@ -79,6 +79,7 @@ def pack(
             is already there.
         OSError: A file cannot be read or written.
     """
+    from turnmill.output.ownership import remove_left_over, restore_names
     from turnmill.storage import STAGING, local
     from turnmill.storage.listing import refuse_link
 
@@ -93,6 +94,8 @@ def pack(
     refuse_link(staging)
     staging.mkdir(exist_ok=True)  # a copy of the output may lack it
     with local.lock(staging / "lock"):
+        restore_names(source.path)
+        remove_left_over(source.path)
         found = None if overwrite else _found(directory, made, write=write)
         return found or _make(source, directory, how, made, write=write)
 

@@ -12,6 +12,7 @@ from turnmill.output.ownership import (
     record_names,
     refuse_strangers,
     remove_left_over,
+    restore_names,
 )
 from turnmill.packing.packs import remove_packs
 from turnmill.prepare.commit import read_receipt, unmark
@@ -43,6 +44,7 @@ def locked_output(
     """
     make_directory(output)
     with lock(output / STAGING / "lock"):
+        restore_names(output)
         refuse_strangers(output, names)
         remove_left_over(output)
         if overwrite:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -11,14 +12,16 @@ from typing import Any
 
 from turnmill.errors import DataError, RecipeError
 from turnmill.output.differences import differences
+from turnmill.output.manifest import read_manifest
 from turnmill.prepare.chosen import Written
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
 from turnmill.storage import STAGING
 from turnmill.storage.listing import refuse_link
-from turnmill.storage.local import read_json
+from turnmill.storage.local import json_text, read_json
 from turnmill.storage.remote import AnyPath
 
 RECORD_VERSION = 1
+_NO_PLAN = "broken-output"
 PLAN = f"{STAGING}/plan.json"
 _OUTSIDE_THE_BYTES = {"inputs", "split", "overwrite", "pack", "pack_strategy"}
 """Recipe keys that may change between runs on the same output: inputs only add or remove shards,
@@ -40,7 +43,10 @@ def plan_path(output: AnyPath) -> AnyPath:
 
 def settled_now(output: AnyPath) -> str | None:
     """The date that templates saw when the output was started, if they read it."""
-    made = started(output)
+    try:
+        made = started(output)
+    except DataError:
+        return None  # told by who is to write there
     now: str | None = made["facts"].get("now") if made else None
     return now
 
@@ -49,27 +55,42 @@ def started(output: AnyPath) -> dict[str, Any] | None:
     """What the output was started from; ``None`` if no run has begun.
 
     Raises:
-        DataError: The file that says so is damaged, or a link.
+        DataError: The file that says so is damaged, or a link, or gone though shards are there.
     """
     refuse_link(plan_path(output))
-    made = read_json(plan_path(output))
     try:
-        if made is not None:
-            comparable(made)
-    except (TypeError, KeyError, AttributeError):
+        made = read_json(plan_path(output))
+        if made is not None or any((output / STAGING).glob("receipt-*.json")):
+            comparable(made or {})
+    except (DataError, TypeError, KeyError, AttributeError):
         raise DataError(
-            "the file is damaged: it does not say what the output is made from",
-            code="broken-output",
+            "the file is missing or damaged that says what the output is made from",
+            code=_NO_PLAN,
             path=str(plan_path(output)),
-            hint="remove the output, or give another directory with -o",
+            hint="add --overwrite to start this output over, or give another directory with -o",
         ) from None
     return made
 
 
 def same_recipe(output: AnyPath, mine: dict[str, Any]) -> bool:
     """Whether an output was started by a run made from the same, or was not started."""
-    theirs = started(output)
-    return theirs is None or comparable(theirs) == comparable(mine)
+    try:
+        theirs = started(output)
+    except DataError as error:
+        if error.code != _NO_PLAN:
+            raise
+        return _vouched(output, mine)
+    return theirs is None or comparable(theirs) == comparable(mine) or _vouched(output, mine)
+
+
+def _vouched(output: AnyPath, mine: dict[str, Any]) -> bool:
+    """Whether the manifest says that the plan was this one, whatever has become of the file."""
+    try:
+        entry = (read_manifest(output) or {}).get(PLAN)
+    except DataError:
+        return False
+    text = json_text(mine).encode()
+    return entry is not None and entry.sha256 == hashlib.sha256(text).hexdigest()
 
 
 def comparable(identity: dict[str, Any]) -> dict[str, Any]:
