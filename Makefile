@@ -13,7 +13,7 @@ CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executabl
 # A file of tests stays with one worker: its tests share oracles that take long to build.
 WORKERS ?= --numprocesses 2 --dist loadfile
 
-.PHONY: help dev build test test-fast test-full lint format check bench instructions bench-tokens count-tokens demo picture sdist clean
+.PHONY: help dev build test test-fast test-full lint format check bench instructions bench-tokens count-tokens demo picture sbom sdist clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -94,6 +94,10 @@ picture: build ## Draw the pictures in README: what commands print, and the char
 		"turnmill prepare demo/data/messages.jsonl -o out --tokenizer demo/tokenizer --quiet" \
 		"turnmill show out --sample 0" "turnmill show out --source demo/data/messages.jsonl:12"
 	$(BIN)/python scripts/chart.py README.md docs/speed.svg
+
+sbom: $(VENV)/.test ## List what an installed turnmill is made of (CycloneDX) in dist/
+	@mkdir -p dist
+	$(BIN)/python scripts/sbom.py > dist/turnmill.cdx.json
 
 sdist: $(VENV)/.base ## Build the source distribution into dist/
 	$(BIN)/maturin sdist --out dist
