@@ -127,7 +127,18 @@ def _hint_by_kind(error: OSError) -> str | None:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         path = Path(str(error.filename or "."))
         return f"give another directory with -o, or make {path.parent} writable"
-    return None
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "let the process open more files (ulimit -n), and run the same command again"
+    if error.errno == errno.ENOMEM:
+        return "give fewer --threads, or end other programs, and run the same command again"
+    if error.errno in {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ETIMEDOUT}:
+        return (
+            "the disk, or the connection to it, has a fault, which the log of the system may "
+            "explain; run the same command again when it is well"
+        )
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}:
+        return None
+    return "run the same command again"
 
 
 def exit_code(error: BaseException) -> int:

@@ -180,7 +180,8 @@ def read_json(path: AnyPath) -> Any | None:
         DataError: The file is damaged.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        with named(path):
+            return json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
@@ -203,21 +204,21 @@ def open_native(path: AnyPath) -> Any:
 
 def read_table(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
     """The rows of a Parquet file."""
-    with open_native(path) as file:
+    with named(path), open_native(path) as file:
         # Not `pq.read_table`, which imports pyarrow.dataset.
         return pq.ParquetFile(file).read(columns=columns)
 
 
 def row_count(path: AnyPath) -> int:
     """Number of rows of a Parquet file."""
-    with open_native(path) as file:
+    with named(path), open_native(path) as file:
         return int(pq.ParquetFile(file).metadata.num_rows)
 
 
 def file_sha256(path: AnyPath) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with named(path), path.open("rb") as file:
         while block := file.read(_READ_BYTES):
             digest.update(block)
     return digest.hexdigest()
@@ -235,6 +236,15 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def named(path: AnyPath) -> Iterator[None]:
+    """Adds the path to errors that name none, such as those of reading an open file."""
+    try:
+        yield
+    except OSError as error:
+        raise with_path(error, path) from error
 
 
 def with_path(error: OSError, path: AnyPath) -> OSError:
@@ -274,13 +284,15 @@ def lock(path: AnyPath, *, shared: bool = False) -> Iterator[None]:
         if shared:
             yield
             return
-        file.truncate(0)
-        file.write(f"process {os.getpid()}".encode())
-        file.flush()
+        with named(path):
+            file.truncate(0)
+            file.write(f"process {os.getpid()}".encode())
+            file.flush()
         try:
             yield
         finally:
-            file.truncate(0)
+            with named(path):
+                file.truncate(0)
 
 
 def refuse_locked(path: AnyPath) -> None:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from turnmill.errors import DataError
-from turnmill.storage.local import json_text, write_json
+from turnmill.storage.local import json_text, named, write_json
 from turnmill.storage.remote import AnyPath
 
 _SEAL = "seal"
@@ -25,7 +25,8 @@ def read_sealed(path: AnyPath) -> dict[str, Any] | None:
         DataError: The file is not what was written.
     """
     try:
-        text = path.read_text("utf-8")
+        with named(path):
+            text = path.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
