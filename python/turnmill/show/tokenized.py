@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -47,16 +47,6 @@ def row_of(picked: PickedRow) -> Mapping[str, Any]:
     else:
         row = json.loads(picked.data) if isinstance(picked.data, bytes) else picked.data
     return row if isinstance(row, Mapping) else {}
-
-
-def tokenized_rows(rows: Iterable[tuple[Input, PickedRow]], recipe: Recipe) -> list[RowView]:
-    """The views of rows with ids; what is trained is read from labels or a mask.
-
-    Raises:
-        RecipeError: The recipe names no tokenizer.
-    """
-    desk = TokenizedRows(recipe)
-    return [desk.view(input_, picked) for input_, picked in rows]
 
 
 class TokenizedRows:

@@ -14,7 +14,7 @@ use turnmill_core::cancel::Cancel;
 use turnmill_core::chat::Schema;
 use turnmill_core::recipe::Recipe;
 use turnmill_core::rules::{Findings, Rule};
-use turnmill_core::run::{Encoder, ShardOptions};
+use turnmill_core::run::{Encoder, JsonHead, SelfCheck, ShardOptions};
 use turnmill_core::{Error, ErrorKind};
 
 /// What rows became: ids and labels of the samples as text, rejects by code.
@@ -334,8 +334,8 @@ fn reasoning_that_would_be_lost_needs_a_decision() {
     let directory = directory();
     let row = one_line(REASONED);
     let auto = encoder(&directory, FORGETFUL).unwrap();
-    let error = auto
-        .inspect_bytes(format!("{row}\n").as_bytes())
+    let error = first_rows(&row)
+        .look(|rows| auto.inspect_values(rows))
         .unwrap_err();
     assert_eq!(error.code(), "reasoning-dropped");
     let hint = error.hint_text().unwrap();
@@ -401,13 +401,25 @@ fn apart_is_what_inference_sees() {
     assert!(encoder.tokenizer().added_token(START).is_some());
 }
 
+fn first_rows(row: &str) -> JsonHead {
+    let mut head = JsonHead::new();
+    head.feed(format!("{row}\n").as_bytes());
+    head
+}
+
+fn self_check(encoder: &Encoder, row: &str) -> SelfCheck {
+    first_rows(row)
+        .look(|rows| encoder.self_check(rows))
+        .unwrap()
+}
+
 #[test]
 fn the_fast_backend_agrees_with_the_reference_on_the_users_rows() {
     let directory = directory();
     let encoder = chatml(&directory, "");
     assert_eq!(encoder.tokenizer().backend_name(), "bpe");
     let row = one_line(TWO_TURNS);
-    let check = encoder.self_check_bytes(row.as_bytes()).unwrap();
+    let check = self_check(&encoder, &row);
     assert_eq!(check.difference, None);
     assert!(check.compared > 50, "{check:?}");
 }
@@ -418,7 +430,7 @@ fn a_book_in_one_row_does_not_delay_the_run() {
     let encoder = chatml(&directory, "");
     let book = "长 story ".repeat(200_000);
     let row = one_line(TWO_TURNS).replace("Hello", &book);
-    let check = encoder.self_check_bytes(row.as_bytes()).unwrap();
+    let check = self_check(&encoder, &row);
     assert_eq!(check.difference, None);
     assert!(
         (100_000..600_000).contains(&check.compared),
@@ -438,7 +450,7 @@ fn a_wrong_encoder_is_found_and_the_reference_takes_its_place() {
     vocabulary.insert("e".to_owned(), 72.into());
     directory.write("tokenizer.json", &json.to_string());
     let row = one_line(TWO_TURNS);
-    let difference = wrong.self_check_bytes(row.as_bytes()).unwrap().difference;
+    let difference = self_check(&wrong, &row).difference;
     let difference = difference.unwrap();
     assert!(difference.contains("<|im_start|>us"), "{difference}");
     let recipe = format!(
@@ -453,7 +465,7 @@ fn a_wrong_encoder_is_found_and_the_reference_takes_its_place() {
     assert!(notes.contains("the slow reference backend"), "{notes}");
     let made = make(&right, &[&row]).unwrap();
     assert_eq!(made.trained, ["Hello<|im_end|>Ciao<|im_end|>"]);
-    let again = right.self_check_bytes(row.as_bytes()).unwrap();
+    let again = self_check(&right, &row);
     assert_eq!((again.compared, again.difference), (0, None));
 }
 

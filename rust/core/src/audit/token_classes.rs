@@ -115,26 +115,6 @@ impl TokenClasses {
         self.mark(bos, BOS);
     }
 
-    /// With a pad id.
-    pub fn set_pad(&mut self, pad: u32) {
-        self.pad = Some(pad);
-    }
-
-    /// With the number of ids; larger ones are out of range.
-    pub fn set_size(&mut self, size: u32) {
-        self.size = Some(size);
-    }
-
-    /// Marks an id as a control token.
-    pub fn mark_control(&mut self, id: u32) {
-        self.mark(id, CONTROL);
-    }
-
-    /// Marks an id as whitespace.
-    pub fn mark_space(&mut self, id: u32) {
-        self.mark(id, SPACE);
-    }
-
     /// With the ids that open a message of a role; longer headers are tried first.
     pub fn add_header(&mut self, header: Header) {
         let Some(first) = header.ids.first() else {
@@ -260,11 +240,6 @@ impl TokenClasses {
         self.ends_in_prompt
     }
 
-    /// Marks an id as text that starts with a space.
-    pub fn mark_leading(&mut self, id: u32) {
-        self.mark(id, LEADING);
-    }
-
     /// Whether the id begins a sequence.
     pub fn begins(&self, id: i32) -> bool {
         self.is(id, BOS)
@@ -311,11 +286,6 @@ impl TokenClasses {
     /// another one.
     pub fn is_unprinted_stop(&self, id: i32) -> bool {
         self.is(id, UNPRINTED)
-    }
-
-    /// Marks an id as a stop token that the template never prints.
-    pub fn mark_unprinted_stop(&mut self, id: u32) {
-        self.mark(id, UNPRINTED);
     }
 
     /// Marks the stop tokens that appear neither in two rendered exchanges nor in the template's
@@ -410,5 +380,34 @@ impl TokenClasses {
     /// Whether the template prints BOS before every exchange, not only at the start.
     pub fn repeats_bos(&self) -> bool {
         self.repeats_bos
+    }
+}
+
+/// What tests say of tokens without a tokenizer.
+#[cfg(test)]
+impl TokenClasses {
+    /// With a pad id.
+    pub(super) fn set_pad(&mut self, pad: u32) {
+        self.pad = Some(pad);
+    }
+
+    /// With the number of ids; larger ones are out of range.
+    pub(super) fn set_size(&mut self, size: u32) {
+        self.size = Some(size);
+    }
+
+    /// Marks an id as a control token.
+    pub(super) fn mark_control(&mut self, id: u32) {
+        self.mark(id, CONTROL);
+    }
+
+    /// Marks an id as whitespace.
+    pub(super) fn mark_space(&mut self, id: u32) {
+        self.mark(id, SPACE);
+    }
+
+    /// Marks an id as text that starts with a space.
+    pub(super) fn mark_leading(&mut self, id: u32) {
+        self.mark(id, LEADING);
     }
 }

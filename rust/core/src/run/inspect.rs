@@ -2,7 +2,6 @@
 
 use arrow_array::RecordBatch;
 
-use super::head::JsonHead;
 use super::history_cost::HistoryCosts;
 use super::{Encoder, history_cost};
 use crate::Result;
@@ -26,24 +25,6 @@ pub struct Inspection {
 
 /// Number of rows that are inspected.
 pub(super) const SAMPLE_ROWS: usize = 200;
-
-pub(crate) fn bytes(encoder: &Encoder, head: &[u8]) -> Result<Inspection> {
-    with_bytes(head, |rows| values(encoder, rows))
-}
-
-/// The first rows of JSON bytes, the last of which may be cut.
-pub(crate) fn with_bytes<T>(
-    head: &[u8],
-    look: impl FnOnce(&[Value<'_>]) -> Result<T>,
-) -> Result<T> {
-    let mut first = JsonHead::new();
-    first.feed(head);
-    first.look(look)
-}
-
-pub(crate) fn batch(encoder: &Encoder, batch: &RecordBatch) -> Result<Inspection> {
-    look_at_batch(batch, |rows| values(encoder, rows))
-}
 
 /// The first rows of a record batch, for [`Encoder::inspect_values`] and
 /// [`Encoder::self_check`].

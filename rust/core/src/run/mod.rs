@@ -18,7 +18,6 @@ mod worker;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
 
 use crate::Result;
@@ -133,19 +132,9 @@ impl Encoder {
         self.plan.stop.ids()
     }
 
-    /// Reads the start of a JSON Lines or JSON array input (the last row may be cut): its schema,
-    /// and what the choices of `history` cost. An error where a decision is needed before the
-    /// first row.
-    pub fn inspect_bytes(&self, head: &[u8]) -> Result<Inspection> {
-        inspect::bytes(self, head)
-    }
-
-    /// The same for the first rows of an Arrow input.
-    pub fn inspect_batch(&self, batch: &RecordBatch) -> Result<Inspection> {
-        inspect::batch(self, batch)
-    }
-
-    /// The same for rows in memory.
+    /// Looks at the first rows of an input: their schema, and what the choices of `history` cost. An
+    /// error where a decision is needed before the first row. [`JsonHead`] and [`look_at_batch`] give
+    /// the rows.
     pub fn inspect_values(&self, rows: &[Value<'_>]) -> Result<Inspection> {
         inspect::values(self, rows)
     }
@@ -155,16 +144,6 @@ impl Encoder {
     /// version.
     pub fn self_check(&self, rows: &[Value<'_>]) -> Result<SelfCheck> {
         self_check::values(self, rows)
-    }
-
-    /// The same for the start of a JSON Lines or JSON array input.
-    pub fn self_check_bytes(&self, head: &[u8]) -> Result<SelfCheck> {
-        inspect::with_bytes(head, |rows| self_check::values(self, rows))
-    }
-
-    /// The same for the first rows of an Arrow input.
-    pub fn self_check_batch(&self, batch: &RecordBatch) -> Result<SelfCheck> {
-        inspect::look_at_batch(batch, |rows| self_check::values(self, rows))
     }
 
     /// Reads a row, as the first step of encoding it.

@@ -264,7 +264,8 @@ impl Splitter {
 
     /// The line of the next byte and the index of the next row. At the end of a shard, the next one
     /// counts from these.
-    pub fn next_place(&self) -> (u64, u64) {
+    #[cfg(test)]
+    pub(super) fn next_place(&self) -> (u64, u64) {
         (self.position.line, self.position.index)
     }
 
