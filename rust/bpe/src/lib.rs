@@ -28,6 +28,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Forbidden but for the one module that says why it needs it.
+#![deny(unsafe_code)]
 #![expect(
     clippy::inline_always,
     reason = "what runs for every byte has to become part of the function that enables vector instructions"

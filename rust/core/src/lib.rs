@@ -15,6 +15,8 @@
 //!
 //! The crate prints nothing, reads no environment variable and knows no Python.
 
+#![forbid(unsafe_code)]
+
 pub mod audit;
 pub mod cancel;
 pub mod chat;

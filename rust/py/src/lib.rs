@@ -5,6 +5,9 @@
 //! ([`convert`]). Every other file is one class of `turnmill._core`; defaults, overloads and
 //! documentation live in the Python package around it.
 
+// Forbidden but for the one module that says why it needs it.
+#![deny(unsafe_code)]
+
 mod capsule;
 mod check;
 mod convert;
