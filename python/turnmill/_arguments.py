@@ -10,6 +10,7 @@ from turnmill import _core
 from turnmill.errors import ArgumentError
 
 MOST_THREADS = 65_535
+MOST_SEED = (1 << 64) - 1
 
 
 def thread_count(threads: Any) -> int | None:

@@ -18,7 +18,7 @@ from turnmill import _core
 from turnmill.errors import DataError, TurnmillError
 from turnmill.inputs.content import Content, Reading, batch_digest, joined, range_digest
 from turnmill.inputs.shapes import Shape
-from turnmill.inputs.table import TableFormat, table_batches
+from turnmill.inputs.table import BATCH_ROWS, TableFormat, table_batches
 from turnmill.inputs.text import (
     BLOCK_BYTES,
     REPLACE,
@@ -37,8 +37,6 @@ HASHED_BYTES = 256 << 10
 """How much is hashed at a time: as much as a core's cache holds."""
 PART_BYTES = 64 << 20
 """How much input becomes one shard; part of the format of an output, never a setting."""
-BATCH_ROWS = 1000
-"""Rows in a record batch read from Parquet."""
 _PARQUET_TAIL = 8
 """Bytes after the footer: its length and the magic number."""
 

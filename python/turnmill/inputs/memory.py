@@ -16,7 +16,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.inputs.files import BATCH_ROWS, InputPart, Piece
+from turnmill.inputs.files import InputPart, Piece
+from turnmill.inputs.table import BATCH_ROWS
 from turnmill.inputs.text import Sized
 from turnmill.recipe import EACH_ONCE, Quota
 from turnmill.recipe import Input as GivenInput

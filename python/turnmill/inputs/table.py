@@ -22,7 +22,8 @@ from turnmill.inputs.text import Sized
 TableFormat = Literal["csv", "tsv"]
 
 _DELIMITERS: dict[TableFormat, str] = {"csv": ",", "tsv": "\t"}
-_BATCH_ROWS = 1000
+BATCH_ROWS = 1000
+"""Rows of a record batch that is made of a table."""
 _BUFFER_BYTES = 256 << 10
 CELL_CHARACTERS = 64 << 20
 """The longest cell; after quotes that nothing closes, the rest of the table would be one."""
@@ -61,7 +62,7 @@ def table_batches(
     # A column without a name, such as the index of pandas, is called as `datasets` calls it.
     names = [name or f"Unnamed: {index}" for index, name in enumerate(header)]
     _check_names(names, path)
-    while taken := rows.take(_BATCH_ROWS):
+    while taken := rows.take(BATCH_ROWS):
         yield _batch(taken, names, rows.done - len(taken), path), text.taken()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from turnmill import _core
-from turnmill._arguments import whole_number
+from turnmill._arguments import MOST_SEED, whole_number
 from turnmill.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ OverLength = Literal["error", "alone", "reject"]
 WINDOW = 65_536
 """The default number of samples that best-fit packs together."""
 MOST_CAPACITY = 1 << 26
-MOST_SEED = (1 << 64) - 1
 _MOST_WINDOW = (1 << 63) - 1
 
 

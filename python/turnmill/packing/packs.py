@@ -6,10 +6,10 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from turnmill._arguments import whole_number
+from turnmill._arguments import MOST_SEED, whole_number
 from turnmill._version import VERSION
 from turnmill.errors import ArgumentError, DataError
-from turnmill.packing.lengths import MOST_SEED, WINDOW, OverLength, options
+from turnmill.packing.lengths import WINDOW, OverLength, options
 from turnmill.packing.result import Pack
 from turnmill.storage import MANIFEST
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from turnmill._splitmix64 import STEP
 from turnmill.packing.index import PackIndex, joined
 from turnmill.packing.lengths import group_samples, pack_lengths
 
@@ -15,8 +16,6 @@ PART_DOCUMENTS = 1 << 20
 """Documents that are packed at a time, about; the packs do not depend on it."""
 _MOST_PASSES = 32
 """Parts into which the packs of ``global`` are divided: each goes through the bins of all."""
-_SEED_STEP = 0x9E3779B97F4A7C15
-"""Added to the state of SplitMix64 for each number it draws; best-fit draws one a window."""
 
 Lengths = npt.NDArray[np.uint16 | np.int32]
 
@@ -43,7 +42,8 @@ def _by_windows(lengths: Lengths, how: dict[str, Any], multiple: int) -> Iterato
     for number, first in enumerate(range(0, len(lengths), size)):
         seed = how["seed"]
         if seed is not None:
-            seed = (seed + number * windows * _SEED_STEP) % (1 << 64)
+            # Best-fit draws one number from SplitMix64 for each window.
+            seed = (seed + number * windows * STEP) % (1 << 64)
         part = lengths[first : first + size]
         yield from _grouped(part, first, {**how, "seed": seed}, multiple)
 

@@ -26,6 +26,7 @@ from turnmill.output.tables import TableWriter
 from turnmill.prepare.chosen import Written
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally
+from turnmill.stats.histogram import percentiles
 from turnmill.storage import MANIFEST
 from turnmill.storage.local import file_sha256, read_table, whole_file, write_json
 from turnmill.storage.remote import AnyPath
@@ -33,7 +34,6 @@ from turnmill.storage.sealed import read_sealed
 
 MARKS = (MANIFEST, "dataset_dict.json", "state.json", "turnmill.json", "dataset_info.json")
 """Files by which loaders take an output, or a data set in it, for finished."""
-PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Totals:
             tally,
             _by_count(rejected),
             _by_count(rules),
-            _percentiles(histogram),
+            percentiles(histogram),
             histogram,
             splits,
             self.named,
@@ -167,8 +167,8 @@ def add_up(receipts: Sequence[Receipt]) -> Totals:
             merge_counts(named.setdefault(rule, {}), counts)
     histogram = _histogram(receipt.lengths for receipt in receipts)
     named = {rule: _by_count(counts) for rule, counts in sorted(named.items())}
-    percentiles = _percentiles(histogram)
-    return Totals(tally, _by_count(rejected), _by_count(rules), percentiles, histogram, named=named)
+    lengths = percentiles(histogram)
+    return Totals(tally, _by_count(rejected), _by_count(rules), lengths, histogram, named=named)
 
 
 def merge_counts(into: dict[str, int], counts: dict[str, int]) -> None:
@@ -189,16 +189,6 @@ def _histogram(counts: Iterable[list[list[int]]]) -> Any:
     histogram = np.zeros(max(lengths, default=-1) + 1, np.int64)
     histogram[list(lengths)] = list(lengths.values())
     return histogram
-
-
-def _percentiles(histogram: Any) -> dict[int, int]:
-    """Exact percentiles: the smallest length that at least this per cent do not exceed."""
-    if not histogram.any():
-        return {}
-    below = np.cumsum(histogram)
-    ranks = [max(1, int(np.ceil(below[-1] * percent / 100))) for percent in PERCENTILES]
-    found = np.searchsorted(below, ranks)
-    return {percent: int(length) for percent, length in zip(PERCENTILES, found, strict=True)}
 
 
 def unmark(output: AnyPath) -> None:

@@ -13,8 +13,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from turnmill._splitmix64 import Numbers, mix, streams
 from turnmill.errors import DataError, RecipeError
-from turnmill.prepare.draws import Numbers, mix, streams
 from turnmill.recipe import EACH_ONCE, Quota
 
 _Places = npt.NDArray[np.int64]

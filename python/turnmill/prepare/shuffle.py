@@ -22,12 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill import _core
+from turnmill._splitmix64 import draws, streams
 from turnmill.output.columns import empty_batch, flag_column, number_column, repeated
 from turnmill.output.files import VALIDATION, ChosenFiles, chosen_files
 from turnmill.output.formats import FORMATS, Format
 from turnmill.output.recut import BATCH_ROWS
 from turnmill.prepare.chosen import passes
-from turnmill.prepare.draws import draws, streams
 from turnmill.prepare.shard import Receipt
 from turnmill.storage.remote import AnyPath
 

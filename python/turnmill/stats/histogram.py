@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
+_PERCENTILES = (0, 25, 50, 75, 90, 99, 100)
 _MOST_BINS = 30
 _MANY = 100
 
@@ -37,9 +37,9 @@ def percentiles(counts: npt.NDArray[np.int64]) -> dict[int, int]:
     if not counts.any():
         return {}
     below = np.cumsum(counts)
-    ranks = [max(1, int(np.ceil(below[-1] * percent / 100))) for percent in PERCENTILES]
+    ranks = [max(1, int(np.ceil(below[-1] * percent / 100))) for percent in _PERCENTILES]
     found = np.searchsorted(below, ranks)
-    return {percent: int(value) for percent, value in zip(PERCENTILES, found, strict=True)}
+    return {percent: int(value) for percent, value in zip(_PERCENTILES, found, strict=True)}
 
 
 def percentile_name(percent: int) -> str:

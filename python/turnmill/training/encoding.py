@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Unpack
 
-from turnmill._arguments import whole_number
+from turnmill._arguments import MOST_SEED, whole_number
 from turnmill._recipe_argument import recipe_of, takes_keys
 from turnmill._recipe_keys import EncodingKeys
 from turnmill.errors import DataError, RecipeError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from turnmill.encoder.session import Session
     from turnmill.training.chunks import Chunk
 
-_MOST_SEED = (1 << 64) - 1
 _VERSION = 1
 CHUNK_ROWS = 1024
 _JUDGED_AFTER = 10_000
@@ -83,7 +82,7 @@ class EncodingDataset:
         self._recipe = dataclasses.replace(chosen, columns=columns)
         self._data = repeatable(inputs)
         self._shuffle = bool(shuffle)
-        self._seed = whole_number(seed, "seed", 0, _MOST_SEED)
+        self._seed = whole_number(seed, "seed", 0, MOST_SEED)
         self._threads = whole_number(threads, "threads", 1, 1 << 16)
         self._chunk_rows = whole_number(chunk_rows, "chunk_rows", 1, 1 << 20)
         self._share = Share.of(rank, world_size)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from turnmill._arguments import kind_of, whole_number
+from turnmill._arguments import MOST_SEED, kind_of, whole_number
 from turnmill.errors import ArgumentError, DataError
 from turnmill.training.share import Share, same_state
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_MOST_SEED = (1 << 64) - 1
 _MOST_EPOCH = (1 << 32) - 1
 _VERSION = 1
 
@@ -59,7 +58,7 @@ class IterableDataset:
             raise ArgumentError(message, code="invalid-dataset", hint=hint)
         self.dataset = dataset
         self._shuffle = bool(shuffle)
-        self._seed = whole_number(seed, "seed", 0, _MOST_SEED)
+        self._seed = whole_number(seed, "seed", 0, MOST_SEED)
         self._share = Share.of(rank, world_size)
         self._drop_last = bool(drop_last)
         self._epoch = self._start = self._taken = 0

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from turnmill._splitmix64 import STEP, mix
+
 _WINDOW_BLOCKS = 4
 """Blocks whose samples are shuffled together where reading a block is costly."""
-_STEP, _FIRST, _SECOND = (
-    np.uint64(0x9E3779B97F4A7C15),
-    np.uint64(0xBF58476D1CE4E5B9),
-    np.uint64(0x94D049BB133111EB),
-)
 
 
 def shuffled(
@@ -44,17 +40,9 @@ def shuffled(
 
 
 def _by_hash(count: int, seed: int, epoch: int, salt: int) -> npt.NDArray[np.int64]:
-    key: Any = np.uint64(0)
-    with np.errstate(over="ignore"):
-        for word in (seed, epoch, salt):
-            key = _mixed(key ^ np.uint64(word)) + _STEP
-        hashes = _mixed(key + np.arange(count, dtype=np.uint64) * _STEP)
+    key, step = np.zeros(1, np.uint64), np.uint64(STEP)
+    for word in (seed, epoch, salt):
+        key = mix(key ^ np.uint64(word)) + step
+    hashes = mix(key + np.arange(count, dtype=np.uint64) * step)
     order: npt.NDArray[np.int64] = np.argsort(hashes, kind="stable")
     return order
-
-
-def _mixed(state: Any) -> Any:
-    """The mixing function of SplitMix64, of one number or of many."""
-    mixed = (state ^ (state >> np.uint64(30))) * _FIRST
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
-    return mixed ^ (mixed >> np.uint64(31))

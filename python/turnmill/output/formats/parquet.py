@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnmill.output.formats.format import Block, Loading, Writer
+from turnmill.output.recut import BATCH_ROWS
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
 from turnmill.storage.local import HashingFile, open_native, read_table
 from turnmill.storage.remote import AnyPath
-
-_BATCH_ROWS = 1000
 
 
 class Parquet:
@@ -36,7 +35,7 @@ class Parquet:
         with open_native(path) as file:
             opened = pq.ParquetFile(file)
             groups = list(range(0, opened.num_row_groups, step))
-            yield from opened.iter_batches(_BATCH_ROWS, row_groups=groups)
+            yield from opened.iter_batches(BATCH_ROWS, row_groups=groups)
 
     def blocks(self, path: AnyPath) -> list[Block]:
         """The row groups."""

@@ -1,6 +1,6 @@
 """Random numbers that a seed gives for ever: those of SplitMix64 (Steele, Lea and Flood, 2014).
 
-Each can be had without those before it, so that any part of them is made at once.
+Each can be made without those before it, so any part of them is made at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.uint64]
 
-_STEP = 0x9E3779B97F4A7C15
+STEP = 0x9E3779B97F4A7C15
+"""Added to the state for each number that is drawn."""
 _MASK = (1 << 64) - 1
 
 
@@ -23,7 +24,7 @@ def mix(values: Numbers) -> Numbers:
 
 def draws(seed: int, count: int, first: int = 0) -> Numbers:
     """``count`` numbers from ``seed``, beginning with the one that ``first`` others precede."""
-    counter = np.arange(first + 1, first + count + 1, dtype=np.uint64) * np.uint64(_STEP)
+    counter = np.arange(first + 1, first + count + 1, dtype=np.uint64) * np.uint64(STEP)
     return mix(counter + np.uint64(seed & _MASK))
 
 
