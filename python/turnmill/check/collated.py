@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from turnmill.check.sources import COLUMNS, IDS
 from turnmill.errors import DataError
+from turnmill.inputs.tokenized import COLUMNS, IDS
 
 
 def table_of(batch: Any) -> pa.Table:

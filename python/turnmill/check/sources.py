@@ -20,15 +20,12 @@ from turnmill.inputs.files import FileInput, InputPart
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.memory import MemoryInput
 from turnmill.inputs.rows import rows_of
+from turnmill.inputs.tokenized import COLUMNS, IDS, row_of
 from turnmill.output.answers import COLUMNS as ANSWER_COLUMNS
 from turnmill.output.answers import Answer, answers, sample_of, sequence
-from turnmill.show.tokenized import row_of
 from turnmill.storage.local import read_json
 from turnmill.storage.remote import RemotePath, output_path
 
-COLUMNS = tuple(name for name, _ in _core.token_columns())
-"""Columns of tokenized data; others are not read."""
-IDS = tuple(name for name, means in _core.token_columns() if means == "ids")
 FEED_BYTES = 32 << 20
 """How much is passed on at a time: enough work for every thread, but little memory."""
 _PARQUET_ROWS = 16_384

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
-
-import pyarrow as pa
 
 from turnmill import _core
 from turnmill.errors import RecipeError, TurnmillError
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, rows_of
 from turnmill.inputs.splits import ALL
+from turnmill.inputs.tokenized import ids_of, labels_of, row_of
 from turnmill.output.answers import answers
 from turnmill.recipe import Recipe
-from turnmill.rules import IGNORED
 from turnmill.show.row import NotebookRow
 from turnmill.show.view import RowView, sample_view, sample_views
 from turnmill.tokenizer import Tokenizer
-
-IDS = tuple(name for name, means in _core.token_columns() if means == "ids")
-MASKS = tuple(name for name, means in _core.token_columns() if means == "mask")
-"""Columns that mark trained tokens with 1, where there are no labels."""
 
 
 def is_tokenized(data: Any) -> bool:
@@ -34,19 +27,6 @@ def is_tokenized(data: Any) -> bool:
         return ids_of(row) is not None or _answers(row)
     except (TurnmillError, OSError, ValueError):
         return False
-
-
-def row_of(picked: PickedRow) -> Mapping[str, Any]:
-    """A row as a dict; an empty one if it is something else.
-
-    Raises:
-        ValueError: It is not JSON.
-    """
-    if isinstance(picked.data, pa.RecordBatch):
-        row: Any = pa.Table.from_batches([picked.data]).to_pylist()[0]
-    else:
-        row = json.loads(picked.data) if isinstance(picked.data, bytes) else picked.data
-    return row if isinstance(row, Mapping) else {}
 
 
 class TokenizedRows:
@@ -93,24 +73,3 @@ def _view(input_: Input, picked: PickedRow, stops: frozenset[int], tokenizer: To
 def _answers(row: Mapping[str, Any]) -> bool:
     """Whether the row holds ids of answers that are judged."""
     return bool(answers([name for name, value in row.items() if value is not None]))
-
-
-def ids_of(row: Mapping[str, Any]) -> list[int] | None:
-    """The ids of a row; None if it has none."""
-    found = next((row[name] for name in IDS if row.get(name) is not None), None)
-    if found is None or isinstance(found, str):
-        return None
-    ids = list(found)
-    return ids if all(hasattr(id_, "__index__") for id_ in ids) else None
-
-
-def labels_of(row: Mapping[str, Any], ids: list[int]) -> list[int]:
-    """The labels of a row; ids where a mask says 1, or everywhere if there is none."""
-    labels = row.get("labels")
-    if labels is None:
-        mask = next((row[name] for name in MASKS if row.get(name) is not None), None)
-        mask = row.get("attention_mask") if mask is None else mask
-        kept = [True] * len(ids) if mask is None else list(mask)
-        labels = [id_ if keep else IGNORED for id_, keep in zip(ids, kept, strict=False)]
-    found = list(labels)[: len(ids)]
-    return found + [IGNORED] * (len(ids) - len(found))

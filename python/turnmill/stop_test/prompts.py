@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,11 +14,12 @@ from turnmill.errors import DataError
 from turnmill.inputs.find import find_inputs
 from turnmill.inputs.rows import rows_of
 from turnmill.inputs.splits import ALL
+from turnmill.inputs.tokenized import documents_of, ids_of, labels_of, row_of
 from turnmill.output import answers
 from turnmill.output.files import VALIDATION
 from turnmill.output.reader import Output, is_output
 from turnmill.rules import IGNORED
-from turnmill.show.tokenized import ids_of, is_tokenized, labels_of, row_of
+from turnmill.show.tokenized import is_tokenized
 
 _ROOM = 64
 """New tokens that every answer may have beyond the multiple of its reference."""
@@ -175,24 +176,9 @@ def _documents(data: Any) -> Iterator[_Row]:
             if ids is None:
                 continue
             labels = labels_of(row, ids)
-            for start, end in _ranges(row, len(ids)):
+            for start, end in documents_of(row, len(ids)):
                 piece = (ids[start:end], labels[start:end])
                 yield _Row(*piece, input_.name, picked.row, picked.line)
-
-
-def _ranges(row: Mapping[str, Any], length: int) -> list[tuple[int, int]]:
-    """Where the documents of a row begin and end; a row that is not packed is one."""
-    if row.get("seq_lengths") is not None:
-        starts, place = [], 0
-        for size in row["seq_lengths"]:
-            starts.append(place)
-            place += size
-    elif row.get("position_ids") is not None:
-        starts = [i for i, position in enumerate(row["position_ids"]) if position == 0]
-    else:
-        starts = [0]
-    starts = sorted({0, *(start for start in starts if start < length)})
-    return list(zip(starts, [*starts[1:], length], strict=True))
 
 
 def _prompt(row: _Row, stops: frozenset[int], source: random.Random) -> Prompt | None:
