@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import gzip
 import json
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 import fixtures
 import turnmill
+from sets import assert_same_bytes
 from turnmill.encoder.session import ShardOptions
 from turnmill.inputs import files
 
@@ -25,25 +25,10 @@ INPUTS = [
     str(DEMO / "data" / name)
     for name in ("messages.jsonl", "sharegpt.json", "alpaca.jsonl", "prompt-completion.jsonl")
 ]
-# What may differ between two runs: times, host, threads.
-RUN_FACTS = {"run.json"}
 
 
 def recipe(**keys: Any) -> turnmill.Recipe:
     return turnmill.Recipe(tokenizer=TOKENIZER, now="2026-01-02T03:04:05", **keys)
-
-
-def files_of(folder: Path) -> list[str]:
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(str(path) for path in paths if path.name not in RUN_FACTS)
-
-
-def assert_same_bytes(first: Path, second: Path) -> None:
-    assert files_of(first) == files_of(second)
-    different = [
-        name for name in files_of(first) if not filecmp.cmp(first / name, second / name, False)
-    ]
-    assert different == []
 
 
 @pytest.mark.parametrize("threads", [2, 7])

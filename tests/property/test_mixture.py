@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 
 import fixtures
 import turnmill
+from sets import defined_on, entries, numbered, write
 from turnmill.inputs import files
 from turnmill.prepare.mixture import apportion, check_shares
 from turnmill.recipe import Quota
@@ -26,48 +26,9 @@ from turnmill.recipe import Quota
 TOKENIZER = fixtures.ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 PAGE = fixtures.ROOT / "docs" / "set.md"
 
-Row = dict[str, Any]
-
 
 def recipe(**keys: Any) -> turnmill.Recipe:
     return turnmill.Recipe(tokenizer=TOKENIZER, now="2026-01-02", **keys)
-
-
-def numbered(count: int, first: int = 0) -> list[Row]:
-    return [
-        {
-            "messages": [
-                {"role": "user", "content": f"What is {n}?"},
-                {"role": "assistant", "content": f"It is {n}."},
-            ],
-            "id": n,
-        }
-        for n in range(first, first + count)
-    ]
-
-
-def write(path: Path, rows: list[Row]) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return str(path)
-
-
-def entries(output: Path, split: str | None = None) -> list[dict[str, Any]]:
-    """The index of an output, in order."""
-    record = json.loads((output / "turnmill.json").read_text("utf-8"))
-    return [
-        entry
-        for shard in record["shards"]
-        if split in (None, shard.get("split"))
-        for entry in pq.read_table(output / shard["index"]).to_pylist()
-    ]
-
-
-def of_page() -> dict[str, Any]:
-    """What the page's own code defines."""
-    names: dict[str, Any] = {}
-    for block in re.findall(r"```python\n(# .*?)```", PAGE.read_text("utf-8"), re.DOTALL):
-        exec(block, names)
-    return names
 
 
 QUOTAS = st.one_of(
@@ -142,7 +103,7 @@ def expected(
     inputs: list[tuple[str, dict[str, Any]]], plain: Path, seed: int, *, validation: float
 ) -> Counter[tuple[str, int]]:
     """How often each row is written, in plain Python."""
-    page = of_page()
+    page = defined_on(PAGE)
     seen: set[bytes] = set()
     rows: dict[str, list[tuple[int, bytes]]] = {source: [] for source, _ in inputs}
     for entry in entries(plain):

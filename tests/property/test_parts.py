@@ -22,6 +22,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 import turnmill
 from fixtures import ROOT
 from killed_runs import KilledRuns
+from sets import assert_same_bytes, files_of
 from small_rows import TOKENIZER, rows
 from turnmill.cli import main
 from turnmill.inputs import files
@@ -71,15 +72,8 @@ def whole(weight: str | None = None, **keys: Any) -> Any:
     return turnmill.prepare(inputs(weight), "whole", recipe(**keys))
 
 
-def files_of(folder: str) -> list[str]:
-    paths = (path.relative_to(folder) for path in Path(folder).rglob("*") if path.is_file())
-    return sorted(str(path) for path in paths if path.name not in {"run.json", "lock"})
-
-
-def assert_same_bytes() -> None:
-    assert files_of("out") == files_of("whole")
-    same = [filecmp.cmp(f"out/{name}", f"whole/{name}", shallow=False) for name in files_of("out")]
-    assert all(same), [n for n, equal in zip(files_of("out"), same, strict=True) if not equal]
+def assert_whole() -> None:
+    assert_same_bytes(Path("out"), Path("whole"))
     assert not PARTS.exists()
 
 
@@ -103,7 +97,7 @@ def test_any_number_of_parts_in_any_order_gives_the_bytes_of_one_machine(
     assert sum(part.rows for part in parts) == alone.rows
     assert sum(part.shards for part in parts) == alone.shards
     merged = turnmill.merge("out")
-    assert_same_bytes()
+    assert_whole()
     left = {"output", "seconds", "shards_reused"}
     told, expected = merged.to_dict(), alone.to_dict()
     assert {k: told[k] for k in told if k not in left} == {
@@ -126,7 +120,7 @@ turnmill.prepare(["a.jsonl", "b.jsonl"], "out", turnmill.Recipe(tokenizer={str(T
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     turnmill.merge("out")
     whole()
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_packs_are_made_of_the_whole() -> None:
@@ -151,7 +145,7 @@ def test_rows_in_memory_and_counts_that_differ() -> None:
         turnmill.prepare(data, "out", keys, shard=shard)
     turnmill.merge("out")
     turnmill.prepare(data, "whole", keys)
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_the_sources_may_be_gone_when_parts_are_merged() -> None:
@@ -160,7 +154,7 @@ def test_the_sources_may_be_gone_when_parts_are_merged() -> None:
         make_part(number, 2, **EVERYTHING)
     Path("a.jsonl").rename("elsewhere.jsonl")
     turnmill.merge("out")
-    assert_same_bytes()
+    assert_whole()
     Path("elsewhere.jsonl").rename("a.jsonl")
     again = turnmill.prepare(inputs(), "out", recipe(**EVERYTHING))
     assert again.shards_reused == again.shards, "a merged output goes on as any other"
@@ -174,7 +168,7 @@ def test_parts_made_apart_may_be_brought_together() -> None:
         shutil.copytree(output, "out", dirs_exist_ok=True)
     turnmill.merge("out")
     whole(**EVERYTHING)
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_more_inputs_are_added_by_parts() -> None:
@@ -183,7 +177,7 @@ def test_more_inputs_are_added_by_parts() -> None:
         make_part(number, 2, **EVERYTHING)
     turnmill.merge("out")
     whole(**EVERYTHING)
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_a_store_behind_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +195,7 @@ def test_a_store_behind_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     # The recipes differ in `format`, which the place decided.
     told_apart = {"run.json", "turnmill.json", ".turnmill/plan.json", "manifest.json"}
-    names = set(files_of("whole")) - told_apart
+    names = set(files_of(Path("whole"))) - told_apart
     assert set(stored) - told_apart == names
     differ = [name for name in names if stored[name] != Path("whole", name).read_bytes()]
     assert [name for name in differ if not name.endswith("state.json")] == []
@@ -224,7 +218,7 @@ def test_a_part_goes_on_where_it_stopped_and_is_not_merged_before() -> None:
     assert 0 < again.shards_reused < again.shards
     turnmill.merge("out")
     whole()
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_a_missing_part_is_named() -> None:
@@ -253,7 +247,7 @@ def test_parts_of_another_recipe_or_other_data_are_foreign() -> None:
     make_part(1, 2)
     turnmill.merge("out")
     whole()
-    assert_same_bytes()
+    assert_whole()
 
 
 def harm_record(place: Path) -> None:
@@ -285,7 +279,7 @@ def test_a_damaged_part_is_named_and_made_again(harm: Callable[[Path], Any], say
     make_part(2, 2)
     turnmill.merge("out")
     whole()
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_a_run_and_its_parts_exclude_each_other() -> None:
@@ -316,7 +310,7 @@ def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     make_part(2, 2)
     turnmill.merge("out")
     whole()
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_a_file_system_without_links(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +321,7 @@ def test_a_file_system_without_links(monkeypatch: pytest.MonkeyPatch) -> None:
     make_part(1, 1)
     turnmill.merge("out")
     whole()
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_an_output_of_another_recipe_is_replaced_where_that_is_asked() -> None:
@@ -342,7 +336,7 @@ def test_an_output_of_another_recipe_is_replaced_where_that_is_asked() -> None:
     assert record.replace('"overwrite": true', '"overwrite": false') == (
         Path("whole/turnmill.json").read_text()
     )
-    assert files_of("out") == files_of("whole")
+    assert files_of(Path("out")) == files_of(Path("whole"))
 
 
 def test_too_many_rejects_are_told_by_the_merge() -> None:
@@ -391,7 +385,7 @@ def test_another_tokenizer_than_that_of_the_parts(tmp_path: Path) -> None:
     shutil.copytree(TOKENIZER, tmp_path / "moved")
     turnmill.merge("out", tokenizer=tmp_path / "moved")
     whole()
-    assert_same_bytes()
+    assert_whole()
 
 
 def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -409,7 +403,7 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(captured.out)["rows"] == 101
     assert "next: TRL:" in captured.err
     whole()
-    assert_same_bytes()
+    assert_whole()
     for bad in ("0/2", "3/2", "2", "a/b", "/"):
         assert main([*words, "--shard", bad]) == 2
         assert "the second of eight; they count from 1/8" in capsys.readouterr().err
@@ -430,7 +424,7 @@ def test_the_job_array_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         subprocess.run(["bash", "-e", "-c", job], env=env, cwd=tmp_path, check=True)
     turnmill.merge("out")
     turnmill.prepare("chats.jsonl", "whole", tokenizer="tokenizer")
-    assert_same_bytes()
+    assert_whole()
 
 
 RUN = """
@@ -465,5 +459,5 @@ def test_parts_and_merges_killed_anywhere_end_with_the_same_bytes(
             killed += sum(1 for _ in runs.kills("out", point, every=every, step=step))
     assert killed > (0 if point in ("unlink", "link") else 2)
     whole("1.5 epochs", **keys)
-    assert_same_bytes()
+    assert_whole()
     assert not list(Path("out/.turnmill").glob(".tmp-*"))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import fixtures
 import turnmill
 from killed_runs import EVERY, KilledRuns
+from sets import Row, assert_same_bytes, files_of, numbered, places, record, talk, write
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.output.recut import Recut
@@ -26,55 +27,15 @@ from turnmill.output.recut import Recut
 TOKENIZER = fixtures.ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 RULE = "duplicate-conversation"
 
-Row = dict[str, Any]
-
 
 def recipe(**keys: Any) -> turnmill.Recipe:
     return turnmill.Recipe(tokenizer=TOKENIZER, now="2026-01-02T03:04:05", **keys)
-
-
-def talk(question: str, answer: str, **more: Any) -> Row:
-    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return {"messages": messages, **more}
-
-
-def numbered(count: int, first: int = 0) -> list[Row]:
-    return [talk(f"What is {n}?", f"It is {n}.", id=n) for n in range(first, first + count)]
-
-
-def write(path: Path, rows: list[Row]) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return str(path)
-
-
-def record(output: Path) -> dict[str, Any]:
-    return json.loads((output / "turnmill.json").read_text("utf-8"))
-
-
-def written(output: Path, split: str | None = None) -> list[tuple[str, int]]:
-    """Source and row of every sample, in order."""
-    return [
-        (entry["source"], entry["row"])
-        for shard in record(output)["shards"]
-        if split in (None, shard.get("split"))
-        for entry in pq.read_table(output / shard["index"]).to_pylist()
-    ]
 
 
 def texts(output: Path, split: str) -> list[str]:
     tokenizer = tokenizers.Tokenizer.from_file(str(TOKENIZER / "tokenizer.json"))
     data = datasets.load_from_disk(str(output))[split]
     return [tokenizer.decode(ids) for ids in data["input_ids"]]
-
-
-def files_of(folder: Path) -> list[str]:
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(str(path) for path in paths if path.name not in {"run.json", "lock"})
-
-
-def assert_same_bytes(first: Path, second: Path) -> None:
-    assert files_of(first) == files_of(second)
-    assert not [n for n in files_of(first) if not filecmp.cmp(first / n, second / n, False)]
 
 
 @pytest.fixture
@@ -121,7 +82,7 @@ def test_dedup_agrees_with_a_set_of_whole_conversations(
                 first.append((paths[number], place))
             seen.add(whole)
     run = turnmill.prepare(paths, folder / "out", recipe(dedup="exact"), threads=2)
-    assert written(folder / "out") == first
+    assert places(folder / "out") == first
     assert [told["duplicates"] for told in run.inputs] == repeated
     assert run.rejected.get(RULE, 0) == sum(repeated)
     assert run.samples == len(first) == len(datasets.load_from_disk(str(folder / "out")))
@@ -152,7 +113,7 @@ def test_a_row_that_is_left_out_still_tells_what_became_of_it(tmp_path: Path) ->
     for line in range(1, 31):
         shown = str(turnmill.show(tmp_path / "out", source=f"{source}:{line}"))
         assert f"It is {line - 1}." in shown
-    order = written(tmp_path / "out")
+    order = places(tmp_path / "out")
     for number, (_, row) in enumerate(order):
         assert f"It is {row}." in str(turnmill.show(tmp_path / "out", sample=number))
 
@@ -236,7 +197,7 @@ def test_a_finished_set_is_kept_and_new_inputs_add_to_it(tmp_path: Path) -> None
     turnmill.prepare([second, first], tmp_path / "out", made)
     turnmill.prepare([second, first], tmp_path / "other", made)
     assert_same_bytes(tmp_path / "out", tmp_path / "other")
-    assert written(tmp_path / "out") != written(tmp_path / "fresh")
+    assert places(tmp_path / "out") != places(tmp_path / "fresh")
 
 
 @pytest.mark.usefixtures("small_parts")

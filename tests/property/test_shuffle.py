@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
-import json
-import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,75 +17,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fixtures
+import sets
 import turnmill
 from killed_runs import EVERY, KilledRuns
+from sets import assert_same_bytes, defined_on, entries, files_of, places, record, write
+from turnmill._splitmix64 import draws
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.prepare import shuffle, shuffled
-from turnmill.prepare.draws import draws
 
 TOKENIZER = fixtures.ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 PAGE = fixtures.ROOT / "docs" / "set.md"
 
-Row = dict[str, Any]
+numbered = partial(sets.numbered, lengths=3)
 
 
 def recipe(**keys: Any) -> turnmill.Recipe:
     return turnmill.Recipe(tokenizer=TOKENIZER, now="2026-01-02", **{"shuffle": True, **keys})
-
-
-def numbered(count: int, first: int = 0) -> list[Row]:
-    return [
-        {
-            "messages": [
-                {"role": "user", "content": f"What is {n}?"},
-                {"role": "assistant", "content": f"It is {n}." * (n % 3 + 1)},
-            ],
-            "id": n,
-        }
-        for n in range(first, first + count)
-    ]
-
-
-def write(path: Path, rows: list[Row]) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return str(path)
-
-
-def record(output: Path) -> dict[str, Any]:
-    return json.loads((output / "turnmill.json").read_text("utf-8"))
-
-
-def entries(output: Path, split: str | None = None) -> list[dict[str, Any]]:
-    """The index of an output, in order."""
-    return [
-        entry
-        for shard in record(output)["shards"]
-        if split in (None, shard.get("split"))
-        for entry in pq.read_table(output / shard["index"]).to_pylist()
-    ]
-
-
-def places(output: Path, split: str | None = None) -> list[tuple[str, int]]:
-    return [(entry["source"], entry["row"]) for entry in entries(output, split)]
-
-
-def files_of(folder: Path) -> list[str]:
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(str(path) for path in paths if path.name not in {"run.json", "lock"})
-
-
-def assert_same_bytes(first: Path, second: Path) -> None:
-    assert files_of(first) == files_of(second)
-    assert not [n for n in files_of(first) if not filecmp.cmp(first / n, second / n, False)]
-
-
-def of_page() -> dict[str, Any]:
-    """What the page's own code defines."""
-    names: dict[str, Any] = {}
-    for block in re.findall(r"```python\n(# .*?)```", PAGE.read_text("utf-8"), re.DOTALL):
-        exec(block, names)
-    return names
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +46,9 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 50), st.integers(0, 1000))
 def test_draws_are_those_of_splitmix64(seed: int, count: int, first: int) -> None:
-    expected = [of_page()["splitmix64"](seed, place) for place in range(first, first + count)]
+    expected = [
+        defined_on(PAGE)["splitmix64"](seed, place) for place in range(first, first + count)
+    ]
     assert draws(seed, count, first).tolist() == expected
 
 
@@ -121,7 +69,7 @@ def test_the_order_is_what_plain_python_makes_of_it(tmp_path: Path, keys: dict[s
     ]
     turnmill.prepare(sources, tmp_path / "plain", recipe(shuffle=False, **keys))
     turnmill.prepare(sources, tmp_path / "out", recipe(**keys))
-    ordered = of_page()["shuffled"]
+    ordered = defined_on(PAGE)["shuffled"]
     for split in ("train", "validation") if keys else (None,):
         before, after = (places(tmp_path / name, split) for name in ("plain", "out"))
         assert len(after) > 20
@@ -292,6 +240,7 @@ def test_another_seed_is_another_recipe(tmp_path: Path) -> None:
 
 
 RUN = f"""
+from turnmill._splitmix64 import draws
 from turnmill.inputs import files
 from turnmill.prepare import shuffle, shuffled
 files.PART_BYTES, shuffled.FILE_TOKENS, shuffle.RUN_BYTES = 2000, 600, 3000
