@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ from export_readers import (
     stripped_neat,
 )
 from file_hashes import hashes
+from fixtures import ROOT
 from small_rows import TOKENIZER, json_lines, rows
 from turnmill import DataError, PackedDataset, export
 from turnmill.cli import main
@@ -73,6 +75,14 @@ def column(rows: Any, name: str) -> list[Any]:
 
 def test_every_form_is_written_by_its_target() -> None:
     assert [target_of(name).name for name in TARGETS] == list(TARGETS)
+
+
+def test_every_form_is_documented() -> None:
+    page = (ROOT / "docs" / "export.md").read_text("utf-8")
+    forms = page.partition("## Forms")[2].partition("## ")[0]
+    listed = re.findall(r"^\| `([\w-]+)` \|", forms, re.MULTILINE)
+    assert listed == ["--to", *TARGETS]
+    assert [name for name in TARGETS if f"``{name}``" not in (export.__doc__ or "")] == []
 
 
 # What `datasets` reads.

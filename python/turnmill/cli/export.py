@@ -12,6 +12,7 @@ SPLITS = ("train", "validation")
 
 def parser() -> Parser:
     """The options of ``export``."""
+    forms = "; ".join(f"{name}, {meaning}" for name, (_, meaning) in TARGETS.items())
     return Parser(
         "export",
         "OUT --to FORMAT -o DIR [OPTIONS]",
@@ -29,7 +30,7 @@ def parser() -> Parser:
             ),
             SPOKEN,
         ),
-        "The forms: " + "; ".join(f"{name}, {meaning}" for name, meaning in TARGETS.items()) + ".",
+        f"The forms: {forms}.",
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
 from turnmill.export.source import DataSet
-from turnmill.export.targets.target import Packs
+from turnmill.export.targets.target import Packs, Target
 from turnmill.export.tokens import token_type
 from turnmill.output.trainers import NextStep
 from turnmill.storage.local import HashingFile, whole_file
@@ -101,3 +101,6 @@ class _Offsets:
                 _write_header(file, values.dtype, len(values))
                 file.write(values)
                 written.files[f"{name}.npy"] = file.sha256
+
+
+ARRAYS: Target = Arrays()

@@ -14,7 +14,7 @@ from turnmill.export.result import Written
 from turnmill.export.source import DataSet
 from turnmill.export.targets.neat_packing import neat_rows
 from turnmill.export.targets.tables import ARROW
-from turnmill.export.targets.target import Packs
+from turnmill.export.targets.target import Packs, Target
 from turnmill.output.files import VALIDATION
 from turnmill.output.formats import FORMATS
 from turnmill.output.trainers import NextStep
@@ -126,13 +126,15 @@ def _llama_factory(place: str, data_sets: Sequence[DataSet]) -> NextStep:
     return NextStep("LLaMA-Factory", tuple(lines), reason)
 
 
-DATASETS = DatasetsDirectory("datasets", _every_column, _load, weights=True, needs_ids=False)
-TRL = DatasetsDirectory("trl", _for_trl, _trl)
-AXOLOTL = DatasetsDirectory(
+DATASETS: Target = DatasetsDirectory(
+    "datasets", _every_column, _load, weights=True, needs_ids=False
+)
+TRL: Target = DatasetsDirectory("trl", _for_trl, _trl)
+AXOLOTL: Target = DatasetsDirectory(
     "axolotl",
     _single,
     _axolotl,
     packs="never",
     alone="it packs them itself, and would overwrite the position_ids of packed rows",
 )
-LLAMA_FACTORY = DatasetsDirectory("llama-factory", _for_llama_factory, _llama_factory)
+LLAMA_FACTORY: Target = DatasetsDirectory("llama-factory", _for_llama_factory, _llama_factory)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
 from turnmill.export.source import DataSet
-from turnmill.export.targets.target import Packs
+from turnmill.export.targets.target import Packs, Target
 from turnmill.output.trainers import NextStep
 from turnmill.storage.local import whole_file, write_json
 
@@ -177,7 +177,7 @@ def _configuration(columns: dict[str, str]) -> dict[str, Any]:
     }
 
 
-MDS = Mds(
+MDS: Target = Mds(
     "mds",
     "not shifted: label i is token i; the model shifts them",
     _array_columns,
@@ -188,7 +188,7 @@ MDS = Mds(
         "with a collator of your own; llm-foundry's loader takes --to llm-foundry",
     ),
 )
-LLM_FOUNDRY = Mds(
+LLM_FOUNDRY: Target = Mds(
     "llm-foundry",
     "in turns: labels are the tokens of the answer; its collator joins and masks them",
     lambda _part: {"turns": "json"},

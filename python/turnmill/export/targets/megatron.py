@@ -19,7 +19,7 @@ import numpy.typing as npt
 from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
 from turnmill.export.source import DataSet
-from turnmill.export.targets.target import Packs
+from turnmill.export.targets.target import Packs, Target
 from turnmill.export.tokens import token_type
 from turnmill.output.trainers import NextStep
 from turnmill.storage.local import HashingFile, whole_file
@@ -116,3 +116,6 @@ class _Shape:
         file.write(lengths)
         file.write((ends - lengths.astype(np.int64) * type_.itemsize).astype("<i8"))
         file.write(documents)
+
+
+MEGATRON: Target = Megatron()

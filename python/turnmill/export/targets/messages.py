@@ -19,7 +19,7 @@ from turnmill.export.conversations import Conversation, conversations
 from turnmill.export.result import Written
 from turnmill.export.source import DataSet
 from turnmill.export.targets.tables import PARQUET
-from turnmill.export.targets.target import Packs
+from turnmill.export.targets.target import Packs, Target
 from turnmill.output.trainers import NextStep
 
 _SPOOL = ".rows.jsonl"
@@ -198,3 +198,6 @@ def _batches(spool: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                 waiting = []
         if waiting:
             yield pa.RecordBatch.from_pylist(waiting, schema=schema)
+
+
+MESSAGES: Target = Messages()

@@ -18,7 +18,7 @@ from turnmill.export.columns import FlatRows, flat_rows
 from turnmill.export.result import Written
 from turnmill.export.source import DataSet
 from turnmill.export.targets.tables import PACKED_PARQUET
-from turnmill.export.targets.target import Packs
+from turnmill.export.targets.target import Packs, Target
 from turnmill.output.trainers import NextStep
 from turnmill.packing.index import lists
 from turnmill.packing.rows import positions
@@ -135,3 +135,6 @@ class _Sizes:
             "pack_size": length,
             "min_packed_seqlen": self.shortest or 0,
         }
+
+
+NEMO: Target = Nemo()

@@ -11,7 +11,7 @@ import pyarrow as pa
 from turnmill.export.result import Written
 from turnmill.export.source import DataSet
 from turnmill.export.targets.tables import PARQUET
-from turnmill.export.targets.target import Packs
+from turnmill.export.targets.target import Packs, Target
 from turnmill.output.trainers import NextStep
 
 _GROUP_BYTES = 1 << 25
@@ -54,3 +54,6 @@ def _grouped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             waiting = []
     if waiting:
         yield pa.concat_batches(waiting)
+
+
+PARQUET_FILES: Target = ParquetFiles()
