@@ -21,7 +21,7 @@ from turnmill.output.ownership import record_names
 from turnmill.packing.index import PackIndex, joined, read_index, write_index
 from turnmill.packing.lengths import options
 from turnmill.packing.parts import packed, split
-from turnmill.packing.report import Count, Report
+from turnmill.packing.report import Count, PackReport
 
 DEMO = Path(turnmill.__file__).parent / "demo"
 
@@ -261,7 +261,7 @@ def test_split_cuts_where_a_pack_is_full() -> None:
     assert index.lengths.tolist() == [5, 3, 8, 4, 1]
 
 
-def report_of(parts: Iterable[PackIndex], lengths: Any, capacity: int) -> Report:
+def report_of(parts: Iterable[PackIndex], lengths: Any, capacity: int) -> PackReport:
     count = Count(capacity)
     for part in parts:
         count.add(part)

@@ -3,7 +3,7 @@
 The document holds a list of rooms for each language, in a block of its own: ``rooms`` for
 `rust/core/src`, ``python-rooms`` for `python/turnmill`. A room is a folder or file at the top. It
 imports rooms that stand before it in the list. Rooms of one line stand on one floor: they may
-import each other, but not in a circle.
+import each other, but not in a circle. Nor may the files inside a room.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ PACKAGE = ROOT / "python" / "turnmill"
 
 Arrows = dict[str, dict[str, str]]
 """For each room the rooms that it imports, each with a place that does."""
+
+Module = tuple[str, ...]
+"""The path of a module in its crate."""
 
 
 def room_of(path: Path, top: Path) -> str:
@@ -95,6 +98,76 @@ def is_rust_test(path: Path) -> bool:
         if any(file.exists() and name in rust_test_modules(file.read_text()) for file in above):
             return True
     return False
+
+
+def rust_files() -> dict[Module, Path]:
+    """The files of the core by the path of their module; `mod.rs` is the module of its folder."""
+    files = {}
+    for path in sorted(CORE.rglob("*.rs")):
+        parts = path.relative_to(CORE).with_suffix("").parts
+        if not is_rust_test(path):
+            files[parts[:-1] if parts[-1] in ("mod", "lib") else parts] = path
+    return files
+
+
+def use_paths(tree: str) -> Iterator[Module]:
+    """The paths of a use tree: ``a::{b, c::d as e}`` gives ``a::b`` and ``a::c::d``."""
+    outer: list[Module] = [()]
+    path: Module = ()
+    for token in re.findall(r"as \w+|\w+|[{},]", tree):
+        if token == "{":
+            outer.append(path)
+        elif token in (",", "}"):
+            if path != outer[-1]:
+                yield path
+            if token == "}":
+                outer.pop()
+            path = outer[-1]
+        elif token == "self":
+            yield path
+        elif not token.startswith("as "):
+            path = (*path, token)
+    if path:
+        yield path
+
+
+def rust_modules() -> dict[Module, set[Module]]:
+    """Every file of the core, with the files that hold what it names.
+
+    What a parent re-exports counts as the file that it comes from.
+    """
+    files = rust_files()
+    code = {
+        module: re.sub(r"pub\(in [\w:]+\)", "pub", rust_code(path.read_text("utf-8")))
+        for module, path in files.items()
+    }
+    exported: dict[Module, dict[str, Module]] = {}
+    named: dict[Module, set[Module]] = {}
+
+    def absolute(module: Module, path: Module) -> Module | None:
+        if path[0] == "crate":
+            return path[1:]
+        if path[0] == "super":
+            above, rest = module[:-1], path[1:]
+            return absolute(above, rest) if rest[:1] == ("super",) else (*above, *rest)
+        return (*module, *path) if (*module, path[0]) in files else None
+
+    def origin(path: Module) -> Module:
+        module = next(path[:n] for n in range(len(path), -1, -1) if path[:n] in files)
+        rest = path[len(module) :]
+        found = exported[module].get(rest[0]) if rest else None
+        return module if found is None else origin((*found, *rest[1:]))
+
+    for module, text in code.items():
+        exports = re.findall(r"\bpub(?:\(\w+\))? use ([^;]*);", text)
+        paths = [absolute(module, path) for tree in exports for path in use_paths(tree)]
+        exported[module] = {path[-1]: path for path in paths if path}
+    for module, text in code.items():
+        own = re.sub(r"\bpub(?:\(\w+\))? use [^;]*;", "", text)
+        trees = re.findall(r"\buse ([^;]*);|(?<![\w:])(\w+(?:::\w+)+)", own)
+        paths = [absolute(module, path) for pair in trees for path in use_paths("".join(pair))]
+        named[module] = {origin(path) for path in paths if path is not None} - {module}
+    return named
 
 
 def python_imports(path: Path) -> Iterator[str]:
@@ -177,6 +250,12 @@ def test_imports_are_read(tree: str, names: list[str]) -> None:
     assert list(first_names(tree)) == names
 
 
+def test_paths_of_imports_are_read() -> None:
+    tree = "{super::a::{self, b as c}, crate::d::{e::{f, g}, h}, i}"
+    paths = ["super::a", "super::a::b", "crate::d::e::f", "crate::d::e::g", "crate::d::h", "i"]
+    assert ["::".join(path) for path in use_paths(tree)] == paths
+
+
 @drawn
 def test_every_room_is_drawn_once(name: str) -> None:
     listed = [room for floor in floors(name) for room in floor]
@@ -199,6 +278,13 @@ def test_no_room_imports_a_later_one(name: str) -> None:
 def test_rooms_of_one_floor_import_in_no_circle(name: str) -> None:
     arrows = LISTS[name]()
     TopologicalSorter({room: targets.keys() for room, targets in arrows.items()}).prepare()
+
+
+def test_rust_files_import_in_no_circle() -> None:
+    arrows = rust_modules()
+    assert len(arrows) > 150
+    assert sum(map(len, arrows.values())) > 800
+    TopologicalSorter(arrows).prepare()
 
 
 def test_python_modules_import_in_no_circle() -> None:

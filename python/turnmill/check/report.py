@@ -21,7 +21,7 @@ _ENDLESS = (
 """Rules that mean that a turn teaches the model not to stop."""
 
 
-class Report(Protocol):
+class DrawnFindings(Protocol):
     """What can be drawn: `turnmill.check.findings.Findings`, which uses this module."""
 
     @property
@@ -45,7 +45,7 @@ class Report(Protocol):
         """What is known about the data as a whole."""
 
 
-def draw(findings: Report, console: Terminal) -> Iterator[str]:
+def draw(findings: DrawnFindings, console: Terminal) -> Iterator[str]:
     """The lines of the report: the verdict, one line for each rule, then the places."""
     ordered = sorted(findings.rules.values(), key=_badness)
     yield _verdict(findings, console)
@@ -71,7 +71,7 @@ def _badness(finding: Finding) -> tuple[int, float]:
     return ("error", "warning", "info").index(finding.severity), -finding.rate
 
 
-def _verdict(findings: Report, console: Terminal) -> str:
+def _verdict(findings: DrawnFindings, console: Terminal) -> str:
     if findings.undecided:
         word = console.style(console.say("undecided"), "bold", "yellow")
         return word + console.say(": ") + str(findings.facts["doubt"])
@@ -83,7 +83,7 @@ def _verdict(findings: Report, console: Terminal) -> str:
     return word + console.say(": ") + _reason(findings, console)
 
 
-def _reason(findings: Report, console: Terminal) -> str:
+def _reason(findings: DrawnFindings, console: Terminal) -> str:
     """What the verdict rests on, in a sentence."""
     endless = max(
         (findings.rules[name].rate for name in _ENDLESS if name in findings.rules), default=0.0
@@ -107,7 +107,7 @@ def _reason(findings: Report, console: Terminal) -> str:
     return console.say("no rule of severity error")
 
 
-def _summary(findings: Report, console: Terminal) -> str:
+def _summary(findings: DrawnFindings, console: Terminal) -> str:
     facts = findings.facts
     parts = [console.say("{count} rows", count=count(findings.rows))]
     documents = facts.get("documents", findings.rows)
@@ -127,7 +127,7 @@ def _summary(findings: Report, console: Terminal) -> str:
     return console.say(", ").join(parts)
 
 
-def _settings(findings: Report, console: Terminal) -> str:
+def _settings(findings: DrawnFindings, console: Terminal) -> str:
     """What the verdict is based on: the stop set, and the columns that were read."""
     facts = findings.facts
     stops = ", ".join(f"{stop['token']} ({stop['id']})" for stop in facts.get("stop", []))
@@ -136,7 +136,7 @@ def _settings(findings: Report, console: Terminal) -> str:
     return text + (console.say("; read {columns}", columns=columns) if columns else "")
 
 
-def _replay(findings: Report, console: Terminal) -> Iterator[str]:
+def _replay(findings: DrawnFindings, console: Terminal) -> Iterator[str]:
     replay = findings.facts.get("replay")
     if not replay or replay["rate"] is None:
         if replay and "roundtrip-mismatch" in findings.rules:

@@ -57,7 +57,7 @@ def table_batches(
     lines = io.TextIOWrapper(
         io.BufferedReader(text, _BUFFER_BYTES), "utf-8-sig", "surrogateescape", newline=""
     )
-    rows = _Rows(csv.reader(lines, delimiter=_DELIMITERS[format_], strict=True), path)
+    rows = _CellRows(csv.reader(lines, delimiter=_DELIMITERS[format_], strict=True), path)
     header = next(iter(rows.take(1)), [])
     # A column without a name, such as the index of pandas, is called as `datasets` calls it.
     names = [name or f"Unnamed: {index}" for index, name in enumerate(header)]
@@ -95,7 +95,7 @@ class _Text(io.RawIOBase):
         return amount
 
 
-class _Rows:
+class _CellRows:
     """The rows of a table, without blank lines."""
 
     def __init__(self, reader: Iterator[list[str]], path: str) -> None:

@@ -40,7 +40,7 @@ class Texts:
 
 
 @dataclass
-class _Rows:
+class _TokenRows:
     """Rows of ids, with the columns that go beside them."""
 
     ids: list[Any]
@@ -93,12 +93,12 @@ def batch_encoding(
     return BatchEncoding({k: _whole(v) for k, v in data.items()}, tensor_type=return_tensors)
 
 
-def _encoded(ours: Tokenizer, work: Texts, threads: int | None, *, places: bool) -> _Rows:
+def _encoded(ours: Tokenizer, work: Texts, threads: int | None, *, places: bool) -> _TokenRows:
     if work.spans is None and not places:
         ids, ends = ours.encode_batch(work.texts, threads=threads)
-        return _Rows(_split(ids.astype(np.int64), ends), None, None)
+        return _TokenRows(_split(ids.astype(np.int64), ends), None, None)
     ids, ends, spans = ours.encode_batch(work.texts, threads=threads, offsets=True)
-    rows = _Rows(_split(ids.astype(np.int64), ends), _split(spans, ends), None)
+    rows = _TokenRows(_split(ids.astype(np.int64), ends), _split(spans, ends), None)
     if work.spans is not None:
         rows.masks = _split(_overlaps(spans, ends, work.spans), ends)
     if not places:
@@ -123,13 +123,13 @@ def _split(values: npt.NDArray[Any], ends: npt.NDArray[Any]) -> list[Any]:
     return [values[start:end] for start, end in pairwise(bounds)]
 
 
-def _warn(theirs: Any, rows: _Rows, length: int | None, settings: dict[str, Any]) -> None:
+def _warn(theirs: Any, rows: _TokenRows, length: int | None, settings: dict[str, Any]) -> None:
     """Says, as the tokenizer does, that a row is longer than the model takes."""
     longest = max(rows.ids, key=len)
     theirs._eventual_warn_about_too_long_sequence(longest, length, settings.get("verbose", True))
 
 
-def _truncate(rows: _Rows, length: int, side: str) -> None:
+def _truncate(rows: _TokenRows, length: int, side: str) -> None:
     part = slice(None, length) if side == "right" else slice(-length if length else length, None)
     for name in ("ids", "places", "masks"):
         values = getattr(rows, name)
@@ -137,7 +137,7 @@ def _truncate(rows: _Rows, length: int, side: str) -> None:
             setattr(rows, name, [row if len(row) <= length else row[part] for row in values])
 
 
-def _target(rows: _Rows, padding: str, length: int | None, multiple: int | None) -> int:
+def _target(rows: _TokenRows, padding: str, length: int | None, multiple: int | None) -> int:
     """The length to which rows are padded; 0 if they are not."""
     if padding == "do_not_pad":
         return 0
@@ -164,7 +164,7 @@ class _Padding:
 
 
 def _columns(
-    theirs: Any, rows: _Rows, settings: dict[str, Any], padding: _Padding
+    theirs: Any, rows: _TokenRows, settings: dict[str, Any], padding: _Padding
 ) -> dict[str, list[Any]]:
     """The columns in the order that transformers gives them."""
 

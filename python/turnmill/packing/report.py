@@ -14,7 +14,7 @@ from turnmill.packing.index import PackIndex
 
 
 @dataclass(frozen=True)
-class Report:
+class PackReport:
     """The contents of a pack index, in numbers."""
 
     packs: int
@@ -93,14 +93,14 @@ class Count:
         self._cut += int(np.count_nonzero(~begins & before))
         self._is_begun = bool(begins[-1])
 
-    def report(self, lengths: npt.NDArray[Any]) -> Report:
+    def report(self, lengths: npt.NDArray[Any]) -> PackReport:
         """The report, once all packs were counted.
 
         Args:
             lengths: Tokens of all documents, packed or left out.
         """
         packs = int(self._sizes.sum())
-        return Report(
+        return PackReport(
             packs=packs,
             documents=self._documents,
             tokens=self._tokens,

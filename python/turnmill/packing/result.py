@@ -11,7 +11,7 @@ from turnmill.packing.lengths import WINDOW
 
 if TYPE_CHECKING:
     from turnmill.output.trainer_step import NextStep
-    from turnmill.packing.report import Report
+    from turnmill.packing.report import PackReport
     from turnmill.storage.remote import AnyPath
 
 
@@ -34,11 +34,11 @@ class Pack:
     """Its ``pack.json``: what it was made from, the report, the hashes of its files."""
 
     @property
-    def report(self) -> Report:
+    def report(self) -> PackReport:
         """How full the packs are, and what mixes in them."""
-        from turnmill.packing.report import Report
+        from turnmill.packing.report import PackReport
 
-        return Report(**self.record["report"])
+        return PackReport(**self.record["report"])
 
     @property
     def length(self) -> int:

@@ -79,7 +79,7 @@ class _Side:
             # Not a conversation, or not readable: nothing reaches a template.
             return
         self._found.conversations += 1
-        row = _Row(self._found, input_.name, picked)
+        row = _Compared(self._found, input_.name, picked)
         theirs = self._reference.encode(self._merged(ours), mask=self._found.has_mask)
         if isinstance(theirs, str) or "text" not in ours:
             self._one_refuses(row, ours, theirs)
@@ -93,7 +93,7 @@ class _Side:
     def _merged(self, ours: dict[str, Any]) -> dict[str, Any]:
         return {**ours, "variables": {**self._session.recipe.template_kwargs, **ours["variables"]}}
 
-    def _one_refuses(self, row: _Row, ours: dict[str, Any], theirs: Theirs | str) -> None:
+    def _one_refuses(self, row: _Compared, ours: dict[str, Any], theirs: Theirs | str) -> None:
         refused = isinstance(theirs, str), "text" not in ours
         if all(refused):
             self._found.refused += 1
@@ -106,7 +106,7 @@ class _Side:
             f"raises {theirs}" if isinstance(theirs, str) else "renders",
         )
 
-    def _same_ids(self, row: _Row, made: EncodedRow, theirs: Theirs, text: str) -> bool:
+    def _same_ids(self, row: _Compared, made: EncodedRow, theirs: Theirs, text: str) -> bool:
         plain = self._tokenizer.encode(text).tolist()
         if plain != theirs.ids:
             rebuilt = plain == self._reference.encode_with_file(text)
@@ -131,7 +131,12 @@ class _Side:
         return " + ".join(rules) or UNEXPLAINED
 
     def _same_mask(
-        self, row: _Row, made: EncodedRow, theirs: Theirs, weights: list[float | None], variant: Any
+        self,
+        row: _Compared,
+        made: EncodedRow,
+        theirs: Theirs,
+        weights: list[float | None],
+        variant: Any,
     ) -> None:
         (sample,) = made.samples
         assert theirs.mask is not None
@@ -182,7 +187,7 @@ class _Side:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Row:
+class _Compared:
     """One row, and the result that collects its differences."""
 
     found: Parity

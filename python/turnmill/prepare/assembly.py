@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from turnmill.encoder.session import Session
 from turnmill.prepare.choice import Choice, choose, splits_of
-from turnmill.prepare.chosen import Chosen, Written, finished_choice, write_choice
+from turnmill.prepare.chosen import Chosen, DataFile, finished_choice, write_choice
 from turnmill.prepare.commit import merge_counts, unmark
 from turnmill.prepare.left_out import LeftOut
 from turnmill.prepare.plan import Plan
@@ -32,7 +32,7 @@ from turnmill.prepare.shuffled import Shuffle
 class Assembled:
     """The files of the output, and what was left out for them."""
 
-    written: list[Written]
+    written: list[DataFile]
     files: set[str]
     """Every file that the output or a later run needs, relative to the output."""
     sources: list[str] = field(default_factory=list)
@@ -114,7 +114,7 @@ def _as_they_are(plan: Plan, receipts: Sequence[Receipt], settings: ShardSetting
     for spec, receipt in zip(plan.shards, receipts, strict=True):
         files, tally = settings.files(spec.name), receipt.tally
         written.append(
-            Written(
+            DataFile(
                 data=files.data,
                 index=files.index,
                 source=receipt.identity["source"],
@@ -180,7 +180,7 @@ def _write(
     session: Session,
     settings: ShardSettings,
     made: set[str],
-) -> list[Written]:
+) -> list[DataFile]:
     """Writes the files that an earlier run did not, several at a time."""
     for split in {part.split for part in parts if part.split}:
         (settings.output / split).mkdir(exist_ok=True)
@@ -190,7 +190,7 @@ def _write(
         unmark(settings.output)
     restore([part for part in missing if part.shard not in made], plan, session, settings)
 
-    def written(part: Chosen, found: Written | None) -> Written:
+    def written(part: Chosen, found: DataFile | None) -> DataFile:
         return found or write_choice(part, settings.files(part.shard), settings)
 
     with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from turnmill.inputs.find import Input
 from turnmill.output.columns import int64s
 from turnmill.output.files import TRAIN, VALIDATION
-from turnmill.prepare.left_out import Duplicates, LeftOut, Rows
+from turnmill.prepare.left_out import Duplicates, LeftOut, ShardRows
 from turnmill.prepare.mixture import Item, row_copies
 from turnmill.recipe import Recipe
 from turnmill.storage.local import read_table, row_count
@@ -67,7 +67,7 @@ def choose(recipe: Recipe, indexes: Sequence[AnyPath], inputs: Sequence[Input]) 
     Raises:
         DataError: An input has no row for its share, or no row at all is left.
     """
-    rows = _Rows.read(indexes)
+    rows = _WrittenRows.read(indexes)
     each = np.arange(len(rows.hashes), dtype=np.int32)
     first = first_equal(rows.hashes) if recipe.dedup == "exact" else each
     apart = _are_apart(rows.hashes, recipe.validation)
@@ -126,7 +126,7 @@ def first_equal(hashes: Hashes) -> npt.NDArray[np.int32]:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _WrittenRows:
     """The written rows of all shards."""
 
     hashes: Hashes
@@ -138,7 +138,7 @@ class _Rows:
     """Where the rows of each shard begin; one entry more than shards."""
 
     @classmethod
-    def read(cls, indexes: Sequence[AnyPath]) -> _Rows:
+    def read(cls, indexes: Sequence[AnyPath]) -> _WrittenRows:
         # Filled in place: arrays that are joined take twice the memory.
         most = sum(row_count(path) for path in indexes)
         hashes = np.empty((most, 2), np.uint64)
@@ -172,7 +172,7 @@ class _Rows:
                 self.rows[firsts],
                 self.lines[firsts],
             ),
-            Rows(self.rows[undrawn], self.lines[undrawn]),
+            ShardRows(self.rows[undrawn], self.lines[undrawn]),
         )
 
 

@@ -30,7 +30,7 @@ from turnmill.storage.sealed import read_sealed, write_sealed
 
 
 @dataclass(frozen=True)
-class Written:
+class DataFile:
     """A data file of the output with its index. Paths are relative to the output."""
 
     data: str
@@ -55,7 +55,7 @@ class Written:
         *,
         split: str | None,
         source: str | None,
-    ) -> Written:
+    ) -> DataFile:
         """Files with the samples that ``index`` lists."""
         return cls(
             data=files.data,
@@ -129,14 +129,14 @@ class ChosenSamples(Protocol):
         """What decides the bytes of the files."""
 
 
-def finished_choice(chosen: ChosenSamples, output: AnyPath, format_: Format) -> Written | None:
+def finished_choice(chosen: ChosenSamples, output: AnyPath, format_: Format) -> DataFile | None:
     """What an earlier run wrote of this, if its files are there and intact."""
     files = chosen.files(format_)
     try:
         receipt = read_sealed(output / files.receipt) or {}
         if receipt.get("identity") != chosen.identity():
             return None
-        written = Written(**receipt["written"])
+        written = DataFile(**receipt["written"])
     except (DataError, TypeError, KeyError, AttributeError):
         return None
     for kind, name in (("data", files.data), ("index", files.index)):
@@ -146,7 +146,7 @@ def finished_choice(chosen: ChosenSamples, output: AnyPath, format_: Format) -> 
     return written
 
 
-def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) -> Written:
+def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) -> DataFile:
     """Writes the files of the chosen samples, then their receipt.
 
     Args:
@@ -163,7 +163,7 @@ def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) ->
         "index": write_index(index, output / files.index),
     }
     source = chosen.receipt.identity["source"]
-    written = Written.of(files, index, sha256, split=chosen.split, source=source)
+    written = DataFile.of(files, index, sha256, split=chosen.split, source=source)
     receipt = {"identity": chosen.identity(), "written": asdict(written)}
     write_sealed(output / files.receipt, receipt)
     return written

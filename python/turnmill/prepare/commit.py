@@ -23,7 +23,7 @@ from turnmill.output.formats import Format
 from turnmill.output.ownership import recorded_names
 from turnmill.output.serving import write_serving
 from turnmill.output.tables import TableWriter
-from turnmill.prepare.chosen import Written
+from turnmill.prepare.chosen import DataFile
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.shard import Receipt, ShardSettings, Tally
 from turnmill.stats.histogram import percentiles
@@ -77,7 +77,7 @@ class Totals:
 
     def of(
         self,
-        written: Sequence[Written],
+        written: Sequence[DataFile],
         left_out: Mapping[str, int],
         rows: Mapping[str | None, int],
     ) -> Totals:
@@ -115,7 +115,7 @@ class Totals:
         )
 
 
-def _counts(files: Iterable[Written]) -> dict[str, int]:
+def _counts(files: Iterable[DataFile]) -> dict[str, int]:
     total = {"samples": 0, "tokens": 0, "trained_tokens": 0}
     for file in files:
         counts = (file.samples, file.tokens, file.trained)
@@ -201,7 +201,7 @@ def unmark(output: AnyPath) -> None:
 
 
 def commit(
-    output: AnyPath, format_: Format, written: list[Written], record: dict[str, Any]
+    output: AnyPath, format_: Format, written: list[DataFile], record: dict[str, Any]
 ) -> set[str]:
     """Makes the files one data set, or two, in an order that never leaves it half-written.
 

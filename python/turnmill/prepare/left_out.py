@@ -17,7 +17,7 @@ _NOT_DRAWN_REASON = "the weight or the cap of the input takes fewer rows"
 
 
 @dataclass(frozen=True)
-class Rows:
+class ShardRows:
     """Rows of one shard."""
 
     rows: npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Duplicates(Rows):
+class Duplicates(ShardRows):
     """Rows with the row of the first equal conversation."""
 
     first_shards: npt.NDArray[np.int64]
@@ -81,9 +81,9 @@ class LeftOut:
     """The rows of a shard that are not written."""
 
     duplicates: Duplicates
-    undrawn: Rows
+    undrawn: ShardRows
 
-    def by_rule(self) -> dict[str, Rows]:
+    def by_rule(self) -> dict[str, ShardRows]:
         """The rows by the name of the rule."""
         return {DUPLICATE: self.duplicates, NOT_DRAWN: self.undrawn}
 

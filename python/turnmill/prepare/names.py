@@ -8,7 +8,7 @@ from typing import Any
 from turnmill.output.files import ShardFiles, chosen_files
 from turnmill.output.manifest import CIRCUMSTANCES
 from turnmill.output.serving import serving_files
-from turnmill.prepare.chosen import Written
+from turnmill.prepare.chosen import DataFile
 from turnmill.prepare.commit import MARKS
 from turnmill.prepare.plan import Plan
 from turnmill.prepare.record import PLAN
@@ -41,7 +41,7 @@ def planned_names(
 
 
 def known_hashes(
-    files: Sequence[ShardFiles], receipts: Sequence[Receipt], written: Sequence[Written]
+    files: Sequence[ShardFiles], receipts: Sequence[Receipt], written: Sequence[DataFile]
 ) -> dict[str, str]:
     """The SHA-256 that files had when they were written, by name."""
     known = {}

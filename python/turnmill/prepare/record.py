@@ -13,7 +13,7 @@ from typing import Any
 from turnmill.errors import DataError, RecipeError
 from turnmill.output.differences import differences
 from turnmill.output.manifest import read_manifest
-from turnmill.prepare.chosen import Written
+from turnmill.prepare.chosen import DataFile
 from turnmill.prepare.shard import EVIDENCE_ROWS, Receipt
 from turnmill.storage import STAGING
 from turnmill.storage.listing import refuse_link
@@ -130,7 +130,7 @@ def refuse_other_recipe(output: AnyPath, mine: dict[str, Any]) -> None:
 
 def run_record(
     inputs: list[dict[str, Any]],
-    written: list[Written],
+    written: list[DataFile],
     totals: dict[str, Any],
     evidence: dict[str, list[dict[str, Any]]],
     identity: dict[str, Any],

@@ -140,7 +140,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Run:
+class SortedRun:
     """Some samples of a shard, in the order of the data set, in a file of their own."""
 
     path: Path
@@ -164,7 +164,7 @@ class Run:
 
 def scatter(
     order: Order, shard: int, ranks: Ranks, stored: AnyPath, index: AnyPath, room: Path
-) -> Iterator[Run]:
+) -> Iterator[SortedRun]:
     """Writes the samples of a shard in the order in which the files of the output need them.
 
     Args:
@@ -178,7 +178,7 @@ def scatter(
     waiting, first = order.waiting[shard], int(order.firsts[shard])
     source = waiting.receipt.identity["source"]
     numbers = order.numbers[ranks] - first
-    entries = _Rows(_index_of(index, waiting.side))
+    entries = _RowQueue(_index_of(index, waiting.side))
     done = 0
     for number, held in enumerate(_runs(stored)):
         size = sum(map(len, held))
@@ -188,7 +188,7 @@ def scatter(
         travelling = _named(entries.next(size)).take(number_column(rows))
         path = room / f"{shard}-{number}.arrow"
         _write_run(path, held, rows, travelling)
-        yield Run(path, source, ranks[here][in_order], travelling.schema)
+        yield SortedRun(path, source, ranks[here][in_order], travelling.schema)
         done += size
 
 
@@ -207,7 +207,7 @@ def _write_run(
             writer.write_batch(batch)
 
 
-def gather(file: ShuffledFile, runs: Sequence[Run]) -> tuple[Iterator[_core.Batch], pa.Table]:
+def gather(file: ShuffledFile, runs: Sequence[SortedRun]) -> tuple[Iterator[_core.Batch], pa.Table]:
     """The samples of a file of the output and their index, which has the columns of all inputs.
 
     Args:
@@ -294,7 +294,7 @@ def _index_of(path: AnyPath, side: npt.NDArray[np.bool_]) -> Iterator[pa.RecordB
             yield batch if here.all() else batch.filter(flag_column(here))
 
 
-class _Rows:
+class _RowQueue:
     """Rows that are taken from batches, as many at a time as are asked for."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:

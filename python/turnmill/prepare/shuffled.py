@@ -16,7 +16,7 @@ import numpy as np
 from turnmill.encoder.session import Session
 from turnmill.output.ownership import record_names
 from turnmill.output.sinks import Sink
-from turnmill.prepare.chosen import Written, finished_choice, write_index
+from turnmill.prepare.chosen import DataFile, finished_choice, write_index
 from turnmill.prepare.commit import unmark
 from turnmill.prepare.plan import Plan
 from turnmill.prepare.restore import restore
@@ -24,8 +24,8 @@ from turnmill.prepare.shard import ShardSettings
 from turnmill.prepare.shuffle import (
     FILE_TOKENS,
     Order,
-    Run,
     ShuffledFile,
+    SortedRun,
     Waiting,
     gather,
     scatter,
@@ -51,7 +51,7 @@ class Shuffle:
     made: set[str]
     """Shards that this run made, whose samples must be there."""
 
-    def write(self, waiting: Sequence[list[Waiting]]) -> tuple[list[Written], set[str]]:
+    def write(self, waiting: Sequence[list[Waiting]]) -> tuple[list[DataFile], set[str]]:
         """Writes the files that an earlier run did not.
 
         Args:
@@ -61,7 +61,7 @@ class Shuffle:
             All files, and the names of those that a later run needs. The shards are among them: if
             inputs are added, every file is written again.
         """
-        written: list[Written] = []
+        written: list[DataFile] = []
         needed: set[str] = set()
         for some in waiting:
             order = Order.of(some, some[0].split, self.session.recipe.seed, self._file_size(some))
@@ -81,7 +81,7 @@ class Shuffle:
         samples, tokens = sum(t.samples for t in tallies), sum(t.tokens for t in tallies)
         return max(1, FILE_TOKENS * samples // max(1, tokens))
 
-    def _write(self, order: Order) -> list[Written]:
+    def _write(self, order: Order) -> list[DataFile]:
         settings = self.settings
         done = [finished_choice(file, settings.output, settings.format) for file in order.files]
         missing = [file for file, found in zip(order.files, done, strict=True) if found is None]
@@ -112,7 +112,9 @@ class Shuffle:
         with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=place) as room:
             yield Path(room)
 
-    def _scatter(self, order: Order, missing: Sequence[ShuffledFile], room: Path) -> list[Run]:
+    def _scatter(
+        self, order: Order, missing: Sequence[ShuffledFile], room: Path
+    ) -> list[SortedRun]:
         settings = self.settings
         ranks = order.by_number()
         wanted = np.zeros(len(ranks), bool)
@@ -121,7 +123,7 @@ class Shuffle:
         ranks = ranks[wanted[ranks]]
         edges = np.searchsorted(order.numbers[ranks], order.firsts)
 
-        def scattered(shard: int) -> list[Run]:
+        def scattered(shard: int) -> list[SortedRun]:
             waiting = order.waiting[shard]
             stored = settings.files(waiting.shard)
             data, index = stored.data_of(waiting.split), stored.index
@@ -131,7 +133,7 @@ class Shuffle:
         found = self._each(scattered, range(len(order.waiting)))
         return [run for runs in found for run in runs]
 
-    def _gather(self, file: ShuffledFile, runs: Sequence[Run]) -> Written:
+    def _gather(self, file: ShuffledFile, runs: Sequence[SortedRun]) -> DataFile:
         settings = self.settings
         samples, index = gather(file, runs)
         files = file.files(settings.format)
@@ -141,7 +143,7 @@ class Shuffle:
                 sink.write([batch])
             sink.close()
         sha256 = {"data": target.sha256, "index": write_index(index, settings.output / files.index)}
-        written = Written.of(files, index, sha256, split=file.split, source=None)
+        written = DataFile.of(files, index, sha256, split=file.split, source=None)
         receipt = {"identity": file.identity(), "written": asdict(written)}
         write_sealed(settings.output / files.receipt, receipt)
         return written

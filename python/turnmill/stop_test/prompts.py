@@ -49,7 +49,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Labelled:
     ids: list[int]
     labels: list[int]
     source: str
@@ -132,7 +132,9 @@ def is_written(data: Any) -> bool:
     )
 
 
-def _written(output: Output, source: random.Random, count: int, *, held_out: bool) -> list[_Row]:
+def _written(
+    output: Output, source: random.Random, count: int, *, held_out: bool
+) -> list[_Labelled]:
     """Samples of an output, in the order in which they were drawn."""
     shards = [
         shard
@@ -141,7 +143,7 @@ def _written(output: Output, source: random.Random, count: int, *, held_out: boo
     ]
     total = sum(shard["samples"] for shard in shards)
     numbers = source.sample(range(total), min(count, total))
-    found: dict[int, _Row] = {}
+    found: dict[int, _Labelled] = {}
     first = 0
     for shard in shards:
         here = [number for number in numbers if first <= number < first + shard["samples"]]
@@ -151,14 +153,14 @@ def _written(output: Output, source: random.Random, count: int, *, held_out: boo
             _, sample = answers.samples(written)[0]
             labels = labels_of(sample, sample["input_ids"])
             place = (index["source"], index["row"], index["line"])
-            found[number] = _Row(sample["input_ids"], labels, *place)
+            found[number] = _Labelled(sample["input_ids"], labels, *place)
         first += shard["samples"]
     return [found[number] for number in numbers]
 
 
-def _tokenized(data: Any, source: random.Random, count: int) -> list[_Row]:
+def _tokenized(data: Any, source: random.Random, count: int) -> list[_Labelled]:
     """Rows of other data, drawn in one pass; packed rows fall into their documents."""
-    kept: list[_Row] = []
+    kept: list[_Labelled] = []
     for place, row in enumerate(_documents(data)):
         if len(kept) < count:
             kept.append(row)
@@ -168,7 +170,7 @@ def _tokenized(data: Any, source: random.Random, count: int) -> list[_Row]:
     return kept
 
 
-def _documents(data: Any) -> Iterator[_Row]:
+def _documents(data: Any) -> Iterator[_Labelled]:
     for input_ in find_inputs(data, ALL):
         for picked in rows_of(input_):
             row = row_of(picked)
@@ -178,10 +180,10 @@ def _documents(data: Any) -> Iterator[_Row]:
             labels = labels_of(row, ids)
             for start, end in documents_of(row, len(ids)):
                 piece = (ids[start:end], labels[start:end])
-                yield _Row(*piece, input_.name, picked.row, picked.line)
+                yield _Labelled(*piece, input_.name, picked.row, picked.line)
 
 
-def _prompt(row: _Row, stops: frozenset[int], source: random.Random) -> Prompt | None:
+def _prompt(row: _Labelled, stops: frozenset[int], source: random.Random) -> Prompt | None:
     turns = [turn for turn in trained_turns(row.ids, row.labels, stops) if turn[0] > 0]
     if not turns:
         return None
