@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::options::AuditOptions;
 use super::replay::TokenReplayer;
 use super::report::Report;
 use super::row::{KnownSample, Mismatch, Scratch, TokenRow};
 use super::tally::Tally;
 use super::token_classes::TokenClasses;
 use super::turns::Turns;
-use super::{AuditOptions, replay, scan};
+use super::{replay, scan};
 use crate::rules::{Evidence, IGNORED, Rule};
 use crate::tokenizer::Tokenizer;
 

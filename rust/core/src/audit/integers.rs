@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
-use super::columns::{COLUMNS, Meaning};
+use super::meanings::{COLUMNS, Meaning};
 use crate::rules::IGNORED;
 use crate::{Error, ErrorKind, Result};
 

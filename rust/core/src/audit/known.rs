@@ -153,7 +153,7 @@ impl Known {
         };
         let guess = match &self.stop[..] {
             [] => "nothing".to_owned(),
-            ids => texts(&self.tokenizer, ids).join(", "),
+            ids => self.tokenizer.ids_to_texts(ids).join(", "),
         };
         Some(format!(
             "the stop set is a guess ({guess}, the tokenizer's eos), and {why}: name what the \
@@ -173,7 +173,7 @@ impl Known {
         let note = format!(
             "the model's files stop on {own:?}, not on {} {new:?}: if it never learned that, train \
              embeddings and head too (LoRA: modules_to_save = [\"embed_tokens\", \"lm_head\"])",
-            texts(&self.tokenizer, &new).join(", ")
+            self.tokenizer.ids_to_texts(&new).join(", ")
         );
         let rule = Rule::UntrainedTerminatorEmbedding;
         report.findings.add_to_all(rule, note);
@@ -230,7 +230,7 @@ fn split(word: &StopToken, pieces: &[u32], tokenizer: &Tokenizer) -> String {
     let StopToken::Text(text) = word else {
         return String::new();
     };
-    let texts = texts(tokenizer, pieces);
+    let texts = tokenizer.ids_to_texts(pieces);
     format!("{text:?} is {} tokens: {texts:?}", pieces.len())
 }
 
@@ -246,9 +246,4 @@ fn ignored_flag(tokenizer: &Tokenizer) -> Result<Option<String>> {
     Ok(Some(format!(
         "add_eos_token is set, but 'a' gives {with:?} with special tokens, {without:?} without"
     )))
-}
-
-/// The texts of tokens.
-pub(super) fn texts(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<String> {
-    ids.iter().map(|id| tokenizer.id_to_text(*id)).collect()
 }

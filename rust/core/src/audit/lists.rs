@@ -1,7 +1,7 @@
 //! Rows of tokenized data that come one by one, from JSON or from Python, as flat columns.
 
-use super::columns::{COLUMNS, Meaning};
 use super::integers::{Integers, UNREADABLE};
+use super::meanings::{COLUMNS, Meaning};
 use crate::value::Value;
 
 /// The lists of consecutive rows, for each of the known columns.

@@ -15,6 +15,8 @@ mod json;
 mod known;
 mod learn;
 mod lists;
+mod meanings;
+mod options;
 mod padding;
 mod replay;
 mod report;
@@ -49,10 +51,11 @@ use lists::Lists;
 use row::TokenRow;
 
 pub use auditor::Auditor;
-pub use columns::{Boundaries, COLUMNS, Meaning};
 pub use digest::digests;
 pub use known::{Known, Stated};
 pub use learn::learn;
+pub use meanings::{Boundaries, COLUMNS, Meaning};
+pub use options::{Asked, AuditOptions};
 pub use report::Report;
 pub(crate) use row::{KnownSample, Scratch};
 pub use setup::setup_findings;
@@ -61,49 +64,6 @@ pub use token_classes::{Header, TokenClasses};
 
 /// Rows that one thread takes at a time.
 const PIECE: usize = 4096;
-
-/// What the makers of the data asked for, if they are known: then it is not a finding.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Asked {
-    /// Turns may be left untrained, and the rows were compared with inference when they were made.
-    pub untrained: bool,
-    /// Text outside the assistant's turns is trained.
-    pub outside: bool,
-}
-
-/// The options of an audit.
-#[derive(Clone, Debug)]
-pub struct AuditOptions {
-    /// Threads to use.
-    pub threads: usize,
-    /// Places kept as evidence for each rule.
-    pub evidence: usize,
-    /// The length at which rows were cut; `None`: that of the longest row, if it looks like a
-    /// limit.
-    pub max_length: Option<u32>,
-    /// A label that means untrained, besides -100.
-    pub ignore_label: Option<i32>,
-    /// Ids that mark where a response starts, if the trainer searches for them.
-    pub response_marker: Vec<i32>,
-    /// What the makers of the data asked for.
-    pub asked: Asked,
-    /// Findings on tokenizer and template, for the report.
-    pub setup: Vec<(Rule, String)>,
-}
-
-impl Default for AuditOptions {
-    fn default() -> Self {
-        Self {
-            threads: 1,
-            evidence: 5,
-            max_length: None,
-            ignore_label: None,
-            response_marker: Vec::new(),
-            asked: Asked::default(),
-            setup: Vec::new(),
-        }
-    }
-}
 
 /// An audit of one data set, whose inputs are fed one after the other.
 #[derive(Debug)]
@@ -173,7 +133,7 @@ impl Audit {
         for batch in batches {
             let schema = batch.schema();
             let fields = schema.fields().iter();
-            let known = fields.filter_map(|field| columns::known(field.name()));
+            let known = fields.filter_map(|field| meanings::known(field.name()));
             self.inputs.name_columns(known);
         }
         self.check(&columns, cancel)

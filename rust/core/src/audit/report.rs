@@ -1,8 +1,8 @@
 //! The findings of an audit.
 
-use super::AuditOptions;
 use serde_json::{Value, json};
 
+use super::options::AuditOptions;
 use super::tally::Tally;
 use super::token_classes::TokenClasses;
 use crate::rules::{Evidence, Finding, Findings, PromptSource, Replay, Rule, Severity};

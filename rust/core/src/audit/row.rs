@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::columns::{Boundaries, Columns};
+use super::columns::Columns;
 use super::integers::Integers;
+use super::meanings::Boundaries;
 use super::padding::{self, extent};
 use super::scan;
 use super::token_classes::TokenClasses;

@@ -2,7 +2,6 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::known::texts;
 use super::report::Report;
 use crate::rules::Rule;
 use crate::setup::Served;
@@ -20,7 +19,7 @@ pub(crate) fn compare(
     if !missing.is_empty() {
         let note = format!(
             "turns end in {} {missing:?}, the server stops on {:?} only",
-            texts(tokenizer, &missing).join(", "),
+            tokenizer.ids_to_texts(&missing).join(", "),
             server.stop
         );
         report.findings.add_to_all(Rule::WrongTerminator, note);

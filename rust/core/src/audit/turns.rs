@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Asked;
+use super::options::Asked;
 use super::row::TokenRow;
 use super::scan;
 use super::segment::Segment;

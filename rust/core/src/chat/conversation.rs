@@ -41,6 +41,18 @@ impl<'a> Message<'a> {
     }
 }
 
+/// The messages after one of the role `system`.
+pub(super) fn led<'a>(
+    messages: &[Message<'a>],
+    system: &'a str,
+    arena: &'a Arena,
+) -> &'a mut [Message<'a>] {
+    let mut all = bumpalo::collections::Vec::with_capacity_in(messages.len() + 1, arena);
+    all.push(Message::plain("system", system, arena));
+    all.extend_from_slice(messages);
+    all.into_bump_slice_mut()
+}
+
 /// A row after its schema is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversation<'a> {

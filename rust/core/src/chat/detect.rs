@@ -2,7 +2,7 @@
 
 use super::fields::keys;
 use super::flags;
-use super::schemas::Schema;
+use super::schema::Schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Map, Value};
 

@@ -1,7 +1,6 @@
 //! What the recipe says about reading records.
 
-use super::schemas::Schema;
-use super::wire::Wire;
+use super::schema::Schema;
 
 /// What to do with the order of roles before the template sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +21,16 @@ pub enum TextParts {
     Join,
     /// The list, for templates that walk through parts themselves. Parts in a form that
     /// transformers does not know (`value` for `text`, `reasoning`, `tool_call`) are joined anyway.
+    Keep,
+}
+
+/// What becomes of the wire formats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// They are read as serving engines read them.
+    #[default]
+    Normalise,
+    /// Rows stay as transformers would take them.
     Keep,
 }
 

@@ -1,56 +1,37 @@
 //! A reader of rows of one schema.
 
-use super::conversation::{Message, Record};
-use super::fields::{Field, Names, keys};
-use super::options::{RoleOrder, SchemaOptions, TextParts};
-use super::roles::{KNOWN_ROLES, unknown_role};
-use super::schemas::Schema;
+use super::conversation::Record;
+use super::options::{SchemaOptions, Wire};
+use super::row_reader::RowReader;
+use super::schema::Schema;
 use super::unread::Unread;
-use super::wire::{Normaliser, Wire, texts};
-use super::{already_rendered, judgement, turns, variables};
+use super::wire::texts;
+use super::{judgement, variables};
 use crate::error::Result;
-use crate::rules::{Reject, Rule, RuleCounts};
+use crate::rules::{Reject, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
 /// Turns rows of one input into records. Shared between threads.
 #[derive(Clone, Debug)]
 pub struct Reader {
     schema: Schema,
-    pub(super) names: Names,
     fields: Vec<(String, String)>,
-    roles: Vec<(String, String)>,
     ignore: Vec<String>,
     unread: Unread,
-    role_order: RoleOrder,
-    /// Whether rows are prompts, which need no answer.
-    pub(super) prompts: bool,
-    system: Option<String>,
-    pub(super) text_parts: TextParts,
-    pub(super) wire: Normaliser,
-}
-
-/// Messages of a row, and tools found inside them.
-pub(super) struct Messages<'a> {
-    pub(super) list: &'a mut [Message<'a>],
-    pub(super) tools: Option<Value<'a>>,
+    /// What the file of the schema reads rows with.
+    rows: RowReader,
 }
 
 impl Reader {
     /// A reader; an error if the options name a field that the schema does not have.
     pub fn new(options: &SchemaOptions) -> Result<Self> {
-        let names = Names::new(options)?;
+        let rows = RowReader::new(options)?;
         Ok(Self {
             schema: options.schema,
-            unread: Unread::new(options, &names),
-            names,
             fields: options.fields.clone(),
-            roles: options.roles.clone(),
             ignore: options.ignore.clone(),
-            role_order: options.role_order,
-            prompts: options.prompts,
-            system: options.system.clone(),
-            text_parts: options.text_parts,
-            wire: Normaliser::new(options),
+            unread: Unread::new(options, &rows.names),
+            rows,
         })
     }
 
@@ -61,7 +42,7 @@ impl Reader {
 
     /// The top-level columns that it reads, for sources that can leave out the others.
     pub fn columns(&self) -> Vec<&str> {
-        let mut columns = self.names.columns();
+        let mut columns = self.rows.names.columns();
         columns.retain(|column| !self.ignores(column));
         columns
     }
@@ -83,7 +64,7 @@ impl Reader {
 
     /// The fields of a message that are text under this schema.
     pub fn text_fields(&self) -> Vec<&str> {
-        self.names.text_fields()
+        self.rows.names.text_fields()
     }
 
     /// Reads one row. What is remarkable about it but no reason to leave it out is added to
@@ -99,9 +80,10 @@ impl Reader {
             .ok_or_else(|| variables::mismatch("row", "an object", row))?;
         let row = without(row, &self.ignore, arena);
         self.refuse_judged(row)?;
-        self.unread.count(row, &self.names, counts);
-        let row = self.wire.row(row, &self.names, &self.fields, arena, counts);
-        self.schema.read(self, row, arena, counts)
+        let names = &self.rows.names;
+        self.unread.count(row, names, counts);
+        let row = self.rows.wire.row(row, names, &self.fields, arena, counts);
+        self.schema.read(&self.rows, row, arena, counts)
     }
 
     /// Refuses a row that judges its answers, unless the schema is made for that.
@@ -114,144 +96,6 @@ impl Reader {
             columns => Err(judgement::reject(columns)),
         }
     }
-
-    /// The record of a conversation: what every schema of messages ends with.
-    pub(super) fn conversation<'a>(
-        &self,
-        read: Messages<'a>,
-        row: Map<'a>,
-        arena: &'a Arena,
-        counts: &mut RuleCounts,
-    ) -> Result<Record<'a>, Reject> {
-        let Messages { list, tools } = read;
-        let list = self.wire.messages(list, row, &self.names, arena, counts)?;
-        let list = self.with_default_system(list, arena, counts);
-        let messages = if self.prompts {
-            turns::asked(list, self.role_order)?
-        } else {
-            turns::select(list, self.role_order, counts)?
-        };
-        already_rendered::check_messages(messages)?;
-        let mut conversation = variables::conversation(messages, row, &self.names, arena)?;
-        conversation.tools = conversation.tools.or(tools);
-        self.wire
-            .conversation(&mut conversation, row, &self.names, arena, counts)?;
-        Ok(Record::Conversation(conversation))
-    }
-
-    /// The messages, led by the recipe's system text if none of them is a system message.
-    fn with_default_system<'a>(
-        &self,
-        list: &'a mut [Message<'a>],
-        arena: &'a Arena,
-        counts: &mut RuleCounts,
-    ) -> &'a mut [Message<'a>] {
-        let is_system = |message: &Message<'_>| matches!(message.role, "system" | "developer");
-        match &self.system {
-            Some(text) if !text.is_empty() && !list.iter().any(is_system) => {
-                counts.add(Rule::DefaultSystemAdded, 1);
-                led(list, arena.alloc_str(text), arena)
-            }
-            _ => list,
-        }
-    }
-
-    /// The record of a conversation before which the schema puts a system text.
-    pub(super) fn led_by<'a>(
-        &self,
-        system: Option<&'a str>,
-        read: Messages<'a>,
-        row: Map<'a>,
-        arena: &'a Arena,
-        counts: &mut RuleCounts,
-    ) -> Result<Record<'a>, Reject> {
-        let starts_with_one = read
-            .list
-            .first()
-            .is_some_and(|first| first.role == "system");
-        let Some(system) = system.filter(|text| !text.is_empty() && !starts_with_one) else {
-            return self.conversation(read, row, arena, counts);
-        };
-        let read = Messages {
-            list: led(read.list, system, arena),
-            tools: read.tools,
-        };
-        self.conversation(read, row, arena, counts)
-    }
-
-    /// The list of messages of `row` with the name it stands under.
-    pub(super) fn list<'a>(&self, row: Map<'a>, field: Field) -> Result<(Value<'a>, &str), Reject> {
-        let name = self.names.name_in(row, field);
-        let list = row.get_some(name).ok_or_else(|| {
-            let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
-            Reject::new(Rule::SchemaMismatch, reason)
-        })?;
-        Ok((list, name))
-    }
-
-    /// The role that the recipe maps `role` to.
-    pub(super) fn mapping(&self, role: &str) -> Option<&str> {
-        let mapped = self.roles.iter().find(|(theirs, _)| theirs == role);
-        mapped.map(|(_, ours)| ours.as_str())
-    }
-
-    /// The role of a message as it stands there.
-    pub(super) fn role_in<'a>(&self, message: Map<'a>) -> Result<&'a str, Reject> {
-        let name = self.names.of(Field::Role);
-        match message.get_some(name) {
-            Some(Value::Str(role)) => Ok(role),
-            Some(other) => Err(variables::mismatch(name, "a string", other)),
-            None => {
-                let reason = format!("a message has no `{name}`; its keys: {}", keys(message));
-                Err(Reject::new(Rule::SchemaMismatch, reason))
-            }
-        }
-    }
-
-    /// The role as the template sees it.
-    pub(super) fn mapped_role<'a>(
-        &self,
-        role: &'a str,
-        arena: &'a Arena,
-    ) -> Result<&'a str, Reject> {
-        if let Some(ours) = self.mapping(role) {
-            return Ok(arena.alloc_str(ours));
-        }
-        if KNOWN_ROLES.contains(&role) {
-            return Ok(role);
-        }
-        Err(unknown_role(role))
-    }
-
-    /// A reject of the message after those that were read, with its number and turn.
-    pub(super) fn placed<'a>(
-        &self,
-        reject: Reject,
-        item: Value<'a>,
-        before: &[Message<'a>],
-        arena: &'a Arena,
-    ) -> Reject {
-        let named = item.as_map().and_then(|map| self.role_in(map).ok());
-        let role = named.and_then(|named| self.mapped_role(named, arena).ok());
-        let turns = before.iter().filter(|message| message.role == "assistant");
-        let turn = (role == Some("assistant")).then(|| turns.count() as u32);
-        Reject {
-            turn: reject.turn.or(turn),
-            ..reject.at_message(before.len() as u32)
-        }
-    }
-}
-
-/// The messages after one of the role `system`.
-pub(super) fn led<'a>(
-    messages: &[Message<'a>],
-    system: &'a str,
-    arena: &'a Arena,
-) -> &'a mut [Message<'a>] {
-    let mut all = bumpalo::collections::Vec::with_capacity_in(messages.len() + 1, arena);
-    all.push(Message::plain("system", system, arena));
-    all.extend_from_slice(messages);
-    all.into_bump_slice_mut()
 }
 
 /// The row as detection sees it: without the columns that are ignored, its messages as a list.

@@ -1,10 +1,10 @@
 //! Columns that say something elsewhere, and that the schema of the rows does not read.
 
-use super::fields::{Field, Names};
+use super::fields::Field;
 use super::flags;
-use super::options::SchemaOptions;
-use super::schemas::Schema;
-use super::wire::Wire;
+use super::names::Names;
+use super::options::{SchemaOptions, Wire};
+use super::schema::Schema;
 use crate::rules::{Rule, RuleCounts};
 use crate::value::{Map, Value};
 

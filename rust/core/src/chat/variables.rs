@@ -1,7 +1,8 @@
 //! What a row passes to the template besides its messages: tools, documents, keyword arguments.
 
 use super::conversation::{Conversation, Message};
-use super::fields::{Field, Names};
+use super::fields::Field;
+use super::names::Names;
 use crate::rules::{Reject, Rule};
 use crate::source::json;
 use crate::value::{Arena, Map, Value};

@@ -6,9 +6,10 @@
 //! lengths has run out. So the search takes a time that grows with the number of different lengths,
 //! and the samples are gone through twice: to count them, and to hand the places out.
 
+use super::bins::{LEFT_OUT, Packing};
 use super::length_set::LengthSet;
+use super::limit::{Fate, Length, Limit};
 use super::shuffle::SplitMix64;
-use super::{Fate, LEFT_OUT, Length, Limit, Packing};
 use crate::Result;
 use crate::cancel::Cancel;
 

@@ -1,6 +1,7 @@
 //! Packing without a change of order, one pass and nothing held back.
 
-use super::{Fate, LEFT_OUT, Length, Limit, Packing};
+use super::bins::{LEFT_OUT, Packing};
+use super::limit::{Fate, Length, Limit};
 
 /// Puts each sample into the open bin, or opens the next one where it does not fit.
 pub(super) fn pack<T: Length>(lengths: &[T], limit: &Limit) -> Packing {

@@ -44,6 +44,13 @@ impl Located {
     }
 }
 
+/// A text with what was located in it.
+#[derive(Clone, Copy)]
+pub(crate) struct LocatedText<'d> {
+    pub(crate) rendered: &'d Rendered,
+    pub(crate) located: &'d Located,
+}
+
 /// Locates the content, the bounds of the turns, and the cuts.
 pub(super) fn locate(
     policy: &Policy<'_, '_>,

@@ -3,7 +3,7 @@
 use super::conversation::Fit;
 use super::excerpt::Excerpt;
 use super::findings::RowFindings;
-use super::label::LocatedText;
+use super::locate::LocatedText;
 use super::render::RenderMemory;
 use super::*;
 use crate::chat::{Conversation, Message};

@@ -4,49 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Encoder, Shard};
-use crate::audit::{self, Asked, AuditOptions, Auditor, TokenClasses};
+use super::checks::Checks;
+use super::encoder::Encoder;
+use super::shard::Shard;
+use crate::audit;
 use crate::rules::PromptSource;
 use crate::setup::Served;
-use crate::setup::templates::ChatTemplates;
-
-/// What a shard does only for a check: a replay of the samples against the inference prompt, which
-/// costs more than making them, and an audit of their ids.
-#[derive(Clone, Debug)]
-pub struct Checks {
-    pub(crate) auditor: Arc<Auditor>,
-}
-
-impl Checks {
-    /// Keeps `evidence` places of each rule.
-    pub fn new(encoder: &Encoder, evidence: usize) -> Self {
-        Self {
-            auditor: Arc::new(auditor(encoder, evidence)),
-        }
-    }
-}
-
-fn auditor(encoder: &Encoder, evidence: usize) -> Auditor {
-    let plan = &encoder.plan;
-    let (tokenizer, stop) = (&plan.tokenizer, plan.stop.ids());
-    let mut classes = TokenClasses::of_tokenizer(tokenizer, stop);
-    let template = plan.templates().ok().map(ChatTemplates::plain);
-    if let Some(template) = template {
-        // Headers are needed only where turns have to be found.
-        let _ = audit::learn(&mut classes, tokenizer, template);
-    }
-    let options = AuditOptions {
-        evidence,
-        max_length: plan.recipe.max_length,
-        asked: Asked {
-            untrained: true,
-            outside: true,
-        },
-        setup: audit::setup_findings(tokenizer, stop, template),
-        ..AuditOptions::default()
-    };
-    Auditor::new(classes, options)
-}
 
 /// A check of several inputs, as one data set.
 pub struct Check {
@@ -63,7 +26,7 @@ impl Check {
     /// A check that has seen nothing. `evidence`: places kept for each rule; `served`: the model
     /// that will be served.
     pub fn new(encoder: Arc<Encoder>, evidence: usize, served: Option<Served>) -> Self {
-        let checks = Checks::new(&encoder, evidence);
+        let checks = Checks::new(&encoder.plan, evidence);
         Self {
             tally: checks.auditor.tally(),
             encoder,
@@ -116,12 +79,4 @@ impl std::fmt::Debug for Check {
             .field("rows", &self.rows)
             .finish_non_exhaustive()
     }
-}
-
-/// What the rows of a shard gave to a check.
-#[derive(Debug)]
-pub(super) struct Checked {
-    pub(super) rows: u64,
-    pub(super) rejected: u64,
-    pub(super) tally: audit::Tally,
 }

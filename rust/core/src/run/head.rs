@@ -4,7 +4,8 @@ use crate::source::json::{self, RawRows, Splitter};
 use crate::value::{Arena, Value};
 use crate::{Error, ErrorKind, Result};
 
-use super::inspect::SAMPLE_ROWS;
+/// Number of rows that are inspected.
+pub(super) const SAMPLE_ROWS: usize = 200;
 
 /// The start of a JSON Lines or JSON array input. Give it blocks until it holds a whole row.
 #[derive(Debug)]

@@ -2,8 +2,10 @@
 
 use arrow_array::RecordBatch;
 
+use super::encoder::Encoder;
+use super::head::SAMPLE_ROWS;
+use super::history_cost;
 use super::history_cost::HistoryCosts;
-use super::{Encoder, history_cost};
 use crate::Result;
 use crate::chat::{self, Conversation, Record, Schema};
 use crate::recipe::{History, TrainOn};
@@ -22,9 +24,6 @@ pub struct Inspection {
     /// differently from inference and the recipe leaves the choice open.
     pub costs: Option<HistoryCosts>,
 }
-
-/// Number of rows that are inspected.
-pub(super) const SAMPLE_ROWS: usize = 200;
 
 /// The first rows of a record batch, for [`Encoder::inspect_values`] and
 /// [`Encoder::self_check`].
@@ -52,39 +51,46 @@ pub fn look_at_batch<T>(
     look(&values)
 }
 
-pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<Inspection> {
-    let plan = &encoder.plan;
-    let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
-    let arena = Arena::new();
-    let given = rows;
-    let rows = &as_seen(rows, plan, &arena)[..];
-    let schema = schema(plan, rows, given)?;
-    let reader = plan.reader(schema)?;
-    let mut counts = RuleCounts::default();
-    let read = rows
-        .iter()
-        .map(|row| reader.read(*row, &arena, &mut counts));
-    let records: Vec<Record<'_>> = read.flatten().collect();
-    let are_rendered = records.iter().any(|record| record.conversation().is_some());
-    if are_rendered && plan.templates.is_none() {
-        return Err(templates::missing());
-    }
-    // Of an answer that is judged, no earlier turns are trained.
-    let trained = records.iter().filter_map(|record| match record {
-        Record::Conversation(conversation) => Some(*conversation),
-        _ => None,
-    });
-    let conversations: Vec<Conversation<'_>> = trained.collect();
-    let costs = match plan.recipe.history {
-        // A prompt holds earlier turns as inference does.
-        History::Auto if !conversations.is_empty() && plan.recipe.train_on != TrainOn::Nothing => {
-            history_cost::list(plan, &conversations, &arena)
+impl Encoder {
+    /// Looks at the first rows of an input: their schema, and what the choices of `history` cost. An
+    /// error where a decision is needed before the first row. [`JsonHead`](super::JsonHead) and [`look_at_batch`] give
+    /// the rows.
+    pub fn inspect_values(&self, rows: &[Value<'_>]) -> Result<Inspection> {
+        let plan = &self.plan;
+        let rows = &rows[..rows.len().min(SAMPLE_ROWS)];
+        let arena = Arena::new();
+        let given = rows;
+        let rows = &as_seen(rows, plan, &arena)[..];
+        let schema = schema(plan, rows, given)?;
+        let reader = plan.reader(schema)?;
+        let mut counts = RuleCounts::default();
+        let read = rows
+            .iter()
+            .map(|row| reader.read(*row, &arena, &mut counts));
+        let records: Vec<Record<'_>> = read.flatten().collect();
+        let are_rendered = records.iter().any(|record| record.conversation().is_some());
+        if are_rendered && plan.templates.is_none() {
+            return Err(templates::missing());
         }
-        _ => None,
-    };
-    match costs {
-        Some(costs) if costs.losing > 0 => Err(costs.error()),
-        costs => Ok(Inspection { schema, costs }),
+        // Of an answer that is judged, no earlier turns are trained.
+        let trained = records.iter().filter_map(|record| match record {
+            Record::Conversation(conversation) => Some(*conversation),
+            _ => None,
+        });
+        let conversations: Vec<Conversation<'_>> = trained.collect();
+        let costs = match plan.recipe.history {
+            // A prompt holds earlier turns as inference does.
+            History::Auto
+                if !conversations.is_empty() && plan.recipe.train_on != TrainOn::Nothing =>
+            {
+                history_cost::list(plan, &conversations, &arena)
+            }
+            _ => None,
+        };
+        match costs {
+            Some(costs) if costs.losing > 0 => Err(costs.error()),
+            costs => Ok(Inspection { schema, costs }),
+        }
     }
 }
 

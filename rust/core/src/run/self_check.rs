@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Encoder;
+use super::encoder::Encoder;
 use crate::Result;
 use crate::row::{self, Draft, RowOutput, Scratch};
 use crate::rules::RuleCounts;
@@ -25,39 +25,43 @@ pub struct SelfCheck {
     pub difference: Option<String>,
 }
 
-/// Compares the backends on the rendered text of these rows.
-pub(crate) fn values(encoder: &Encoder, rows: &[Value<'_>]) -> Result<SelfCheck> {
-    let plan = &encoder.plan;
-    let mut check = SelfCheck::default();
-    if plan.tokenizer.backend_name() == "reference" {
-        return Ok(check);
-    }
-    let reference = Tokenizer::load_reference(plan.tokenizer.path(), "self-check")?;
-    let reader = plan.reader(encoder.inspect_values(rows)?.schema)?;
-    let started = Instant::now();
-    let arena = Arena::new();
-    let (mut scratch, mut draft) = (Scratch::new(plan), Draft::default());
-    let (mut output, mut counts) = (RowOutput::default(), RuleCounts::default());
-    for (index, value) in rows.iter().enumerate() {
-        let Ok(record) = reader.read(*value, &arena, &mut counts) else {
-            continue;
-        };
-        output.clear(false);
-        // The draft of a refused row may still have a text; otherwise its text is empty.
-        let _ = row::encode(plan, &record, &arena, &mut scratch, &mut draft, &mut output);
-        let text = head(&draft.rendered.text, SAMPLE_BYTES);
-        let fast = ids(&**plan.tokenizer.backend(), text)?;
-        let slow = ids(&**reference.backend(), text)?;
-        check.compared += text.len();
-        if fast != slow {
-            check.difference = Some(difference(index, &fast, &slow, &plan.tokenizer));
+impl Encoder {
+    /// Compares the fast tokenizer backend with the reference on the first of these rows. Loads the
+    /// reference for it, which takes a second; callers cache the verdict by [`Tokenizer::hash`] and
+    /// version.
+    pub fn self_check(&self, rows: &[Value<'_>]) -> Result<SelfCheck> {
+        let plan = &self.plan;
+        let mut check = SelfCheck::default();
+        if plan.tokenizer.backend_name() == "reference" {
+            return Ok(check);
         }
-        let enough = check.compared > SAMPLE_BYTES || started.elapsed() > SAMPLE_TIME;
-        if enough || check.difference.is_some() {
-            break;
+        let reference = Tokenizer::load_reference(plan.tokenizer.path(), "self-check")?;
+        let reader = plan.reader(self.inspect_values(rows)?.schema)?;
+        let started = Instant::now();
+        let arena = Arena::new();
+        let (mut scratch, mut draft) = (Scratch::new(plan), Draft::default());
+        let (mut output, mut counts) = (RowOutput::default(), RuleCounts::default());
+        for (index, value) in rows.iter().enumerate() {
+            let Ok(record) = reader.read(*value, &arena, &mut counts) else {
+                continue;
+            };
+            output.clear(false);
+            // The draft of a refused row may still have a text; otherwise its text is empty.
+            let _ = row::encode(plan, &record, &arena, &mut scratch, &mut draft, &mut output);
+            let text = head(&draft.rendered.text, SAMPLE_BYTES);
+            let fast = ids(&**plan.tokenizer.backend(), text)?;
+            let slow = ids(&**reference.backend(), text)?;
+            check.compared += text.len();
+            if fast != slow {
+                check.difference = Some(difference(index, &fast, &slow, &plan.tokenizer));
+            }
+            let enough = check.compared > SAMPLE_BYTES || started.elapsed() > SAMPLE_TIME;
+            if enough || check.difference.is_some() {
+                break;
+            }
         }
+        Ok(check)
     }
-    Ok(check)
 }
 
 /// The first characters of a text, at most this many bytes; a single row may be a whole book.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use super::check::{Checked, Checks};
+use super::checks::{Checked, Checks};
+use super::encoder::Encoder;
 use super::kinds::Kinds;
+use super::output::Output;
 use super::worker::{ChunkOutput, Replayed, RowInput, RunContext, Tables};
-use super::{Encoder, Output};
+
 use crate::audit;
 use crate::cancel::Cancel;
 use crate::chat::{Reader, Schema};
@@ -119,8 +121,15 @@ pub struct Shard {
     spare: Mutex<Vec<Tables>>,
 }
 
+impl Encoder {
+    /// Opens a shard: rows of one input of a known schema.
+    pub fn open_shard(self: &Arc<Self>, options: ShardOptions) -> Result<Shard> {
+        Shard::new(Arc::clone(self), options)
+    }
+}
+
 impl Shard {
-    pub(crate) fn new(encoder: Arc<Encoder>, mut options: ShardOptions) -> Result<Self> {
+    fn new(encoder: Arc<Encoder>, mut options: ShardOptions) -> Result<Self> {
         if options.threads == 0 {
             options.threads = pool::default_threads();
         }

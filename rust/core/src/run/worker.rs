@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::check::Checks;
+use super::checks::Checks;
 use super::kinds::{self, Kinds, NewKinds};
 use crate::audit;
 use crate::cancel::Cancel;

@@ -9,7 +9,7 @@ use crate::rules::Rule;
 use crate::suggest;
 
 /// All notes on a plan.
-pub(super) fn of(plan: &Plan) -> Vec<String> {
+pub(crate) fn of(plan: &Plan) -> Vec<String> {
     let single = [
         inserted_end(plan),
         untrained_earlier_turns(plan),

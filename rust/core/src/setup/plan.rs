@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::stop_set::StopSet;
 use super::structural::Structural;
 use super::templates::{self, ChatTemplates};
 use super::turn_end_probe::{self, TurnEnd};
-use super::{StopSet, notes};
 use crate::chat::{Reader, RoleOrder, Schema, SchemaOptions, TextParts, Wire};
 use crate::recipe::{self, Recipe, SpecialInContent, TrainOn};
 use crate::template::{LocalTime, Study, Template};
@@ -30,8 +30,6 @@ pub(crate) struct Plan {
     /// `template_kwargs` of the recipe as JSON; empty if there are none.
     pub(crate) template_kwargs: String,
     pub(crate) now: LocalTime,
-    /// Notes for the user, one sentence each, for the end of a run and the run record.
-    pub(crate) notes: Vec<String>,
 }
 
 impl Plan {
@@ -66,7 +64,7 @@ impl Plan {
         } else {
             Json::Object(recipe.template_kwargs.clone()).to_string()
         };
-        let mut plan = Self {
+        Ok(Self {
             recipe,
             tokenizer,
             backend,
@@ -76,10 +74,7 @@ impl Plan {
             turn_end,
             template_kwargs,
             now,
-            notes: Vec::new(),
-        };
-        plan.notes = notes::of(&plan);
-        Ok(plan)
+        })
     }
 
     /// The same plan with another choice of `history`.

@@ -13,6 +13,7 @@ mod input;
 mod options;
 mod probe;
 mod probe_messages;
+mod program;
 mod reasoning;
 mod rendered;
 mod source;

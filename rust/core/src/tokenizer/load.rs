@@ -11,23 +11,33 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::added::{Added, Declarations};
 use super::bytes::{TokenBytes, knows_every_byte};
 use super::files::{Config, TokenizerFile, read_object, unreadable};
-use super::offsets::Trimming;
+use super::trimming::Trimming;
 use super::{AddedToken, Affixes, Backend, Reference, SpecialTokens, Templates, Tokenizer, kinds};
 use crate::{Error, ErrorKind, Result};
 
 /// Far above any published vocabulary.
 const LARGEST_ID: u32 = 50_000_000;
 
-pub(super) fn load(path: &Path) -> Result<Tokenizer> {
-    load_with(path, |json, further, affixes| {
-        let known = affixes.ok_or("its post-processor is not known")?;
-        let encoder = Encoder::new(json, further).map_err(|unsupported| unsupported.reason)?;
-        Ok((encoder, known))
-    })
-}
+impl Tokenizer {
+    /// Loads a directory with `tokenizer.json`, or that file. Truncation and padding settings of
+    /// the file are ignored. Other files that transformers reads are read too:
+    /// `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`,
+    /// `generation_config.json`, `chat_template.jinja`, `additional_chat_templates/`, and the chat
+    /// template of `processor_config.json` or `chat_template.json`.
+    pub fn load(path: &Path) -> Result<Self> {
+        load_with(path, |json, further, affixes| {
+            let known = affixes.ok_or("its post-processor is not known")?;
+            let encoder = Encoder::new(json, further).map_err(|unsupported| unsupported.reason)?;
+            Ok((encoder, known))
+        })
+    }
 
-pub(super) fn load_reference(path: &Path, reason: &str) -> Result<Tokenizer> {
-    load_with(path, |_, _, _| Err(reason.to_owned()))
+    /// Like [`load`](Self::load), but always with the reference backend; for tests, and for
+    /// tokenizers whose self-check found a difference. [`backend_reason`](Self::backend_reason)
+    /// returns `reason`.
+    pub fn load_reference(path: &Path, reason: &str) -> Result<Self> {
+        load_with(path, |_, _, _| Err(reason.to_owned()))
+    }
 }
 
 /// `fast` gives the fast encoder, or the reason why there is none.

@@ -1,8 +1,9 @@
 //! The schema `alpaca`: instruction, input, output, history, system.
 
 use crate::chat::conversation::{Message, Record};
-use crate::chat::fields::{Field, Names};
-use crate::chat::reader::{Messages, Reader};
+use crate::chat::fields::Field;
+use crate::chat::names::Names;
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -26,7 +27,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,

@@ -2,8 +2,8 @@
 
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::Field;
-use crate::chat::reader::{Messages, Reader};
 use crate::chat::roles::unknown_role;
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::{self, mismatch};
 use crate::chat::weight::weight_of;
 use crate::chat::wire;
@@ -23,7 +23,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,

@@ -4,7 +4,7 @@ use super::preference::{any_list, untrain};
 use super::{alpaca, messages, preference, prompt_completion};
 use crate::chat::conversation::{Conversation, Message, Record};
 use crate::chat::fields::{Field, keys};
-use crate::chat::reader::Reader;
+use crate::chat::row_reader::RowReader;
 use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -28,7 +28,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,
@@ -47,7 +47,7 @@ pub(super) fn read<'a>(
     Ok(Record::Judged(arena.alloc(record), good))
 }
 
-fn label(reader: &Reader, row: Map<'_>) -> Result<bool, Reject> {
+fn label(reader: &RowReader, row: Map<'_>) -> Result<bool, Reject> {
     let names = &reader.names;
     let name = names.name_in(row, Field::Label);
     match row.get_some(name) {

@@ -3,7 +3,7 @@
 use crate::chat::content::{Parts, check, read_parts};
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::Field;
-use crate::chat::reader::{Messages, Reader};
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::mismatch;
 use crate::chat::weight::weight_of;
 use crate::rules::{Reject, RuleCounts};
@@ -26,7 +26,7 @@ pub(super) fn any_message(row: Map<'_>, is_such: impl Fn(Map<'_>) -> bool) -> bo
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,
@@ -38,7 +38,7 @@ pub(super) fn read<'a>(
 
 /// Reads the list of messages that stands under `name`.
 pub(super) fn read_list<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     list: Value<'a>,
     name: &str,
     arena: &'a Arena,
@@ -68,7 +68,7 @@ pub(super) fn read_list<'a>(
 }
 
 fn read_message<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     item: Value<'a>,
     arena: &'a Arena,
 ) -> Result<(Message<'a>, Option<Value<'a>>), Reject> {
@@ -93,7 +93,7 @@ fn read_message<'a>(
 
 /// The keys as the template sees them: the message itself wherever nothing changes.
 fn fields<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     map: Map<'a>,
     role: &'a str,
     parts: Option<Parts<'a>>,

@@ -1,9 +1,7 @@
-//! The schemas: a table, and a file for each.
+//! A file for each schema.
 //!
-//! The file of a schema has two functions: `fits` tells whether a row looks like one of it, before
-//! any mapping of names, and `read` makes a record of a row. The table gives the schema its name,
-//! its meaning, its file and the fields that it reads; detection, the recipe, the command line and
-//! the documentation follow it.
+//! It has two functions: `fits` tells whether a row looks like one of the schema, before any mapping
+//! of names, and `read` makes a record of a row.
 
 mod alpaca;
 mod gemini;
@@ -17,42 +15,15 @@ mod sharegpt;
 mod text;
 mod xlam;
 
-use std::fmt;
-
 use super::conversation::Record;
-use super::fields::Field;
-use super::reader::Reader;
-use crate::error::{Error, ErrorKind, Result};
+use super::row_reader::RowReader;
+use super::schema::{Schema, with_schemas};
 use crate::rules::{Reject, RuleCounts};
 use crate::value::{Arena, Map};
 
-macro_rules! schemas {
-    ($($variant:ident $name:literal $meaning:literal $file:ident [$($field:ident)+];)*) => {
-        /// The shape of input records.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Schema {
-            $(#[doc = $meaning] $variant,)*
-        }
-
+macro_rules! files {
+    ($($variant:ident $_:literal $__:literal $file:ident [$($___:ident)+];)*) => {
         impl Schema {
-            /// Every schema that can be read.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name in recipes and messages.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What its rows hold.
-            pub fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $meaning,)* }
-            }
-
-            /// The fields that it reads.
-            pub(super) fn fields(self) -> &'static [Field] {
-                match self { $(Self::$variant => &[$(Field::$field,)+],)* }
-            }
-
             /// Whether a row looks like one of this schema.
             pub(super) fn fits(self, row: Map<'_>) -> bool {
                 match self { $(Self::$variant => $file::fits(row),)* }
@@ -61,7 +32,7 @@ macro_rules! schemas {
             /// Reads one row.
             pub(super) fn read<'a>(
                 self,
-                reader: &Reader,
+                reader: &RowReader,
                 row: Map<'a>,
                 arena: &'a Arena,
                 counts: &mut RuleCounts,
@@ -71,71 +42,4 @@ macro_rules! schemas {
         }
     };
 }
-
-schemas! {
-    Messages "messages"
-        "A list `messages` of objects with `role` and `content`, as transformers takes them."
-        messages [Messages Role Content System Tools Functions Weight Documents TemplateKwargs];
-    Sharegpt "sharegpt"
-        "A list `conversations` of objects with `from` and `value`."
-        sharegpt [Conversations From Value System Tools Functions Weight Documents TemplateKwargs];
-    Alpaca "alpaca"
-        "Texts `instruction`, `input` and `output` (or `query` and `response`), and perhaps `history` and `system`."
-        alpaca [Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
-    PromptCompletion "prompt-completion"
-        "Two strings, or two lists of messages, `prompt` and `completion`."
-        prompt_completion [Role Content Prompt Completion System Tools Functions Weight Documents TemplateKwargs];
-    Pairs "pairs"
-        "A list `conversation` of objects with `human` and `assistant`."
-        pairs [Pairs Human Assistant System Tools Weight Documents TemplateKwargs];
-    Gemini "gemini"
-        "A list `contents` of objects with `role` and `parts`."
-        gemini [Contents SystemInstruction Tools Weight Documents TemplateKwargs];
-    Xlam "xlam"
-        "A text `query`, the calls that answer it in `answers`, and `tools`."
-        xlam [Query Answers System Tools Weight Documents TemplateKwargs];
-    Preference "preference"
-        "A prompt, the answer that was `chosen` and the one that was `rejected`: texts or messages."
-        preference [Prompt Chosen Rejected Messages Role Content From Value Instruction Input History System Tools Functions Weight Documents TemplateKwargs];
-    Kto "kto"
-        "One answer, and a `label` that says whether it is a good one."
-        kto [Prompt Completion Label Messages Role Content From Value Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
-    Segments "segments"
-        "A list `segments` of texts as the model reads them, each with a `label` that says whether it is trained."
-        segments [Segments Weight];
-    Text "text"
-        "A document `text`, trained as a whole."
-        text [Text Weight];
-}
-
-impl Schema {
-    /// The schema of that name.
-    pub fn from_name(name: &str) -> Result<Self> {
-        if let Some(schema) = Self::ALL.iter().find(|schema| schema.name() == name) {
-            return Ok(*schema);
-        }
-        Err(Error::new(
-            ErrorKind::Recipe,
-            "unknown-schema",
-            format!("there is no schema `{name}`"),
-        )
-        .hint(format!("one of: auto, {}", Self::names())))
-    }
-
-    /// Whether its rows judge their answers, so that bad ones are not trained as good ones.
-    pub fn judges(self) -> bool {
-        matches!(self, Self::Preference | Self::Kto)
-    }
-
-    /// The names of all, for messages.
-    fn names() -> String {
-        let names: Vec<&str> = Self::ALL.iter().map(|schema| schema.name()).collect();
-        names.join(", ")
-    }
-}
-
-impl fmt::Display for Schema {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+with_schemas!(files);

@@ -2,8 +2,9 @@
 
 use super::messages::any_message;
 use crate::chat::conversation::{Message, Record};
-use crate::chat::fields::{Field, Names};
-use crate::chat::reader::{Messages, Reader};
+use crate::chat::fields::Field;
+use crate::chat::names::Names;
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::mismatch;
 use crate::rules::{Reject, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -17,7 +18,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,
@@ -44,7 +45,7 @@ pub(super) fn read<'a>(
 }
 
 fn read_pair<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     pair: Value<'a>,
     arena: &'a Arena,
 ) -> Result<[Message<'a>; 2], Reject> {

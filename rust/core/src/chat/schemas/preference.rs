@@ -8,7 +8,7 @@ use super::{alpaca, sharegpt};
 use crate::chat::already_rendered::check_text;
 use crate::chat::conversation::{Message, Record, SIDES};
 use crate::chat::fields::{Field, keys};
-use crate::chat::reader::{Messages, Reader};
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::{mismatch, tools};
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -30,7 +30,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,
@@ -72,7 +72,7 @@ enum Prompt<'a> {
     Messages(Messages<'a>),
 }
 
-fn answer<'a>(reader: &Reader, row: Map<'a>, field: Field) -> Result<Value<'a>, Reject> {
+fn answer<'a>(reader: &RowReader, row: Map<'a>, field: Field) -> Result<Value<'a>, Reject> {
     reader.names.get(row, field).ok_or_else(|| {
         let name = reader.names.name_in(row, field);
         let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
@@ -82,7 +82,7 @@ fn answer<'a>(reader: &Reader, row: Map<'a>, field: Field) -> Result<Value<'a>, 
 
 /// The prompt, from the column that holds it.
 fn prompt<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,
@@ -114,7 +114,7 @@ fn prompt<'a>(
 
 /// The messages and tools of a request, as `OpenAI`'s preference data hold them.
 fn request<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     input: Map<'a>,
     name: &str,
     arena: &'a Arena,
@@ -133,7 +133,7 @@ fn request<'a>(
 
 /// An answer as messages.
 fn messages<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     answer: Value<'a>,
     field: Field,
     arena: &'a Arena,
@@ -155,7 +155,7 @@ fn messages<'a>(
 
 /// A list of messages with `role` and `content`, or with `from` and `value`.
 pub(super) fn any_list<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     list: Value<'a>,
     name: &str,
     arena: &'a Arena,
@@ -182,7 +182,7 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     fn read(
         self,
-        reader: &Reader,
+        reader: &RowReader,
         row: Map<'a>,
         arena: &'a Arena,
         counts: &mut RuleCounts,
@@ -229,7 +229,7 @@ fn opens(list: &[Message<'_>]) -> bool {
 }
 
 /// The text of a prompt beside whole conversations says nothing new, or the row is refused.
-fn require_text(text: &str, reader: &Reader, list: &[Message<'_>]) -> Result<(), Reject> {
+fn require_text(text: &str, reader: &RowReader, list: &[Message<'_>]) -> Result<(), Reject> {
     let says = |message: &Message<'_>| message.fields.get("content") == Some(Value::Str(text));
     if list.iter().any(says) {
         return Ok(());
@@ -300,7 +300,7 @@ pub(super) fn untrain(messages: &mut [Message<'_>]) {
 
 /// Answers that are texts, after a prompt that is one, without a template.
 fn read_texts<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     prompt: &'a str,
     answers: [&'a str; 2],

@@ -4,7 +4,7 @@ use super::messages::read_list;
 use crate::chat::already_rendered::check_text;
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::Field;
-use crate::chat::reader::{Messages, Reader};
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
@@ -16,7 +16,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,
@@ -34,7 +34,7 @@ pub(super) fn read<'a>(
 /// Reads a prompt that nothing answers: a string, or a list of messages.
 fn read_prompt<'a>(
     row: Map<'a>,
-    reader: &Reader,
+    reader: &RowReader,
     arena: &'a Arena,
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
@@ -57,7 +57,7 @@ fn read_prompt<'a>(
 /// Reads a prompt and a completion that are strings.
 fn read_strings<'a>(
     row: Map<'a>,
-    reader: &Reader,
+    reader: &RowReader,
     counts: &mut RuleCounts,
 ) -> Result<Record<'a>, Reject> {
     let names = &reader.names;
@@ -78,7 +78,7 @@ fn read_strings<'a>(
 }
 
 /// Whether prompt and completion of `row` are lists of messages; an error if they differ in kind.
-fn is_conversational(row: Map<'_>, reader: &Reader) -> Result<bool, Reject> {
+fn is_conversational(row: Map<'_>, reader: &RowReader) -> Result<bool, Reject> {
     let names = &reader.names;
     let prompt = names.get(row, Field::Prompt);
     let completion = names.get(row, Field::Completion);
@@ -102,7 +102,7 @@ fn is_conversational(row: Map<'_>, reader: &Reader) -> Result<bool, Reject> {
 /// are context unless they have a weight of their own.
 fn read_messages<'a>(
     row: Map<'a>,
-    reader: &Reader,
+    reader: &RowReader,
     arena: &'a Arena,
     counts: &mut RuleCounts,
 ) -> Result<Messages<'a>, Reject> {

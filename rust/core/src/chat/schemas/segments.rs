@@ -2,7 +2,7 @@
 
 use crate::chat::conversation::{Record, Segment};
 use crate::chat::fields::{Field, keys};
-use crate::chat::reader::Reader;
+use crate::chat::row_reader::RowReader;
 use crate::chat::variables::mismatch;
 use crate::chat::weight::weight_of;
 use crate::rules::{Reject, Rule, RuleCounts};
@@ -17,7 +17,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,

@@ -4,8 +4,8 @@ use super::messages::any_message;
 use crate::chat::content::{Parts, check, read_parts, refuse_second_text, tool_calls};
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::{Field, keys};
-use crate::chat::reader::{Messages, Reader};
 use crate::chat::roles::unknown_role;
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::{json, mismatch};
 use crate::chat::weight::weight_of;
 use crate::rules::{Reject, Rule, RuleCounts};
@@ -20,7 +20,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,
@@ -53,7 +53,7 @@ fn speaker(name: &str) -> Option<Speaker> {
 
 /// Reads the list of sharegpt messages and the name it stands under; `system` is the row's own.
 pub(super) fn read_list<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     (list, name): (Value<'a>, &str),
     system: Option<&'a str>,
     arena: &'a Arena,
@@ -83,7 +83,12 @@ pub(super) fn read_list<'a>(
 }
 
 /// Counts a message that has a `content` of its own beside its value.
-fn count_second_content(reader: &Reader, message: Value<'_>, index: u32, counts: &mut RuleCounts) {
+fn count_second_content(
+    reader: &RowReader,
+    message: Value<'_>,
+    index: u32,
+    counts: &mut RuleCounts,
+) {
     let value = reader.names.of(Field::Value);
     let Some(message) = message.as_map().filter(|_| value != "content") else {
         return;
@@ -96,7 +101,7 @@ fn count_second_content(reader: &Reader, message: Value<'_>, index: u32, counts:
 }
 
 fn read_message<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     item: Value<'a>,
     arena: &'a Arena,
 ) -> Result<(Message<'a>, Option<Value<'a>>), Reject> {
@@ -119,7 +124,7 @@ fn read_message<'a>(
     Ok((message, parts.tools))
 }
 
-fn speaker_in(reader: &Reader, map: Map<'_>) -> Result<Speaker, Reject> {
+fn speaker_in(reader: &RowReader, map: Map<'_>) -> Result<Speaker, Reject> {
     let name = reader.names.of(Field::From);
     let Some(from) = map.get_some(name) else {
         let reason = format!("a message has no `{name}`; its keys: {}", keys(map));
@@ -132,7 +137,7 @@ fn speaker_in(reader: &Reader, map: Map<'_>) -> Result<Speaker, Reject> {
 }
 
 fn content<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     role: &str,
     value: Option<Value<'a>>,
     arena: &'a Arena,
@@ -150,7 +155,7 @@ fn content<'a>(
 }
 
 fn fields<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     map: Map<'a>,
     role: &'static str,
     parts: Parts<'a>,

@@ -3,7 +3,7 @@
 use crate::chat::already_rendered::check_text;
 use crate::chat::conversation::Record;
 use crate::chat::fields::Field;
-use crate::chat::reader::Reader;
+use crate::chat::row_reader::RowReader;
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
@@ -14,7 +14,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     _arena: &'a Arena,
     counts: &mut RuleCounts,

@@ -3,7 +3,7 @@
 use crate::chat::content::tool_calls;
 use crate::chat::conversation::{Message, Record};
 use crate::chat::fields::Field;
-use crate::chat::reader::{Messages, Reader};
+use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::{self, json};
 use crate::chat::wire;
 use crate::rules::{Reject, Rule, RuleCounts};
@@ -17,7 +17,7 @@ pub(super) fn fits(row: Map<'_>) -> bool {
 
 /// Reads one row.
 pub(super) fn read<'a>(
-    reader: &Reader,
+    reader: &RowReader,
     row: Map<'a>,
     arena: &'a Arena,
     counts: &mut RuleCounts,

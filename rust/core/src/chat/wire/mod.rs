@@ -22,7 +22,6 @@ mod turns;
 
 pub(super) use functions::{wrapped, wrapped_tools};
 pub(super) use normaliser::Normaliser;
-pub use normaliser::Wire;
 pub(crate) use parts::in_parts;
 pub(crate) use turns::unfinished;
 

@@ -5,20 +5,11 @@ use super::{
     turns,
 };
 use crate::chat::conversation::{Conversation, Message};
-use crate::chat::fields::{Field, Names};
-use crate::chat::options::SchemaOptions;
+use crate::chat::fields::Field;
+use crate::chat::names::Names;
+use crate::chat::options::{SchemaOptions, Wire};
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
-
-/// What becomes of the wire formats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wire {
-    /// They are read as serving engines read them.
-    #[default]
-    Normalise,
-    /// Rows stay as transformers would take them.
-    Keep,
-}
 
 /// Puts rows right for one template.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! What stands in a row beside its messages.
 
 use super::{blocks, fields, functions, is_blank};
-use crate::chat::conversation::Message;
-use crate::chat::reader::led;
+use crate::chat::conversation::{Message, led};
 use crate::chat::variables::{self, json};
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};

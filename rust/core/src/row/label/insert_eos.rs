@@ -1,10 +1,10 @@
 //! Inserts the ids that end turns, for templates that do not end them.
 
-use super::{LocatedText, TokenSpan};
+use super::spans::TokenSpan;
 use crate::recipe::Eos;
 use crate::row::findings::RowFindings;
 use crate::row::judge::has_tool_calls;
-use crate::row::locate::insertion;
+use crate::row::locate::{LocatedText, insertion};
 use crate::row::policy::Policy;
 use crate::rules::Rule;
 use crate::setup::turn_end_probe::TurnEnd;

@@ -9,7 +9,7 @@ pub use spans::{Hole, SpanEnd, TokenSpan, copy, mask, reset, train};
 use super::Refusal;
 use super::contract::TrainedTurn;
 use super::findings::RowFindings;
-use super::locate::Located;
+use super::locate::LocatedText;
 use super::policy::Policy;
 use crate::recipe::TrainOn;
 use crate::rules::{Reject, Rule, is_masked};
@@ -82,13 +82,6 @@ impl Labelled {
 /// The reject of a row that trains nothing.
 pub(super) fn nothing_trained() -> Reject {
     Reject::new(Rule::AllLabelsMasked, "no turn of the row is trained")
-}
-
-/// A text with what was located in it.
-#[derive(Clone, Copy)]
-pub(crate) struct LocatedText<'d> {
-    pub(crate) rendered: &'d Rendered,
-    pub(crate) located: &'d Located,
 }
 
 /// Labels a conversation. Terminators are inserted into the ids if the template prints none;

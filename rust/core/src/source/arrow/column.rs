@@ -9,10 +9,15 @@ use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, UnionFields};
 
 use super::scalar::Scalar;
-use super::{Reading, is_valid};
 use crate::rules::Reject;
 use crate::source::json;
 use crate::value::{Arena, Map, Value};
+
+/// The state of reading one row.
+pub(super) struct Reading<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) dropped_null: bool,
+}
 
 /// The extension type whose text is JSON; `datasets` calls it `Json`.
 const JSON: &str = "arrow.json";
@@ -323,7 +328,7 @@ impl Column {
                 positions,
                 values,
             } => match positions.get(index) {
-                Some(position) if is_valid(array, index) => values.value(*position, reading),
+                Some(position) if array.is_valid(index) => values.value(*position, reading),
                 _ => Ok(Value::Null),
             },
             Self::Runs { positions, values } => values.value(positions[index], reading),
@@ -340,7 +345,7 @@ impl Column {
 
 /// Whether a list has items, a struct has a field that is not null, anything else is not null.
 fn holds_something(array: &ArrayRef, index: usize) -> bool {
-    if !is_valid(array, index) {
+    if !array.is_valid(index) {
         return false;
     }
     match array.data_type() {

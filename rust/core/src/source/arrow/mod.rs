@@ -8,11 +8,11 @@
 mod column;
 mod scalar;
 
-use arrow_array::{Array, RecordBatch};
-use column::Column;
+use arrow_array::RecordBatch;
 
 use crate::rules::{Reject, Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
+use column::{Column, Reading};
 
 /// Which columns of a batch are read, and how strictly.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +34,6 @@ pub struct Wanted<'a> {
 pub struct ArrowRows {
     columns: Vec<(String, Column)>,
     length: usize,
-}
-
-/// The state of reading one row.
-struct Reading<'a> {
-    arena: &'a Arena,
-    dropped_null: bool,
 }
 
 impl ArrowRows {
@@ -98,9 +92,4 @@ impl ArrowRows {
         }
         Ok(Value::Map(Map::new(entries.into_bump_slice())))
     }
-}
-
-/// Whether `array` holds a value at `index`.
-fn is_valid(array: &dyn Array, index: usize) -> bool {
-    array.is_valid(index)
 }

@@ -11,7 +11,6 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 
-use super::is_valid;
 use crate::rules::{Reject, Rule};
 use crate::value::{Arena, Value};
 
@@ -36,7 +35,7 @@ impl Scalar {
     /// The value at `index`.
     pub(super) fn value<'a>(&'a self, index: usize, arena: &'a Arena) -> Result<Value<'a>, Reject> {
         let array = &self.array;
-        if !is_valid(array, index) {
+        if !array.is_valid(index) {
             return Ok(Value::Null);
         }
         Ok(match array.data_type() {

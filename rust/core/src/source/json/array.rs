@@ -1,6 +1,7 @@
 //! The elements of a JSON array that arrives in blocks, found by structure alone.
 
-use super::split::{FilePosition, Omission, RawRows, RowRange, is_whitespace};
+use super::rows::{FilePosition, Omission, RawRows, RowRange};
+use super::syntax::is_whitespace;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the scan is inside the array.

@@ -6,6 +6,7 @@
 mod array;
 mod number;
 mod parse;
+mod rows;
 mod split;
 mod string;
 mod syntax;
@@ -14,6 +15,7 @@ mod tests;
 mod write;
 
 pub use parse::{MAX_DEPTH, Parsed, parse};
-pub use split::{FileLayout, Lines, MAX_ROW_BYTES, RawRow, RawRows, Splitter};
+pub use rows::{MAX_ROW_BYTES, RawRow, RawRows};
+pub use split::{FileLayout, Lines, Splitter};
 pub use syntax::SyntaxError;
 pub use write::{hash_of, write_json};

@@ -1,8 +1,18 @@
-//! What is wrong with a JSON text, and where.
+//! Whitespace of JSON, and what is wrong with a text, and where.
 
 use std::fmt;
 
 use crate::rules::{Reject, Rule};
+
+/// Whether there is nothing but whitespace.
+pub(super) fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| is_whitespace(*byte))
+}
+
+/// JSON's whitespace.
+pub(super) fn is_whitespace(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
 
 /// A place in the text and what is wrong there. Small, because every parsing function returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

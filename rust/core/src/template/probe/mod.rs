@@ -9,10 +9,10 @@ use turnmill_jinja::{Limits, Provenance};
 use super::probe_messages::{
     ANSWER, Builder, Messages, OTHER_ANSWER, REASONING, RESULT, SYSTEM, USER,
 };
+use super::program::Program;
 use super::reasoning::{self, Markers};
 use super::spans::{TurnRules, marker_len, segments};
 use super::study::{RoleStudy, Study};
-use super::template::Template;
 use super::{Field, Origin, RenderInput, Rendered};
 use crate::Error;
 use crate::value::{Arena, Map, Value};
@@ -76,7 +76,7 @@ impl ProbeRender<'_> {
 }
 
 struct Prober<'r> {
-    template: &'r Template,
+    program: &'r Program,
     arena: &'r Arena,
     build: Builder<'r>,
     /// The row's variables.
@@ -89,16 +89,16 @@ struct Prober<'r> {
     exhausted: RefCell<Option<Error>>,
 }
 
-/// Learns what `template` does, by rendering small conversations.
-pub(super) fn learn(template: &Template) -> Learned {
+/// Learns what a template does, by rendering small conversations.
+pub(super) fn learn(program: &Program) -> Learned {
     let arena = Arena::new();
-    let prober = Prober::new(template, &arena, Map::default());
+    let prober = Prober::new(program, &arena, Map::default());
     let mut rules = prober.rules();
     let mut study = prober.study();
     prober.terminators(&mut rules, &mut study);
     study.spans_refused = prober.refusal(&rules);
     study.generation_prompts.clone_from(&rules.prompts);
-    let markers = reasoning::markers(template.source(), study.reasoning_markers.as_ref());
+    let markers = reasoning::markers(program.source(), study.reasoning_markers.as_ref());
     Learned {
         study,
         rules,
@@ -106,23 +106,23 @@ pub(super) fn learn(template: &Template) -> Learned {
     }
 }
 
-/// Learns how `template` begins and ends turns when a row sets `variables`.
-pub(super) fn rules_with(template: &Template, variables: Map<'_>) -> TurnRules {
+/// Learns how a template begins and ends turns when a row sets `variables`.
+pub(super) fn rules_with(program: &Program, variables: Map<'_>) -> TurnRules {
     let arena = Arena::new();
-    let prober = Prober::new(template, &arena, variables);
+    let prober = Prober::new(program, &arena, variables);
     let mut rules = prober.rules();
     prober.terminators(&mut rules, &mut Study::default());
     rules
 }
 
 impl<'r> Prober<'r> {
-    fn new(template: &'r Template, arena: &'r Arena, variables: Map<'r>) -> Self {
+    fn new(program: &'r Program, arena: &'r Arena, variables: Map<'r>) -> Self {
         let build = Builder {
             arena,
             part_roles: Vec::new(),
         };
         let mut prober = Self {
-            template,
+            program,
             arena,
             build,
             variables,
@@ -180,10 +180,8 @@ impl<'r> Prober<'r> {
             variables: self.variables,
             ..RenderInput::default()
         };
-        let limits = probe_limits(self.template.limits());
-        let rendered = self
-            .template
-            .render_text(self.arena, &input, limits, &mut out);
+        let limits = probe_limits(self.program.limits());
+        let rendered = self.program.render(self.arena, &input, limits, &mut out);
         match rendered {
             Ok(provenance) => Ok(ProbeRender {
                 input,
@@ -355,9 +353,9 @@ impl<'r> Prober<'r> {
 
     fn study(&self) -> Study {
         let mut study = Study {
-            has_generation_tags: self.template.has_generation_tags(),
+            has_generation_tags: self.program.has_generation_tags(),
             reads_date: self
-                .template
+                .program
                 .variables()
                 .iter()
                 .any(|name| name == "strftime_now"),

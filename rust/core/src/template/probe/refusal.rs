@@ -26,8 +26,8 @@ impl<'r> Prober<'r> {
                 error.hint("it does not print chats: get it again, or name another --template"),
             );
         }
-        let source = self.template.span_source();
-        let has_tags = self.template.has_generation_tags();
+        let source = self.program.span_source();
+        let has_tags = self.program.has_generation_tags();
         if source == SpanSource::Tags && !has_tags {
             return refuse("the template has no {% generation %} tags");
         }
