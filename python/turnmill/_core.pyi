@@ -29,6 +29,7 @@ __all__ = [
     "check_input",
     "count_lines",
     "group_samples",
+    "judging_schemas",
     "nearest",
     "pack_lengths",
     "recipe_keys",
@@ -52,6 +53,9 @@ def recipe_keys() -> str:
 def check_input(keys: str) -> tuple[float | None, float | None, int | None]:
     """Checks the settings of one input, given as JSON: `schema`, `fields`, `roles`, … Returns how
     many of its rows are written: as a share, in epochs, and at most."""
+
+def judging_schemas() -> list[str]:
+    """The schemas whose rows judge their answers."""
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name that is nearest to `name`, if it is near enough to be a typo."""

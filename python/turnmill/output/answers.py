@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from turnmill import _core
 from turnmill.rules import IGNORED
 
 SIDES = ("chosen", "rejected")
-SCHEMAS = ("preference", "kto")
+SCHEMAS = tuple(_core.judging_schemas())
 """The schemas whose rows judge their answers; each has columns of its own."""
 
 PAIRED = ("prompt_ids", "chosen_ids", "rejected_ids")

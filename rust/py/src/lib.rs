@@ -34,6 +34,7 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::{PyDict, PyList};
+    use turnmill_core::chat::Schema;
     use turnmill_core::recipe::{self, Weight};
     use turnmill_core::source::json::Lines;
     use turnmill_core::suggest;
@@ -80,6 +81,13 @@ mod _core {
         info.set_item("os", std::env::consts::OS)?;
         info.set_item("architecture", std::env::consts::ARCH)?;
         Ok(info)
+    }
+
+    /// The schemas whose rows judge their answers.
+    #[pyfunction]
+    fn judging_schemas() -> Vec<&'static str> {
+        let judging = Schema::ALL.iter().filter(|schema| schema.judges());
+        judging.map(|schema| schema.name()).collect()
     }
 
     /// The table of the recipe's keys as JSON, a list of objects.

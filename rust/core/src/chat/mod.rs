@@ -37,6 +37,6 @@ pub use judged_rows::{refuse_judged, with_chosen};
 pub use options::{RoleOrder, SchemaOptions, TextParts, Wire};
 pub use reader::{Reader, seen};
 pub use roles::KNOWN_ROLES;
-pub use schema::Schema;
+pub use schema::{Answers, Schema};
 pub use variables::{GIVEN, is_given};
 pub(crate) use wire::{in_parts, unfinished};

@@ -1,12 +1,24 @@
 //! The shapes of records: a table.
 //!
-//! It gives each schema its name, its meaning, its file in `schemas` and the fields that it reads;
-//! detection, the recipe, the command line and the documentation follow it.
+//! It gives each schema its name, its meaning, what its answers are, its file in `schemas` and the
+//! fields that it reads; detection, columns, the recipe, the command line and the documentation
+//! follow it.
 
 use std::fmt;
 
 use super::fields::Field;
 use crate::error::{Error, ErrorKind, Result};
+
+/// What becomes of the answers in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// They are trained.
+    Trained,
+    /// Of two to one prompt, one is better.
+    Paired,
+    /// One has a verdict.
+    Judged,
+}
 
 /// Gives the table to a macro.
 macro_rules! with_schemas {
@@ -14,44 +26,44 @@ macro_rules! with_schemas {
         $macro! {
             Messages "messages"
                 "A list `messages` of objects with `role` and `content`, as transformers takes them."
-                messages [Messages Role Content System Tools Functions Weight Documents TemplateKwargs];
+                Trained messages [Messages Role Content System Tools Functions Weight Documents TemplateKwargs];
             Sharegpt "sharegpt"
                 "A list `conversations` of objects with `from` and `value`."
-                sharegpt [Conversations From Value System Tools Functions Weight Documents TemplateKwargs];
+                Trained sharegpt [Conversations From Value System Tools Functions Weight Documents TemplateKwargs];
             Alpaca "alpaca"
                 "Texts `instruction`, `input` and `output` (or `query` and `response`), and perhaps `history` and `system`."
-                alpaca [Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
+                Trained alpaca [Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
             PromptCompletion "prompt-completion"
                 "Two strings, or two lists of messages, `prompt` and `completion`."
-                prompt_completion [Role Content Prompt Completion System Tools Functions Weight Documents TemplateKwargs];
+                Trained prompt_completion [Role Content Prompt Completion System Tools Functions Weight Documents TemplateKwargs];
             Pairs "pairs"
                 "A list `conversation` of objects with `human` and `assistant`."
-                pairs [Pairs Human Assistant System Tools Weight Documents TemplateKwargs];
+                Trained pairs [Pairs Human Assistant System Tools Weight Documents TemplateKwargs];
             Gemini "gemini"
                 "A list `contents` of objects with `role` and `parts`."
-                gemini [Contents SystemInstruction Tools Weight Documents TemplateKwargs];
+                Trained gemini [Contents SystemInstruction Tools Weight Documents TemplateKwargs];
             Xlam "xlam"
                 "A text `query`, the calls that answer it in `answers`, and `tools`."
-                xlam [Query Answers System Tools Weight Documents TemplateKwargs];
+                Trained xlam [Query Answers System Tools Weight Documents TemplateKwargs];
             Preference "preference"
                 "A prompt, the answer that was `chosen` and the one that was `rejected`: texts or messages."
-                preference [Prompt Chosen Rejected Messages Role Content From Value Instruction Input History System Tools Functions Weight Documents TemplateKwargs];
+                Paired preference [Prompt Chosen Rejected Messages Role Content From Value Instruction Input History System Tools Functions Weight Documents TemplateKwargs];
             Kto "kto"
                 "One answer, and a `label` that says whether it is a good one."
-                kto [Prompt Completion Label Messages Role Content From Value Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
+                Judged kto [Prompt Completion Label Messages Role Content From Value Instruction Input Output History System Tools Functions Weight Documents TemplateKwargs];
             Segments "segments"
                 "A list `segments` of texts as the model reads them, each with a `label` that says whether it is trained."
-                segments [Segments Weight];
+                Trained segments [Segments Weight];
             Text "text"
                 "A document `text`, trained as a whole."
-                text [Text Weight];
+                Trained text [Text Weight];
         }
     };
 }
 pub(super) use with_schemas;
 
 macro_rules! schema {
-    ($($variant:ident $name:literal $meaning:literal $_:ident [$($field:ident)+];)*) => {
+    ($($variant:ident $name:literal $meaning:literal $answers:ident $_:ident [$($field:ident)+];)*) => {
         /// The shape of input records.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Schema {
@@ -70,6 +82,11 @@ macro_rules! schema {
             /// What its rows hold.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
+            }
+
+            /// What becomes of the answers in its rows.
+            pub fn answers(self) -> Answers {
+                match self { $(Self::$variant => Answers::$answers,)* }
             }
 
             /// The fields that it reads.
@@ -98,7 +115,7 @@ impl Schema {
 
     /// Whether its rows judge their answers, so that bad ones are not trained as good ones.
     pub fn judges(self) -> bool {
-        matches!(self, Self::Preference | Self::Kto)
+        self.answers() != Answers::Trained
     }
 
     /// The names of all, for messages.

@@ -12,7 +12,7 @@ use super::worker::{ChunkOutput, Replayed, RowInput, RunContext, Tables};
 
 use crate::audit;
 use crate::cancel::Cancel;
-use crate::chat::{Reader, Schema};
+use crate::chat::{Answers, Reader, Schema};
 use crate::recipe::{Column, Layout, Recipe, TrainOn};
 use crate::rules::{Findings, Named, Reject, Rule, RuleCounts};
 use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
@@ -431,10 +431,10 @@ fn columns(options: &ShardOptions, recipe: &Recipe) -> Result<Vec<Column>> {
 
 /// What a row of the output holds.
 fn layout(schema: Schema, train_on: &TrainOn) -> Result<Layout> {
-    let layout = match schema {
-        Schema::Preference => Layout::Pairs,
-        Schema::Kto => Layout::Judged,
-        _ => Layout::Samples,
+    let layout = match schema.answers() {
+        Answers::Paired => Layout::Pairs,
+        Answers::Judged => Layout::Judged,
+        Answers::Trained => Layout::Samples,
     };
     if *train_on != TrainOn::Nothing {
         return Ok(layout);

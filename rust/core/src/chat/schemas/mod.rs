@@ -22,7 +22,7 @@ use crate::rules::{Reject, RuleCounts};
 use crate::value::{Arena, Map};
 
 macro_rules! files {
-    ($($variant:ident $_:literal $__:literal $file:ident [$($___:ident)+];)*) => {
+    ($($variant:ident $_:literal $__:literal $___:ident $file:ident [$($____:ident)+];)*) => {
         impl Schema {
             /// Whether a row looks like one of this schema.
             pub(super) fn fits(self, row: Map<'_>) -> bool {
