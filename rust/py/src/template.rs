@@ -136,7 +136,7 @@ fn local_time((year, month, day, hour, minute, second, microsecond): Moment) -> 
     }
 }
 
-/// The messages as transformers hands them to a template: plain dicts without null keys.
+/// A conversation: dicts in a list or tuple.
 fn read_messages<'a>(messages: &Bound<'_, PyAny>, data: &'a Arena) -> PyResult<&'a [Map<'a>]> {
     let py = messages.py();
     if !messages.is_instance_of::<PyList>() && !messages.is_instance_of::<PyTuple>() {
@@ -152,7 +152,7 @@ fn read_messages<'a>(messages: &Bound<'_, PyAny>, data: &'a Arena) -> PyResult<&
             let what = format!("a message is a dict, not {}", value.kind());
             return Err(refused(py, what, Some(index)));
         };
-        maps.push(without_nulls(map, data));
+        maps.push(map);
     }
     if maps.is_empty() {
         return Err(refused(
@@ -162,17 +162,6 @@ fn read_messages<'a>(messages: &Bound<'_, PyAny>, data: &'a Arena) -> PyResult<&
         ));
     }
     Ok(data.alloc_slice_copy(&maps))
-}
-
-fn without_nulls<'a>(map: Map<'a>, data: &'a Arena) -> Map<'a> {
-    if map.iter().all(|(_, value)| value != Value::Null) {
-        return map;
-    }
-    let kept: Vec<_> = map
-        .iter()
-        .filter(|(_, value)| *value != Value::Null)
-        .collect();
-    Map::new(data.alloc_slice_copy(&kept))
 }
 
 /// Tools and documents: lists of dicts.

@@ -2,6 +2,9 @@
 
 use crate::value::{Arena, Map, Value};
 
+/// Keys of a message that hold reasoning, the first that is set before the others.
+pub(crate) const REASONING_KEYS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
 /// One message.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {

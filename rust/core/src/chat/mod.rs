@@ -30,6 +30,7 @@ mod variables;
 mod weight;
 mod wire;
 
+pub(crate) use conversation::REASONING_KEYS;
 pub use conversation::{Conversation, Message, Record, SIDES, Segment};
 pub use detect::detect;
 pub use identity::identity;

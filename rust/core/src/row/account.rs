@@ -9,10 +9,10 @@
 use super::findings::RowFindings;
 use super::leaves::{Leaves, Search};
 use super::policy::Policy;
-use crate::chat::{Conversation, Message};
+use crate::chat::{Conversation, Message, REASONING_KEYS};
 use crate::recipe::SpecialInContent;
 use crate::rules::{Reject, Rule, Severity};
-use crate::template::{Field, Origin, REASONING_FIELDS, Rendered};
+use crate::template::{Field, Origin, Rendered};
 use crate::value::{Map, Value};
 
 /// Finds what the render of an excerpt leaves out. Lost text of any message rejects the row; lost tools
@@ -276,9 +276,7 @@ impl Ledger {
             let text = message.fields.get_some(key).and_then(Value::as_str);
             text.filter(|text| !text.trim().is_empty())
         };
-        let given = REASONING_FIELDS
-            .into_iter()
-            .filter(|key| text(key).is_some());
+        let given = REASONING_KEYS.into_iter().filter(|key| text(key).is_some());
         let mut given: Vec<&str> = given.collect();
         if given.len() < usize::from(message.is_turn()) + 1 {
             return Vec::new();

@@ -2,12 +2,12 @@
 
 use super::contract::TrainedTurn;
 use super::draft::Draft;
-use super::encode::{encode, frame};
+use super::encode::frame;
 use super::label::Tokens;
-use super::locate::locate_seam;
 use super::output::RowOutput;
 use super::over_length::overlong;
 use super::scratch::Scratch;
+use super::texts::encode_texts;
 use super::{Refusal, replay, verify};
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
@@ -15,25 +15,20 @@ use crate::setup::plan::Plan;
 /// Makes the sample of a completion.
 pub(super) fn sample(
     plan: &Plan,
-    (prompt, completion): (&str, &str),
+    texts: (&str, &str),
     weight: f32,
     scratch: &mut Scratch,
     draft: &mut Draft,
     output: &mut RowOutput,
 ) -> Result<(), Refusal> {
+    let findings = &mut output.findings;
+    let seam = encode_texts(plan, texts, scratch, draft, findings)?;
     let Draft {
-        rendered,
         located,
         encoding,
         labelled,
+        ..
     } = draft;
-    let findings = &mut output.findings;
-    let seam = prompt.len() as u32;
-    rendered.text.push_str(prompt);
-    rendered.text.push_str(completion);
-    locate_seam(plan, rendered, seam, located, findings)?;
-    let backend = &mut *scratch.backend;
-    encode(plan, &rendered.text, located, backend, encoding)?;
     let mark = Tokens::new(plan, located, encoding).mark(seam);
     if mark.straddles {
         findings.counts.add(Rule::BoundaryMerge, 1);
@@ -53,7 +48,13 @@ pub(super) fn sample(
         // A completion has no turns that could be left out.
         return Err(overlong(plan, length, "").into());
     }
-    replay::completion(plan, prompt, draft, &mut scratch.player, &mut output.replay)?;
+    replay::completion(
+        plan,
+        texts.0,
+        draft,
+        &mut scratch.player,
+        &mut output.replay,
+    )?;
     output.push(draft);
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use super::Refusal;
 use super::draft::Draft;
-use super::encode::{encode, frame};
-use super::locate::locate_plain;
+use super::encode::frame;
 use super::output::RowOutput;
 use super::samples::Sample;
 use super::scratch::Scratch;
+use super::texts::encode_text;
 use crate::setup::plan::Plan;
 
 /// Makes the samples of a document: one, or several parts of the allowed length. The
@@ -19,17 +19,11 @@ pub(super) fn samples(
     draft: &mut Draft,
     output: &mut RowOutput,
 ) -> Result<(), Refusal> {
-    let Draft {
-        rendered,
-        located,
-        encoding,
-        labelled,
-    } = draft;
     let findings = &mut output.findings;
-    rendered.text.push_str(text);
-    locate_plain(plan, rendered, located, findings)?;
-    let backend = &mut *scratch.backend;
-    encode(plan, &rendered.text, located, backend, encoding)?;
+    encode_text(plan, text, scratch, draft, findings)?;
+    let Draft {
+        encoding, labelled, ..
+    } = draft;
     let ids = &mut encoding.ids;
     frame(plan, ids, findings);
     labelled.start(ids.len());

@@ -12,11 +12,11 @@ use super::excerpt::Excerpt;
 use super::findings::RowFindings;
 use super::policy::last_turn;
 use super::render::{RenderMemory, render, template_for};
-use crate::chat::{Conversation, Message};
+use crate::chat::{Conversation, Message, REASONING_KEYS};
 use crate::recipe::{History, Reasoning};
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
-use crate::template::{Field, Origin, REASONING_FIELDS, Rendered, Span};
+use crate::template::{Field, Origin, Rendered, Span};
 use crate::value::Value;
 use crate::{Error, ErrorKind};
 
@@ -190,7 +190,7 @@ pub(crate) fn lost_turns<'r>(
 /// rest.
 fn reasoning_bytes(message: &Message<'_>) -> Option<(usize, Option<usize>)> {
     let field = |key: &str| message.fields.get_some(key).and_then(Value::as_str);
-    if let Some(text) = REASONING_FIELDS.iter().find_map(|key| field(key)) {
+    if let Some(text) = REASONING_KEYS.iter().find_map(|key| field(key)) {
         let length = text.trim().len();
         return (length > 0).then_some((length, None));
     }

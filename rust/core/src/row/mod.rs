@@ -45,6 +45,7 @@ mod search;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod verify;
 
 pub(crate) use draft::Draft;

@@ -10,12 +10,13 @@ use super::draft::Draft;
 use super::encode::encode;
 use super::excerpt::Excerpt;
 use super::kept;
-use super::locate::{locate, locate_plain};
+use super::locate::locate;
 use super::output::RowOutput;
 use super::over_length::{overlong, shorter, too_long};
 use super::policy::Policy;
 use super::render::{self, template_for};
 use super::scratch::Scratch;
+use super::texts::encode_text;
 use super::verify::verify;
 use crate::chat::{Conversation, Message};
 use crate::recipe::OverLength;
@@ -79,20 +80,11 @@ pub(super) fn text(
     draft: &mut Draft,
     output: &mut RowOutput,
 ) -> Result<(), Refusal> {
-    let Draft {
-        rendered,
-        located,
-        encoding,
-        labelled,
-    } = &mut *draft;
-    rendered.text.push_str(prompt);
-    locate_plain(plan, rendered, located, &mut output.findings)?;
-    let backend = &mut *scratch.backend;
-    encode(plan, &rendered.text, located, backend, encoding)?;
+    encode_text(plan, prompt, scratch, draft, &mut output.findings)?;
     let prefix = plan.tokenizer.prefix().iter().copied();
-    encoding.ids.splice(0..0, prefix);
-    labelled.start(encoding.ids.len());
-    if let Some(length) = plan.exceeding(encoding.ids.len()) {
+    draft.encoding.ids.splice(0..0, prefix);
+    draft.labelled.start(draft.len());
+    if let Some(length) = plan.exceeding(draft.len()) {
         return Err(overlong(plan, length, "").into());
     }
     let reference = (!completion.is_empty()).then(|| completion.to_owned());

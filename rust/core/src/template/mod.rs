@@ -30,5 +30,4 @@ pub use rendered::{Field, Fragment, FragmentRange, Origin, ReasoningSpan, Render
 pub use source::{Source, find_source};
 pub use study::{RoleStudy, Study};
 pub use template::Template;
-pub(crate) use transformers_input::REASONING_FIELDS;
 pub use turnmill_jinja::{Limits, LocalTime};

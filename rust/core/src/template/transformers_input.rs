@@ -1,14 +1,12 @@
 //! What `apply_chat_template` does to the data before the template sees it.
 
 use super::RenderInput;
+use crate::chat::REASONING_KEYS;
 use crate::value::{Arena, Map, Value};
 use crate::{Error, ErrorKind, Result};
 
 /// What transformers appends to the message that is to be continued.
 pub(super) const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
-
-/// Names of the reasoning field, in the order in which they are tried.
-pub(crate) const REASONING_FIELDS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 type Entries<'a> = &'a [(&'a str, Value<'a>)];
 
@@ -88,10 +86,7 @@ fn without_nulls<'a>(message: Map<'a>, arena: &'a Arena) -> Entries<'a> {
 /// `{"thinking": r, **message, "reasoning_content": r}` for the first reasoning field that is set.
 fn with_reasoning<'a>(entries: Entries<'a>, arena: &'a Arena) -> Entries<'a> {
     let message = Map::new(entries);
-    let Some(reasoning) = REASONING_FIELDS
-        .iter()
-        .find_map(|key| message.get_some(key))
-    else {
+    let Some(reasoning) = REASONING_KEYS.iter().find_map(|key| message.get_some(key)) else {
         return entries;
     };
     let mut aliased = bumpalo::collections::Vec::with_capacity_in(entries.len() + 2, arena);
@@ -126,9 +121,9 @@ fn with_continue_tag<'a>(
             "continue_final_message is set but the final message has no \"{field}\" to continue"
         ));
     };
-    let fields: Vec<&str> = if REASONING_FIELDS.contains(&field) {
+    let fields: Vec<&str> = if REASONING_KEYS.contains(&field) {
         let same = |key: &&&str| message.get(key) == Some(text);
-        REASONING_FIELDS.iter().filter(same).copied().collect()
+        REASONING_KEYS.iter().filter(same).copied().collect()
     } else {
         vec![field]
     };

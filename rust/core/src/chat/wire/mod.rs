@@ -41,9 +41,6 @@ impl Correction<'_, '_> {
     }
 }
 
-/// Keys that hold the reasoning of a turn.
-const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
-
 /// Whether a text says nothing.
 fn is_blank(value: Value<'_>) -> bool {
     value.as_str().is_some_and(|text| text.trim().is_empty())

@@ -1,7 +1,7 @@
 //! Reasoning that came as a list of blocks.
 
-use super::{Correction, REASONING, blocks, fields};
-use crate::chat::conversation::Message;
+use super::{Correction, blocks, fields};
+use crate::chat::conversation::{Message, REASONING_KEYS};
 use crate::rules::{Reject, Rule};
 use crate::value::Value;
 
@@ -10,7 +10,7 @@ pub(super) fn read<'a>(
     message: &mut Message<'a>,
     correction: &mut Correction<'_, 'a>,
 ) -> Result<(), Reject> {
-    for key in REASONING {
+    for key in REASONING_KEYS {
         let text = match message.fields.get(key) {
             None | Some(Value::Str(_) | Value::Null) => continue,
             Some(Value::List(parts)) => blocks::joined(parts, correction.arena)?,

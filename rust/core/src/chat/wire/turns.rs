@@ -1,7 +1,7 @@
 //! Turns that came as several messages, or not whole.
 
-use super::{REASONING, fields};
-use crate::chat::conversation::Message;
+use super::fields;
+use crate::chat::conversation::{Message, REASONING_KEYS};
 use crate::rules::{Rule, RuleCounts};
 use crate::value::{Arena, Map, Value};
 
@@ -104,7 +104,7 @@ fn calls_of<'a>(message: &Message<'a>) -> Option<&'a [Value<'a>]> {
 fn is_bare(message: &Message<'_>) -> bool {
     let content = message.fields.get("content");
     let text = content.is_none_or(|content| content == Value::Str(""));
-    text && REASONING
+    text && REASONING_KEYS
         .iter()
         .all(|key| message.fields.get(key).is_none())
 }
