@@ -31,7 +31,7 @@ use turnmill_core::row::label::{self, SpanEnd, TokenSpan};
 use turnmill_core::rules::RuleCounts;
 use turnmill_core::run::{Encoder, ShardOptions};
 use turnmill_core::setup::StopSet;
-use turnmill_core::sink::{BATCH_ROWS, Batches, Sample, Samples, TableRows};
+use turnmill_core::sink::{BATCH_ROWS, Batches, SampleRow, SampleRows, TableRows};
 use turnmill_core::source::json::{self, FileLayout, RawRows, Splitter};
 use turnmill_core::template::{RenderInput, Rendered, Span, Template, TemplateOptions};
 use turnmill_core::tokenizer::{Encoding, Input, Mark, Tokenizer};
@@ -488,11 +488,11 @@ fn batch(
     labelled: &[Labelled],
     mut take: impl FnMut(RecordBatch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let empty = Samples::new(Column::DEFAULT, "bench");
+    let empty = SampleRows::new(Column::DEFAULT, "bench");
     let (mut batches, mut part, mut out) =
         (Batches::new(empty.clone(), BATCH_ROWS), empty, Vec::new());
     for (row, Labelled { labels, .. }) in rows.iter().zip(labelled) {
-        part.push(Sample {
+        part.push(SampleRow {
             ids: &row.ids,
             labels,
             weights: &[],

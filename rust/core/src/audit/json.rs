@@ -21,7 +21,7 @@ const HELD: usize = 8 << 20;
 
 /// How an input is read: on this many threads, with this label that means untrained.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading<'a> {
+pub(super) struct JsonOptions<'a> {
     pub(super) threads: usize,
     pub(super) ignore: Option<i32>,
     pub(super) cancel: &'a Cancel,
@@ -80,13 +80,13 @@ impl JsonRows {
     }
 
     /// Takes the next block, and says whether there is enough to be checked.
-    pub(super) fn feed(&mut self, block: &[u8], reading: Reading<'_>) -> Result<bool> {
+    pub(super) fn feed(&mut self, block: &[u8], reading: JsonOptions<'_>) -> Result<bool> {
         self.split(reading, |splitter, rows| splitter.feed(block, rows))?;
         Ok(self.held >= HELD)
     }
 
     /// Ends the input.
-    pub(super) fn end(&mut self, reading: Reading<'_>) -> Result<()> {
+    pub(super) fn end(&mut self, reading: JsonOptions<'_>) -> Result<()> {
         self.split(reading, Splitter::finish)?;
         self.close(reading.ignore)
     }
@@ -99,7 +99,7 @@ impl JsonRows {
 
     fn split(
         &mut self,
-        reading: Reading<'_>,
+        reading: JsonOptions<'_>,
         step: impl FnOnce(&mut Splitter, &mut RawRows) -> Result<()>,
     ) -> Result<()> {
         if self.is_lost {

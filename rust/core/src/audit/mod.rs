@@ -2,8 +2,8 @@
 //!
 //! Rows with `input_ids`, and columns that say what is trained, go in, as record batches, JSON or
 //! values; counts and evidence by rule come out. Turns are found: runs of trained labels, cut at
-//! role headers if a template is known. Samples that were just made from conversations go the same way, with the turns that
-//! their row knows.
+//! role headers if a template is known. Samples that were just made from conversations go the same
+//! way, with the turns that their row knows.
 
 mod auditor;
 mod columns;
@@ -46,7 +46,7 @@ use crate::{Result, pool};
 use auditor::add_mismatch;
 use columns::Columns;
 use inputs::Inputs;
-use json::{BadRow, JsonRows, Reading};
+use json::{BadRow, JsonOptions, JsonRows};
 use lists::Lists;
 use row::TokenRow;
 
@@ -170,8 +170,8 @@ impl Audit {
         self.check(&[columns], cancel)
     }
 
-    fn reading<'a>(&self, cancel: &'a Cancel) -> Reading<'a> {
-        Reading {
+    fn reading<'a>(&self, cancel: &'a Cancel) -> JsonOptions<'a> {
+        JsonOptions {
             threads: self.auditor.options.threads,
             ignore: self.auditor.options.ignore_label,
             cancel,

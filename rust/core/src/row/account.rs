@@ -7,7 +7,7 @@
 //! text that came from the calls of the message.
 
 use super::findings::RowFindings;
-use super::leaves::{Leaves, Search};
+use super::leaves::{LeafSearch, Leaves};
 use super::policy::Policy;
 use crate::chat::{Conversation, Message, REASONING_KEYS};
 use crate::recipe::SpecialInContent;
@@ -201,7 +201,7 @@ impl Ledger {
                 if message.is_turn()
                     && let Some((_, answer)) = text.rsplit_once("</think>")
                 {
-                    let lost = !Search::new(&self.text).holds(answer);
+                    let lost = !LeafSearch::new(&self.text).holds(answer);
                     return lost.then(|| "the answer of this turn".to_owned());
                 }
                 if printed.of(Field::Content) == 0 {
@@ -219,7 +219,7 @@ impl Ledger {
                     return None;
                 }
                 self.gather(index, Field::Content, rendered);
-                let mut gathered = Search::new(&self.text);
+                let mut gathered = LeafSearch::new(&self.text);
                 let lost = texts.find(|text| !gathered.holds(text))?;
                 Some(format!("the text part {:?} of this message", excerpt(lost)))
             }
@@ -282,13 +282,13 @@ impl Ledger {
             return Vec::new();
         }
         self.gather(index, Field::Reasoning, rendered);
-        given.retain(|key| text(key).is_some_and(|text| !Search::new(&self.text).holds(text)));
+        given.retain(|key| text(key).is_some_and(|text| !LeafSearch::new(&self.text).holds(text)));
         given
     }
 
     /// The first tool of which the gathered text lacks the name, the description or a parameter.
     fn lost_tool(&self, tools: Option<Value<'_>>) -> Option<Loss> {
-        let mut gathered = Search::new(&self.text);
+        let mut gathered = LeafSearch::new(&self.text);
         let what = tools?.as_list()?.iter().find_map(|tool| {
             let tool = tool.as_map()?;
             let function = tool.get("function").and_then(Value::as_map).unwrap_or(tool);
@@ -305,7 +305,7 @@ impl Ledger {
     /// The first document of which the gathered text does not hold the longest text.
     fn lost_document(&self, documents: Option<Value<'_>>) -> Option<Loss> {
         let mut documents = documents?.as_list()?.iter();
-        let mut gathered = Search::new(&self.text);
+        let mut gathered = LeafSearch::new(&self.text);
         let lost = documents.find_map(|document| {
             let texts = document.as_map()?.iter();
             let texts = texts.filter_map(|(_, text)| text.as_str());
@@ -399,7 +399,7 @@ impl Loss {
 
 /// The first of a tool's description, and of the names and descriptions of its parameters, that is
 /// not there. Templates leave out other keys of the schema on purpose.
-fn lost_of_tool<'a>(function: Map<'a>, gathered: &mut Search<'_>) -> Option<&'a str> {
+fn lost_of_tool<'a>(function: Map<'a>, gathered: &mut LeafSearch<'_>) -> Option<&'a str> {
     let description = |map: Map<'a>| map.get("description").and_then(Value::as_str);
     if let Some(lost) = description(function).filter(|text| !gathered.holds(text)) {
         return Some(lost);

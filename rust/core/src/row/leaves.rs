@@ -7,20 +7,20 @@ use crate::value::Value;
 /// Looks for the leaves of values. A number that a template writes by itself is text of the
 /// template's own, so it is looked for in the whole render.
 pub(super) struct Leaves<'t> {
-    own: Search<'t>,
-    whole: Search<'t>,
+    own: LeafSearch<'t>,
+    whole: LeafSearch<'t>,
 }
 
 impl<'t> Leaves<'t> {
     /// `own` is what came from the value's field, `start` is where its message begins in the `whole`
     /// render.
     pub(super) fn new(own: &'t str, whole: &'t str, start: usize) -> Self {
-        let whole = Search {
+        let whole = LeafSearch {
             text: whole,
             from: start,
         };
         Self {
-            own: Search::new(own),
+            own: LeafSearch::new(own),
             whole,
         }
     }
@@ -46,13 +46,13 @@ impl<'t> Leaves<'t> {
 /// A text in which many short ones are looked for. Most stand in it in the order in which they are
 /// looked for, so a search begins where the one before it ended, and the whole takes time in
 /// proportion to the text.
-pub(super) struct Search<'t> {
+pub(super) struct LeafSearch<'t> {
     text: &'t str,
     /// Where the last one was found.
     from: usize,
 }
 
-impl<'t> Search<'t> {
+impl<'t> LeafSearch<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         Self { text, from: 0 }
     }
@@ -94,11 +94,11 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::Search;
+    use super::LeafSearch;
 
     #[test]
     fn order_does_not_matter() {
-        let mut text = Search::new("one two three two");
+        let mut text = LeafSearch::new("one two three two");
         for part in ["two", "three", "two", "one", "two", ""] {
             assert!(text.holds(part), "{part}");
         }
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn leaves_may_be_escaped() {
-        assert!(Search::new(r"a\nb \u00e9").holds("a\nb é"));
-        assert!(!Search::new("a b").holds("a\nb é"));
+        assert!(LeafSearch::new(r"a\nb \u00e9").holds("a\nb é"));
+        assert!(!LeafSearch::new("a b").holds("a\nb é"));
     }
 }

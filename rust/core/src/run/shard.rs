@@ -15,7 +15,7 @@ use crate::cancel::Cancel;
 use crate::chat::{Answers, Reader, Schema};
 use crate::recipe::{Column, Layout, Recipe, TrainOn};
 use crate::rules::{Findings, Named, Reject, Rule, RuleCounts};
-use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, Samples, SpareBuffers};
+use crate::sink::{BATCH_ROWS, Batches, IndexRows, RejectRows, SampleRows, SpareBuffers};
 use crate::source::arrow::{ArrowRows, Wanted};
 use crate::source::json::{RawRows, Splitter};
 use crate::value::Value;
@@ -99,9 +99,9 @@ pub struct Shard {
     splitter: Splitter,
     rows: RawRows,
     next_row: u64,
-    samples: Batches<Samples>,
+    samples: Batches<SampleRows>,
     /// Samples of conversations that are set apart, if any can be.
-    apart: Option<Batches<Samples>>,
+    apart: Option<Batches<SampleRows>>,
     index: Batches<IndexRows>,
     rejects: Batches<RejectRows>,
     findings: Findings,
@@ -140,7 +140,7 @@ impl Shard {
             Splitter::for_range(0, u64::MAX)
         };
         let columns = columns(&options, &encoder.plan.recipe)?;
-        let samples = Samples::new(&columns, &options.path).waiting(options.waiting);
+        let samples = SampleRows::new(&columns, &options.path).waiting(options.waiting);
         let index = IndexRows::new(&encoder.plan.recipe.carry);
         Ok(Self {
             splitter: splitter.counting_from(options.first_line, options.first_row),

@@ -14,7 +14,7 @@ use crate::row::replay::SampleReplayer;
 use crate::row::{self, Draft, Refusal, Scratch};
 use crate::rules::{Findings, Named, Reject, Rule, RuleCounts};
 use crate::setup::plan::Plan;
-use crate::sink::{IndexRow, IndexRows, RejectRows, Sample, Samples};
+use crate::sink::{IndexRow, IndexRows, RejectRows, SampleRow, SampleRows};
 use crate::source::arrow::ArrowRows;
 use crate::source::json;
 use crate::value::{Arena, Map, Value};
@@ -59,15 +59,15 @@ pub(crate) enum Replayed<'s> {
 /// The tables of samples and their index.
 #[derive(Clone)]
 pub(crate) struct Tables {
-    pub(crate) samples: Samples,
+    pub(crate) samples: SampleRows,
     /// Samples of conversations that are set apart.
-    pub(crate) apart: Samples,
+    pub(crate) apart: SampleRows,
     pub(crate) index: IndexRows,
 }
 
 impl Tables {
     /// The table of samples that are set apart, or of the others.
-    fn side(&mut self, apart: bool) -> &mut Samples {
+    fn side(&mut self, apart: bool) -> &mut SampleRows {
         if apart {
             &mut self.apart
         } else {
@@ -182,8 +182,8 @@ impl ChunkOutput {
 }
 
 /// A sample as it is written.
-fn written<'s>(sample: &row::Sample<'s>) -> Sample<'s> {
-    Sample {
+fn written<'s>(sample: &row::Sample<'s>) -> SampleRow<'s> {
+    SampleRow {
         ids: sample.ids,
         labels: sample.labels,
         weights: sample.weights,

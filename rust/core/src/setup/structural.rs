@@ -9,11 +9,11 @@ use crate::tokenizer::{AddedToken, Tokenizer};
 /// The structural tokens of a run, with a search for them.
 pub(crate) struct Structural {
     ids: Vec<u32>,
-    search: Search,
+    search: StructuralSearch,
 }
 
 /// A search for structural texts in content.
-struct Search {
+struct StructuralSearch {
     matcher: Option<AhoCorasick>,
     signs: Option<Signs>,
 }
@@ -46,7 +46,7 @@ impl Structural {
         let texts: Vec<&str> = tokens.iter().map(|token| &token.content[..]).collect();
         Self {
             ids: tokens.iter().map(|token| token.id).collect(),
-            search: Search::new(&texts),
+            search: StructuralSearch::new(&texts),
         }
     }
 
@@ -73,7 +73,7 @@ impl Structural {
 /// Bytes of all texts up to which they are searched for by a table of every byte in every state.
 const MOST_IN_TABLE: usize = 4096;
 
-impl Search {
+impl StructuralSearch {
     fn new(texts: &[&str]) -> Self {
         let mut builder = AhoCorasickBuilder::new();
         builder.match_kind(MatchKind::LeftmostLongest);
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_search_is_left_out_only_where_it_finds_nothing() {
         const CHARACTERS: &[char] = &['<', '[', 'a', '>', ' '];
-        let search = Search::new(&["<a>", "<a", "[<a", ">>"]);
+        let search = StructuralSearch::new(&["<a>", "<a", "[<a", ">>"]);
         let signs = search.signs.as_ref().unwrap();
         let (mut found, mut left_out) = (0, 0);
         for number in 0..CHARACTERS.len().pow(7) {

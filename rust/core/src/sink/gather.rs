@@ -7,7 +7,7 @@ use arrow_data::transform::MutableArrayData;
 
 use super::cut::TableRows;
 use super::list::{defect, lists};
-use super::samples::Samples;
+use super::samples::SampleRows;
 use super::spare::SpareBuffers;
 use super::waiting::{Waited, count_tokens, int32_lists, tokens_of};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +18,7 @@ use crate::recipe::Column;
 pub struct Gatherer {
     sources: Vec<RecordBatch>,
     /// For batches of samples; empty, with the memory of the last.
-    samples: Samples,
+    samples: SampleRows,
 }
 
 /// The source of a row, and its place in it.
@@ -33,7 +33,7 @@ impl Gatherer {
         if sources.iter().any(differs) {
             return Err(wrong("the batches have other columns than the first"));
         }
-        let samples = Samples::new(columns, "");
+        let samples = SampleRows::new(columns, "");
         Ok(Self { sources, samples })
     }
 

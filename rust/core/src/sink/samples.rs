@@ -15,7 +15,7 @@ use crate::rules::is_trained;
 
 /// One written training example.
 #[derive(Clone, Copy, Debug)]
-pub struct Sample<'a> {
+pub struct SampleRow<'a> {
     /// Token ids.
     pub ids: &'a [u32],
     /// Labels, aligned with the ids; -100 = not trained. Empty if the table has no labels.
@@ -102,7 +102,7 @@ impl Sequences {
 
 /// Samples in flat vectors, with the columns that the recipe asks for.
 #[derive(Clone, Debug)]
-pub struct Samples {
+pub struct SampleRows {
     pub(super) columns: Arc<[Column]>,
     pub(super) source: Arc<str>,
     /// The samples; of pairs, the chosen answers.
@@ -122,7 +122,7 @@ pub struct Samples {
     waiting: bool,
 }
 
-impl Samples {
+impl SampleRows {
     /// An empty table. `columns` are written in the order of the recipe's column list; `source` is
     /// the text of the column `source`.
     pub fn new(columns: &[Column], source: &str) -> Self {
@@ -156,13 +156,13 @@ impl Samples {
     }
 
     /// Adds a sample.
-    pub fn push(&mut self, sample: Sample<'_>) {
+    pub fn push(&mut self, sample: SampleRow<'_>) {
         let (labels, weights) = (self.has(Column::Labels), self.has(Column::Weights));
         push(&mut self.sequences, sample, labels, weights);
     }
 
     /// Adds two answers to the prompt that is the first `prompt` tokens of both.
-    pub fn push_pair(&mut self, chosen: Sample<'_>, rejected: Sample<'_>, prompt: u32) {
+    pub fn push_pair(&mut self, chosen: SampleRow<'_>, rejected: SampleRow<'_>, prompt: u32) {
         let labels = self.has(Column::ChosenLabels);
         push(&mut self.sequences, chosen, labels, false);
         push(&mut self.rejected, rejected, labels, false);
@@ -170,14 +170,14 @@ impl Samples {
     }
 
     /// Adds an answer after the first `prompt` tokens, with its verdict.
-    pub fn push_judged(&mut self, sample: Sample<'_>, prompt: u32, good: bool) {
+    pub fn push_judged(&mut self, sample: SampleRow<'_>, prompt: u32, good: bool) {
         self.push(sample);
         self.prompts.push(prompt);
         self.verdicts.push(good);
     }
 
     /// Adds a prompt with its text, and what its row answers.
-    pub fn push_prompt(&mut self, sample: Sample<'_>, text: &str, reference: Option<&str>) {
+    pub fn push_prompt(&mut self, sample: SampleRow<'_>, text: &str, reference: Option<&str>) {
         self.push(sample);
         if self.has(Column::Prompt) {
             self.texts.push(text.to_owned());
@@ -269,7 +269,7 @@ impl Samples {
 }
 
 /// Adds a sequence, with its labels and weights where they are written.
-fn push(sequences: &mut Sequences, sample: Sample<'_>, labels: bool, weights: bool) {
+fn push(sequences: &mut Sequences, sample: SampleRow<'_>, labels: bool, weights: bool) {
     let ids = sample.ids.iter().map(|id| *id as i32);
     sequences.ids.extend(ids);
     if labels {
@@ -285,7 +285,7 @@ fn push(sequences: &mut Sequences, sample: Sample<'_>, labels: bool, weights: bo
     sequences.ends.push(sequences.ids.len());
 }
 
-impl TableRows for Samples {
+impl TableRows for SampleRows {
     fn len(&self) -> usize {
         self.sequences.ends.len()
     }

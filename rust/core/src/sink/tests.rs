@@ -32,8 +32,8 @@ fn columns_of(layout: Layout) -> Vec<Column> {
 }
 
 /// Samples of these lengths, whose ids and labels tell which sample and token they are.
-fn samples(lengths: &[usize], first: usize) -> Samples {
-    let mut samples = Samples::new(&all_columns(), "a.jsonl");
+fn samples(lengths: &[usize], first: usize) -> SampleRows {
+    let mut samples = SampleRows::new(&all_columns(), "a.jsonl");
     for (row, length) in lengths.iter().enumerate() {
         let ids: Vec<u32> = (0..*length)
             .map(|token| ((first + row) * 100 + token) as u32)
@@ -42,7 +42,7 @@ fn samples(lengths: &[usize], first: usize) -> Samples {
             .iter()
             .map(|id| if id % 2 == 0 { -100 } else { *id as i32 })
             .collect();
-        samples.push(Sample {
+        samples.push(SampleRow {
             ids: &ids,
             labels: &labels,
             weights: &[],
@@ -59,11 +59,11 @@ proptest! {
         rows in 1_usize..15,
     ) {
         let mut whole = Vec::new();
-        let mut batches = Batches::new(Samples::new(&all_columns(), "a.jsonl"), rows);
+        let mut batches = Batches::new(SampleRows::new(&all_columns(), "a.jsonl"), rows);
         batches.append(&samples(&lengths, 0), &mut whole).unwrap();
         batches.finish(&mut whole).unwrap();
         let (mut parts, mut first) = (Vec::new(), 0);
-        let mut batches = Batches::new(Samples::new(&all_columns(), "a.jsonl"), rows);
+        let mut batches = Batches::new(SampleRows::new(&all_columns(), "a.jsonl"), rows);
         for cut in cuts.iter().cycle() {
             if first == lengths.len() { break; }
             let last = lengths.len().min(first + cut);
@@ -77,9 +77,9 @@ proptest! {
 }
 
 /// A table of samples, pairs or judged answers, in the form that is written or that waits.
-fn table(layout: Layout, lengths: &[usize], waiting: bool) -> Samples {
+fn table(layout: Layout, lengths: &[usize], waiting: bool) -> SampleRows {
     let columns = columns_of(layout);
-    let mut table = Samples::new(&columns, "a.jsonl").waiting(waiting);
+    let mut table = SampleRows::new(&columns, "a.jsonl").waiting(waiting);
     let mut next = 0;
     for length in lengths {
         let ids: Vec<u32> = (next..next + *length as u32).collect();
@@ -88,7 +88,7 @@ fn table(layout: Layout, lengths: &[usize], waiting: bool) -> Samples {
             .map(|id| if id % 3 == 0 { -100 } else { *id as i32 })
             .collect();
         let weights: Vec<f32> = ids.iter().map(|id| *id as f32 / 2.0).collect();
-        let sample = |from: usize| Sample {
+        let sample = |from: usize| SampleRow {
             ids: &ids[from..],
             labels: &labels[from..],
             weights: &weights[from..],
@@ -145,8 +145,8 @@ proptest! {
 
 #[test]
 fn a_label_that_is_another_id_cannot_wait() {
-    let mut table = Samples::new(&[Column::InputIds, Column::Labels], "").waiting(true);
-    table.push(Sample {
+    let mut table = SampleRows::new(&[Column::InputIds, Column::Labels], "").waiting(true);
+    table.push(SampleRow {
         ids: &[1, 2],
         labels: &[-100, 3],
         weights: &[],
@@ -157,7 +157,7 @@ fn a_label_that_is_another_id_cannot_wait() {
 #[test]
 fn the_table_of_samples_has_the_types_that_trainers_load() {
     let mut out = Vec::new();
-    let mut batches = Batches::new(Samples::new(&all_columns(), "a.jsonl"), 10);
+    let mut batches = Batches::new(SampleRows::new(&all_columns(), "a.jsonl"), 10);
     batches.append(&samples(&[3, 1], 0), &mut out).unwrap();
     batches.finish(&mut out).unwrap();
     let list = |item| DataType::List(Arc::new(Field::new("item", item, true)));
@@ -226,15 +226,15 @@ fn lists_of(batch: &RecordBatch, column: &str) -> Vec<Vec<i32>> {
 
 #[test]
 fn pairs_and_judged_answers_are_cut_behind_their_prompts() {
-    fn sample<'s>(ids: &'s [u32], labels: &'s [i32]) -> Sample<'s> {
-        Sample {
+    fn sample<'s>(ids: &'s [u32], labels: &'s [i32]) -> SampleRow<'s> {
+        SampleRow {
             ids,
             labels,
             weights: &[],
         }
     }
-    let mut pairs = Samples::new(&columns_of(Layout::Pairs), "");
-    let mut judged = Samples::new(&columns_of(Layout::Judged), "");
+    let mut pairs = SampleRows::new(&columns_of(Layout::Pairs), "");
+    let mut judged = SampleRows::new(&columns_of(Layout::Judged), "");
     for first in [0, 10] {
         let chosen = [first, first + 1, first + 2];
         let labels = [-100, -100, first as i32 + 2];
@@ -246,7 +246,7 @@ fn pairs_and_judged_answers_are_cut_behind_their_prompts() {
         );
         judged.push_judged(sample(&chosen, &labels), 2, first == 0);
     }
-    let batch_of = |part: &Samples| {
+    let batch_of = |part: &SampleRows| {
         let (mut out, mut batches) = (Vec::new(), Batches::new(part.clone(), 10));
         batches.finish(&mut out).unwrap();
         out.remove(0)
@@ -266,7 +266,7 @@ fn pairs_and_judged_answers_are_cut_behind_their_prompts() {
     let labels = batch["label"].as_boolean();
     assert!(labels.value(0) && !labels.value(1));
     // Parts that are joined give the same.
-    let mut joined = Samples::new(&columns_of(Layout::Pairs), "");
+    let mut joined = SampleRows::new(&columns_of(Layout::Pairs), "");
     joined.extend(&pairs, 1..2);
     assert_eq!(lists_of(&batch_of(&joined), "rejected_ids"), [[11]]);
 }
@@ -279,7 +279,7 @@ fn address(batch: &RecordBatch, column: &str) -> *const i32 {
 
 #[test]
 fn memory_of_batches_serves_again_once_nobody_holds_them() {
-    let empty = Samples::new(Column::DEFAULT, "a.jsonl");
+    let empty = SampleRows::new(Column::DEFAULT, "a.jsonl");
     let spare = empty.spare();
     let mut batches = Batches::new(empty, 2);
     let mut cut = |first: usize| {
@@ -304,7 +304,7 @@ fn memory_of_batches_serves_again_once_nobody_holds_them() {
     assert!(again.contains(&addresses[2]));
     // What somebody holds keeps its values.
     let mut out = Vec::new();
-    let mut fresh = Batches::new(Samples::new(Column::DEFAULT, "a.jsonl"), 2);
+    let mut fresh = Batches::new(SampleRows::new(Column::DEFAULT, "a.jsonl"), 2);
     fresh.append(&samples(&[30, 40], 0), &mut out).unwrap();
     assert_eq!(out[0], expected);
 }
@@ -312,7 +312,7 @@ fn memory_of_batches_serves_again_once_nobody_holds_them() {
 #[test]
 fn a_table_without_rows_gives_one_empty_batch() {
     let mut out = Vec::new();
-    let mut batches = Batches::new(Samples::new(&[Column::InputIds], ""), 10);
+    let mut batches = Batches::new(SampleRows::new(&[Column::InputIds], ""), 10);
     batches.finish(&mut out).unwrap();
     batches.finish(&mut out).unwrap();
     assert_eq!(out.len(), 1);

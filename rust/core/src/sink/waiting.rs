@@ -12,7 +12,7 @@ use arrow_array::types::{Float32Type, Int32Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray};
 
 use super::list::{batch, defect, lists, primitive};
-use super::samples::{Samples, Sequences};
+use super::samples::{SampleRows, Sequences};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recipe::Column;
 use crate::rules::{IGNORED, is_trained};
@@ -27,7 +27,7 @@ const GOOD: &str = "good";
 /// Set in a token that is not trained.
 const UNTRAINED: i32 = i32::MIN;
 
-impl Samples {
+impl SampleRows {
     /// Takes all samples in the form in which they wait.
     pub(super) fn take_waiting(&mut self) -> Result<RecordBatch> {
         let rows = self.sequences.ends.len();
