@@ -32,6 +32,7 @@ pub(super) fn judge(
     let (conversation, from) = (&excerpt.conversation, excerpt.from);
     require_reasoning(plan, excerpt, rendered, findings)?;
     let template = template_for(plan, conversation)?;
+    // A sample that `expand` makes holds no rewritten turn: its excerpt was chosen so.
     if plan.recipe.history == History::Expand || !template.rewrites_history() {
         return Ok(from);
     }
@@ -76,7 +77,8 @@ fn require_reasoning(
 /// How much text the shorter renders of one row may have together.
 ///
 /// Without a limit the work would grow with the square of the number of turns. With it, all turns of
-/// a conversation of about five hundred are compared.
+/// a conversation of about five hundred are compared: on average, a render up to one of the turns is
+/// half as long as the whole.
 pub(super) struct Budget(usize);
 
 impl Budget {
@@ -245,6 +247,8 @@ pub(super) fn stands(
     let (Some(first), Some(other)) = (mine.first(), theirs.first()) else {
         return false;
     };
+    // The text before the turn is compared too: it is the prompt, and must be the one that inference
+    // sees.
     let skips = chain && plan.recipe.reasoning != Reasoning::TrainEmpty;
     mine.len() == theirs.len()
         && own.text[..first.start as usize] == longer.text[..other.start as usize]

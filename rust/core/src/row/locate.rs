@@ -69,6 +69,7 @@ pub(super) fn locate(
         let bounds = ranges.flat_map(|(start, end, _)| [start, end]);
         located.marks.extend(bounds);
     }
+    // A check shows the tokens around any message, whether it is trained or not.
     if findings.positions {
         let starts = content_starts(rendered).map(|(_, start)| start);
         located.marks.extend(starts);
@@ -128,6 +129,7 @@ fn guard_content(
     }
     let note = || format!("{:?}", &text[start..end]);
     findings.counts.add_at(rule, message, note);
+    // The first was counted with its place.
     findings.counts.add(rule, count - 1);
     Ok(())
 }
@@ -143,6 +145,7 @@ fn mark_turns(policy: &Policy<'_, '_>, rendered: &Rendered, located: &mut Locate
         if first && apart {
             located.cuts.push(span.start);
         }
+        // A token that reached over the place of an inserted id would hide where the turn ends.
         if is_last_span(&rendered.spans, index) && policy.inserts(span) {
             let offset = insertion(&rendered.text, span);
             located.marks.push(offset);

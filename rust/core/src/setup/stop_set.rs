@@ -16,6 +16,9 @@ pub struct StopSet {
 impl StopSet {
     /// The stop set of a recipe, never empty.
     pub(crate) fn of(stop: &Stop, tokenizer: &Tokenizer) -> Result<Self> {
+        // What the recipe names wins. Else it is what a server takes from the same directory: a
+        // generation_config.json without ids is as good as none, and only then does the tokenizer's
+        // eos count.
         let ids = match stop {
             Stop::Tokens(tokens) => tokens
                 .iter()
@@ -26,6 +29,7 @@ impl StopSet {
             }
             Stop::Auto => vec![own_eos(tokenizer)?],
         };
+        // A model writes no id that stands for nothing, so a server would never stop on it.
         if let Some(id) = ids.iter().find(|id| tokenizer.id_to_bytes(**id).is_empty()) {
             return Err(Error::new(
                 ErrorKind::Tokenizer,
@@ -179,6 +183,7 @@ fn own_eos(tokenizer: &Tokenizer) -> Result<u32> {
             "the eos_token {text:?} is not in the vocabulary"
         )));
     };
+    // Any text that the vocabulary lacks would end a turn.
     if tokenizer.unknown_id() == Some(id) {
         return Err(unset(format!(
             "the eos_token {text:?} is the unknown token"

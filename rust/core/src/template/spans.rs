@@ -88,6 +88,8 @@ pub(super) fn segments(provenance: &Provenance<'_>) -> Vec<(u32, u32, u32)> {
         start = fragment.end;
     }
     found.extend(gap);
+    // Templates that take a message out of the list, such as the system message, print it before the
+    // loop. If the loop prints the message too, the text outside repeats it and is not its turn.
     for gap in found {
         if let Owner::One(message) = gap.owner
             && segments.iter().all(|(.., known)| *known != message)
@@ -198,6 +200,7 @@ fn push(out: &mut Rendered, start: u32, end: u32, message: u32) {
 }
 
 fn content_end(out: &Rendered, start: u32, end: u32) -> u32 {
+    // Backwards from the fragment that holds the last byte: it may end after the span does.
     let last = out.fragments.partition_point(|fragment| fragment.end < end);
     for index in (0..out.fragments.len().min(last + 1)).rev() {
         let fragment = out.fragments[index];
@@ -235,6 +238,8 @@ pub(super) fn inferred(
             continue;
         }
         let mut from = *start;
+        // A turn may be printed in several runs, such as around the result of its call. Only the first
+        // has a header.
         if seen != Some(message) {
             let leading = leading(out, *start, *end);
             let Some(header) = header_len(rules, role_before(input, message), leading) else {
@@ -256,7 +261,10 @@ pub(super) fn inferred(
                 continue;
             }
         }
+        // The end of a turn may stand outside its run: after the loop, in the next role's marker, or at
+        // the start of a result. The model has to write it, because the server stops on it.
         if index + 1 == segments.len() && message == last_message && rules.tail_is_last_turn {
+            // With a generation prompt, the text after the loop is not all the turn's.
             if !input.add_generation_prompt {
                 to = out.text.len() as u32;
             }
