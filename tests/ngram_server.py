@@ -1,6 +1,6 @@
 """A tiny language model of counts, and a server that speaks the protocols of real ones around it.
 
-It stands in for the servers that cannot be had without a GPU: llama.cpp's `POST /completion` and
+It stands in for the servers that need a GPU: llama.cpp's `POST /completion` and
 OpenAI's `POST /v1/completions`, with the additions of vLLM if they are wanted. What a real
 llama.cpp server answers is compared in `tests/servers`.
 """

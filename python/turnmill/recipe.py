@@ -343,7 +343,7 @@ class Recipe:
     dedup: Literal["keep", "exact"] = "keep"
     """What becomes of repeated conversations.
 
-    keep: It is written as often as it stands there.
+    keep: It is written as often as it occurs.
     exact: Of equal conversations, in all inputs, the first is written; the others are left out
         and counted (`duplicate-conversation`). What else stands in the row, such as an id,
         makes no difference.

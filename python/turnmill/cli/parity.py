@@ -40,8 +40,8 @@ def parser() -> Parser:
             *_RECIPE_GROUPS,
             GENERAL,
         ),
-        "Exit code 0: every difference is explained by a rule or a key of the recipe; 1: not so. "
-        "Needs transformers and jinja2.",
+        "Exit code 0: every difference is explained by a rule or a key of the recipe; 1: some are "
+        "not. Needs transformers and jinja2.",
     )
 
 

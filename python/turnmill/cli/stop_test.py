@@ -85,8 +85,8 @@ def parser() -> Parser:
             SPOKEN,
         ),
         "Exit code 0: enough answers stop, none goes on after its stop token, and not fewer stop "
-        "than before; 1: not so; 2: no answer to be had. TURNMILL_API_KEY is the server's key. "
-        "docs/stop-test.md says what is measured.",
+        "than before; 1: otherwise; 2: the model gives no answers. TURNMILL_API_KEY is the "
+        "server's key. docs/stop-test.md says what is measured.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The conversations behind the samples of a data set, read again from the inputs."""
+"""The conversations that gave the samples of a data set, read again from the inputs."""
 
 from __future__ import annotations
 

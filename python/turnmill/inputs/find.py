@@ -113,7 +113,7 @@ def _splits_in_memory(item: Any, position: int, split: str | None) -> list[Input
 
 
 def _has_splits(item: Any) -> bool:
-    """Whether an item can hold splits: a directory, here or behind a URI, or a ``DatasetDict``."""
+    """Whether an item can hold splits: a directory, here or at a URI, or a ``DatasetDict``."""
     if isinstance(item, GivenInput):
         return _has_splits(item.path)
     if not isinstance(item, str | os.PathLike):

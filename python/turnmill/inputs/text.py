@@ -99,7 +99,7 @@ def decoded(blocks: Iterable[Sized[bytes]], encoding: str, path: str) -> Iterato
         yield decoder.decode(b"", final=True).encode(), 0
     except UnicodeError as error:
         raise DataError(
-            f"the file begins as {encoding.upper()}, and is not so after {done:,} bytes",
+            f"the file begins as {encoding.upper()}, but after {done:,} bytes it is something else",
             code="broken-input",
             path=path,
             hint="save it as UTF-8",

@@ -39,7 +39,7 @@ def train_on_responses_only(
 
     An answer begins after a response marker. It ends with the eos, or before the next marker, the
     next message or the next document. Whether each answer then ends in a stop token is said in a
-    warning: Unsloth trains those that do not all the same.
+    warning: Unsloth trains those that do not anyway.
 
     Args:
         trainer: A trainer whose data sets have ``input_ids``; None with `return_function`.

@@ -32,7 +32,7 @@ class Item:
 
 
 def check_shares(quotas: Sequence[Quota]) -> None:
-    """Refuses shares that cannot be had, whatever the data.
+    """Refuses shares that no data can give.
 
     Raises:
         RecipeError: They add up to too much, or to less than the whole set.

@@ -67,7 +67,7 @@ TEXTS: dict[str, str] = {
     "ends": "Does every turn end?",
     "ends-promise": "Each trained turn was verified as it was written: its last trained token "
     "is in the stop set, no stop token stands before it, and nothing after it is trained. Rows "
-    "for which that cannot be had are left out, with their reason.",
+    "for which that is impossible are left out, with their reason.",
     "ends-nothing": "Nothing is trained, so no turn has to end.",
     "ends-compat": "This output was made to equal that of {compat}, which does not promise "
     "that turns end. The rules below say what was found.",
@@ -220,7 +220,7 @@ TEXTS: dict[str, str] = {
     "view-range": "{first} to {last} of {total}",
     "view-nothing": "No row passes the filter.",
     "view-found": "Found so far: {found}. Looked at {looked} of {total}.",
-    "view-searching": "Searching: looked at {looked} of {total}. The page goes on by itself.",
+    "view-searching": "Searching: looked at {looked} of {total}. The page continues on its own.",
     "view-pages": "Pages",
     "view-first": "First",
     "view-previous": "Previous",

@@ -107,7 +107,7 @@ def show(
         tokenizer: The tokenizer, as in a recipe; an output directory knows its own.
         n: How many rows, from the start.
         row: Only this input row, from 0.
-        sample: The row behind this sample of an output directory, from 0.
+        sample: The row that gave this sample of an output directory, from 0.
         source: The row at this place, ``"chat.jsonl:12"``: a line from 1, or a row from 0 if
             the file has no lines.
         random: So many rows drawn at random, from all.

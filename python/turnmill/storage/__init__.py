@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, in a local directory or behind a URI."""
+"""Files that appear whole or not at all, in a local directory or at a URI."""
 
 STAGING = ".turnmill"
 """Directory inside an output for the plan, receipts and rejects of single shards. It marks a

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all.
 
 A file is written under a temporary name in its own directory, synced, renamed, and the directory
-synced; for outputs behind a URI see :mod:`turnmill.storage.remote`. A process killed
+synced; for outputs at a URI see :mod:`turnmill.storage.remote`. A process killed
 at any point leaves at most a temporary file, which the next run removes.
 """
 

@@ -27,7 +27,7 @@ _WRITE_BUFFER = 1 << 20
 
 @dataclass(frozen=True)
 class RemotePath:
-    """A file or directory behind a URI, with the methods of :class:`pathlib.Path` used here."""
+    """A file or directory at a URI, with the methods of :class:`pathlib.Path` used here."""
 
     filesystem: fs.FileSystem = field(compare=False, repr=False)
     inner: str

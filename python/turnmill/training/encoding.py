@@ -233,7 +233,7 @@ def _refuse_choices(recipe: Recipe, inputs: Any) -> None:
     ]
     if chosen:
         raise RecipeError(
-            f"{' and '.join(chosen)} cannot be had while rows are read: all are needed first",
+            f"{' and '.join(chosen)} cannot be applied while rows are read: they need all rows",
             code="needs-a-set",
             hint="write the set with turnmill.prepare, and read it with turnmill.IterableDataset",
         )

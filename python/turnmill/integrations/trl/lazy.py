@@ -179,7 +179,7 @@ def _mapped(path: Path) -> Any:
 
 
 def _rows(inputs: Any) -> _Lines | _Table:
-    """The rows, which can be had by their numbers."""
+    """The rows, which are taken by their numbers."""
     if isinstance(inputs, str | os.PathLike):
         (found,) = find_inputs(inputs)[:1]
         if getattr(found, "format", None) != "lines" or getattr(found, "compression", None):

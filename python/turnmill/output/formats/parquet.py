@@ -17,7 +17,7 @@ from turnmill.storage.remote import AnyPath
 
 
 class Parquet:
-    """Parquet compressed with Zstandard; the default behind a URI."""
+    """Parquet compressed with Zstandard; the default at a URI."""
 
     name = "parquet"
     batches_written = GROUP_BATCHES

@@ -62,7 +62,7 @@ fn has(value: Value<'_>, is_such: &dyn Fn(Value<'_>) -> bool) -> bool {
 /// The reject of a row with these columns.
 pub(super) fn reject(judging: &[&str]) -> Reject {
     let reason = format!(
-        "{} the row's answer; --ignore {} trains it all the same",
+        "{} the row's answer; --ignore {} trains it anyway",
         spoken(judging),
         judging.join(",")
     );

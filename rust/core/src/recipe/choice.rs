@@ -104,7 +104,7 @@ choices! {
     }
     /// What becomes of a conversation that stands in the data before.
     Dedup {
-        Keep "keep" "It is written as often as it stands there.",
+        Keep "keep" "It is written as often as it occurs.",
         Exact "exact" "Of equal conversations, in all inputs, the first is written; the others are left out and counted (`duplicate-conversation`). What else stands in the row, such as an id, makes no difference.",
     }
     /// The format of the output files.
