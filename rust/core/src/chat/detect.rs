@@ -128,3 +128,82 @@ fn ambiguous(found: &[(Schema, u64)], rows: usize) -> Error {
         "choose: --schema {choose}; `schema` under [[inputs]] of a recipe is for one file alone"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::json;
+    use crate::value::Arena;
+
+    fn detected(rows: &[&str]) -> crate::Result<Schema> {
+        let arena = Arena::new();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| json::parse(row.as_bytes(), &arena).unwrap().value)
+            .collect();
+        detect(&rows)
+    }
+
+    #[test]
+    fn schemas_are_detected_from_rows() {
+        for (row, schema) in [
+            (
+                r#"{"messages": [{"role": "user", "content": "a"}]}"#,
+                Schema::Messages,
+            ),
+            (
+                r#"{"conversations": [{"role": "user", "content": "a"}]}"#,
+                Schema::Messages,
+            ),
+            (
+                r#"{"conversations": [{"from": "human", "value": "a"}], "id": 1}"#,
+                Schema::Sharegpt,
+            ),
+            (
+                r#"{"instruction": "a", "input": "", "output": "b"}"#,
+                Schema::Alpaca,
+            ),
+            (
+                r#"{"prompt": "a", "completion": "b"}"#,
+                Schema::PromptCompletion,
+            ),
+            (
+                r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#,
+                Schema::Preference,
+            ),
+            (
+                r#"{"prompt": "a", "completion": "b", "label": true}"#,
+                Schema::Kto,
+            ),
+            (r#"{"text": "a", "meta": {}}"#, Schema::Text),
+        ] {
+            assert_eq!(
+                detected(&[r#"{"conversations": []}"#, row]).unwrap(),
+                schema,
+                "{row}"
+            );
+        }
+    }
+
+    #[test]
+    fn ambiguous_and_unknown_files_say_what_to_state() {
+        let alpaca = r#"{"instruction": "a", "input": "", "output": "b"}"#;
+        let error = detected(&[alpaca, alpaca, r#"{"text": "x"}"#]).unwrap_err();
+        assert_eq!(error.code(), "ambiguous-schema");
+        assert!(
+            error.what().contains("2 fit `alpaca`, 1 fit `text`"),
+            "{error}"
+        );
+        assert!(
+            error
+                .hint_text()
+                .unwrap()
+                .contains("--schema alpaca or --schema text")
+        );
+        let error = detected(&[r#"{"question": "a", "answer": "b"}"#]).unwrap_err();
+        assert!(error.what().contains("question, answer"), "{error}");
+        assert!(detected(&[]).is_err());
+        let segments = detected(&[r#"{"segments": [{"label": true, "text": "a"}]}"#]).unwrap();
+        assert_eq!(segments, Schema::Segments);
+    }
+}

@@ -130,3 +130,19 @@ impl fmt::Display for Schema {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemas_have_names() {
+        for schema in Schema::ALL.iter().copied() {
+            assert_eq!(Schema::from_name(schema.name()).unwrap(), schema);
+        }
+        assert_eq!(
+            Schema::from_name("chatml").unwrap_err().code(),
+            "unknown-schema"
+        );
+    }
+}

@@ -79,15 +79,6 @@ fn parsed(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn detected(rows: &[&str]) -> crate::Result<Schema> {
-    let arena = Arena::new();
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| json::parse(row.as_bytes(), &arena).unwrap().value)
-        .collect();
-    detect(&rows)
-}
-
 #[test]
 fn messages_pass_as_they_are_but_for_null_keys() {
     let row = r#"{"messages": [
@@ -525,80 +516,6 @@ fn rendered_text_is_refused_and_text_about_markers_is_not() {
         let row = format!(r#"{{"instruction": "{text}", "output": "{text}"}}"#);
         assert_eq!(read(Schema::Alpaca, &row)["messages"][0]["content"], text);
     }
-}
-
-#[test]
-fn schemas_are_detected_from_rows() {
-    for (row, schema) in [
-        (
-            r#"{"messages": [{"role": "user", "content": "a"}]}"#,
-            Schema::Messages,
-        ),
-        (
-            r#"{"conversations": [{"role": "user", "content": "a"}]}"#,
-            Schema::Messages,
-        ),
-        (
-            r#"{"conversations": [{"from": "human", "value": "a"}], "id": 1}"#,
-            Schema::Sharegpt,
-        ),
-        (
-            r#"{"instruction": "a", "input": "", "output": "b"}"#,
-            Schema::Alpaca,
-        ),
-        (
-            r#"{"prompt": "a", "completion": "b"}"#,
-            Schema::PromptCompletion,
-        ),
-        (
-            r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#,
-            Schema::Preference,
-        ),
-        (
-            r#"{"prompt": "a", "completion": "b", "label": true}"#,
-            Schema::Kto,
-        ),
-        (r#"{"text": "a", "meta": {}}"#, Schema::Text),
-    ] {
-        assert_eq!(
-            detected(&[r#"{"conversations": []}"#, row]).unwrap(),
-            schema,
-            "{row}"
-        );
-    }
-}
-
-#[test]
-fn ambiguous_and_unknown_files_say_what_to_state() {
-    let alpaca = r#"{"instruction": "a", "input": "", "output": "b"}"#;
-    let error = detected(&[alpaca, alpaca, r#"{"text": "x"}"#]).unwrap_err();
-    assert_eq!(error.code(), "ambiguous-schema");
-    assert!(
-        error.what().contains("2 fit `alpaca`, 1 fit `text`"),
-        "{error}"
-    );
-    assert!(
-        error
-            .hint_text()
-            .unwrap()
-            .contains("--schema alpaca or --schema text")
-    );
-    let error = detected(&[r#"{"question": "a", "answer": "b"}"#]).unwrap_err();
-    assert!(error.what().contains("question, answer"), "{error}");
-    assert!(detected(&[]).is_err());
-    let segments = detected(&[r#"{"segments": [{"label": true, "text": "a"}]}"#]).unwrap();
-    assert_eq!(segments, Schema::Segments);
-}
-
-#[test]
-fn schemas_have_names() {
-    for schema in Schema::ALL.iter().copied() {
-        assert_eq!(Schema::from_name(schema.name()).unwrap(), schema);
-    }
-    assert_eq!(
-        Schema::from_name("chatml").unwrap_err().code(),
-        "unknown-schema"
-    );
 }
 
 #[test]

@@ -7,6 +7,8 @@
 
 mod column;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 use arrow_array::RecordBatch;
 

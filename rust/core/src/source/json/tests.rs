@@ -479,3 +479,15 @@ proptest! {
         prop_assert_eq!(lines.begun, !rows.is_empty());
     }
 }
+
+#[test]
+fn equal_values_have_equal_hashes() {
+    let mut buffer = String::new();
+    let one = hash_of(Value::Map(Map::new(&[("a", Value::Int(1))])), &mut buffer);
+    let other = hash_of(Value::Map(Map::new(&[("a", Value::Str("1"))])), &mut buffer);
+    assert_ne!(one, other);
+    assert_eq!(
+        one,
+        hash_of(Value::Map(Map::new(&[("a", Value::Int(1))])), &mut buffer)
+    );
+}
