@@ -130,6 +130,7 @@ impl<'a, 'b> Turns<'a, 'b> {
         if !first && known.expects_bos() {
             self.add(Rule::MissingBos, start, "");
         }
+        // A document's first token is predicted from the last one of the document before it.
         let seam = self.document > 0 && !self.all_trained && self.row.trains(start);
         if seam {
             self.add(
@@ -145,6 +146,7 @@ impl<'a, 'b> Turns<'a, 'b> {
     fn check_inner_bos(&mut self) {
         let known = self.classes;
         let bos_stops = known.bos().is_some_and(|bos| known.stops(bos as i32));
+        // The template may print a BOS before every message, or one token may be BOS and stop token.
         if known.repeats_bos() || bos_stops {
             return;
         }

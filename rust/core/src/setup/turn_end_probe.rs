@@ -76,6 +76,8 @@ pub(crate) fn find(
         return Err(refusal.stops_inside(id));
     }
     if last.stops(stop) {
+        // Of several control tokens after the last turn, earlier turns have the first. If serving stops
+        // only on a later one, earlier turns would stay untrained without anybody having asked for it.
         let all = earlier.iter().all(|ending| ending.stops(stop));
         let first = last.controls(tokenizer).next();
         return match first.filter(|id| !all && !stop.contains(*id)) {
