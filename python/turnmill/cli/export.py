@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError
-from turnmill.cli.standard_output import print_json
+from turnmill.cli.made import say_made
 from turnmill.export.names import TARGETS
 
 SPLITS = ("train", "validation")
@@ -52,9 +52,5 @@ def run(arguments: Arguments, console: Terminal) -> int:
         split=arguments.split,
         packed=bool(arguments.packed),
     )
-    if not arguments.quiet:
-        for line in made.summary(console.speaking(arguments.lang)):
-            console.write(line)
-    if arguments.json:
-        print_json(made.to_dict())
+    say_made(made, arguments, console)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from turnmill._terminal import Terminal
 from turnmill.cli.arguments import SPOKEN, Arguments, Flag, Group, Parser, UsageError, positive
-from turnmill.cli.standard_output import print_json
+from turnmill.cli.made import say_made
 
 
 def parser() -> Parser:
@@ -50,9 +50,5 @@ def run(arguments: Arguments, console: Terminal) -> int:
         text=not arguments.no_text,
         language=arguments.lang,
     )
-    if not arguments.quiet:
-        for text in result.summary(console.speaking(arguments.lang)):
-            console.write(text)
-    if arguments.json:
-        print_json(result.to_dict())
+    say_made(result, arguments, console)
     return 0

@@ -13,7 +13,7 @@ from turnmill.cli.arguments import (
     position,
     positive,
 )
-from turnmill.cli.standard_output import print_json
+from turnmill.cli.made import say_made
 from turnmill.packing.packs import OVER_LENGTH, STRATEGIES
 
 
@@ -83,9 +83,5 @@ def run(arguments: Arguments, console: Terminal) -> int:
         overwrite=bool(arguments.overwrite),
         **chosen,
     )
-    if not arguments.quiet:
-        for line in made.summary(console.speaking(arguments.lang)):
-            console.write(line)
-    if arguments.json:
-        print_json(made.to_dict())
+    say_made(made, arguments, console)
     return 0
