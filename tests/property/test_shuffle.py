@@ -240,7 +240,6 @@ def test_another_seed_is_another_recipe(tmp_path: Path) -> None:
 
 
 RUN = f"""
-from turnmill._splitmix64 import draws
 from turnmill.inputs import files
 from turnmill.prepare import shuffle, shuffled
 files.PART_BYTES, shuffled.FILE_TOKENS, shuffle.RUN_BYTES = 2000, 600, 3000
