@@ -3,7 +3,13 @@
 //! SentencePiece tokenizers write spaces as `▁` (U+2581). Here it is the reverse: each `▁` is read as
 //! a space, in the vocabulary and in the text.
 
+mod characters;
+mod charsmap;
+mod codes;
+mod forms;
 mod nfc;
+mod replace;
+mod sink;
 mod steps;
 
 use serde_json::Value;
@@ -56,9 +62,9 @@ impl Normalizer {
         if self.steps.keep(text) {
             return self.rewrite.apply(text, first, out);
         }
-        let text = &self.stepped(text);
-        if !self.rewrite.apply(text, first, out) {
-            text.clone_into(out);
+        let text = self.steps.apply(text);
+        if !self.rewrite.apply(&text, first, out) {
+            *out = text;
         }
         true
     }
@@ -75,19 +81,13 @@ impl Normalizer {
             return self.rewrite.origins(text, first);
         }
         let steps = self.steps.origins(text);
-        let mut origins = self.rewrite.origins(&self.stepped(text), first);
+        let mut origins = self.rewrite.origins(&self.steps.apply(text), first);
         for (start, end) in &mut origins {
             let inside = &steps[*start as usize..*end as usize];
             *start = inside.first().map_or(0, |origin| origin.0);
             *end = inside.last().map_or(*start, |origin| origin.1);
         }
         origins
-    }
-
-    fn stepped(&self, text: &str) -> String {
-        let mut out = String::new();
-        self.steps.apply(text, &mut out);
-        out
     }
 }
 
@@ -114,7 +114,7 @@ impl Rewrite {
             out.clear();
             for (_, word) in words(text) {
                 out.extend((!word.starts_with(MARKER)).then_some(' '));
-                out.extend(word.chars().map(|c| if c == MARKER { ' ' } else { c }));
+                push_unmarked(word, out);
             }
             return true;
         }
@@ -131,7 +131,7 @@ impl Rewrite {
         if compose {
             out.extend(text.nfc().map(|(c, _)| c));
         } else if unmark {
-            out.extend(text.chars().map(|c| if c == MARKER { ' ' } else { c }));
+            push_unmarked(text, out);
         } else {
             out.push_str(text);
         }
@@ -213,6 +213,16 @@ impl Rewrite {
             }
         }
         origins
+    }
+}
+
+/// Appends a text with spaces for the signs of them.
+fn push_unmarked(text: &str, out: &mut String) {
+    let mut parts = text.split(MARKER);
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        out.push(' ');
+        out.push_str(part);
     }
 }
 

@@ -1,23 +1,36 @@
-//! Other normalizers. ASCII is handled byte by byte with code of our own; for everything else the
-//! reference's normalizers are called, which are correct but slow.
+//! Normalizers one after the other, with a quick way for ASCII: there most of them make one byte of each
+//! byte.
 
 use serde_json::Value;
 use tokenizers::normalizers::NormalizerWrapper;
-use tokenizers::tokenizer::normalizer::Range;
-use tokenizers::{NormalizedString, Normalizer};
 
 use super::Origins;
+use super::characters::{Characters, Rule};
+use super::charsmap::Charsmap;
+use super::forms::{Form, NormalForm};
+use super::replace::Replace;
+use super::sink::{Aligned, Alignment, Sink};
 use crate::Unsupported;
-use crate::definition::{flag, kind};
 
 /// Stands for a byte of which a step does not make one byte.
 const NOT_ONE: u8 = 0xFF;
 
 /// Normalizers, one after the other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Steps {
-    all: Vec<NormalizerWrapper>,
+    all: Vec<Step>,
     quick: Vec<Quick>,
+}
+
+/// A normalizer, or a part of one.
+#[derive(Debug)]
+enum Step {
+    Characters(Characters),
+    Form(NormalForm),
+    Charsmap(Charsmap),
+    Strip { left: bool, right: bool },
+    Prepend(String),
+    Replace(Replace),
 }
 
 /// What a step does to a text of ASCII.
@@ -28,7 +41,7 @@ enum Quick {
     /// Nothing if white space stands neither at the left end nor at the right.
     Ends { left: bool, right: bool },
     /// Nothing if the text does not have that.
-    Without(Box<str>),
+    Without(Box<[u8]>),
     /// Nobody knows.
     Unknown,
 }
@@ -36,21 +49,32 @@ enum Quick {
 impl Steps {
     /// Of stages in the file; refuses those that nothing is known of.
     pub(super) fn new(stages: &[&Value]) -> Result<Self, Unsupported> {
-        let mut steps = Self {
-            all: Vec::new(),
-            quick: Vec::new(),
-        };
+        let mut steps = Self::default();
         for &stage in stages {
             let normalizer = serde_json::from_value(stage.clone());
             let normalizer: NormalizerWrapper = normalizer.map_err(|error| {
                 Unsupported::new(format!("the normalizer cannot be read: {error}"))
             })?;
-            let quick = quick(stage, &normalizer);
-            let quick = quick.ok_or_else(|| Unsupported::shape("normalizer", stages))?;
-            steps.quick.extend(quick);
-            steps.all.push(normalizer);
+            let found = read(stage, normalizer);
+            let found = found.ok_or_else(|| Unsupported::shape("normalizer", stages))?;
+            for step in found {
+                steps.push(step);
+            }
         }
+        steps.quick = steps
+            .all
+            .iter()
+            .flat_map(Step::quick)
+            .fold(Vec::new(), joined);
         Ok(steps)
+    }
+
+    /// Rules for characters that follow each other become one step.
+    fn push(&mut self, step: Step) {
+        match (self.all.last_mut(), step) {
+            (Some(Step::Characters(last)), Step::Characters(next)) => *last = last.then(&next),
+            (_, step) => self.all.push(step),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,13 +93,22 @@ impl Steps {
         kept && text.is_ascii()
     }
 
-    /// Appends the text as the steps leave it.
-    pub(super) fn apply(&self, text: &str, out: &mut String) {
+    /// The text as the steps leave it.
+    pub(super) fn apply(&self, text: &str) -> String {
         if let Some(quick) = self.quickly(text) {
-            out.push_str(&quick);
-        } else {
-            out.push_str(self.slowly(text).get());
+            return quick;
         }
+        let Some((first, rest)) = self.all.split_first() else {
+            return text.to_owned();
+        };
+        let (mut before, mut after) = (String::with_capacity(text.len()), String::new());
+        first.run(text, &mut before);
+        for step in rest {
+            after.clear();
+            step.run(&before, &mut after);
+            std::mem::swap(&mut before, &mut after);
+        }
+        before
     }
 
     /// For each byte of what `apply` gives, the bytes of the original that it stands for, as Hugging
@@ -84,12 +117,17 @@ impl Steps {
         if self.quickly(text).is_some() {
             return (0..text.len() as u32).map(|at| (at, at + 1)).collect();
         }
-        let normalized = self.slowly(text);
-        let origin = |at| normalized.convert_offsets(Range::Normalized(at..=at));
-        (0..normalized.len())
-            .map(|at| origin(at).unwrap_or_default())
-            .map(|origin| (origin.start as u32, origin.end as u32))
-            .collect()
+        self.aligned(text).origins
+    }
+
+    fn aligned(&self, text: &str) -> Aligned {
+        let mut aligned = Aligned::new(text);
+        for step in &self.all {
+            let mut next = Alignment::of(&aligned);
+            step.run(&aligned.text, &mut next);
+            aligned = next.finish();
+        }
+        aligned
     }
 
     /// A text of ASCII byte for byte; `None` if that does not tell.
@@ -114,14 +152,47 @@ impl Steps {
         }
         Some(text)
     }
+}
 
-    fn slowly(&self, text: &str) -> NormalizedString {
-        let mut normalized = NormalizedString::from(text);
-        for step in &self.all {
-            // None of the steps that are taken here can fail.
-            let _ = step.normalize(&mut normalized);
+impl Step {
+    fn run(&self, text: &str, sink: &mut impl Sink) {
+        match self {
+            Self::Characters(characters) => characters.run(text, sink),
+            Self::Form(form) => form.run(text, sink),
+            Self::Charsmap(map) => map.run(text, sink),
+            Self::Strip { left, right } => strip(text, *left, *right, sink),
+            Self::Prepend(prefix) => prepend(prefix, text, sink),
+            Self::Replace(replace) => replace.run(text, sink),
         }
-        normalized
+    }
+
+    /// What it does to ASCII, one thing after the other.
+    fn quick(&self) -> Vec<Quick> {
+        match self {
+            Self::Form(_) => Vec::new(),
+            Self::Characters(_) => vec![self.map()],
+            // Both together are one character for it.
+            Self::Charsmap(_) => vec![Quick::Without((*b"\r\n").into()), self.map()],
+            &Self::Strip { left, right } => vec![Quick::Ends { left, right }],
+            Self::Prepend(_) => vec![Quick::Unknown],
+            Self::Replace(replace) => {
+                let needs = replace.needs().map(Into::into);
+                vec![needs.map_or(Quick::Unknown, Quick::Without)]
+            }
+        }
+    }
+
+    /// Of a step that does not mind what stands beside a character.
+    fn map(&self) -> Quick {
+        let one = |byte: u8| {
+            let mut text = String::new();
+            self.run(char::from(byte).encode_utf8(&mut [0; 4]), &mut text);
+            match text.as_bytes() {
+                &[one @ ..0x80] => one,
+                _ => NOT_ONE,
+            }
+        };
+        Quick::Map(Box::new(std::array::from_fn(|byte| one(byte as u8))))
     }
 }
 
@@ -130,9 +201,7 @@ impl Quick {
     fn passes(&self, text: &str) -> bool {
         match self {
             Self::Map(_) | Self::Unknown => false,
-            Self::Without(pattern) => {
-                memchr::memmem::find(text.as_bytes(), pattern.as_bytes()).is_none()
-            }
+            Self::Without(pattern) => memchr::memmem::find(text.as_bytes(), pattern).is_none(),
             Self::Ends { left, right } => {
                 !(*left && text.starts_with(char::is_whitespace)
                     || *right && text.ends_with(char::is_whitespace))
@@ -141,87 +210,81 @@ impl Quick {
     }
 }
 
-/// What a stage does to ASCII; `None` for one that is not known.
-fn quick(stage: &Value, normalizer: &NormalizerWrapper) -> Option<Vec<Quick>> {
-    Some(match kind(stage) {
-        "NFC" | "NFD" | "NFKC" | "NFKD" | "StripAccents" => Vec::new(),
-        "Lowercase" | "Nmt" | "BertNormalizer" => vec![map(normalizer)],
-        // Both together are one character for it.
-        "Precompiled" => vec![Quick::Without("\r\n".into()), map(normalizer)],
-        "Strip" => vec![Quick::Ends {
-            left: flag(stage, "strip_left", false),
-            right: flag(stage, "strip_right", false),
+/// Two maps that follow each other become one.
+fn joined(mut all: Vec<Quick>, next: Quick) -> Vec<Quick> {
+    match (all.last_mut(), next) {
+        (Some(Quick::Map(last)), Quick::Map(next)) => {
+            for byte in last.iter_mut().filter(|byte| **byte != NOT_ONE) {
+                *byte = next[usize::from(*byte)];
+            }
+        }
+        (_, next) => all.push(next),
+    }
+    all
+}
+
+/// The steps of a stage of the file; `None` for one that is not known.
+fn read(stage: &Value, normalizer: NormalizerWrapper) -> Option<Vec<Step>> {
+    let characters = |rules: &[Rule]| Step::Characters(Characters::new(rules.to_vec()));
+    let form = |form| Step::Form(NormalForm::new(form));
+    Some(match normalizer {
+        NormalizerWrapper::NFC(_) => vec![form(Form::Nfc)],
+        NormalizerWrapper::NFD(_) => vec![form(Form::Nfd)],
+        NormalizerWrapper::NFKC(_) => vec![form(Form::Nfkc)],
+        NormalizerWrapper::NFKD(_) => vec![form(Form::Nfkd)],
+        NormalizerWrapper::Lowercase(_) => vec![characters(&[Rule::Lowercase])],
+        NormalizerWrapper::StripAccents(_) => vec![characters(&[Rule::WithoutMarks])],
+        NormalizerWrapper::Nmt(_) => vec![characters(&[Rule::Nmt])],
+        NormalizerWrapper::BertNormalizer(bert) => {
+            let mut steps = Vec::new();
+            let flags = [bert.clean_text, bert.handle_chinese_chars];
+            let rules = [Rule::Clean, Rule::SpaceIdeographs];
+            let rules = flags.into_iter().zip(rules).filter(|&(on, _)| on);
+            steps.extend(rules.map(|(_, rule)| characters(&[rule])));
+            if bert.strip_accents.unwrap_or(bert.lowercase) {
+                steps.push(form(Form::Nfd));
+                steps.push(characters(&[Rule::WithoutNonspacingMarks]));
+            }
+            steps.extend(bert.lowercase.then(|| characters(&[Rule::Lowercase])));
+            steps
+        }
+        NormalizerWrapper::Precompiled(map) => vec![Step::Charsmap(Charsmap::new(map))],
+        NormalizerWrapper::StripNormalizer(strip) => vec![Step::Strip {
+            left: strip.strip_left,
+            right: strip.strip_right,
         }],
-        "Prepend" => vec![Quick::Unknown],
-        "Replace" => vec![replace(&stage["pattern"])?],
+        NormalizerWrapper::Prepend(prefix) if !prefix.prepend.is_empty() => {
+            vec![Step::Prepend(prefix.prepend)]
+        }
+        NormalizerWrapper::Replace(replace) => {
+            vec![Step::Replace(Replace::new(
+                &stage["pattern"],
+                &replace.content,
+            )?)]
+        }
         _ => return None,
     })
 }
 
-fn replace(pattern: &Value) -> Option<Quick> {
-    if let Some(pattern) = pattern["String"].as_str() {
-        return (!pattern.is_empty()).then(|| Quick::Without(pattern.into()));
-    }
-    match pattern["Regex"].as_str()? {
-        " {2,}" => Some(Quick::Without("  ".into())),
-        r"\s+" => Some(Quick::Unknown),
-        _ => None,
-    }
+fn strip(text: &str, left: bool, right: bool, sink: &mut impl Sink) {
+    let rest = if left { text.trim_start() } else { text };
+    sink.skip(text[..text.len() - rest.len()].chars().count());
+    let kept = if right { rest.trim_end() } else { rest };
+    sink.keep(kept);
 }
 
-/// Of a step that does not mind what stands beside a character.
-fn map(normalizer: &NormalizerWrapper) -> Quick {
-    let one = |byte: u8| {
-        let mut text = NormalizedString::from(char::from(byte).to_string());
-        let done = normalizer.normalize(&mut text).is_ok();
-        match text.get().as_bytes() {
-            &[one @ ..0x80] if done => one,
-            _ => NOT_ONE,
-        }
+/// All of the prefix, and the first character, come from the first character.
+fn prepend(prefix: &str, text: &str, sink: &mut impl Sink) {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else {
+        return;
     };
-    Quick::Map(Box::new(std::array::from_fn(|byte| one(byte as u8))))
+    let before = prefix.chars().chain([first]);
+    for (number, c) in before.enumerate() {
+        sink.push(c, isize::from(number > 0));
+    }
+    sink.keep(chars.as_str());
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    /// Every text of three signs, by steps that change each other's work.
-    #[test]
-    fn the_quick_way_is_the_slow_one() {
-        let signs = [" ", "a", "A", "\t", "\r", "\n", "\0", "é", "中", "ﬁ", "."];
-        let lower = json!({"type": "Lowercase"});
-        let nmt = json!({"type": "Nmt"});
-        let spaces = json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"});
-        let letters = json!({"type": "Replace", "pattern": {"String": "aa"}, "content": "A"});
-        let strip = json!({"type": "Strip", "strip_left": true, "strip_right": true});
-        let nfkc = json!({"type": "NFKC"});
-        let bert = json!({"type": "BertNormalizer", "clean_text": true,
-            "handle_chinese_chars": true, "strip_accents": null, "lowercase": true});
-        let kinds: [&[&Value]; 7] = [
-            &[&nmt, &spaces, &lower],
-            &[&spaces, &nmt],
-            &[&lower, &letters, &lower],
-            &[&strip, &nmt],
-            &[&nmt, &strip],
-            &[&nfkc, &lower],
-            &[&bert],
-        ];
-        for stages in kinds {
-            let steps = Steps::new(stages).unwrap();
-            for number in 0..signs.len().pow(3) {
-                let place = |n| signs[number / signs.len().pow(n) % signs.len()];
-                let text = [place(0), place(1), place(2)].concat();
-                let slow = steps.slowly(&text);
-                let mut out = String::new();
-                steps.apply(&text, &mut out);
-                assert_eq!(out, slow.get(), "{stages:?} {text:?}");
-                assert!(!steps.keep(&text) || out == text);
-                assert_eq!(steps.origins(&text).len(), out.len());
-            }
-        }
-        let odd = json!({"type": "ByteLevel"});
-        assert!(Steps::new(&[&odd]).is_err());
-    }
-}
+mod tests;

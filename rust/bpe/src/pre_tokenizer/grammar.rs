@@ -98,9 +98,9 @@ impl Grammar {
             Self::DeepSeek => scan.deepseek(ends),
             Self::Whole => ends.extend((!text.is_empty()).then_some(text.len() as u32)),
             Self::Spaces => scan.spaces(ends),
-            Self::Blanks => scan.all(ends, |at| scan.run_outside(scan.run(at, SPACE), SPACE)),
-            Self::WordsAndSigns => scan.all(ends, |at| scan.word_or_signs(scan.run(at, SPACE))),
-            Self::Bert => scan.all(ends, |at| scan.bert(scan.run(at, SPACE))),
+            Self::Blanks => scan.all(ends, |at| scan.run_outside(scan.blank(at), SPACE)),
+            Self::WordsAndSigns => scan.all(ends, |at| scan.word_or_signs(scan.blank(at))),
+            Self::Bert => scan.all(ends, |at| scan.bert(scan.blank(at))),
         }
     }
 }
@@ -379,10 +379,26 @@ impl Scan<'_> {
         self.run_outside(at, WORD | SPACE)
     }
 
+    /// The end of the white space at `at`: most often one space before a word.
+    #[inline]
+    fn blank(&self, at: usize) -> usize {
+        let after = at + usize::from(self.byte(at) == b' ');
+        if self.byte(after).is_ascii_alphanumeric() {
+            after
+        } else {
+            self.run(at, SPACE)
+        }
+    }
+
     /// A word as BERT has them, or one sign of punctuation.
+    #[inline]
     fn bert(&self, start: usize) -> usize {
         let mut at = start;
         while at < self.end {
+            if self.text[at].is_ascii_alphanumeric() {
+                at += 1;
+                continue;
+            }
             let (code, length) = decode(self.text, at);
             let class = self.classes.of(code);
             if class & SPACE != 0 {
