@@ -7,6 +7,7 @@ families; ids are those of the tokenizers wheel.
 from __future__ import annotations
 
 import json
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,17 @@ def test_published_ones_on_instructions(name: str, data: str) -> None:
     rows = fixtures.rows(data, 3000)
     texts = ["\n".join(str(value) for value in row.values()) for row in rows]
     assert differences(path, texts) == []
+
+
+@pytest.mark.parametrize("name", ["t5-small", "bert-uncased-minilm"])
+def test_every_character_by_published_ones(name: str) -> None:
+    """Alone between letters, and beside its neighbours, with which it may be one grapheme."""
+    path = fixtures.fixture("tokenizers", name, "tokenizer.json")
+    # Nearly all that a normalizer changes, and some of the rest.
+    ranges = (0, 0x3400), (0xA000, 0xAC40), (0xF900, 0x1FB00), (0x2F7F0, 0x2FA20)
+    codes = [*chain.from_iterable(starmap(range, ranges)), *range(0x3400, 0xD800, 97)]
+    letters = list(map(chr, codes))
+    groups = [letters[start : start + 64] for start in range(0, len(letters), 64)]
+    texts = ["".join(group) for group in groups] + ["x".join(group) for group in groups]
+    assert differences(path, texts) == []
+    assert offset_differences(path, texts[::7]) == []

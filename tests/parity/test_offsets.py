@@ -75,6 +75,9 @@ PIECES = st.sampled_from(
     [
         *(" ", "  ", "\n", "\t", "a", "the", "1", ".", "\u00a0", "\u200d", "\u2581", "\u0120"),
         *("\u4f60", "\u00e9", "e\u0301", "\U0001f600", "\ufb01"),
+        # What normalizers change, join and leave out.
+        *("\r\n", "\r", "\x01", "\x00", "\ufffd", "\u2122", "\uff0c", "\u0130", "A", "\u0301"),
+        *("\u0e33", "\u0915", "\u094d", "\u1100", "\u1161", "\uac00", "\u0600", "\U0001f1e9"),
         *("<|im_end|>", "<|eot_id|>", "</s>"),
     ]
 )

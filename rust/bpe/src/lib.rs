@@ -1,6 +1,8 @@
 //! An exact and fast encoder for `tokenizer.json` files: it gives the same ids as Hugging Face's
 //! `tokenizers`, and the tokens that contain marked bytes of the text.
 //!
+//! The crate is named after BPE, its first and most used model; it has Unigram and `WordPiece` too.
+//!
 //! The modules have the names that the parts have there, in the order in which a text passes them:
 //!
 //! [`added`] (tokens found in the text before the model sees it) → `normalizer` → added tokens that

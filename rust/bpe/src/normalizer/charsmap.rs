@@ -35,29 +35,45 @@ impl Charsmap {
     /// Two neighbours that do not join stand in graphemes of their own. What lies between two such
     /// places is looked at as a whole, if it is more than a character.
     pub(super) fn run(&self, text: &str, sink: &mut impl Sink) {
-        let code = |(at, c)| (at, c, self.code(c));
-        let mut chars = text.char_indices().map(code).peekable();
         let mut kept = 0;
-        while let Some((at, c, code)) = chars.next() {
-            let mut free = code & JOINS == 0;
-            let mut alone = true;
-            while let Some((_, _, next)) = chars.next_if(|&(_, _, next)| !free || next & JOINS != 0)
-            {
-                free = next & JOINS == 0;
-                alone = false;
-            }
-            if alone && code == c as u32 {
-                continue;
-            }
-            let end = chars.peek().map_or(text.len(), |&(at, ..)| at);
-            sink.keep(&text[kept..at]);
-            kept = end;
+        while let Some((found, code)) = self.changing(text, kept) {
+            let before = text[kept..found].char_indices().next_back();
+            let start = match before {
+                Some((at, _)) if code == JOINS => kept + at,
+                _ => found,
+            };
+            let (end, alone) = self.group(text, found);
+            sink.keep(&text[kept..start]);
             match char::from_u32(code) {
                 Some(c) if alone => sink.push(c, 0),
-                _ => self.graphemes(&text[at..end], sink),
+                _ => self.graphemes(&text[start..end], sink),
             }
+            kept = end;
         }
         sink.keep(&text[kept..]);
+    }
+
+    /// The first character from `start` on that does not stay as it is, and its code.
+    fn changing(&self, text: &str, start: usize) -> Option<(usize, u32)> {
+        let chars = text[start..].char_indices();
+        let mut codes = chars.map(|(at, c)| (start + at, c, self.code(c)));
+        let found = codes.find(|&(_, c, code)| code != c as u32);
+        found.map(|(at, _, code)| (at, code))
+    }
+
+    /// Where the first two neighbours from `start` on meet that do not join; and whether that is
+    /// after one character.
+    fn group(&self, text: &str, start: usize) -> (usize, bool) {
+        let (mut joins_last, mut count) = (true, 0);
+        for (at, c) in text[start..].char_indices() {
+            let joins = self.code(c) == JOINS;
+            if count > 0 && !joins && !joins_last {
+                return (start + at, count == 1);
+            }
+            joins_last = joins;
+            count += 1;
+        }
+        (text.len(), count == 1)
     }
 
     fn code(&self, c: char) -> u32 {
