@@ -120,6 +120,8 @@ def open_sinks(
 ) -> Iterator[Sinks]:
     """Opens the files of a shard. All appear when the block ends without an error.
 
+    The receipt and the commit, which come later, make their names durable too.
+
     If it ends in `TooManyRejectsError`, only the rejects appear: they say why.
 
     Args:
@@ -130,16 +132,19 @@ def open_sinks(
         durable: Whether the samples are to be there after a power cut.
     """
     stopped = None
-    with whole_file(directory / files.rejects) as file:
+    with whole_file(directory / files.rejects, alone=False) as file:
         rejects = Sink(file, source=source)
         try:
             with contextlib.ExitStack() as stack:
                 index = Sink(
-                    stack.enter_context(whole_file(directory / files.index)), source=source
+                    stack.enter_context(whole_file(directory / files.index, alone=False)),
+                    source=source,
                 )
                 samples, *apart = [
                     Sink(
-                        stack.enter_context(whole_file(directory / name, durable=durable)),
+                        stack.enter_context(
+                            whole_file(directory / name, durable=durable, alone=False)
+                        ),
                         format_.writer,
                         format_.batches_written,
                     )

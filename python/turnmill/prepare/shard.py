@@ -165,7 +165,8 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         files,
         source=spec.input.name,
         format_=settings.stored_format,
-        durable=not settings.chooses,
+        # What a shuffle reads stays in the output, and its manifest vouches for it.
+        durable=settings.shuffles or not settings.chooses,
     ) as sinks:
         with _WriteBehind[_core.Output](lambda output: _write(sinks, output)) as writing:
             stopped = None

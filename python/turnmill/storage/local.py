@@ -85,13 +85,15 @@ class HashingFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def whole_file(path: AnyPath, *, durable: bool = True) -> Iterator[HashingFile]:
+def whole_file(path: AnyPath, *, durable: bool = True, alone: bool = True) -> Iterator[HashingFile]:
     """Opens ``path`` for writing. The file appears when the block ends without an error.
 
     Args:
         path: The file.
         durable: Whether it has to be there after a power cut. Without, who reads it compares its
             hash.
+        alone: Whether its name has to be there too by then. Of several files of a directory, it is
+            enough if the last one is written alone.
 
     Raises:
         OSError: The file cannot be written; the error names ``path``.
@@ -107,7 +109,7 @@ def whole_file(path: AnyPath, *, durable: bool = True) -> Iterator[HashingFile]:
                 raise
             if durable and isinstance(path, Path):
                 os.fsync(raw.fileno())
-        _reveal(temporary, path)
+        _reveal(temporary, path, durable=durable and alone)
     except BaseException as error:
         # A store that refused to write refuses this too; the first error says why.
         with contextlib.suppress(OSError):
@@ -147,13 +149,14 @@ def _link_or_copy(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _reveal(temporary: AnyPath, path: AnyPath) -> None:
-    """Gives a finished file its final name, durably."""
+def _reveal(temporary: AnyPath, path: AnyPath, *, durable: bool = True) -> None:
+    """Gives a finished file its final name."""
     if isinstance(path, RemotePath) and isinstance(temporary, RemotePath):
         temporary.replace(path)
     elif isinstance(path, Path) and isinstance(temporary, Path):
         temporary.replace(path)
-        sync_directory(path.parent)
+        if durable:
+            sync_directory(path.parent)
 
 
 def write_text(path: AnyPath, text: str) -> str:
