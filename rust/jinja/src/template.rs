@@ -3,10 +3,14 @@
 use crate::compile::compile;
 use crate::compile::program::Program;
 use crate::data::Arena;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::inputs::Inputs;
 use crate::provenance::Provenance;
 use crate::run::interpret::run;
+
+/// The bytes of the longest source that is compiled. A template of short tags takes eighty times the
+/// memory of its source, and chat templates have some tens of kilobytes at most.
+const MOST_SOURCE: usize = 1 << 20;
 
 /// A compiled template. It can be shared between threads.
 ///
@@ -45,8 +49,13 @@ impl Template {
     ///
     /// # Errors
     /// [`ErrorKind::Syntax`](crate::ErrorKind::Syntax) with the line, where jinja2 raises
-    /// `TemplateSyntaxError`.
+    /// `TemplateSyntaxError`, and for a source of more than 1 MiB.
     pub fn new(source: &str) -> Result<Self> {
+        if source.len() > MOST_SOURCE {
+            let length = source.len();
+            let what = format!("the template has {length} bytes, {MOST_SOURCE} are allowed");
+            return Err(Error::syntax(what, 1));
+        }
         compile(source).map(Self)
     }
 

@@ -31,6 +31,15 @@ fn attack(source: &str) -> (Option<ErrorKind>, usize) {
     )
 }
 
+#[test]
+fn a_source_of_many_megabytes_is_not_compiled() {
+    let source = |bytes: usize| "{% if a %}x{% endif %}".repeat(bytes / 22);
+    assert!(Template::new(&source(1 << 20)).is_ok());
+    let error = Template::new(&source(50 << 20)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Syntax);
+    assert!(error.message().ends_with("bytes, 1048576 are allowed"));
+}
+
 /// `{% set ns.s = … %}` a hundred times from a start, and the same apart from it for `ns.t`.
 fn grown(start: &str, step: &str, end: &str) -> String {
     let other = step.replace("ns.s", "ns.t");
