@@ -137,6 +137,7 @@ def test_load_from_disk_gives_packed_rows(
 
 def test_two_data_sets_are_a_dataset_dict(divided: Path, tmp_path: Path) -> None:
     made = export(divided, tmp_path / "x", to="llama-factory")
+    assert "dataset: tokenized" in str(made)
     loaded = datasets.load_from_disk(str(tmp_path / "x"))
     source = datasets.load_from_disk(str(divided))
     assert list(loaded) == list(source) == list(made.parts) == ["train", "validation"]
@@ -390,6 +391,10 @@ def test_messages_come_from_inputs_that_are_as_they_were(tmp_path: Path) -> None
     with pytest.raises(DataError, match="no conversation to write: they are text"):
         export(tmp_path / "lines", tmp_path / "x", to="messages")
     assert not (tmp_path / "x").exists()
+    lines.write_text('{"prompt": "2+3=", "chosen": "5", "rejected": "4"}\n')
+    turnmill.prepare(lines, tmp_path / "pairs", tokenizer=TOKENIZER)
+    with pytest.raises(DataError, match="no conversation to write: they are answers that are"):
+        export(tmp_path / "pairs", tmp_path / "x", to="messages")
 
 
 def test_text_is_all_trained(tmp_path: Path) -> None:

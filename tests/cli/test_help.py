@@ -152,8 +152,18 @@ def test_every_recipe_key_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None
             "error: `--threads` cannot be `none`\nhint: --threads takes a whole number above 0\n",
         ),
         (
+            ["pack", "out", "--length", "3000000000"],
+            "error: `--length` cannot be `3000000000`\n"
+            "hint: --length takes a whole number up to 2,147,483,647\n",
+        ),
+        (
             ["prepare", "a.jsonl", "--threads"],
             "error: `--threads` needs a value\n"
+            "hint: `turnmill prepare --help` lists every option\n",
+        ),
+        (
+            ["prepare", "a.jsonl", "--shuffle=true"],
+            "error: `--shuffle` takes no value\n"
             "hint: `turnmill prepare --help` lists every option\n",
         ),
         (

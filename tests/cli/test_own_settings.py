@@ -58,9 +58,11 @@ def test_a_file_of_that_name_is_a_file() -> None:
         ("a.jsonl,wieght=2", "did you mean `weight`"),
         ("a.jsonl,cap=many", "an input takes weight=0.2"),
         ("a.jsonl,weight=heavy", "an input takes weight=0.2"),
-        ("a.jsonl,weight=3", "an input takes weight=0.2"),
-        ("a.jsonl,cap=0", "an input takes weight=0.2"),
-        ("a.jsonl,schema=nonsense", "an input takes weight=0.2"),
+        ("a.jsonl,weight=3", "a share of the set between 0 and 1"),
+        ("a.jsonl,weight=0epochs", "how often each row is written"),
+        ("a.jsonl,cap=0", "a whole number of rows above 0"),
+        ("a.jsonl,cap=5,cap=6", "leave one of them out"),
+        ("a.jsonl,schema=nonsense", "messages"),
     ],
 )
 def test_what_is_no_setting(text: str, says: str) -> None:
@@ -83,6 +85,11 @@ def test_the_set_is_that_of_the_same_settings_in_python() -> None:
     assert [one["train_rows"] for one in records[0]["inputs"]] == [60, 7]
     [index] = {shard["index"] for shard in records[0]["shards"] if shard["source"] == "a.jsonl"}
     assert "id" in pq.read_schema(Path("out", index)).names
+
+
+def test_an_input_with_a_bad_setting_is_not_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "a.jsonl,cap=x", "-o", "out", "--tokenizer", str(TOKENIZER)]) == 2
+    assert "no input is named" not in capsys.readouterr().err
 
 
 def test_problems_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,6 +117,19 @@ def test_a_run_that_was_killed_is_made_again(out: Path) -> None:
     assert hashes(f"{out}/pack-2048-0") == files
 
 
+@pytest.mark.parametrize("name", ["packs.parquet", "data-00000.arrow", "dataset_info.json"])
+def test_a_pack_that_lost_a_file_is_made_again(out: Path, name: str) -> None:
+    directory = out / "pack-2048-0"
+    pack(out, 2048, write=True)
+    files = hashes(str(directory))
+    (directory / name).unlink()
+    pack(out, 2048, write=True)
+    assert hashes(str(directory)) == files
+    (directory / name).write_bytes(b"of another size")
+    pack(out, 2048, write=True)
+    assert hashes(str(directory)) == files
+
+
 def test_another_pack_of_the_same_name_is_not_replaced_unasked(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +190,13 @@ def test_every_document_can_be_padded_to_a_multiple(out: Path, strategy: str) ->
 def test_turns_are_not_split(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, talk = said(capsys, str(out), "--length", "2048", "--strategy", "split", code=2)
     assert "strategy split cuts documents, and the output holds turns (messages)" in talk
+
+
+def test_turns_that_would_be_split_are_refused_before_the_first_row(tmp_path: Path) -> None:
+    with pytest.raises(turnmill.RecipeError) as raised:
+        turnmill.prepare(DATA, tmp_path / "none", packing(pack=512, pack_strategy="split"))
+    assert raised.value.code == "pack-of-turns"
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(

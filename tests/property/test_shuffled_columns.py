@@ -97,8 +97,13 @@ def test_samples_are_those_without_a_shuffle(
 ) -> None:
     keys = request.node.callspec.params["source"][1]
     outputs = [str(tmp_path / name) for name in ("plain", "out")]
-    for output, shuffles in zip(outputs, (False, True), strict=True):
+    plain, shuffled = (
         turnmill.prepare(source, output, recipe(keys, format=form, shuffle=shuffles))
+        for output, shuffles in zip(outputs, (False, True), strict=True)
+    )
+    assert shuffled.columns == plain.columns
+    trainers = [[step.trainer for step in run.next_steps] for run in (plain, shuffled)]
+    assert trainers[0] == trainers[1]
     (rows, entries, schema), (moved, moved_entries, moved_schema) = map(written, outputs)
     assert moved_schema == schema
     assert len(list(Path(outputs[1]).glob("data-shuffled-*"))) > 1

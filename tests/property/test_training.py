@@ -286,8 +286,12 @@ def test_what_is_no_data_set_and_no_state(out: Path) -> None:
     assert "SampleDataset" in str(raised.value.hint)
     with pytest.raises(DataError, match="a pack of an output"):
         SampleDataset(out / "pack-64-0")
+    stream = IterableDataset(SampleDataset(out))
     with pytest.raises(ArgumentError, match="a state is a dict"):
-        IterableDataset(SampleDataset(out)).load_state_dict(None)
+        stream.load_state_dict(None)
+    for name, value in (("taken", -5), ("start", "x"), ("epoch", None), ("world_size", 0)):
+        with pytest.raises(ArgumentError, match=f"{name} cannot be {value!r}"):
+            stream.load_state_dict({**stream.state_dict(), name: value})
 
 
 # Straight from the sources.

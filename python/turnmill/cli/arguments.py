@@ -108,6 +108,8 @@ def _plain(message: str) -> str:
         name = name.split("/")[-1]
         if problem.startswith("expected"):
             return f"`{name}` needs a value"
+        if problem.startswith("ignored explicit argument"):
+            return f"`{name}` takes no value"
         return f"`{name}`: {problem}"
     return message
 
@@ -224,10 +226,15 @@ def _read_value(flag: Flag, text: str) -> Any:
         ) from None
 
 
+_MOST_POSITIVE = (1 << 31) - 1
+
+
 def positive(text: str) -> int:
     """Reads a whole number above 0."""
-    if not text.isdecimal() or not 1 <= int(text) < 1 << 31:
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError("a whole number above 0")
+    if int(text) > _MOST_POSITIVE:
+        raise ValueError(f"a whole number up to {_MOST_POSITIVE:,}")
     return int(text)
 
 

@@ -35,6 +35,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "split": str,
 }
 TAKEN = "weight=0.2 or weight=2epochs, cap=50000, carry=id+licence, ignore=NAMES, schema, split"
+_HINT = f"an input takes {TAKEN}"
 
 
 def given_input(text: str) -> str | Input:
@@ -45,14 +46,16 @@ def given_input(text: str) -> str | Input:
     Raises:
         UsageError: A setting is unknown or has a bad value.
     """
+    if os.path.exists(text):  # noqa: PTH110 - `-` and URIs are not paths
+        return text
     path, settings = _divided(text)
-    if not settings or os.path.exists(text):  # noqa: PTH110 - `-` and URIs are not paths
+    if not settings:
         return text
     keys = {name: _read(text, name, value) for name, value in settings.items()}
     try:
         return Input(path, **keys)
     except RecipeError as error:
-        raise UsageError(f"`{text}`: {error.args[0]}", f"an input takes {TAKEN}") from None
+        raise UsageError(f"`{text}`: {error.args[0]}", error.hint or _HINT) from None
 
 
 def _divided(text: str) -> tuple[str, dict[str, str]]:
@@ -60,6 +63,8 @@ def _divided(text: str) -> tuple[str, dict[str, str]]:
     path, *pieces = text.split(",")
     settings: dict[str, str] = {}
     while pieces and (found := _SETTING.fullmatch(pieces[-1])):
+        if found[1] in settings:
+            raise UsageError(f"`{text}`: `{found[1]}` is given twice", "leave one of them out")
         settings[found[1]] = found[2]
         pieces.pop()
     return ",".join([path, *pieces]), settings
@@ -69,12 +74,8 @@ def _read(text: str, name: str, value: str) -> Any:
     if name not in _READERS:
         near = nearest(name, _READERS)
         hint = f"did you mean `{near}`? " if near else ""
-        raise UsageError(
-            f"`{text}`: an input has no setting `{name}`", f"{hint}an input takes {TAKEN}"
-        )
+        raise UsageError(f"`{text}`: an input has no setting `{name}`", f"{hint}{_HINT}")
     try:
         return _READERS[name](value)
     except ValueError:
-        raise UsageError(
-            f"`{text}`: `{name}` cannot be `{value}`", f"an input takes {TAKEN}"
-        ) from None
+        raise UsageError(f"`{text}`: `{name}` cannot be `{value}`", _HINT) from None

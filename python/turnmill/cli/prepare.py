@@ -91,7 +91,7 @@ def run(arguments: Arguments, console: Terminal) -> int:
     with problems:
         recipe = recipe_from(arguments, _ALL_KEYS)
     inputs = named or (None if problems else recipe.inputs)
-    if not inputs and (not problems or arguments.recipe is None):
+    if not inputs and not arguments.input and (not problems or arguments.recipe is None):
         what, hint = "no input is named", "name files or directories before the options"
         problems.add(UsageError(what, hint))
     if not arguments.output:

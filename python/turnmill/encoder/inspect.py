@@ -73,12 +73,14 @@ def inspect_all(inputs: Sequence[Input], session: Session) -> list[Inspection]:
     return inspections
 
 
-def require_one_form(schemas: Iterable[str], pack: int | None, *, prompts: bool = False) -> None:
+def require_one_form(
+    schemas: Iterable[str], pack: int | None, *, strategy: str = "best-fit", prompts: bool = False
+) -> None:
     """Refuses inputs whose rows would need different columns, or that no packed row can hold.
 
     Raises:
         RecipeError: Some inputs judge their answers, and others do not or in another way; or they
-            do, or are prompts, and the recipe packs.
+            do, or are prompts, and the recipe packs; or packing would cut their turns.
     """
     if prompts and pack is not None:
         raise RecipeError(
@@ -99,6 +101,13 @@ def require_one_form(schemas: Iterable[str], pack: int | None, *, prompts: bool 
             f"rows of the schema {judged[0]} cannot be packed: each answer stands alone",
             code="pack-of-answers",
             hint="leave --pack out",
+        )
+    turns = [schema for schema in found if schema != "text"]
+    if turns and pack is not None and strategy == "split":
+        raise RecipeError(
+            f"strategy split cuts documents, and the rows hold turns ({turns[0]})",
+            code="pack-of-turns",
+            hint="use best-fit or in-order, which cut nothing; split is for schema text",
         )
 
 

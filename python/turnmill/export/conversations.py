@@ -18,10 +18,12 @@ from turnmill.errors import DataError
 from turnmill.export.source import DataSet
 from turnmill.inputs.find import Input, find_inputs
 from turnmill.inputs.rows import PickedRow, rows_of
+from turnmill.output.answers import SCHEMAS
 from turnmill.output.reader import Output
 from turnmill.storage.local import read_table
 
-NOT_CONVERSATIONS = "they are text, not conversations"
+_TEXTS = "they are text, not conversations"
+_JUDGED = "they are answers that are judged, not conversations"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _read(
     text = picked.data if isinstance(picked.data, bytes) else _json_text(picked.data)
     found = session.look(text, planned["schema"], input_.overrides)
     if found is None:
-        return NOT_CONVERSATIONS
+        return _JUDGED if planned["schema"] in SCHEMAS else _TEXTS
     if "messages" not in found:
         raise DataError(
             f"a row that gave samples is rejected now: {found['reject'][1]}",

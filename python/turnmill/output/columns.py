@@ -45,6 +45,12 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.nulls(0, some.type) for some in schema], schema=schema)
 
 
+def sample_columns(schema: pa.Schema) -> list[str]:
+    """The columns of samples; those that wait for a shuffle only say which they will have."""
+    said = (schema.metadata or {}).get(b"columns")
+    return said.decode().split(",") if said else list(schema.names)
+
+
 def int64s(column: pa.ChunkedArray, missing: int | None = None) -> npt.NDArray[np.int64]:
     """The numbers of a column of whole numbers, ``missing`` in the place of null."""
     chunks = [np.zeros(0, np.int64)]

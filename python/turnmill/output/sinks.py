@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from turnmill.errors import DataError
-from turnmill.output.columns import repeated
+from turnmill.output.columns import repeated, sample_columns
 from turnmill.output.files import ShardFiles
 from turnmill.output.formats import Format, Writer
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
@@ -59,7 +59,7 @@ class Sink:
         self._waiting = []
         if self._writer is None:
             self._writer = self.open_writer(self.file, table.schema)
-            self.columns = list(table.schema.names)
+            self.columns = sample_columns(table.schema)
         self._writer.write_table(table)
 
 

@@ -10,13 +10,13 @@ from turnmill.output.formats import Format, Loading
 from turnmill.output.preference_trainers import preference_steps
 from turnmill.output.trainer_step import NextStep
 
-__all__ = ["NextStep", "next_steps", "prompt_steps", "usable_length"]
+__all__ = ["TOKENIZED", "NextStep", "next_steps", "prompt_steps", "usable_length"]
 
 _NEEDED = ("input_ids", "labels", "attention_mask")
 """Columns by which Axolotl and LLaMA-Factory recognize tokenized data."""
 
 
-_NAMED = "tokenized"
+TOKENIZED = "tokenized"
 """LLaMA-Factory refuses a training without the name of a data set, and this one is not read."""
 _ROOM = 8192
 """A length that most trainers have memory for; longer samples are worth a word."""
@@ -153,6 +153,6 @@ def _llama_factory(loading: Loading, format_: Format) -> NextStep:
     else:
         line = f"tokenized_path: {loading.llama_factory}"
         reason = "it wants some `dataset`, and reads neither that nor cutoff_len where this is set"
-        named = f"dataset: {_NAMED}"
+        named = f"dataset: {TOKENIZED}"
         return NextStep("LLaMA-Factory", (named, line), reason, f"{named}, {line}")
     return NextStep("LLaMA-Factory", (line,), reason, line)

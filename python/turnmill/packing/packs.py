@@ -250,10 +250,21 @@ def _found(directory: AnyPath, made: dict[str, Any], *, write: bool) -> Pack | N
             path=str(directory),
             hint="give another seed, or add --overwrite (overwrite=True) to replace it",
         )
-    if theirs != made or not (directory / MANIFEST).is_file():
+    if theirs != made or not _is_whole(directory):
         return None  # stopped, or made from an earlier output, or by another version of turnmill
-    complete = record["rows"] is not None and (directory / "state.json").exists()
-    return Pack(directory, record) if complete or not write else None
+    return Pack(directory, record) if record["rows"] is not None or not write else None
+
+
+def _is_whole(directory: AnyPath) -> bool:
+    """Whether every file that the pack's manifest names is there, with its size."""
+    from turnmill.output.manifest import read_manifest
+    from turnmill.storage.local import file_size
+
+    for name, entry in (read_manifest(directory) or {MANIFEST: None}).items():
+        path = directory / name
+        if not path.is_file() or (entry and file_size(path) != entry.size):
+            return False
+    return True
 
 
 def _make(

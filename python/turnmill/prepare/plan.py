@@ -126,7 +126,8 @@ def make_plan(
         surveyed = list(surveys)
     schemas = [inspection.schema for inspection in inspections]
     recipe = session.recipe
-    require_one_form(schemas, recipe.pack, prompts=recipe.train_on == "none")
+    prompts = recipe.train_on == "none"
+    require_one_form(schemas, recipe.pack, strategy=recipe.pack_strategy, prompts=prompts)
     known = [schema for schema in schemas if schema != "auto"]
     mixed = len(set(known)) > 1
     planned: list[PlannedInput] = []

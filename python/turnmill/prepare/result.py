@@ -283,11 +283,11 @@ def _samples(run: Run, console: Terminal) -> list[str]:
 
 
 def _time(run: Run) -> str:
-    """How long it took, and how fast it was, if it made a shard."""
-    if run.shards_reused == run.shards:
+    """How long it took, and how fast it was, if it made all shards."""
+    if run.shards_reused or not run.seconds:
         return duration(run.seconds)
-    speed = run.bytes_read / 1e6 / run.seconds if run.seconds else 0.0
-    tokens = _per_second(run.totals.tally.tokens, run)
+    speed = run.bytes_read / 1e6 / run.seconds
+    tokens = run.totals.tally.tokens / run.seconds
     return f"{duration(run.seconds)}, {speed:.1f} MB/s, {short_count(tokens)} tokens/s"
 
 
@@ -390,10 +390,6 @@ def _end(facts: dict[str, Any]) -> str:
     """The token that ends turns, with its id."""
     terminator = facts.get("terminator") or facts["stop"][0]
     return f"{terminator['token']} ({terminator['id']})"
-
-
-def _per_second(number: int, run: Run) -> float:
-    return number / run.seconds if run.seconds and not run.shards_reused else 0.0
 
 
 def _rules(run: Run, console: Terminal) -> list[str]:

@@ -23,7 +23,13 @@ import pyarrow.parquet as pq
 
 from turnmill import _core
 from turnmill._splitmix64 import draws, streams
-from turnmill.output.columns import empty_batch, flag_column, number_column, repeated
+from turnmill.output.columns import (
+    empty_batch,
+    flag_column,
+    number_column,
+    repeated,
+    sample_columns,
+)
 from turnmill.output.files import VALIDATION, ChosenFiles, chosen_files
 from turnmill.output.formats import FORMATS, Format
 from turnmill.output.recut import BATCH_ROWS
@@ -235,8 +241,7 @@ def gather(file: ShuffledFile, runs: Sequence[SortedRun]) -> tuple[Iterator[_cor
 
 def _samples(pieces: list[pa.RecordBatch], rows: npt.NDArray[Any]) -> Iterator[_core.Batch]:
     """Rows of samples that waited, as batches with the columns of the output."""
-    columns = pieces[0].schema.metadata[b"columns"].decode().split(",")
-    gatherer = _core.Gatherer(pieces, columns)
+    gatherer = _core.Gatherer(pieces, sample_columns(pieces[0].schema))
     return (gatherer.samples(*picks) for _, picks in _picks(pieces, rows))
 
 

@@ -12,7 +12,7 @@ from turnmill._recipe_argument import recipe_of, takes_keys
 from turnmill._recipe_keys import EncodingKeys
 from turnmill.errors import DataError, RecipeError
 from turnmill.recipe import Input, Recipe
-from turnmill.training.share import Share, same_state
+from turnmill.training.share import Share, numbers_of, same_state
 
 if TYPE_CHECKING:
     from turnmill.encoder.session import Session
@@ -173,10 +173,11 @@ class EncodingDataset:
         The inputs must not have changed; only their names are compared.
 
         Raises:
+            ArgumentError: It is not a state.
             DataError: The state is of other inputs, another recipe, seed, or number of ranks.
         """
         same_state(state, self._identity())
-        self._epoch, self._chunk, self._taken = state["epoch"], state["chunk"], state["taken"]
+        self._epoch, self._chunk, self._taken = numbers_of(state, "epoch", "chunk", "taken")
 
     def torch(self) -> Any:
         """This data set as a ``torch.utils.data.IterableDataset``, whose workers share the rows."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnmill._arguments import MOST_SEED, kind_of, whole_number
 from turnmill.errors import ArgumentError, DataError
-from turnmill.training.share import Share, same_state
+from turnmill.training.share import Share, numbers_of, same_state
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,11 +100,12 @@ class IterableDataset:
         every rank had taken the same number of items, and no workers were in use.
 
         Raises:
+            ArgumentError: It is not a state.
             DataError: The state is of other data, another seed or another number of workers.
         """
         same_state(state, self._identity())
-        world_size, workers = state["world_size"], state["workers"]
-        self._epoch, self._start, self._taken = state["epoch"], state["start"], state["taken"]
+        world_size, workers = numbers_of(state, "world_size", "workers", least=1)
+        self._epoch, self._start, self._taken = numbers_of(state, "epoch", "start", "taken")
         if (world_size, workers) == (self._share.world_size, self._share.workers):
             return
         if workers != self._share.workers and self._taken:

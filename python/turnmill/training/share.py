@@ -9,6 +9,7 @@ from turnmill._arguments import kind_of, whole_number
 from turnmill.errors import ArgumentError, DataError
 
 _MOST = 1 << 20
+_MOST_TURNS = 1 << 53
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,12 @@ def same_state(theirs: Any, mine: dict[str, Any]) -> None:
                 code="other-state",
                 hint="make the data set with the same arguments, or start from the beginning",
             )
+
+
+def numbers_of(state: dict[str, Any], *names: str, least: int = 0) -> list[int]:
+    """The numbers that a state has under these names.
+
+    Raises:
+        ArgumentError: One is missing, or is none that a stream can have.
+    """
+    return [whole_number(state.get(name), name, least, _MOST_TURNS) for name in names]

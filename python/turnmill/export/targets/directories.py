@@ -17,7 +17,7 @@ from turnmill.export.targets.tables import ARROW
 from turnmill.export.targets.target import Packs, Target
 from turnmill.output.files import VALIDATION
 from turnmill.output.formats import FORMATS
-from turnmill.output.trainers import NextStep
+from turnmill.output.trainers import TOKENIZED, NextStep
 from turnmill.storage.local import write_json
 
 _UNSHIFTED = "not shifted: label i is token i; the model shifts them"
@@ -117,9 +117,9 @@ def _axolotl(place: str, data_sets: Sequence[DataSet]) -> NextStep:
 
 
 def _llama_factory(place: str, data_sets: Sequence[DataSet]) -> NextStep:
-    lines = [f"tokenized_path: {place}"]
+    lines = [f"dataset: {TOKENIZED}", f"tokenized_path: {place}"]
     if not data_sets[0].packed:
-        reason = "cutoff_len and dataset are not applied to tokenized data"
+        reason = "it wants some `dataset`, and reads neither that nor cutoff_len where this is set"
         return NextStep("LLaMA-Factory", tuple(lines), reason)
     lines += [f"cutoff_len: {data_sets[0].length}", "neat_packing: true"]
     reason = "attention_mask numbers the documents, so neat_packing has to be on"
