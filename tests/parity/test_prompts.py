@@ -289,7 +289,8 @@ def test_raw_rows_are_checked_as_prompts() -> None:
 
 
 def test_prompts_are_exported_under_the_names_of_trl_and_verl(prompts: Path) -> None:
-    turnmill.export("out", "messages", to="messages")
+    made = turnmill.export("out", "messages", to="messages")
+    assert [step.trainer for step in made.next_steps] == ["verl", "TRL GRPOTrainer"]
     table = pq.read_table(next(Path("messages").glob("*.parquet"))).to_pylist()
     written = datasets.load_from_disk(str(prompts)).to_list()
     assert len(table) == len(written) == 31
@@ -300,6 +301,15 @@ def test_prompts_are_exported_under_the_names_of_trl_and_verl(prompts: Path) -> 
         assert row["data_source"] == "a.jsonl"
         [again] = encode({"messages": row["prompt"]}).table.to_pylist()
         assert again["input_ids"] == sample["input_ids"]
+
+
+@pytest.mark.usefixtures("prompts")
+@pytest.mark.parametrize("to", ["trl", "axolotl", "llama-factory", "megatron", "llm-foundry"])
+def test_prompts_are_not_exported_to_be_trained_on(to: str) -> None:
+    with pytest.raises(turnmill.DataError, match="nothing is trained of prompts") as raised:
+        turnmill.export("out", "exported", to=to)
+    assert "--to messages" in str(raised.value.hint)
+    assert not Path("exported").exists()
 
 
 def test_prompts_are_not_packed(prompts: Path) -> None:

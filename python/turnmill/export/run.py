@@ -78,6 +78,10 @@ def _local(destination: str | os.PathLike[str]) -> Path:
     )
 
 
+_TRAINERS = ("trl", "axolotl", "llama-factory", "megatron", "nemo", "llm-foundry")
+"""Forms whose readers train on what they read."""
+
+
 def _refuse_form(target: Target, source: Source) -> None:
     data_set = source.data_sets[0]
     path = str(data_set.output.path)
@@ -87,6 +91,14 @@ def _refuse_form(target: Target, source: Source) -> None:
             code="packed-export",
             path=path,
             hint="export the output itself, without --packed",
+        )
+    if target.name in _TRAINERS and data_set.prompts:
+        raise DataError(
+            f"nothing is trained of prompts, and {target.name} is a form to train on",
+            code="export-of-prompts",
+            path=path,
+            hint="--to messages writes them for TRL's online trainers and verl; datasets, parquet, "
+            "mds and numpy hold their ids",
         )
     if target.needs_ids and "input_ids" not in data_set.columns:
         names = ", ".join(data_set.columns)

@@ -43,6 +43,11 @@ class DataSet:
         return self.length is not None
 
     @property
+    def prompts(self) -> bool:
+        """Whether the rows are prompts, of which nothing is trained."""
+        return bool(self.output.record["recipe"].get("train_on") == "none")
+
+    @property
     def shards(self) -> list[dict[str, Any]]:
         """What the run record says of the files."""
         return _shards(self.output, self.split)

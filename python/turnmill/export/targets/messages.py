@@ -72,15 +72,17 @@ class Messages:
         """How the trainers are told to read it."""
         inside = f"{place}/{data_sets[0].split}" if data_sets[0].split else place
         reason = "it tokenizes itself; `turnmill check` reads what it makes"
-        return [
-            NextStep(trainer, (line,), reason)
-            for trainer, line in (
-                ("verl", f"data.train_files={inside}/data-00000.parquet"),
-                ("prime-rl", f'data.name = "{inside}"'),
-                ("torchtitan", f'ChatDataset over load_dataset("{inside}")'),
-                ("ms-swift", f"--dataset {inside}/data-00000.parquet"),
-            )
-        ]
+        verl = ("verl", f"data.train_files={inside}/data-00000.parquet")
+        loaded = f'load_dataset("{inside}", split="train")'
+        of_prompts = (verl, ("TRL GRPOTrainer", f"GRPOTrainer(train_dataset={loaded}, ...)"))
+        of_conversations = (
+            verl,
+            ("prime-rl", f'data.name = "{inside}"'),
+            ("torchtitan", f'ChatDataset over load_dataset("{inside}")'),
+            ("ms-swift", f"--dataset {inside}/data-00000.parquet"),
+        )
+        lines = of_prompts if data_sets[0].prompts else of_conversations
+        return [NextStep(trainer, (line,), reason) for trainer, line in lines]
 
 
 def _checked(data_set: DataSet, written: Written) -> Iterator[dict[str, Any]]:
