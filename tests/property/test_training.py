@@ -362,7 +362,7 @@ def test_a_resumed_encoding_gives_the_same_rest(
 
 def test_what_a_stream_cannot_do_is_refused(sources: list[Path], tmp_path: Path) -> None:
     for keys_ in ({"dedup": "exact"}, {"validation": 0.1}, {"max_length": 64, "pack": 64}):
-        with pytest.raises(RecipeError, match="all are needed first"):
+        with pytest.raises(RecipeError, match="they need all rows"):
             EncodingDataset(sources, turnmill.Recipe(tokenizer=TOKENIZER, **keys_))
     stream = EncodingDataset(sources, tokenizer=TOKENIZER)
     state = stream.state_dict()
