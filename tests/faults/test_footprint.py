@@ -18,7 +18,8 @@ import turnmill
 from file_calls import calls
 from small_rows import TOKENIZER, json_lines
 
-pytestmark = pytest.mark.slow
+# Every command runs, several times: on a busy machine that takes its time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MODEL = f"--tokenizer {TOKENIZER} -q"
 COMMANDS = f"""\

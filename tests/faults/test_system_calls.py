@@ -22,7 +22,8 @@ import turnmill
 from fault_sweep import Figures, started
 from small_rows import TOKENIZER, json_lines, rows
 
-pytestmark = pytest.mark.slow
+# Some hundred processes, which a busy machine runs one after another.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SAMPLE = 4
 MODEL = ("--tokenizer", str(TOKENIZER), "--threads", "1", "-q")

@@ -110,7 +110,9 @@ class PartRecord:
 
 def parts_of(output: AnyPath) -> list[PartNumber]:
     """The parts of an output that were begun, in order."""
-    names = [name for name, kind in listing(output / PARTS).items() if kind == "directory"]
+    places = listing(output / PARTS)
+    # A merge that was killed at its very end leaves directories that are empty.
+    names = [name for name in places if listing(output / PARTS / name)]
     pairs = [name.partition(_SEPARATOR)[::2] for name in names]
     found = [PartNumber(int(a), int(b)) for a, b in pairs if a.isdecimal() and b.isdecimal()]
     return sorted(found, key=lambda part: (part.count, part.number))
