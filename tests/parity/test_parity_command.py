@@ -14,7 +14,9 @@ import tiny_tokenizer
 import turnmill
 from conversations import assistant, user
 from turnmill.cli import main
+from turnmill.cli import parity as parity_command
 from turnmill.errors import TurnmillError
+from turnmill.parity.others import AGAINST
 
 TEMPLATES = {"untagged/qwen3": "built-in/qwen3", "llamacpp.Qwen-Qwen3-0.6B": "trl.qwen3_training"}
 """Templates of Qwen3, each with one that has tags."""
@@ -187,7 +189,7 @@ def test_without_transformers_the_error_says_what_to_install(
     assert "hint: pip install transformers jinja2" in capsys.readouterr().err
 
 
-def test_only_transformers_is_compared_with(tmp_path: Path) -> None:
+def test_what_is_not_compared_with_is_refused(tmp_path: Path) -> None:
     with pytest.raises(turnmill.RecipeError):
         turnmill.parity(tmp_path, tokenizer="x", against="vllm")
 
@@ -229,3 +231,45 @@ def test_what_both_texts_lack_is_named(tiny: Path, tmp_path: Path) -> None:
     kept = turnmill.parity(data, tokenizer=tiny, template=template, wire="keep")
     assert "arguments-parsed" not in kept.counted
     assert "--wire keep" not in str(kept)
+
+
+LABELLED = {
+    # the template's own tag before the reasoning is not what a placeholder replaces
+    "axolotl": {"mask": {"text of the template": 1}},
+    # everything between the markers is trained, the empty think block too
+    "unsloth": {"mask": {"reasoning = train": 1}},
+}
+
+
+@pytest.mark.parametrize("against", LABELLED)
+def test_labels_of_others_differ_with_a_cause(
+    against: str, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reasoned = [user("2+2"), assistant("four", reasoning_content="I add.")]
+    data = write(
+        tmp_path / "a.jsonl", {"messages": reasoned}, {"messages": [user("Hi"), assistant("Yo")]}
+    )
+    found = run(data, tiny, capsys, "--against", against)
+    assert found["ok"]
+    assert found["against"] == against
+    assert found["has_mask"]
+    assert (found["equal"]["ids"], found["equal"]["mask"]) == (2, 1)
+    assert found["different"]["mask"] == LABELLED[against]["mask"]
+    text = str(turnmill.parity(data, tokenizer=tiny, against=against))
+    assert f"trained tokens with those of {against}" in text
+
+
+def test_trl_needs_a_training_template(tiny: Path, tagged: str, tmp_path: Path) -> None:
+    data = write(tmp_path / "a.jsonl", {"messages": [user("Hi"), assistant("Yo")]})
+    with pytest.raises(TurnmillError) as raised:
+        turnmill.parity(data, tokenizer=tiny, against="trl")
+    assert raised.value.code == "no-tags"
+    found = turnmill.parity(data, tokenizer=tiny, template=tagged, against="trl")
+    assert found.ok
+    assert found.different["mask"]
+    plain = turnmill.parity(data, tokenizer=tiny, template=tagged)
+    assert found.different == plain.different
+
+
+def test_the_command_takes_what_the_function_takes() -> None:
+    assert parity_command._AGAINST == AGAINST

@@ -1,4 +1,4 @@
-"""``turnmill parity``: the same rows in turnmill and in the installed transformers."""
+"""``turnmill parity``: the same rows in turnmill and in transformers, TRL, Axolotl or Unsloth."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from turnmill.cli.standard_output import print_json
 
 _RECIPE_GROUPS = (MODEL, DATA, TRAINING)
 _ROWS = 1000
+_AGAINST = ("transformers", "trl", "axolotl", "unsloth")
 
 
 def parser() -> Parser:
@@ -18,14 +19,14 @@ def parser() -> Parser:
     return Parser(
         "parity",
         "DATA... --tokenizer DIR [OPTIONS]",
-        "Compare text, ids and trained tokens of your rows with the installed transformers, and "
-        "say which rule explains a difference.",
+        "Compare text, ids and trained tokens of your rows with transformers, or with what TRL, "
+        "Axolotl or Unsloth train, and say which rule explains a difference.",
         (
             Group(
                 "What to compare",
                 (
                     Flag("DATA", "conversations, as prepare reads them", many=True),
-                    Flag("--against", "what to compare with", choices=("transformers",)),
+                    Flag("--against", "what to compare with", choices=_AGAINST),
                     Flag(
                         "--rows",
                         f"how many rows of each input (default: {_ROWS})",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from turnmill.encoder.session import Session
 from turnmill.errors import TurnmillError
 from turnmill.inputs.find import Input
 from turnmill.inputs.rows import PickedRow, rows_of
+from turnmill.parity.others import reference_of
 from turnmill.parity.reference import Reference, Theirs
 from turnmill.parity.result import UNEXPLAINED, Difference, Kind, Parity
 from turnmill.recipe import Recipe
@@ -37,7 +38,7 @@ _SHOWN = 40
 """Characters or tokens that are shown of a difference."""
 
 
-def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
+def compare(data: Any, recipe: Recipe, rows: int | None, against: str = "transformers") -> Parity:
     """Compares the first ``rows`` rows of every input."""
     # transformers always uses the machine's clock.
     now = dt.datetime.now().isoformat(timespec="seconds")  # noqa: DTZ005
@@ -46,10 +47,11 @@ def compare(data: Any, recipe: Recipe, rows: int | None) -> Parity:
     facts = session.facts()
     template = facts["template"] or {}
     given = None if template.get("own") else template.get("source")
-    reference = Reference(session.path, given)
-    has_mask = "endgeneration" in (template.get("source") or "")
+    has_tags = "endgeneration" in (template.get("source") or "")
+    reference = reference_of(against, session.path, given, has_tags=has_tags)
     versions = {"turnmill": VERSION, **reference.versions}
-    found = Parity(versions, has_mask)
+    has_mask = has_tags or against != "transformers"
+    found = Parity(versions, has_mask, against=against)
     side = _Side(session, reference, found)
     for input_ in inputs:
         schema = inspect_input(input_, session).schema
@@ -88,7 +90,7 @@ class _Side:
             return
         if self._same_ids(row, made, theirs, ours["text"]) and theirs.mask is not None:
             variant = lambda key: self._variant_mask(key, input_, schema, picked)  # noqa: E731
-            self._same_mask(row, made, theirs, ours["weights"], variant)
+            self._same_mask(row, made, theirs, ours, variant)
 
     def _merged(self, ours: dict[str, Any]) -> dict[str, Any]:
         return {**ours, "variables": {**self._session.recipe.template_kwargs, **ours["variables"]}}
@@ -135,7 +137,7 @@ class _Side:
         row: _Compared,
         made: EncodedRow,
         theirs: Theirs,
-        weights: list[float | None],
+        ours: dict[str, Any],
         variant: Any,
     ) -> None:
         (sample,) = made.samples
@@ -145,19 +147,48 @@ class _Side:
         if trained == ended:
             row.differs("mask", trained, theirs.mask, "terminator-cut", _mask_text)
             return
+        if self._found.against != "transformers":
+            cause = self._by_token(theirs.ids, trained, ended, ours["messages"])
+            if cause is not None:
+                row.differs("mask", trained, theirs.mask, cause, _mask_text)
+                return
         keys = {"reasoning": "train-empty", "history": "as-rendered", "train_on": "assistant"}
         causes = [
             f"{key} = {getattr(self._session.recipe, key)}"
             for key, exact in keys.items()
             if getattr(self._session.recipe, key) != exact and variant(f"{key}={exact}") != trained
         ]
-        rules = ("turn-without-prompt", "untrained-assistant-turn", "terminator-cut")
-        own = any(weight is not None for weight in weights)
+        rules = ["turn-without-prompt", "untrained-assistant-turn"]
+        if ended != theirs.mask:
+            rules.append("terminator-cut")
+        own = any(weight is not None for weight in ours["weights"])
         if own and not made.counts.get("turn-without-prompt"):
             causes.append("weights of messages")
         causes += [rule for rule in rules if made.counts.get(rule)]
         cause = " + ".join(causes) or UNEXPLAINED
         row.differs("mask", trained, theirs.mask, cause, _mask_text)
+
+    def _by_token(
+        self, ids: list[int], trained: list[int], theirs: list[int], messages: list[Any]
+    ) -> str | None:
+        """Why turnmill trains tokens that the other does not; None if that is not all of it.
+
+        Either they end a turn, or they are text of the template: no message has it.
+        """
+        sides = list(zip(ids, trained, theirs, strict=True))
+        if any(other and not own for _, own, other in sides):
+            return None
+        said = list(_texts(messages))
+        causes: dict[str, None] = {}
+        for id_ in (id_ for id_, own, other in sides if own and not other):
+            text = self._tokenizer._token_bytes([id_])[0].decode("utf-8", "replace").strip()
+            if id_ in self._stops:
+                causes["end of a turn"] = None
+            elif not text or not any(text in value for value in said):
+                causes["text of the template"] = None
+            else:
+                return None
+        return " + ".join(causes) or None
 
     def _variant_mask(
         self, setting: str, input_: Input, schema: str, picked: PickedRow
@@ -223,6 +254,19 @@ def _json(picked: PickedRow) -> bytes:
         return json.dumps(picked.data, default=repr).encode()
     (row,) = _core._read_batch(picked.data)
     return json.dumps(row).encode()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a message, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        yield from (text for item in value.values() for text in _texts(item))
+    elif isinstance(value, list):
+        yield from (text for item in value for text in _texts(item))
+    elif value is not None:
+        yield json.dumps(value)
 
 
 def _trained(sample: dict[str, Any]) -> list[int]:

@@ -22,6 +22,7 @@ _WHAT = {
     "ids": "ids",
     "mask": "trained tokens with the assistant mask",
 }
+_OTHERS = "trained tokens with those of {}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Parity:
     """Counts of equal and different rows, causes, and the first difference of each cause."""
 
     versions: dict[str, str]
-    """Of turnmill, transformers and tokenizers."""
+    """Of turnmill, transformers and tokenizers, and of whoever's rules give the labels."""
     has_mask: bool
     """Whether the template has the tags that transformers needs to give a mask."""
     rows: int = 0
@@ -76,6 +77,8 @@ class Parity:
     """Rows that `prepare` leaves out, by rule."""
     differences: list[Difference] = field(default_factory=list)
     """The first of each kind and cause."""
+    against: str = "transformers"
+    """What the rows are compared with."""
 
     @property
     def ok(self) -> bool:
@@ -99,6 +102,7 @@ class Parity:
         """As JSON-able values, as ``turnmill parity --json`` prints it."""
         return {
             "ok": self.ok,
+            "against": self.against,
             "versions": self.versions,
             "rows": self.rows,
             "conversations": self.conversations,
@@ -131,7 +135,7 @@ class Parity:
             )
         lines += self._rules(out)
         for difference in self.differences:
-            lines += ["", *_drawn(difference, out)]
+            lines += ["", *_drawn(difference, out, self.against)]
         return "\n".join(lines)
 
     def _rules(self, out: Terminal) -> list[str]:
@@ -156,18 +160,21 @@ class Parity:
             if kind == "mask" and not self.has_mask:
                 continue
             causes = self.different[kind]
-            cells.append((_WHAT[kind], count(self.equal[kind]), count(sum(causes.values()))))
+            plain = kind != "mask" or self.against == "transformers"
+            what = _WHAT[kind] if plain else _OTHERS.format(self.against)
+            cells.append((what, count(self.equal[kind]), count(sum(causes.values()))))
             cells += [(f"  {cause}", "", count(number)) for cause, number in causes.items()]
         return cells
 
 
-def _drawn(difference: Difference, out: Terminal) -> list[str]:
+def _drawn(difference: Difference, out: Terminal, against: str) -> list[str]:
     colour = "red" if difference.cause == UNEXPLAINED else "yellow"
     unit = "character" if difference.kind == "render" else "token"
+    other = against if difference.kind == "mask" else "transformers"
     where = "" if difference.offset is None else f", {unit} {difference.offset}"
     return [
         f"{out.style(difference.cause, 'bold', colour)}: {difference.kind} of "
         f"{out.style(difference.place, 'cyan')}{where}",
-        f"  turnmill      {difference.ours}",
-        f"  transformers  {difference.theirs}",
+        f"  {'turnmill':12}  {difference.ours}",
+        f"  {other:12}  {difference.theirs}",
     ]
