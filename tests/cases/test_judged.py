@@ -24,6 +24,8 @@ SAID = {"from": "gpt", "value": "5"}
 JUDGED: dict[str, dict[str, Any]] = {
     "label": {**TALK, "label": False},
     "kto_tag": {**TALK, "kto_tag": True},
+    "label as a number": {**TALK, "label": 0},
+    "label as text": {"prompt": "2+3", "completion": "4", "label": "False"},
     "labels of steps": {"prompt": "2+3", "completion": "5", "labels": [True, False]},
     "rating": {**TALK, "rating": 2},
     "score": {"instruction": "2+3", "output": "5", "score": 0.5},
@@ -34,6 +36,8 @@ NOT_JUDGED: dict[str, dict[str, Any]] = {
     "no value": {**TALK, "label": None, "score": None, "rating": "high"},
     "a class": {**TALK, "label": "greeting", "chosen": "yes"},
     "half a pair": {**TALK, "chosen": "5", "rejected": None},
+    "the class of a document": {"text": "a good film", "label": 1},
+    "one class of many": {**TALK, "label": 2},
 }
 
 
@@ -41,7 +45,13 @@ def encoder(**keys: Any) -> turnmill.Encoder:
     return turnmill.Encoder(turnmill.Recipe(**RECIPE, **keys))
 
 
-READ = {"label": "kto", "kto_tag": "kto", "chosen and rejected": "preference"}
+READ = {
+    "label": "kto",
+    "kto_tag": "kto",
+    "label as a number": "kto",
+    "label as text": "kto",
+    "chosen and rejected": "preference",
+}
 """The schemas that are made for some of these rows."""
 
 

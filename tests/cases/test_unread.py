@@ -63,6 +63,7 @@ def test_what_is_ignored_or_mapped_is_not_counted() -> None:
     row = {**TALK, "images": ["a.png"], "prompt": "2+3"}
     assert counted(row) == 2
     assert counted(row, ignore=["images", "prompt"]) == 0
+    assert counted(row, carry=["images", "prompt"]) == 0  # the index has them
     other = {"chat": TALK["messages"], "prompt": "Be brief."}
     assert counted(other, schema="messages", fields={"chat": "messages", "prompt": "system"}) == 0
 

@@ -219,3 +219,36 @@ def test_an_answer_stands_at_the_end_whatever_history_says(judged: str, tmp_path
         turnmill.prepare([row], out, tokenizer=DEMO, history=history)
         [data] = out.glob("data-*.arrow")
         assert data.read_bytes() == next((tmp_path / "as-rendered").glob("data-*")).read_bytes()
+
+
+def test_a_check_takes_equal_answers_for_no_second_input(tmp_path: Path) -> None:
+    row = {"prompt": [{"role": "user", "content": "2+3"}], "chosen": "5", "rejected": "5"}
+    prepare(tmp_path, [row])
+    found = turnmill.check(tmp_path / "out")
+    assert set(found.rules) == {"equal-answers"}
+
+
+def test_answers_to_different_prompts_are_no_pair(tmp_path: Path) -> None:
+    def talk(question: str, answer: str) -> list[dict[str, str]]:
+        return [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+
+    pairs = [
+        {"chosen": talk("2+3", "5"), "rejected": talk("2+4", "5")},
+        {"chosen": talk("2+3", "5"), "rejected": talk("2+3", "4")},
+    ]
+    run = prepare(tmp_path, pairs)
+    assert run.rejected == {"schema-mismatch": 1}
+    assert "answer different prompts" in pq.read_table(tmp_path / "out" / "rejects.parquet")[
+        "reason"
+    ].to_pylist().pop(0)
+    assert turnmill.check(tmp_path / "out").ok
+
+
+def test_labels_of_a_table_of_texts_are_verdicts(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("prompt,completion,label\n2+3=,5,True\n2+3=,4,False\n")
+    turnmill.prepare(table, tmp_path / "out", turnmill.Recipe(**RECIPE))
+    assert load_from_disk(str(tmp_path / "out"))["label"][:] == [True, False]

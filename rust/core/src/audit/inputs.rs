@@ -16,8 +16,8 @@ pub(super) struct Inputs {
     /// What rows are numbered in, in order, with the number of its rows.
     sources: Vec<(Arc<str>, u64)>,
     current: Option<Input>,
-    /// The first input with rows like these.
-    known: HashMap<(u64, u64), Arc<str>>,
+    /// The first input with rows like these, and its place among the sources.
+    known: HashMap<(u64, u64), (Arc<str>, usize)>,
     /// Inputs that hold the rows of others.
     twins: Vec<String>,
     /// The columns that were read, in the order in which they were met.
@@ -93,12 +93,14 @@ impl Inputs {
         };
         let key = (input.rows, input.hash.finish());
         match self.known.get(&key) {
-            Some(other) => {
+            // Two answers to one prompt may be equal: they are no inputs of their own.
+            Some((other, source)) if *source == input.source && *other != input.name => {}
+            Some((other, _)) => {
                 let twin = format!("{} holds the rows of {other}", input.name);
                 self.twins.push(twin);
             }
             None => {
-                self.known.insert(key, input.name);
+                self.known.insert(key, (input.name, input.source));
             }
         }
     }

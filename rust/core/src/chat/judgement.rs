@@ -42,11 +42,24 @@ fn judges(row: Map<'_>, column: &str) -> bool {
         "chosen" | "rejected" => ["chosen", "rejected"]
             .iter()
             .all(|half| row.get_some(half).is_some()),
-        "label" | "kto_tag" => matches!(value, Value::Bool(_)),
+        // Numbers and texts may also be the class of a document.
+        "label" | "kto_tag" if row.get_some("text").is_some() => matches!(value, Value::Bool(_)),
+        "label" | "kto_tag" => verdict(value).is_some(),
         "labels" => has(value, &|item| matches!(item, Value::Bool(_))),
         _ => has(value, &|item| {
             matches!(item, Value::Int(_) | Value::Float(_))
         }),
+    }
+}
+
+/// What a label says of an answer; CSV files have it as text.
+pub(super) fn verdict(label: Value<'_>) -> Option<bool> {
+    match label {
+        Value::Bool(good) => Some(good),
+        Value::Int(good @ 0..=1) => Some(good == 1),
+        Value::Str(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::Str(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
     }
 }
 

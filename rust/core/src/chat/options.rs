@@ -47,6 +47,8 @@ pub struct SchemaOptions {
     pub roles: Vec<(String, String)>,
     /// Columns of a row that are read as if they were not there.
     pub ignore: Vec<String>,
+    /// Columns of a row that the index keeps.
+    pub carry: Vec<String>,
     /// What to do with a leading assistant message.
     pub role_order: RoleOrder,
     /// Whether rows are prompts: whatever follows the last assistant turn stays, and a row needs
@@ -72,6 +74,7 @@ impl SchemaOptions {
             fields: Vec::new(),
             roles: Vec::new(),
             ignore: Vec::new(),
+            carry: Vec::new(),
             role_order: RoleOrder::default(),
             prompts: false,
             text_parts: TextParts::default(),

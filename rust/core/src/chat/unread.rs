@@ -49,8 +49,9 @@ impl Unread {
         let left = left_by_keep(options);
         let is_unread = |column: &&'static str| {
             let is_mapped = options.fields.iter().any(|(theirs, _)| theirs == column);
-            let is_ignored = options.ignore.iter().any(|ignored| ignored == column);
-            !is_ignored && !is_mapped && (!read.contains(column) || left.contains(column))
+            let mut kept = options.ignore.iter().chain(&options.carry);
+            let is_named = is_mapped || kept.any(|named| named == column);
+            !is_named && (!read.contains(column) || left.contains(column))
         };
         let texts = flags::PROMPTS.iter().chain(flags::ANSWERS).copied();
         // A label is metadata, unless it judges the row: then other schemas refuse it.

@@ -51,7 +51,7 @@ impl Weight {
         };
         weight.ok_or_else(|| {
             let allowed = "a share of the set between 0 and 1, such as 0.3, or how often each row \
-                           is written, such as \"2 epochs\"";
+                           is written, such as \"2 epochs\" (1000 at most)";
             bad("weight", value, allowed)
         })
     }

@@ -53,7 +53,7 @@ pub(super) fn sample(
     }
     labelled.require_trained()?;
     if turn.is_some() {
-        let reason = "the last trained segment does not end in a stop token";
+        let reason = "the last trained segment does not end in a stop token: its text must hold it";
         return Err(Reject::new(Rule::MissingTerminator, reason).into());
     }
     verify_turns(plan, ids, labelled, false, &mut output.findings)?;

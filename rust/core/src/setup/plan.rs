@@ -110,6 +110,7 @@ impl Plan {
         options.fields = pairs(&self.recipe.fields);
         options.roles = pairs(&self.recipe.roles);
         options.ignore.clone_from(&self.recipe.ignore);
+        options.carry.clone_from(&self.recipe.carry);
         options.role_order = match self.recipe.role_order {
             recipe::RoleOrder::Keep => RoleOrder::Keep,
             recipe::RoleOrder::Trim => RoleOrder::Trim,

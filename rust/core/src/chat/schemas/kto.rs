@@ -4,26 +4,28 @@ use super::preference::{any_list, untrain};
 use super::{alpaca, messages, preference, prompt_completion};
 use crate::chat::conversation::{Conversation, Message, Record};
 use crate::chat::fields::{Field, keys};
+use crate::chat::judgement::verdict;
 use crate::chat::row_reader::RowReader;
 use crate::chat::variables::mismatch;
 use crate::rules::{Reject, Rule, RuleCounts};
-use crate::value::{Arena, Map, Value};
+use crate::value::{Arena, Map};
 
 /// Whether the row has an answer with a verdict.
 pub(super) fn fits(row: Map<'_>) -> bool {
     let judged = ["label", "kto_tag"]
         .iter()
-        .any(|name| matches!(row.get_some(name), Some(Value::Bool(_))));
-    let answered = || {
-        messages::any_message(row, |message| {
-            message
-                .get_some("role")
-                .or(message.get_some("from"))
-                .is_some()
-        }) || prompt_completion::fits(row)
-            || alpaca::fits(row)
-    };
-    judged && !preference::fits(row) && answered()
+        .any(|name| row.get_some(name).and_then(verdict).is_some());
+    judged && !preference::fits(row) && is_answered(row)
+}
+
+fn is_answered(row: Map<'_>) -> bool {
+    messages::any_message(row, |message| {
+        message
+            .get_some("role")
+            .or(message.get_some("from"))
+            .is_some()
+    }) || prompt_completion::fits(row)
+        || alpaca::fits(row)
 }
 
 /// Reads one row.
@@ -50,15 +52,11 @@ pub(super) fn read<'a>(
 fn label(reader: &RowReader, row: Map<'_>) -> Result<bool, Reject> {
     let names = &reader.names;
     let name = names.name_in(row, Field::Label);
-    match row.get_some(name) {
-        Some(Value::Bool(good)) => Ok(good),
-        Some(Value::Int(good @ 0..=1)) => Ok(good == 1),
-        Some(other) => Err(mismatch(name, "true or false", other)),
-        None => {
-            let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
-            Err(Reject::new(Rule::SchemaMismatch, reason))
-        }
-    }
+    let Some(label) = row.get_some(name) else {
+        let reason = format!("the row has no `{name}`; its keys: {}", keys(row));
+        return Err(Reject::new(Rule::SchemaMismatch, reason));
+    };
+    verdict(label).ok_or_else(|| mismatch(name, "true or false", label))
 }
 
 /// The record with its last message alone as the answer that is judged.

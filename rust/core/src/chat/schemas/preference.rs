@@ -206,7 +206,7 @@ impl<'a> Pair<'a> {
             whole(prompt, chosen.list, SIDES[0], arena)?,
             whole(prompt, rejected.list, SIDES[1], arena)?,
         ];
-        let context = prompt.map_or_else(|| shared(&wholes), <[_]>::len);
+        let context = prompt.map_or_else(|| shared(&wholes), |prompt| Ok(prompt.len()))?;
         let tools = tools.or(chosen.tools).or(rejected.tools);
         let mut records = [None, None];
         for (side, list) in wholes.into_iter().enumerate() {
@@ -277,17 +277,26 @@ fn same(one: &Message<'_>, other: &Message<'_>) -> bool {
 
 /// How many messages the conversations share before their answers: up to the assistant's message in
 /// which they differ. Something is left for each answer, even if they are equal.
-fn shared([one, other]: &[&mut [Message<'_>]; 2]) -> usize {
+fn shared([one, other]: &[&mut [Message<'_>]; 2]) -> Result<usize, Reject> {
     let equal = one
         .iter()
         .zip(other.iter())
         .take_while(|(one, other)| same(one, other));
     let most = one.len().min(other.len()).saturating_sub(1);
-    let mut end = equal.count().min(most);
-    while end > 0 && !(one[end].is_turn() && other[end].is_turn()) {
-        end -= 1;
+    let end = equal.count().min(most);
+    let sides = [one, other];
+    let is_turn = |at: &usize| {
+        sides
+            .iter()
+            .all(|side| side.get(*at).is_some_and(Message::is_turn))
+    };
+    let found = (0..=end).rev().find(is_turn);
+    // A conversation without an answer is refused for that.
+    if found.is_none() && sides.iter().all(|side| side.iter().any(Message::is_turn)) {
+        let reason = format!("`{}` and `{}` answer different prompts", SIDES[0], SIDES[1]);
+        return Err(Reject::new(Rule::SchemaMismatch, reason));
     }
-    end
+    Ok(found.unwrap_or_default())
 }
 
 /// Messages of a prompt are context, even if they have a weight of their own: one prompt serves two
