@@ -13,7 +13,7 @@ CARGO := PYO3_PYTHON="$$($(BIN)/python -c 'import sys; print(sys._base_executabl
 # A file of tests stays with one worker: its tests share oracles that take long to build.
 WORKERS ?= --numprocesses 2 --dist loadfile
 
-.PHONY: help dev build test test-fast test-full lint format check bench instructions bench-tokens count-tokens demo picture sbom sdist clean
+.PHONY: help dev build test test-fast test-engines test-full lint format check bench instructions bench-tokens count-tokens demo picture sbom sdist clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -50,6 +50,14 @@ test: dev ## The tests: Rust, then Python on samples of the data (a few minutes)
 
 test-fast: dev ## The quick part of the Python tests: our own material, nothing slow
 	TURNMILL_FIXTURES=none $(BIN)/python -m pytest -q -rfE -m "not full and not slow" $(WORKERS)
+
+$(VENV)/.engines: pyproject.toml | $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		$$($(BIN)/python scripts/requirements.py engines)
+	@touch $@
+
+test-engines: build $(VENV)/.test $(VENV)/.engines ## Ray, Spark (needs Java) and a store that speaks S3, on this machine
+	$(BIN)/python -m pytest -q tests/engines
 
 test-full: dev ## All tests, every row of every data set (more than an hour)
 	$(CARGO) test --workspace --quiet

@@ -26,10 +26,10 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def write_inputs() -> None:
-    """Files that become ten shards if one has at most 2,000 bytes, with rows that are rejected."""
-    for number in range(5):
-        found = [{**row, "id": n} for n, row in enumerate(rows(60, start=number * 40))]
+def write_inputs(count: int = 10, each: int = 30) -> None:
+    """Files with some rows in common, each with one that is rejected."""
+    for number in range(count):
+        found = [{**row, "id": n} for n, row in enumerate(rows(each, start=number * each * 2 // 3))]
         text = "".join(json.dumps(row) + "\n" for row in found)
         Path(f"a{number}.jsonl").write_text(text + "no JSON\n", "utf-8")
 

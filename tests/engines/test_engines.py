@@ -24,7 +24,6 @@ from engine_runs import (
 )
 from fixtures import ROOT
 from small_rows import TOKENIZER, rows
-from turnmill.inputs import files
 from turnmill.prepare.engines import Engine, opened
 
 pytestmark = [
@@ -76,7 +75,6 @@ def started_spark() -> Iterator[Engine]:
 @pytest.fixture(autouse=True)
 def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files, "PART_BYTES", 2000)
     write_inputs()
 
 
@@ -122,7 +120,6 @@ def test_errors_come_back_as_they_were(engine: Engine) -> None:
 def test_the_first_rows_stop_the_run(engine: Engine) -> None:
     bad = json.dumps({"messages": [{"role": "user", "content": "Hi"}]}) + "\n"
     Path("a0.jsonl").write_text(bad * 40_000, "utf-8")
-    files.PART_BYTES = 64 << 20
     with pytest.raises(turnmill.DataError) as alone:
         prepare("whole")
     with pytest.raises(turnmill.DataError) as caught:
@@ -159,6 +156,9 @@ def test_an_output_that_workers_do_not_see(engine: Engine) -> None:
     class Elsewhere(Hidden):
         def run(self, task: Any, items: Any) -> Iterator[Any]:
             """Replaces the output by another directory of the same name."""
+            if task.name == "survey":
+                yield from self._engine.run(task, items)
+                return
             Path("out").rename("there")
             Path("out/.turnmill").mkdir(parents=True)
             try:
@@ -178,10 +178,8 @@ DRIVER = """
 import os, sys, warnings
 warnings.simplefilter("ignore")
 sys.path[:0] = [{tests!r}, {python!r}]
-from turnmill.inputs import files
 from engine_runs import prepare
 from turnmill.prepare.engines.ray import Ray
-files.PART_BYTES = 2000
 class Killed(Ray):
     def run(self, task, items):
         for number, made in enumerate(super().run(task, items)):
@@ -223,7 +221,7 @@ def test_little_travels_and_no_tokenizer(engine: Engine) -> None:
             return self._engine.run(task, items)
 
     prepare("out", Weighed(engine))
-    assert len(sizes) == 10
+    assert len(sizes) == 20
     assert max(sizes) < 2000
 
 

@@ -15,7 +15,6 @@ from engine_runs import EVERYTHING
 from object_store import SECRET, TOKEN, Store, serving
 from small_rows import TOKENIZER, json_lines, rows
 from turnmill.cli import main
-from turnmill.inputs import files
 from turnmill.prepare.engines import Engine, opened
 from turnmill.prepare.result import Run
 
@@ -42,15 +41,14 @@ def server() -> Iterator[Store]:
 
 @pytest.fixture
 def store(server: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store with two inputs and nothing else."""
+    """The store with four inputs and nothing else."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files, "PART_BYTES", 2000)
     server.puts_left = None
     client = server.client()
     for name in server.objects(""):
         client.delete_object(Bucket="bucket", Key=name)
-    for number in range(2):
-        content = json_lines(60, start=number * 40) + b"no JSON\n"
+    for number in range(4):
+        content = json_lines(30, start=number * 20) + b"no JSON\n"
         client.put_object(Bucket="bucket", Key=f"in/{number}.jsonl", Body=content)
         Path(f"{number}.jsonl").write_bytes(content)
     return server

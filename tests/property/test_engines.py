@@ -27,7 +27,7 @@ from turnmill.prepare.progress import Progress
 def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(files, "PART_BYTES", 2000)
-    write_inputs()
+    write_inputs(5, 60)
 
 
 class Processes:
@@ -69,7 +69,9 @@ class Posted:
 
 
 @pytest.mark.slow
-def test_other_processes_write_the_same_bytes() -> None:
+def test_other_processes_write_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is set here is not set there.
+    monkeypatch.setattr(files, "PART_BYTES", 64 << 20)
     prepare("whole", weight="1.5 epochs", **EVERYTHING)
     prepare("out", Processes(), weight="1.5 epochs", **EVERYTHING)
     assert_same_bytes()
@@ -102,10 +104,11 @@ def test_an_engine_that_loses_a_shard_ends_in_an_error() -> None:
     class Losing(Posted):
         def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
             """Leaves the last out."""
-            return super().run(task, items[:-1])
+            return super().run(task, items[:-1] if task.name == lost else items)
 
-    with pytest.raises(turnmill.TurnmillError, match="without a receipt of 1 shards") as caught:
-        prepare("out", Losing())
+    for lost in ("survey", "shard"):
+        with pytest.raises(turnmill.TurnmillError, match=f"1 results of the task {lost}") as caught:
+            prepare("out", Losing())
     assert caught.value.code == "engine-failed"
     assert not Path("out/turnmill.json").exists()
     prepare("whole")
@@ -116,7 +119,10 @@ def test_an_engine_that_loses_a_shard_ends_in_an_error() -> None:
 def test_the_order_is_gone_after_a_run_and_after_a_failure() -> None:
     class Failing(Posted):
         def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
-            """Does the first and fails."""
+            """Does the first shard and fails."""
+            if task.name == "survey":
+                yield from super().run(task, items)
+                return
             yield from super().run(task, items[:1])
             raise RuntimeError("the cluster is gone")
 
@@ -131,8 +137,8 @@ def test_an_order_that_was_changed_is_not_loaded() -> None:
     class Changed(Posted):
         def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
             """Replaces what workers would load."""
-            (order,) = Path("out/.turnmill").glob(".tmp-order-*")
-            order.write_bytes(pickle.dumps("something else"))
+            for order in Path("out/.turnmill").glob(".tmp-order-*"):
+                order.write_bytes(pickle.dumps("something else"))
             return super().run(task, items)
 
     with pytest.raises(turnmill.DataError, match="the order of the run was changed"):
@@ -142,7 +148,9 @@ def test_an_order_that_was_changed_is_not_loaded() -> None:
 def test_an_input_that_changes_during_the_run() -> None:
     class Changing(Posted):
         def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
-            """Changes a letter in each part of an input."""
+            """Changes a letter in each part of an input, once it is planned."""
+            if task.name == "survey":
+                return super().run(task, items)
             path = Path("a0.jsonl")
             text = path.read_text("utf-8").replace('question 5"', 'question 6"')
             path.write_text(text.replace('question 55"', 'question 56"'), "utf-8")

@@ -26,7 +26,7 @@ from turnmill.errors import TurnmillError
 from turnmill.inputs.find import find_inputs
 from turnmill.output.columns import int64s
 from turnmill.output.reader import Output, recorded_recipe
-from turnmill.prepare.plan import ShardSpec, make_plan
+from turnmill.prepare.plan import ShardSpec, make_plan, surveyed_here
 from turnmill.storage.local import read_table
 from turnmill.storage.remote import AnyPath
 
@@ -65,8 +65,8 @@ def verify(
         return "no source is recorded"
     try:
         session = Session(recorded_recipe(record, tokenizer))
-        inputs = [output.input(source) for source in output.sources]
-        plan = make_plan(find_inputs(inputs), session, threads=threads)
+        inputs = find_inputs([output.input(source) for source in output.sources])
+        plan = make_plan(inputs, session, surveyed_here(inputs, threads))
     except (TurnmillError, OSError) as error:
         return _why(output, str(error))
     if [planned.key for planned in plan.inputs] != [item["key"] for item in record["inputs"]]:

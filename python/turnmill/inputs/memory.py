@@ -77,21 +77,8 @@ class MemoryInput:
             return ((batch, batch.nbytes, amount) for batch, amount in self.batches(part))
         return ((rows, amount, amount) for rows, amount in self.dicts(part))
 
-    def survey(
-        self, stopped: threading.Event, *, sent: bool = False
-    ) -> tuple[str, list[InputPart]]:
-        """The SHA-256 of the rows and their parts; ends early once ``stopped`` is set.
-
-        Raises:
-            DataError: Other processes are to read them.
-        """
-        if sent:
-            raise DataError(
-                "rows in memory cannot be sent to an engine",
-                code="rows-in-memory",
-                path=self.name,
-                hint="write them to a file that all workers see, such as Parquet",
-            )
+    def survey(self, stopped: threading.Event) -> tuple[str, list[InputPart]]:
+        """The SHA-256 of the rows and their parts; ends early once ``stopped`` is set."""
         digest = hashlib.sha256(self.format.encode())
         parts = []
         for start in range(0, max(1, len(self.rows)), PART_ROWS):

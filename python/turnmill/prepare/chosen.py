@@ -42,7 +42,7 @@ class DataFile:
     tokens: int
     trained: int
     sha256: dict[str, str]
-    lengths: list[list[int]]
+    lengths: list[list[int]] | npt.NDArray[np.int64]
     """How many samples have each length in tokens: pairs, shortest first."""
     split: str | None = None
 

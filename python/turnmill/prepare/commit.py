@@ -181,13 +181,15 @@ def _by_count(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _histogram(counts: Iterable[list[list[int]]]) -> Any:
+def _histogram(counts: Iterable[Any]) -> Any:
     """How many samples have each length, from 0; given as pairs of a length and a count."""
-    lengths: dict[int, int] = {}
-    for length, samples in itertools.chain.from_iterable(counts):
-        lengths[length] = lengths.get(length, 0) + samples
-    histogram = np.zeros(max(lengths, default=-1) + 1, np.int64)
-    histogram[list(lengths)] = list(lengths.values())
+    histogram = np.zeros(0, np.int64)
+    for pairs in counts:
+        lengths, samples = np.asarray(pairs, np.int64).reshape(-1, 2).T
+        longer = int(lengths.max(initial=-1)) + 1 - len(histogram)
+        if longer > 0:
+            histogram = np.concatenate([histogram, np.zeros(longer, np.int64)])
+        np.add.at(histogram, lengths, samples)
     return histogram
 
 

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from turnmill.inputs.find import Input
 from turnmill.prepare.history_cost import HistoryCost
 
 _KEY_LENGTH = 16
+
+Surveys = AbstractContextManager[Iterator[tuple[str, list[InputPart]]]]
 
 
 @dataclass(frozen=True)
@@ -109,21 +112,18 @@ class Plan:
         return list(itertools.chain.from_iterable(planned.shards for planned in self.inputs))
 
 
-def make_plan(
-    inputs: list[Input], session: Session, *, threads: int | None, sent: bool = False
-) -> Plan:
+def make_plan(inputs: list[Input], session: Session, surveys: Surveys) -> Plan:
     """Plans a run: hashes the inputs, detects their schemas and cuts them into shards.
 
     Args:
         inputs: What to read, in order.
         session: Detects schemas, and refuses inputs that need a decision first.
-        threads: How many inputs are hashed at a time; at most 8.
-        sent: Whether other processes make the shards.
+        surveys: The hash and the parts of each input, once they are known.
     """
     # The inputs are hashed while their first rows are inspected.
-    with _surveys(inputs, threads, sent=sent) as surveys:
+    with surveys as found:
         inspections = inspect_all(inputs, session)
-        surveyed = list(surveys)
+        surveyed = list(found)
     schemas = [inspection.schema for inspection in inspections]
     recipe = session.recipe
     prompts = recipe.train_on == "none"
@@ -146,14 +146,14 @@ def make_plan(
 
 
 @contextlib.contextmanager
-def _surveys(
-    inputs: list[Input], threads: int | None, *, sent: bool
+def surveyed_here(
+    inputs: list[Input], threads: int | None
 ) -> Iterator[Iterator[tuple[str, list[InputPart]]]]:
-    """The survey of each input, several at a time. An error or an interrupt stops all of them."""
+    """The survey of each input, up to 8 at a time. An error or an interrupt stops all of them."""
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=min(threads or os.cpu_count() or 1, 8)) as pool:
         try:
-            yield pool.map(lambda input_: input_.survey(stopped, sent=sent), inputs)
+            yield pool.map(lambda input_: input_.survey(stopped), inputs)
         finally:
             stopped.set()
 

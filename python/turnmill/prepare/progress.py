@@ -59,12 +59,6 @@ class ProgressCount:
     _before: int = 0
     _start: float = field(default_factory=time.monotonic)
 
-    def reused(self, tally: Tally, size: int) -> None:
-        """Counts a shard of that size, which an earlier run finished."""
-        self.tally.add(tally)
-        self._close_shard(size)
-        self._before += size
-
     def advance(self, tally: Tally, amount: int) -> None:
         """Counts an encoded block of the current shard, which used ``amount`` of its input."""
         self.tally.add(tally)
@@ -72,16 +66,23 @@ class ProgressCount:
         self._within += amount
         self.tell()
 
-    def shard_done(self, size: int) -> None:
-        """Counts the current shard, which now has its receipt."""
+    def made_here(self, tally: Tally, size: int, fresh: bool) -> None:
+        """Counts a shard whose blocks were counted, or which an earlier run finished."""
+        if not fresh:
+            self._reused(tally, size)
+            return
         self._close_shard(size)
         self.tell()
 
-    def made_elsewhere(self, tally: Tally, size: int) -> None:
-        """Counts a shard that another process made, any of those that are left."""
-        self.tally.add(tally)
-        self._read += tally.bytes
-        self.shard_done(size)
+    def made_elsewhere(self, tally: Tally, size: int, fresh: bool) -> None:
+        """Counts a shard of another process, any of those that are left."""
+        if fresh:
+            self.tally.add(tally)
+            self._read += tally.bytes
+            self._close_shard(size)
+        else:
+            self._reused(tally, size)
+        self.tell()
 
     def tell(self) -> None:
         """Tells the watcher where the run stands."""
@@ -104,6 +105,11 @@ class ProgressCount:
             seconds=time.monotonic() - self._start,
             done_before=self._before / total,
         )
+
+    def _reused(self, tally: Tally, size: int) -> None:
+        self.tally.add(tally)
+        self._close_shard(size)
+        self._before += size
 
     def _close_shard(self, size: int) -> None:
         self._done += size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from turnmill._environment import chunk_rows
 from turnmill._version import VERSION
 from turnmill.encoder.session import Session
-from turnmill.errors import TurnmillError
 from turnmill.inputs.find import Input
 from turnmill.output.formats import FORMATS, Format, default_format
 from turnmill.output.manifest import CIRCUMSTANCES, write_manifest
@@ -28,13 +27,15 @@ from turnmill.prepare.commit import (
     merge_rejects,
 )
 from turnmill.prepare.directory import locked_output
-from turnmill.prepare.engines.engine import Engine
+from turnmill.prepare.engines.engine import Engine, Task, incomplete
 from turnmill.prepare.engines.local import Local
-from turnmill.prepare.engines.order import ordered, sent
+from turnmill.prepare.engines.order import ordered
+from turnmill.prepare.engines.sent import sent
+from turnmill.prepare.engines.survey import surveyed
 from turnmill.prepare.engines.worker import Made, Worker
 from turnmill.prepare.mixture import check_shares
 from turnmill.prepare.names import ALWAYS, known_hashes, planned_names
-from turnmill.prepare.plan import Plan, ShardSpec, make_plan
+from turnmill.prepare.plan import Plan, ShardSpec, make_plan, surveyed_here
 from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.record import circumstances, evidence_of, run_identity, run_record
 from turnmill.prepare.rejects import (
@@ -98,7 +99,8 @@ def make_job(session: Session, inputs: list[Input], output: AnyPath, *, engine: 
     started, clock = datetime.now(UTC), time.monotonic()
     recipe = session.recipe
     check_shares(list({input_.item: input_.quota for input_ in inputs}.values()))
-    plan = make_plan(inputs, session, threads=threads, sent=not is_here)
+    surveys = surveyed_here(inputs, threads) if is_here else surveyed(inputs, engine)
+    plan = make_plan(inputs, session, surveys)
     identity = run_identity(recipe.to_dict(), session.facts(), VERSION)
     format_ = FORMATS[recipe.format] if recipe.format else default_format(output)
     return Job(plan, session, identity, output, format_, threads, started, clock)
@@ -238,48 +240,36 @@ def run_shards(
         engine: Who calls it, or an order to do the same elsewhere.
         count: Is told of each.
     """
+    sizes = {spec.name: spec.part.size for spec in shards}
     if isinstance(engine, Local):
-        made = _received(engine.run(worker, shards), shards, count, elsewhere=False)
+        made = _received(engine.run(worker, shards), worker, sizes, count.made_here)
     else:
-        items = list(map(sent, shards))
+        items = [replace(spec, input=sent(spec.input)) for spec in shards]
         with ordered(worker, engine.threads, shards[0].name) as order:
-            made = _received(engine.run(order, items), shards, count, elsewhere=True)
+            made = _received(engine.run(order, items), order, sizes, count.made_elsewhere)
         # A worker that was killed leaves temporary files.
         remove_left_over(worker.settings.output)
-    receipts = [made[spec.name].receipt for spec in shards]
-    return [found for found in receipts if found], {one.shard for one in made.values() if one.fresh}
+    fresh = {name for name, (_, is_fresh) in made.items() if is_fresh}
+    return [made[spec.name][0] for spec in shards], fresh
 
 
 def _received(
-    results: Iterator[Made], shards: Sequence[ShardSpec], count: ProgressCount, *, elsewhere: bool
-) -> dict[str, Made]:
-    """Every shard by its name, as an engine gives them: in any order, some twice."""
-    sizes = {spec.name: spec.part.size for spec in shards}
-    made: dict[str, Made] = {}
+    results: Iterator[Made],
+    task: Task,
+    sizes: dict[str, int],
+    tell: Callable[[Tally, int, bool], None],
+) -> dict[str, tuple[Receipt, bool]]:
+    """The receipt of every shard, and whether it was made now: in any order, and some twice."""
+    made: dict[str, tuple[Receipt, bool]] = {}
     for one in results:
-        if one.error is not None or one.receipt is None:
-            close = getattr(results, "close", None)
-            if close:
-                close()
-            raise one.error or _lost(len(shards) - len(made))
-        if one.shard in made:
-            continue
-        made[one.shard] = one
-        if not one.fresh:
-            count.reused(one.receipt.tally, sizes[one.shard])
-        elif elsewhere:
-            count.made_elsewhere(one.receipt.tally, sizes[one.shard])
-        else:
-            count.shard_done(sizes[one.shard])
-    if len(made) < len(shards):
-        raise _lost(len(shards) - len(made))
+        if one.error is not None:
+            raise one.error
+        if one.shard not in made and one.receipt is not None:
+            made[one.shard] = one.receipt, one.fresh
+            tell(one.receipt.tally, sizes[one.shard], one.fresh)
+    if len(made) < len(sizes):
+        raise incomplete(task, len(sizes) - len(made))
     return made
-
-
-def _lost(number: int) -> TurnmillError:
-    message = f"the engine ended without a receipt of {number:,} shards"
-    hint = "run the same command again: finished shards are kept"
-    return TurnmillError(message, code="engine-failed", hint=hint)
 
 
 def _with_counts(told: list[dict[str, Any]], plan: Plan, made: Assembled) -> list[dict[str, Any]]:

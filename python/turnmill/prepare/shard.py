@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from turnmill import _core
 from turnmill.encoder.feed import feed
 from turnmill.encoder.session import Session, ShardOptions
@@ -70,8 +73,9 @@ class Receipt:
     evidence: dict[str, list[dict[str, int | None]]]
     """The first rows of each rule, each with row, line and message."""
     sha256: dict[str, str]
-    lengths: list[list[int]]
-    """How many samples have each length in tokens: pairs, shortest first."""
+    lengths: npt.NDArray[np.int64]
+    """How many samples have each length in tokens: pairs, shortest first. An array, because one
+    shard may have thousands of lengths, and a run many shards."""
     columns: list[str]
     """The columns of the samples."""
     named: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -79,12 +83,13 @@ class Receipt:
 
     def to_dict(self) -> dict[str, Any]:
         """As written to disk."""
-        return asdict(self)
+        return {**asdict(self), "lengths": self.lengths.tolist()}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Receipt:
         """As read from disk."""
-        return cls(**{**value, "tally": Tally(**value["tally"])})
+        lengths = _pairs(value["lengths"])
+        return cls(**{**value, "tally": Tally(**value["tally"]), "lengths": lengths})
 
 
 Watch = Callable[[Tally, int], None]
@@ -190,12 +195,16 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         rules=dict(sorted(shard.counts().items())),
         evidence=_evidence(shard),
         sha256=sinks.hashes(),
-        lengths=[list(pair) for pair in shard.lengths()],
+        lengths=_pairs(shard.lengths()),
         columns=sinks.samples.columns,
         named=by_rule(shard.named()),
     )
     write_sealed(settings.output / files.receipt, receipt.to_dict())
     return receipt
+
+
+def _pairs(found: Iterable[Iterable[int]]) -> npt.NDArray[np.int64]:
+    return np.array([list(pair) for pair in found], np.int64).reshape(-1, 2)
 
 
 def by_rule(named: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:

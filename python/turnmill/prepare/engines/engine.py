@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from turnmill.errors import TurnmillError
+
 
 class Task(Protocol):
     """A function to call elsewhere. It pickles small: the tokenizer is not in it."""
@@ -20,14 +22,6 @@ class Task(Protocol):
 
     def __call__(self, item: Any, /) -> Any:
         """Does the work for one item."""
-
-
-class Counts(Protocol):
-    """What a call says of itself; engines show it where their users look."""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Rows, rejects and bytes."""
 
 
 class Engine(Protocol):
@@ -48,3 +42,12 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Stops what the engine started."""
+
+
+def incomplete(task: Task, number: int) -> TurnmillError:
+    """The error for an engine that ended before it gave that many results."""
+    return TurnmillError(
+        f"the engine ended without {number:,} results of the task {task.name}",
+        code="engine-failed",
+        hint="run the same command again: finished shards are kept",
+    )

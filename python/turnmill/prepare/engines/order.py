@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pickle
 import platform
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import pyarrow as pa
 
 from turnmill._version import VERSION
 from turnmill.errors import DataError, TurnmillError
-from turnmill.inputs.memory import MemoryInput
 from turnmill.output.formats import FORMATS
+from turnmill.prepare.engines.sent import SHARED, explained, sent
 from turnmill.prepare.engines.worker import Made, Worker
 from turnmill.prepare.plan import ShardSpec
 from turnmill.prepare.rejects import RejectLimit
@@ -32,8 +30,6 @@ from turnmill.prepare.shard import ShardSettings, Tally
 from turnmill.storage import STAGING
 from turnmill.storage.local import TEMPORARY_PREFIX, whole_file
 from turnmill.storage.remote import AnyPath, RemotePath, output_path
-
-_SHARED = "put it where every worker sees it under the same path, or give a URI such as s3://…"
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Order:
             worker = _loaded(self)
             return _watched(worker)(spec) if spec.name == self.first else worker(spec)
         except Exception as error:  # noqa: BLE001 - raised again by the run
-            return Made(spec.name, error=_explained(error, spec))
+            return Made(spec.name, error=explained(error, sent(spec.input)))
 
 
 @contextlib.contextmanager
@@ -89,14 +85,6 @@ def ordered(worker: Worker, threads: int | None, first: str) -> Iterator[Order]:
             (settings.output / file).unlink(missing_ok=True)
 
 
-def sent(spec: ShardSpec) -> ShardSpec:
-    """A shard as it is sent: its input is found from every directory."""
-    input_ = spec.input
-    if isinstance(input_, MemoryInput) or "://" in input_.place:
-        return spec
-    return replace(spec, input=replace(input_, spool=os.path.abspath(input_.place)))  # noqa: PTH100 - links stay
-
-
 def _anywhere(output: AnyPath) -> str:
     return output.uri if isinstance(output, RemotePath) else str(output.absolute())
 
@@ -118,7 +106,7 @@ def _loaded(order: Order) -> Worker:
             content = file.read()
     except FileNotFoundError:
         message = f"a worker on {platform.node()} does not see the output of the run"
-        raise DataError(message, code="unseen-path", path=order.output, hint=_SHARED) from None
+        raise DataError(message, code="unseen-path", path=order.output, hint=SHARED) from None
     if hashlib.sha256(content).hexdigest() != order.sha256:
         message = "the order of the run was changed after it was written"
         raise DataError(message, code="broken-output", path=order.output)
@@ -138,12 +126,3 @@ def _watched(worker: Worker) -> Worker:
         limit.look(total)
 
     return replace(worker, settings=replace(worker.settings, watch=watch))
-
-
-def _explained(error: Exception, spec: ShardSpec) -> Exception:
-    """The error, in the words of a cluster where the worker lacks what the driver has."""
-    place: Any = getattr(spec.input, "place", None)
-    if not (isinstance(error, FileNotFoundError) and error.filename in {place, spec.input.name}):
-        return error
-    message = f"a worker on {platform.node()} does not see an input of the run"
-    return DataError(message, code="unseen-path", path=spec.input.name, hint=_SHARED)

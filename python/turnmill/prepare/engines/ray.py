@@ -67,6 +67,10 @@ class Ray:
                 if not waiting:
                     return
                 done, waiting = ray.wait(waiting)
+                if waiting:
+                    # All that are done: a look at a long list takes as long as a short task.
+                    more, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=0)
+                    done += more
                 yield from map(self._result, done)
         finally:
             for reference in waiting:
