@@ -109,8 +109,8 @@ class Audit:
     def __new__(
         cls, tokenizer: Tokenizer, options: AuditOptions, served: Served | None = None
     ) -> Audit: ...
-    def start(self, source: str, name: str) -> None:
-        """Starts the next input, whose rows are numbered within `source`."""
+    def start(self, source: str, name: str, file: str) -> None:
+        """Starts the next input, whose rows are numbered within `source` and those of `file`."""
 
     def add(self, rows: Any) -> None:
         """Checks the rows of an Arrow producer."""

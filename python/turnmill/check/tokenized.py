@@ -68,6 +68,6 @@ def check_tokenized(
     served = None if settings.serving is None else served_by(settings.serving)
     audit = _core.Audit(tokenizer._core, options, served)
     for source in sources:
-        audit.start(source.name, source.file)
+        audit.start(source.name, source.file, source.input.name)
         feed(audit, source)
     return Findings.of_report(json.loads(audit.finish()))

@@ -130,9 +130,9 @@ impl Audit {
         Ok(Self(Mutex::new(Some(audit))))
     }
 
-    /// Starts the next input, whose rows are numbered within `source`.
-    fn start(&self, py: Python<'_>, source: &str, name: &str) -> PyResult<()> {
-        self.work(py, |audit, cancel| audit.start(source, name, cancel))
+    /// Starts the next input, whose rows are numbered within `source` and are those of `file`.
+    fn start(&self, py: Python<'_>, source: &str, name: &str, file: &str) -> PyResult<()> {
+        self.work(py, |audit, cancel| audit.start(source, name, file, cancel))
     }
 
     /// Checks the rows of an Arrow producer.

@@ -16,8 +16,8 @@ pub(super) struct Inputs {
     /// What rows are numbered in, in order, with the number of its rows.
     sources: Vec<(Arc<str>, u64)>,
     current: Option<Input>,
-    /// The first input with rows like these, and its place among the sources.
-    known: HashMap<(u64, u64), (Arc<str>, usize)>,
+    /// The name of the first input with rows like these, and the file that holds it.
+    known: HashMap<(u64, u64), (Arc<str>, Arc<str>)>,
     /// Inputs that hold the rows of others.
     twins: Vec<String>,
     /// The columns that were read, in the order in which they were met.
@@ -27,6 +27,8 @@ pub(super) struct Inputs {
 #[derive(Debug)]
 struct Input {
     name: Arc<str>,
+    /// What holds its rows: that of two inputs, if they have two answers each.
+    file: Arc<str>,
     /// Its place among the sources.
     source: usize,
     rows: u64,
@@ -35,8 +37,8 @@ struct Input {
 }
 
 impl Inputs {
-    /// Starts the next input; `source` is what its rows are numbered in.
-    pub(super) fn start(&mut self, source: &str, name: &str) {
+    /// Starts the next input; `source` is what its rows are numbered in, `file` what holds them.
+    pub(super) fn start(&mut self, source: &str, name: &str, file: &str) {
         self.end();
         let known = self
             .sources
@@ -48,6 +50,7 @@ impl Inputs {
         });
         self.current = Some(Input {
             name: Arc::from(name),
+            file: Arc::from(file),
             source,
             rows: 0,
             hash: DefaultHasher::new(),
@@ -94,13 +97,13 @@ impl Inputs {
         let key = (input.rows, input.hash.finish());
         match self.known.get(&key) {
             // Two answers to one prompt may be equal: they are no inputs of their own.
-            Some((other, source)) if *source == input.source && *other != input.name => {}
+            Some((other, file)) if *file == input.file && *other != input.name => {}
             Some((other, _)) => {
                 let twin = format!("{} holds the rows of {other}", input.name);
                 self.twins.push(twin);
             }
             None => {
-                self.known.insert(key, (input.name, input.source));
+                self.known.insert(key, (input.name, input.file));
             }
         }
     }

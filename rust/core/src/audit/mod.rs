@@ -117,10 +117,11 @@ impl Audit {
         self
     }
 
-    /// Starts the next input. Its rows are numbered within `source`, which may be several inputs.
-    pub fn start(&mut self, source: &str, name: &str, cancel: &Cancel) -> Result<()> {
+    /// Starts the next input. Its rows are numbered within `source`, which may be several inputs,
+    /// and are those of `file`, which may be two: the answers of pairs.
+    pub fn start(&mut self, source: &str, name: &str, file: &str, cancel: &Cancel) -> Result<()> {
         self.end_json(cancel)?;
-        self.inputs.start(source, name);
+        self.inputs.start(source, name, file);
         Ok(())
     }
 

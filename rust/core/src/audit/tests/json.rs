@@ -18,7 +18,7 @@ fn of_json(text: &str, block: usize, threads: usize) -> Report {
     };
     let mut audit = Audit::new(plain(), options);
     let cancel = Cancel::default();
-    audit.start("data", "data", &cancel).unwrap();
+    audit.start("data", "data", "data", &cancel).unwrap();
     for block in text.as_bytes().chunks(block) {
         audit.add_json(block, FileLayout::Lines, &cancel).unwrap();
     }
