@@ -30,6 +30,11 @@ _CODES = {
 }
 MAX_WIDTH = 100
 """Prose and tables are at most this wide, even on a wider terminal."""
+_ONE = re.compile(
+    r"(?<![\w.,])1 ((?:more |trained |replayed )?"
+    r"(?:character|conversation|document|pack|row|sample|token|turn))s\b"
+)
+"""One of what English sentences count in the plural."""
 _MAX_COLUMNS = 200
 _LEAST_WIDTH = 40
 
@@ -55,7 +60,10 @@ class Terminal:
     def say(self, english: str, **values: Any) -> str:
         """A sentence in the language of the terminal, its names in braces filled in."""
         text = sentence(self.language, english)
-        return text.format(**values) if values else text
+        if not values:
+            return text
+        text = text.format(**values)
+        return _ONE.sub(r"1 \1", text) if self.language == LANGUAGES[0] else text
 
     def style(self, text: str, *names: str) -> str:
         """``text`` in the named styles, such as ``"bold"`` and ``"green"``, or as it is."""
@@ -242,7 +250,7 @@ def share(part: float, whole: float) -> str:
     if percent < 10:
         return f"{percent:.2g} %"
     if 99 < percent < 100:
-        return "99.9 %"
+        return f"{min(percent, 99.9):.1f} %"
     return f"{percent:.0f} %"
 
 

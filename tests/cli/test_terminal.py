@@ -79,11 +79,26 @@ def test_short_counts(number: float, text: str) -> None:
         (1, 100_000, "0.001 %"),
         (1, 3, "33 %"),
         (99_999, 100_000, "99.9 %"),
+        (190, 191, "99.5 %"),
         (5, 5, "100 %"),
     ],
 )
 def test_shares(part: int, whole: int, text: str) -> None:
     assert share(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "english", "chinese"),
+    [
+        ("1", "1 row", "1 行"),
+        ("21", "21 rows", "21 行"),
+        ("1,001", "1,001 rows", "1,001 行"),
+    ],
+)
+def test_one_is_no_plural(number: str, english: str, chinese: str) -> None:
+    console = _terminal.terminal(io.StringIO())
+    assert console.speaking("en").say("{count} rows", count=number) == english
+    assert console.speaking("zh").say("{count} rows", count=number) == chinese
 
 
 @pytest.mark.parametrize(

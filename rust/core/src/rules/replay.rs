@@ -120,8 +120,11 @@ impl Replay {
             plain => format!(", {} with the template's defaults", grouped(plain)),
         };
         let note = |(setting, turns): (&String, &u64)| {
-            let turns = grouped(*turns);
-            format!("{turns} turns replay only if the server sets {setting}{also}")
+            let turns = match *turns {
+                1 => "1 turn replays".to_owned(),
+                many => format!("{} turns replay", grouped(many)),
+            };
+            format!("{turns} only if the server sets {setting}{also}")
         };
         self.switched.iter().map(note).collect()
     }
@@ -175,7 +178,7 @@ mod tests {
         let shown = replay.to_json(PromptSource::Decoded);
         assert_eq!(shown["rate"], json!(0.75));
         assert_eq!(shown["by_turn"][2], json!({"turns": 2, "rate": 1.0}));
-        let note = "1 turns replay only if the server sets thinking=true, \
+        let note = "1 turn replays only if the server sets thinking=true, \
                     3 with the template's defaults";
         assert_eq!(replay.notes(), [note]);
         let empty = Replay::default().to_json(PromptSource::Rendered);
