@@ -494,6 +494,11 @@ REFUSED: list[Refused] = [
         "non-string-content",
     ),
     Refused(
+        "a content that is a list of plain strings",
+        {"messages": [user(["2", "+3"]), assistant()]},
+        "non-string-content",
+    ),
+    Refused(
         "a part of the content with two texts",
         {"messages": [user([{"type": "text", "text": "2+3", "value": "1+1"}]), assistant()]},
         "schema-mismatch",

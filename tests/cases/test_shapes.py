@@ -89,6 +89,18 @@ def test_what_cannot_be_read_is_left_out_under_its_rule(refused: Refused) -> Non
     assert rejects["code"].to_pylist() == [refused.rule]
 
 
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        ("2+3", "is a list of plain strings: make it one text, or parts such as"),
+        (5, "is a list with a number in it, which is no part"),
+    ],
+)
+def test_a_list_without_parts_is_told_what_to_become(item: Any, says: str) -> None:
+    rejects = encoder().encode([{"messages": [shapes.user([item]), shapes.assistant()]}]).rejects
+    assert f"the content of `user` {says}" in rejects["reason"][0].as_py()
+
+
 def test_the_weight_of_a_row_is_that_of_its_tokens() -> None:
     row = {"weight": 0.25, "messages": [shapes.user(), shapes.assistant(weight=2)]}
     (weights,) = encoder().encode([row]).table["weights"].to_pylist()

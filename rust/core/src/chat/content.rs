@@ -166,7 +166,7 @@ impl<'a> Collector<'a> {
 
     fn add(&mut self, role: &str, part: Value<'a>, mode: TextParts) -> Result<(), Reject> {
         let Some(map) = part.as_map() else {
-            return Err(not_text(role, part.kind()));
+            return Err(no_part(role, part));
         };
         let kind = kind_of(map);
         match (kind, text_of(map)) {
@@ -236,6 +236,21 @@ fn joined<'a>(texts: &[&'a str], arena: &'a Arena) -> &'a str {
 
 fn not_text(role: &str, kind: &str) -> Reject {
     let reason = format!("a part of the content of `{role}` is not text but `{kind}`");
+    Reject::new(Rule::NonStringContent, reason)
+}
+
+/// Whether plain strings are pieces of one text, lines of it or texts to choose from, nothing says.
+fn no_part(role: &str, item: Value<'_>) -> Reject {
+    let reason = match item {
+        Value::Str(_) => format!(
+            "the content of `{role}` is a list of plain strings: make it one text, or parts such as \
+             {{\"type\": \"text\", \"text\": \"…\"}}"
+        ),
+        other => format!(
+            "the content of `{role}` is a list with {} in it, which is no part",
+            other.kind()
+        ),
+    };
     Reject::new(Rule::NonStringContent, reason)
 }
 

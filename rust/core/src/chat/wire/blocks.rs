@@ -151,8 +151,9 @@ pub(super) fn joined<'a>(parts: &[Value<'a>], arena: &'a Arena) -> Result<&'a st
     for part in parts {
         let part_text = part.as_map().and_then(|part| part.get("text")?.as_str());
         let part_text = part_text.ok_or_else(|| {
-            let kind = kind_of(*part).unwrap_or_else(|| part.kind());
-            let reason = format!("a block is not text but `{kind}`");
+            let kind = kind_of(*part).map(|kind| format!("`{kind}`"));
+            let kind = kind.unwrap_or_else(|| part.kind().to_owned());
+            let reason = format!("a block is not text but {kind}");
             Reject::new(Rule::NonStringContent, reason)
         })?;
         text.push_str(part_text);
