@@ -59,6 +59,29 @@ def test_a_cure_that_does_not_help_is_not_named(capsys: Captured) -> None:
     assert any("no such word" in line for line in said)
 
 
+@pytest.mark.parametrize(
+    ("flags", "helps"),
+    [
+        (
+            ["--over-length", "reject"],
+            "overlong-sample: --over-length whole-turns keeps 3 of 3 rows",
+        ),
+        ([], "overlong-sample: --over-length oldest-turns keeps 3 of 3 rows"),
+        (["--over-length", "oldest-turns"], "overlong-sample: raise --max-length"),
+    ],
+)
+def test_a_policy_for_long_rows_is_named_where_it_helps(
+    flags: list[str], helps: str, capsys: Captured
+) -> None:
+    long, short = ["a " * 40] * 2, ["a", "b"]
+    rows = {"whole-turns": [*short, *long], "oldest-turns": [*long, *short]}
+    policy = next((name for name in rows if name in helps), None)
+    row = talk(*rows[policy]) if policy else talk(*long, *long)
+    said = prepared([row] * 3, capsys, "--max-length", "40", *flags, code=1)
+    assert any(helps in line for line in said)
+    assert not any("or shorten" in line for line in said)
+
+
 def test_the_advice_leads_to_the_rows(capsys: Captured) -> None:
     rows = [talk("Hi", "refused"), talk("Hi"), talk("Hi", "Hello")]
     said = prepared(rows, capsys, code=1)

@@ -18,6 +18,7 @@ _CURES: dict[str, tuple[tuple[str, str], ...]] = {
     "template-error": (("role_order", "trim"), ("wire", "normalise")),
     "turn-lost": (("wire", "normalise"),),
     "reasoning-dropped": (("history", "expand"), ("history", "last-turn")),
+    "overlong-sample": (("over_length", "whole-turns"), ("over_length", "oldest-turns")),
 }
 """Keys that may help against a rule, each with the value to try."""
 TRIED = 5

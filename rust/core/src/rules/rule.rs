@@ -554,7 +554,7 @@ rules! {
         means "The sample is longer than the length limit"
         cause "The row is longer than the limit; a trainer will cut its end, terminator included."
         cure "Set max_length where the data is made, with a policy that keeps whole turns."
-        hint "raise --max-length, or shorten with --over-length whole-turns";
+        hint "raise --max-length";
     NulByte "nul-byte" Info
         means "The text holds a NUL character"
         cause "The text holds a NUL character; some readers cut the text there."
