@@ -114,6 +114,18 @@ def test_a_stop_that_stands_inside_turns_is_refused(tmp_path: Path) -> None:
     assert suggested(error) == [END]
 
 
+def test_a_line_end_is_no_stop_even_where_it_is_an_added_token(tmp_path: Path) -> None:
+    """As in Gemma's vocabulary, which has added tokens for runs of whitespace."""
+    template = (
+        "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}(end)\n{% endfor %}"
+        "{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
+    )
+    with pytest.raises(TurnmillError, match=r'ends turns with "\(end\)"') as raised:
+        encoder(model(tmp_path / "model", template, plain=("\n",)))
+    assert raised.value.code == "terminator-not-atomic"
+    assert "--stop" not in (raised.value.hint or "")
+
+
 def test_an_end_of_which_serving_knows_only_the_last_token_is_whole(tmp_path: Path) -> None:
     """The server does not stop on the first token of the end; the model writes all of it."""
     directory = model(tmp_path / "model", RESPONSE)

@@ -62,11 +62,16 @@ impl TurnTail {
         stop.find(&self.inside).map(|at| self.inside[at])
     }
 
-    /// The control tokens of the end, in order. The unknown token stands for text that has none.
+    /// The control tokens of the end, in order. The unknown token stands for text that has none, and
+    /// added tokens of whitespace are ordinary text.
     pub(super) fn controls(&self, tokenizer: &Tokenizer) -> impl DoubleEndedIterator<Item = u32> {
         let unknown = tokenizer.unknown_id();
+        let is_control = move |id: u32| {
+            let added = tokenizer.added_token(id);
+            added.is_some_and(|token| !token.content.trim().is_empty()) && Some(id) != unknown
+        };
         let ids = self.ids.iter().copied();
-        ids.filter(move |id| tokenizer.added_token(*id).is_some() && Some(*id) != unknown)
+        ids.filter(move |id| is_control(*id))
     }
 
     /// Whether the turn has this token once, in its end.
