@@ -219,7 +219,9 @@ fn printed_bytes(rendered: &Rendered, messages: usize) -> Vec<(usize, usize)> {
             continue;
         };
         let length = (run.end - run.start) as usize;
-        let (content, reasoning) = &mut printed[index as usize];
+        let Some((content, reasoning)) = printed.get_mut(index as usize) else {
+            continue;
+        };
         match field {
             Field::Content => *content += length,
             Field::Reasoning => *reasoning += length,

@@ -31,12 +31,19 @@ pub(super) fn judge<'p, 'a>(
 /// Rejects the row if the template does not print a trained turn.
 fn require_spans(policy: &Policy<'_, '_>, rendered: &Rendered) -> Result<(), Reject> {
     let mut printed = vec![false; policy.conversation.messages.len()];
-    for span in &rendered.spans {
-        printed[span.message as usize] = true;
-    }
-    for message in &rendered.unlocated {
-        printed[*message as usize] = false;
-    }
+    let mut mark = |message: u32, is_printed| {
+        if let Some(printed) = printed.get_mut(message as usize) {
+            *printed = is_printed;
+        }
+    };
+    rendered
+        .spans
+        .iter()
+        .for_each(|span| mark(span.message, true));
+    rendered
+        .unlocated
+        .iter()
+        .for_each(|message| mark(*message, false));
     let mut turns = policy.conversation.turns();
     let lost = turns.find(|turn| !printed[*turn] && policy.weight(*turn as u32) > 0.0);
     let Some(lost) = lost.map(|turn| turn as u32) else {
