@@ -150,10 +150,9 @@ impl Ledger {
             if let Some(what) = self.lost_call(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::ToolCall, what));
             }
-            let keys: Vec<&str> = lost_keys(message, answers, printed)
-                .chain(self.lost_reasoning(message, index, rendered))
-                .collect();
-            losses.extend(keys.into_iter().map(|key| Loss {
+            let reasoning = self.lost_reasoning(message, index, rendered);
+            let keys = lost_keys(message, answers, printed).chain(reasoning);
+            losses.extend(keys.map(|key| Loss {
                 key: Some(key),
                 ..Loss::of(index, LostPart::Key, key.to_owned())
             }));
@@ -192,8 +191,8 @@ impl Ledger {
         match content {
             Value::Str(text) => {
                 // Templates strip content. Reasoning that they read from it still counts as content.
-                let expected = text.trim().len();
-                if printed.of(Field::Content) >= expected {
+                let count = printed.of(Field::Content);
+                if count >= text.len() || count >= text.trim().len() {
                     return None;
                 }
                 self.gather(index, Field::Content, rendered);
@@ -424,8 +423,8 @@ fn lost_keys(
 ) -> impl Iterator<Item = &'static str> {
     message.fields.iter().filter_map(move |(key, value)| {
         let field = Field::of_key(key);
-        let key = TELLING.into_iter().find(|telling| *telling == key)?;
         let says = match field {
+            Field::Role | Field::Content | Field::ToolCalls | Field::Reasoning => false,
             // The name in a tool's result tells which call it answers, as its place does.
             Field::Name => message.role != "tool",
             Field::CallId => answers.out_of_order(value),
@@ -435,7 +434,9 @@ fn lost_keys(
             value,
             Value::Null | Value::Str("") | Value::List([]) | Value::Bool(false)
         );
-        (says && !empty && printed.of(field) == 0).then_some(key)
+        let lost = says && !empty && printed.of(field) == 0;
+        let mut telling = TELLING.into_iter();
+        lost.then(|| telling.find(|telling| *telling == key))?
     })
 }
 

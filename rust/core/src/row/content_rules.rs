@@ -122,13 +122,17 @@ impl ContentRules {
     }
 
     fn count_message(&self, message: &Message<'_>, counts: &mut MessageCounts<'_>) {
-        let content = message.fields.get("content").unwrap_or(Value::Null);
-        for text in texts(content) {
+        let mut count = |text| {
             let thoughts = self.count_text(text, counts);
             if message.is_turn() {
                 self.count_answer(text, counts);
                 thoughts.count(text, counts);
             }
+        };
+        match message.fields.get("content") {
+            Some(Value::Str(text)) => count(text),
+            Some(Value::List(parts)) => parts.iter().filter_map(part_text).for_each(count),
+            _ => {}
         }
     }
 
@@ -246,15 +250,7 @@ impl Thoughts {
     }
 }
 
-/// The texts of a message's content: the content itself, or its text parts.
-fn texts(content: Value<'_>) -> impl Iterator<Item = &str> {
-    let parts = content.as_list().unwrap_or_default().iter();
-    content
-        .as_str()
-        .into_iter()
-        .chain(parts.filter_map(part_text))
-}
-
+/// The text of a part of a content, if it has one.
 fn part_text<'a>(part: &Value<'a>) -> Option<&'a str> {
     let map = part.as_map()?;
     map.get("text").or(map.get("value")).and_then(Value::as_str)

@@ -76,11 +76,15 @@ impl StopSet {
 
     /// The index of the first stop id in `ids`.
     pub fn find(&self, ids: &[u32]) -> Option<usize> {
+        /// With more loose bits, too many other ids look like stop ids.
+        const MOST_LOOSE: u32 = 4;
         let loose = self.loose;
         match self.ids[..] {
             [] => None,
             [one] => self.find_near(ids, |id| u32::from(id == one)),
-            [one, two] => self.find_near(ids, |id| u32::from(id == one) | u32::from(id == two)),
+            [one, two] if loose.count_ones() > MOST_LOOSE => {
+                self.find_near(ids, |id| u32::from(id == one) | u32::from(id == two))
+            }
             [one, ..] => self.find_near(ids, |id| u32::from(id | loose == one | loose)),
         }
     }

@@ -45,8 +45,11 @@ pub(super) fn with<'a>(
     value: Value<'a>,
     arena: &'a Arena,
 ) -> Map<'a> {
-    match fields.get(key) {
-        Some(_) => replaced(fields, key, key, value, arena),
-        None => inserted(fields, fields.entries.len(), key, value, arena),
-    }
+    let entries = fields.entries;
+    let Some(place) = entries.iter().position(|(name, _)| *name == key) else {
+        return inserted(fields, entries.len(), key, value, arena);
+    };
+    let entries = arena.alloc_slice_copy(entries);
+    entries[place].1 = value;
+    Map::new(entries)
 }

@@ -9,12 +9,15 @@ use crate::value::Value;
 /// its own way; as JSON text it would be right for some templates only, because others print text
 /// in quotes.
 pub(super) fn count_value(message: &Message<'_>, correction: &mut Correction<'_, '_>) {
+    if message.role != "tool" {
+        return;
+    }
     let is_value = match message.fields.get("content") {
         Some(Value::Map(_) | Value::Bool(_)) => true,
         Some(Value::List(parts)) => !parts.iter().all(is_part),
         _ => false,
     };
-    if message.role == "tool" && is_value {
+    if is_value {
         correction.count(Rule::ResultAsValue);
     }
 }
