@@ -93,7 +93,7 @@ def test_what_cannot_be_read_is_left_out_under_its_rule(refused: Refused) -> Non
     ("item", "says"),
     [
         ("2+3", "is a list of plain strings: make it one text, or parts such as"),
-        (5, "is a list with a number in it, which is no part"),
+        (5, "is a list with an integer in it, which is no part"),
     ],
 )
 def test_a_list_without_parts_is_told_what_to_become(item: Any, says: str) -> None:
