@@ -25,6 +25,7 @@ JUDGED: dict[str, dict[str, Any]] = {
     "label": {**TALK, "label": False},
     "kto_tag": {**TALK, "kto_tag": True},
     "label as a number": {**TALK, "label": 0},
+    "label as a number in a table": {"prompt": "2+3", "completion": "4", "label": "0"},
     "label as text": {"prompt": "2+3", "completion": "4", "label": "False"},
     "labels of steps": {"prompt": "2+3", "completion": "5", "labels": [True, False]},
     "rating": {**TALK, "rating": 2},
@@ -49,6 +50,7 @@ READ = {
     "label": "kto",
     "kto_tag": "kto",
     "label as a number": "kto",
+    "label as a number in a table": "kto",
     "label as text": "kto",
     "chosen and rejected": "preference",
 }
@@ -59,6 +61,14 @@ READ = {
 @pytest.mark.parametrize("schema", ["auto", "messages", "prompt-completion", "alpaca"])
 def test_judged_rows_are_refused_where_no_schema_reads_the_verdict(name: str, schema: str) -> None:
     row = JUDGED[name]
+    if "number" in name:
+        with pytest.raises(DataError, match="a verdict on the answer, or the class") as caught:
+            encoder(schema=schema).encode([row])
+        assert caught.value.hint == (
+            "--schema kto if 1 is a good answer; --ignore label if it is something else"
+        )
+        assert encoder(schema="kto").encode([row]).table["label"].to_pylist() == [False]
+        return
     if schema == "auto" and name in READ:
         assert encoder().encode([row]).rejects.num_rows == 0
         return

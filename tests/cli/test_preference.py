@@ -235,12 +235,16 @@ def test_answers_to_different_prompts_are_no_pair(tmp_path: Path) -> None:
             {"role": "assistant", "content": answer},
         ]
 
+    first = talk("Hi", "Hello.")
+    numbered = [{**message, "id": number} for number, message in enumerate(talk("2+3", "5"))]
     pairs = [
         {"chosen": talk("2+3", "5"), "rejected": talk("2+4", "5")},
+        {"chosen": first + talk("2+3", "5"), "rejected": first + talk("2+4", "5")},
         {"chosen": talk("2+3", "5"), "rejected": talk("2+3", "4")},
+        {"chosen": numbered, "rejected": [dict(reversed(m.items())) for m in talk("2+3", "4")]},
     ]
     run = prepare(tmp_path, pairs)
-    assert run.rejected == {"schema-mismatch": 1}
+    assert run.rejected == {"schema-mismatch": 2}
     assert "answer different prompts" in pq.read_table(tmp_path / "out" / "rejects.parquet")[
         "reason"
     ].to_pylist().pop(0)

@@ -2,6 +2,8 @@
 
 use super::fields::keys;
 use super::flags;
+use super::judged_rows::verdict_or_class;
+use super::judgement;
 use super::schema::Schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Map, Value};
@@ -14,9 +16,18 @@ pub fn detect(rows: &[Value<'_>]) -> Result<Schema> {
     let found = fitting(rows);
     match &found[..] {
         [] => Err(nothing_fits(rows)),
+        [(Schema::Kto, _)] => kto_or_class(rows),
         [(schema, _)] => Ok(*schema),
         _ => Err(ambiguous(&found, rows.len())),
     }
+}
+
+/// The schema `kto`, where the labels are true or false. Numbers may also be the class of a text, so
+/// the user must say what they are.
+fn kto_or_class(rows: &[Value<'_>]) -> Result<Schema> {
+    let mut maps = rows.iter().filter_map(|row| row.as_map());
+    let number = maps.find_map(judgement::number_in);
+    number.map_or(Ok(Schema::Kto), |name| Err(verdict_or_class(name)))
 }
 
 /// The schemas that some row fits, each with how many do.

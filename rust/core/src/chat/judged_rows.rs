@@ -1,7 +1,7 @@
 //! Refuses inputs whose rows judge their answers, and says how these are read.
 
 use super::flags;
-use super::judgement::{columns_in, spoken};
+use super::judgement::{columns_in, number_in, spoken};
 use super::options::SchemaOptions;
 use super::reader::Reader;
 use super::schema::Schema;
@@ -21,6 +21,11 @@ pub fn refuse_judged(rows: &[Value<'_>], read: &[(String, String)]) -> Result<()
         return Ok(());
     };
     let columns = columns_in(*first, read);
+    if let Some(name) = number_in(*first)
+        && Schema::Kto.fits(*first)
+    {
+        return Err(verdict_or_class(name));
+    }
     let what = format!(
         "{} the answers ({} of the first {} rows): good and bad ones would be trained alike",
         spoken(&columns),
@@ -29,6 +34,15 @@ pub fn refuse_judged(rows: &[Value<'_>], read: &[(String, String)]) -> Result<()
     );
     let error = Error::new(ErrorKind::Data, "judged-rows", what);
     Err(error.hint(hint(&judged, &columns)))
+}
+
+/// The error of rows with an answer and a label that is 0 or 1.
+pub(super) fn verdict_or_class(name: &str) -> Error {
+    let what = format!("`{name}` is 0 or 1: a verdict on the answer, or the class of a text?");
+    let error = Error::new(ErrorKind::Data, "judged-rows", what);
+    error.hint(format!(
+        "--schema kto if 1 is a good answer; --ignore {name} if it is something else"
+    ))
 }
 
 fn hint(rows: &[Map<'_>], columns: &[&str]) -> String {

@@ -30,11 +30,16 @@ pub(super) fn columns_in(row: Map<'_>, read: &[(String, String)]) -> Vec<&'stati
         return Vec::new();
     }
     let is_read = |column: &str| read.iter().any(|(theirs, _)| theirs == column);
-    let judging = COLUMNS.iter().filter(|column| judges(row, column));
+    let named_text =
+        |(theirs, ours): &(String, String)| ours == "text" && row.get_some(theirs).is_some();
+    let is_document = row.get_some("text").is_some() || read.iter().any(named_text);
+    let judging = COLUMNS
+        .iter()
+        .filter(|column| judges(row, column, is_document));
     judging.filter(|column| !is_read(column)).copied().collect()
 }
 
-fn judges(row: Map<'_>, column: &str) -> bool {
+fn judges(row: Map<'_>, column: &str, is_document: bool) -> bool {
     let Some(value) = row.get_some(column) else {
         return false;
     };
@@ -43,7 +48,7 @@ fn judges(row: Map<'_>, column: &str) -> bool {
             .iter()
             .all(|half| row.get_some(half).is_some()),
         // Numbers and texts may also be the class of a document.
-        "label" | "kto_tag" if row.get_some("text").is_some() => matches!(value, Value::Bool(_)),
+        "label" | "kto_tag" if is_document => matches!(value, Value::Bool(_)),
         "label" | "kto_tag" => verdict(value).is_some(),
         "labels" => has(value, &|item| matches!(item, Value::Bool(_))),
         _ => has(value, &|item| {
@@ -57,10 +62,24 @@ pub(super) fn verdict(label: Value<'_>) -> Option<bool> {
     match label {
         Value::Bool(good) => Some(good),
         Value::Int(good @ 0..=1) => Some(good == 1),
+        Value::Float(good) if [0.0, 1.0].contains(&good) => Some(good > 0.5),
+        Value::Str("1") => Some(true),
+        Value::Str("0") => Some(false),
         Value::Str(text) if text.eq_ignore_ascii_case("true") => Some(true),
         Value::Str(text) if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
+}
+
+/// The label of a row that is 0 or 1, with its name: a verdict, or one of two classes.
+pub(super) fn number_in(row: Map<'_>) -> Option<&'static str> {
+    let is_number = |label: Value<'_>| match label {
+        Value::Bool(_) => false,
+        Value::Str(text) => matches!(text, "0" | "1"),
+        other => verdict(other).is_some(),
+    };
+    let mut names = ["label", "kto_tag"].into_iter();
+    names.find(|name| row.get_some(name).is_some_and(is_number))
 }
 
 /// Whether the value, or one inside it, is such.

@@ -6,7 +6,7 @@
 use super::messages::read_list;
 use super::{alpaca, sharegpt};
 use crate::chat::already_rendered::check_text;
-use crate::chat::conversation::{Message, Record, SIDES};
+use crate::chat::conversation::{Message, REASONING_KEYS, Record, SIDES};
 use crate::chat::fields::{Field, keys};
 use crate::chat::row_reader::{Messages, RowReader};
 use crate::chat::variables::{mismatch, tools};
@@ -271,8 +271,11 @@ fn whole<'a>(
     Ok(all.into_bump_slice_mut())
 }
 
+/// Whether two messages say the same; what is technical, such as an `id`, may differ.
 fn same(one: &Message<'_>, other: &Message<'_>) -> bool {
-    one.role == other.role && Value::Map(one.fields) == Value::Map(other.fields)
+    let said = ["content", "tool_calls", "tool_call_id", "name"].iter();
+    let mut said = said.chain(&REASONING_KEYS);
+    one.role == other.role && said.all(|key| one.fields.get_some(key) == other.fields.get_some(key))
 }
 
 /// How many messages the conversations share before their answers: up to the assistant's message in
@@ -291,8 +294,15 @@ fn shared([one, other]: &[&mut [Message<'_>]; 2]) -> Result<usize, Reject> {
             .all(|side| side.get(*at).is_some_and(Message::is_turn))
     };
     let found = (0..=end).rev().find(is_turn);
+    let other_question = match (one.get(end), other.get(end)) {
+        (Some(one), Some(other)) => {
+            [one, other].iter().all(|message| message.role == "user") && !same(one, other)
+        }
+        _ => false,
+    };
     // A conversation without an answer is refused for that.
-    if found.is_none() && sides.iter().all(|side| side.iter().any(Message::is_turn)) {
+    let are_answered = sides.iter().all(|side| side.iter().any(Message::is_turn));
+    if are_answered && (found.is_none() || other_question) {
         let reason = format!("`{}` and `{}` answer different prompts", SIDES[0], SIDES[1]);
         return Err(Reject::new(Rule::SchemaMismatch, reason));
     }
