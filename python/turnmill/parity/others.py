@@ -60,7 +60,11 @@ def _unsloth(tokenizer: Any, template: str | None) -> _Labels:
 
     source = template or tokenizer.get_chat_template()
     study = Template(source, special_tokens=tokenizer.special_tokens_map).study()
-    question = next((role["header"] for role in study["roles"] if role["role"] == "user"), None)
+    start = tokenizer.bos_token or ""
+    question = next(
+        (role["header"].removeprefix(start) for role in study["roles"] if role["role"] == "user"),
+        None,
+    )
     answer = study["generation_prompts"].get("user")
     if not question or not answer:
         raise RecipeError(

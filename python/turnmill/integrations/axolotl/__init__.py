@@ -34,9 +34,9 @@ def dataset_inputs(config: _Config) -> list[Input]:
             labels with which turns would not end.
         TurnmillError: PyYAML is not installed.
     """
-    from turnmill.integrations.axolotl.inputs import input_of
+    from turnmill.integrations.axolotl.inputs import inputs_of
 
-    return [input_of(entry) for entry in read_config(config)]
+    return [input_ for entry in read_config(config) for input_ in inputs_of(entry)]
 
 
 def recipe_keys(config: _Config) -> dict[str, Any]:

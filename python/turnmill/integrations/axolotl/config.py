@@ -96,9 +96,13 @@ def read_config(config: str | os.PathLike[str] | Mapping[str, Any]) -> list[Entr
     """The entries of ``datasets:``."""
     found = config if isinstance(config, Mapping) else _from_file(Path(config))
     entries = found.get("datasets") if isinstance(found, Mapping) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+    if (
+        not isinstance(entries, list)
+        or not entries
+        or not all(isinstance(entry, Mapping) for entry in entries)
+    ):
         raise DataError(
-            "the configuration has no list `datasets`",
+            "the configuration has no data sets under `datasets`",
             code=_CODE,
             path=None if isinstance(config, Mapping) else config,
             hint="name each data set by its path and type: chat_template",

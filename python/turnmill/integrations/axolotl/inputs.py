@@ -9,7 +9,7 @@ from typing import Any
 from turnmill.integrations.axolotl.config import Entry
 from turnmill.recipe import Input
 
-__all__ = ["input_of", "keys_of"]
+__all__ = ["inputs_of", "keys_of"]
 
 _EXACT = "as_axolotl_prepares gives Axolotl's labels"
 _UNREAD = {
@@ -24,8 +24,8 @@ _WEIGHTS = ("train", "weight", "loss", "loss_weight")
 """Names under which a message says whether it is trained."""
 
 
-def input_of(entry: Entry) -> Input:
-    """One data set."""
+def inputs_of(entry: Entry) -> list[Input]:
+    """The files of one data set."""
     kind = entry.get("type")
     if not isinstance(kind, str) or kind.split(".")[0] != "chat_template":
         hint = "turnmill renders the model's own chat template; other prompts are not read"
@@ -37,14 +37,26 @@ def input_of(entry: Entry) -> Input:
         name = entry.get("message_field_training")
         hint = f"rename it to `train` in the rows, or: {_EXACT}"
         raise entry.refusal(f"message_field_training: {name} is not read", hint)
-    place = _place(entry)
-    return Input(
-        place,
-        schema="messages",
-        fields=_fields(entry),
-        roles={theirs: ours for theirs, ours in entry.roles.items() if theirs != ours},
-        split=entry.get("split") if isinstance(place, str) and Path(place).is_dir() else None,
-    )
+    roles = {theirs: ours for theirs, ours in entry.roles.items() if theirs != ours}
+    return [
+        Input(
+            place,
+            schema="messages",
+            fields=_fields(entry),
+            roles=roles,
+            split=_split(entry, place),
+        )
+        for place in _places(entry)
+    ]
+
+
+def _split(entry: Entry, place: str) -> str | None:
+    """The split of a directory; a file is one."""
+    split = entry.get("split", "train")
+    if "[" in split or (split != "train" and not Path(place).is_dir()):
+        hint = "give a file of these rows, or a directory and the name of one of its splits"
+        raise entry.refusal(f"split: {split} of {place}", hint)
+    return split if Path(place).is_dir() and entry.get("split") else None
 
 
 def _require_ends(entry: Entry) -> None:
@@ -55,15 +67,14 @@ def _require_ends(entry: Entry) -> None:
             raise entry.refusal(f"{name}: {chosen}", hint)
 
 
-def _place(entry: Entry) -> Any:
+def _places(entry: Entry) -> list[str]:
     files = entry.get("data_files")
     places = [entry.get("path")] if not files else [files] if isinstance(files, str) else files
     for place in places:
         if place is None or not Path(place).exists():
             hint = "download it, and give the file: turnmill never downloads anything"
             raise entry.refusal(f"{place} is not a file here", hint)
-    found = [str(place) for place in places]
-    return found[0] if len(found) == 1 else found
+    return [str(place) for place in places]
 
 
 def _fields(entry: Entry) -> dict[str, str]:
@@ -94,8 +105,11 @@ def keys_of(entries: Sequence[Entry]) -> dict[str, Any]:
     keys["tokenizer"] = config.get("tokenizer_config") or config.get("base_model")
     keys["template_kwargs"] = config.get("chat_template_kwargs")
     keys["max_length"] = config.get("sequence_len")
-    share = config.get("val_set_size")
-    keys["validation"] = share if isinstance(share, float) and 0 < share < 1 else None
+    share = config.get("val_set_size") or 0
+    if share >= 1:
+        hint = "turnmill takes a share, so that rows keep their side when data is added: 0.05"
+        raise entries[0].refusal(f"val_set_size: {share} is a number of rows", hint)
+    keys["validation"] = share or None
     return {name: value for name, value in keys.items() if value is not None}
 
 
