@@ -27,7 +27,7 @@ from turnmill.prepare.commit import (
     merge_rejects,
 )
 from turnmill.prepare.directory import locked_output
-from turnmill.prepare.engines.engine import Engine, Task, incomplete
+from turnmill.prepare.engines.engine import Engine, Task, incomplete, results
 from turnmill.prepare.engines.local import Local
 from turnmill.prepare.engines.order import ordered
 from turnmill.prepare.engines.sent import sent
@@ -242,11 +242,15 @@ def run_shards(
     """
     sizes = {spec.name: spec.part.size for spec in shards}
     if isinstance(engine, Local):
-        made = _received(engine.run(worker, shards), worker, sizes, count.made_here)
+        with results(engine, worker, shards) as given:
+            made = _received(given, worker, sizes, count.made_here)
     else:
         items = [replace(spec, input=sent(spec.input)) for spec in shards]
-        with ordered(worker, engine.threads, shards[0].name) as order:
-            made = _received(engine.run(order, items), order, sizes, count.made_elsewhere)
+        with (
+            ordered(worker, engine.threads, shards[0].name) as order,
+            results(engine, order, items) as given,
+        ):
+            made = _received(given, order, sizes, count.made_elsewhere)
         # A worker that was killed leaves temporary files.
         remove_left_over(worker.settings.output)
     fresh = {name for name, (_, is_fresh) in made.items() if is_fresh}
@@ -254,14 +258,14 @@ def run_shards(
 
 
 def _received(
-    results: Iterator[Made],
+    given: Iterator[Made],
     task: Task,
     sizes: dict[str, int],
     tell: Callable[[Tally, int, bool], None],
 ) -> dict[str, tuple[Receipt, bool]]:
     """The receipt of every shard, and whether it was made now: in any order, and some twice."""
     made: dict[str, tuple[Receipt, bool]] = {}
-    for one in results:
+    for one in given:
         if one.error is not None:
             raise one.error
         if one.shard not in made and one.receipt is not None:

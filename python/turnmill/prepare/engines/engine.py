@@ -8,6 +8,7 @@ died, or start a second copy of a slow call.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from turnmill.errors import TurnmillError
@@ -44,10 +45,25 @@ class Engine(Protocol):
         """Stops what the engine started."""
 
 
+@contextmanager
+def results(engine: Engine, task: Task, items: Sequence[Any]) -> Iterator[Iterator[Any]]:
+    """What an engine gives, and the end of it.
+
+    It is closed here, not when an error that holds it is freed: no call may write when the output
+    is unlocked.
+    """
+    given = engine.run(task, items)
+    try:
+        yield given
+    finally:
+        if close := getattr(given, "close", None):
+            close()
+
+
 def incomplete(task: Task, number: int) -> TurnmillError:
     """The error for an engine that ended before it gave that many results."""
     return TurnmillError(
-        f"the engine ended without {number:,} results of the task {task.name}",
+        f"the engine ended, and of the task {task.name} {number:,} of the results are missing",
         code="engine-failed",
         hint="run the same command again: finished shards are kept",
     )

@@ -24,11 +24,14 @@ def library(module: str, package: str, least: tuple[int, int], below: int) -> An
     extra = module.partition(".")[0].removeprefix("py")
     hint = f"pip install 'turnmill[{extra}]'"
     try:
-        found = version(package)
         loaded = importlib.import_module(module)
-    except (PackageNotFoundError, ImportError) as error:
+    except ImportError as error:
         message = f"the engine {extra} needs the package {package}, which is not installed"
         raise TurnmillError(message, code="no-engine", hint=hint) from error
+    try:
+        found = version(package)
+    except PackageNotFoundError:  # Spark brings its own to the programs that it starts
+        found = loaded.__version__
     if not least <= _numbers(found) < (below, 0):
         known = f"{least[0]}.{least[1]} up to, not including, {below}"
         raise TurnmillError(

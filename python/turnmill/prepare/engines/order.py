@@ -31,6 +31,8 @@ from turnmill.storage import STAGING
 from turnmill.storage.local import TEMPORARY_PREFIX, whole_file
 from turnmill.storage.remote import AnyPath, RemotePath, output_path
 
+_SAME = "install the same on all machines"
+
 
 @dataclass(frozen=True)
 class Order:
@@ -44,12 +46,16 @@ class Order:
     first: str
     """The first shard of the data, whose rejects may stop the run."""
     version: str = VERSION
+    arrow: str = pa.__version__
+    """The version of pyarrow, which decides the bytes of Parquet files."""
     name: str = "shard"
 
     def __call__(self, spec: ShardSpec) -> Made:
         """Makes a shard. Errors come back as values: engines would try again for nothing."""
         try:
             worker = _loaded(self)
+            if not (worker.settings.output / self.file).exists():
+                raise _unseen(self)  # the run has ended, and this call came too late
             return _watched(worker)(spec) if spec.name == self.first else worker(spec)
         except Exception as error:  # noqa: BLE001 - raised again by the run
             return Made(spec.name, error=explained(error, sent(spec.input)))
@@ -89,6 +95,11 @@ def _anywhere(output: AnyPath) -> str:
     return output.uri if isinstance(output, RemotePath) else str(output.absolute())
 
 
+def _unseen(order: Order) -> DataError:
+    message = f"a worker on {platform.node()} does not see the output of the run"
+    return DataError(message, code="unseen-path", path=order.output, hint=SHARED)
+
+
 @lru_cache(maxsize=1)
 def _loaded(order: Order) -> Worker:
     """The worker that an order describes, loaded once in a process.
@@ -99,14 +110,18 @@ def _loaded(order: Order) -> Worker:
     """
     if order.version != VERSION:
         message = f"a worker on {platform.node()} has turnmill {VERSION}, the run {order.version}"
-        raise TurnmillError(message, code="other-version", hint="install the same on all machines")
+        raise TurnmillError(message, code="other-version", hint=_SAME)
+    if order.arrow != pa.__version__:
+        message = (
+            f"a worker on {platform.node()} has pyarrow {pa.__version__}, the run {order.arrow}"
+        )
+        raise TurnmillError(message, code="other-version", hint=_SAME)
     output = output_path(order.output)
     try:
         with (output / order.file).open("rb") as file:
             content = file.read()
     except FileNotFoundError:
-        message = f"a worker on {platform.node()} does not see the output of the run"
-        raise DataError(message, code="unseen-path", path=order.output, hint=SHARED) from None
+        raise _unseen(order) from None
     if hashlib.sha256(content).hexdigest() != order.sha256:
         message = "the order of the run was changed after it was written"
         raise DataError(message, code="broken-output", path=order.output)

@@ -28,8 +28,7 @@ class Ray:
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
             self._connect(address)
-        if address is None:
-            self._refuse_too_many_threads()
+        self._refuse_too_many_threads()
 
     def _connect(self, address: str | None) -> None:
         try:
@@ -73,7 +72,8 @@ class Ray:
                     done += more
                 yield from map(self._result, done)
         finally:
-            for reference in waiting:
+            # To cancel without a cluster would start one.
+            for reference in waiting if ray.is_initialized() else ():
                 ray.cancel(reference, force=True)
 
     def _result(self, reference: Any) -> Any:

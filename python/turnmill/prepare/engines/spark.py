@@ -27,7 +27,8 @@ class Spark:
         pyspark = library("pyspark", "pyspark", (4, 0), 5)
         session = pyspark.sql.SparkSession
         active = session.getActiveSession()
-        self._is_ours = active is None
+        # A session is active in one thread; its context is that of the process.
+        self._is_ours = pyspark.SparkContext._active_spark_context is None
         self._spark = active or _started(session.builder, address, threads)
         self._context = self._spark.sparkContext
         self.threads = int(self._context.getConf().get("spark.task.cpus", "1"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from turnmill.inputs.files import FileInput, InputPart
 from turnmill.inputs.find import Input
-from turnmill.prepare.engines.engine import Engine, incomplete
+from turnmill.prepare.engines.engine import Engine, incomplete, results
 from turnmill.prepare.engines.sent import explained, sent
 
 
@@ -51,10 +51,11 @@ def surveyed(
 
     def surveys() -> Iterator[tuple[str, list[InputPart]]]:
         task, found = Survey(), dict[int, Surveyed]()
-        for one in engine.run(task, items):
-            if one.error is not None:
-                raise one.error
-            found[one.number] = one
+        with results(engine, task, items) as given:
+            for one in given:
+                if one.error is not None:
+                    raise one.error
+                found[one.number] = one
         if len(found) < len(items):
             raise incomplete(task, len(items) - len(found))
         for number, _ in items:
