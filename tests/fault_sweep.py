@@ -57,6 +57,9 @@ NAMES = {SHORT: "short", TORN: "torn", KILL: "kill", **failing_store.NAMES}
 _UNEQUAL = {"run.json", "lock", "report.html"}
 """Files that tell when and how a run was made, and a lock, which is empty or names a process."""
 
+_UNCOMPARED = "the samples are not compared with their sources: "
+"""How a check says, in a note, that a source could not be read."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -228,6 +231,8 @@ class Sweep:
         """What is wrong with how the command ended."""
         if done.code == -signal.SIGKILL:
             self.figures.killed += 1
+        elif done.code == 0 and _UNCOMPARED in done.printed and state(self._place) == self._new:
+            self.figures.errors += 1
         elif done.code == 0:
             self.figures.unfelt += 1
             if state(self._place) != self._new or done.printed != self._whole.printed:

@@ -478,7 +478,8 @@ def test_a_recipe_that_is_not_utf8_and_a_number_that_is_too_large() -> None:
     said = prepare_says("a.jsonl", "--recipe", "recipe.toml", code=2)
     assert said.startswith("error: the recipe is not TOML: ")
     assert prepare_says("a.jsonl", "--threads", "9" * 20, code=2) == (
-        f"error: `--threads` cannot be `{'9' * 20}`\nhint: --threads takes a whole number above 0\n"
+        f"error: `--threads` cannot be `{'9' * 20}`\n"
+        "hint: --threads takes a whole number up to 2,147,483,647\n"
     )
 
 

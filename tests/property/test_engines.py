@@ -107,7 +107,9 @@ def test_an_engine_that_loses_a_shard_ends_in_an_error() -> None:
             return super().run(task, items[:-1] if task.name == lost else items)
 
     for lost in ("survey", "shard"):
-        with pytest.raises(turnmill.TurnmillError, match=f"of the task {lost} 1 of the results") as caught:
+        with pytest.raises(
+            turnmill.TurnmillError, match=f"of the task {lost} 1 of the results"
+        ) as caught:
             prepare("out", Losing())
     assert caught.value.code == "engine-failed"
     assert not Path("out/turnmill.json").exists()
