@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from turnmill.errors import RecipeError
+from turnmill.errors import RecipeError, TurnmillError
 from turnmill.parity.reference import Reference, Theirs
 from turnmill.rules import IGNORED
 from turnmill.template import Template
@@ -35,7 +35,13 @@ class _Labelled(Reference):
         theirs = super().encode(conversation, mask=False)
         if isinstance(theirs, str) or not mask:
             return theirs
-        labels = self._labels(conversation, theirs.ids)
+        try:
+            labels = self._labels(conversation, theirs.ids)
+        except TurnmillError as error:
+            # Such as a template that refuses the stand-in of a turn with calls.
+            return f"{self._rules}: {error}"
+        if len(labels) != len(theirs.ids):
+            return f"{self._rules}: {len(labels)} labels for {len(theirs.ids)} ids"
         return Theirs(theirs.text, theirs.ids, [int(label != IGNORED) for label in labels])
 
 
