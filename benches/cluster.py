@@ -20,7 +20,7 @@ import random
 from dataclasses import asdict, dataclass
 
 SHARD_BYTES = 64 << 20
-HASH_RATE = 0.62e9
+HASH_RATE = 0.59e9
 """Bytes that a core hashes in a second, for the file and for each of its parts."""
 SHARD_SECONDS = 1.55
 """Processor seconds of a shard: reading, encoding, writing."""

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import turnmill
 from file_hashes import hashes
 from small_rows import TOKENIZER, rows
-from turnmill.prepare.engines import Engine, Task
+from turnmill.prepare.engines import Engine, Task, opened
 from turnmill.prepare.result import Run
 
 EVERYTHING: dict[str, Any] = {
@@ -108,3 +110,22 @@ class Twice:
 
     def close(self) -> None:
         """Does nothing: the engine is shared."""
+
+
+@contextlib.contextmanager
+def started_ray() -> Iterator[Engine]:
+    """Ray on this machine, as small as it gets."""
+    ray = pytest.importorskip("ray", reason="the extra `engines` is not installed")
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=100_000_000,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    try:
+        with opened("ray", None, None) as found:
+            yield found
+    finally:
+        ray.shutdown()

@@ -19,7 +19,7 @@ import pytest
 
 import turnmill
 
-EVERY = [pytest.param(1, marks=pytest.mark.full), 11]
+EVERY = [pytest.param(1, marks=pytest.mark.full), 3]
 """Calls between two kills: each call in the full tests, and a sample."""
 
 SERVER = """

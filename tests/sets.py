@@ -10,6 +10,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from killed_runs import KilledRuns
+
 Row = dict[str, Any]
 
 RUN_FACTS = {"run.json", "lock"}
@@ -70,3 +72,23 @@ def defined_on(page: Path) -> dict[str, Any]:
     for block in re.findall(r"```python\n(# .*?)```", page.read_text("utf-8"), re.DOTALL):
         exec(block, names)
     return names
+
+
+def assert_killed_runs_end_with_the_same_bytes(run: str, point: str, every: int) -> None:
+    """Runs into ``out``, each killed later, until one ends, and compares it with ``whole``.
+
+    Args:
+        run: A program for :class:`KilledRuns`, which makes two splits.
+        point: The name of the function of ``os`` at which the runs die.
+        every: Calls between two kills.
+    """
+    kills = 0
+    with KilledRuns(run) as runs:
+        assert runs.run("whole") == 0
+        for _ in runs.kills("out", point, every=every):
+            kills += 1
+            if Path("out/dataset_dict.json").exists():
+                written = {*files_of(Path("out")), "manifest.json"}
+                assert written >= set(files_of(Path("whole"))), "all but what is written last"
+    assert kills > 3
+    assert_same_bytes(Path("out"), Path("whole"))

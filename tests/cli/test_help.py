@@ -206,10 +206,13 @@ def test_help_is_there_at_once() -> None:
     """
     bare = [sys.executable, "-c", "import argparse, json"]
     command = [sys.executable, "-W", "ignore", "-m", "turnmill", "--help"]
-    times = [[processor_time(words) for words in (bare, command)] for _ in range(7)]
-    least, helped = (min(column) for column in zip(*times, strict=True))
-    # Beside builds of others it has taken seven times as long.
-    assert helped < 9 * least
+    times: list[list[float]] = []
+    for _ in range(3):  # beside the builds of others, seven of each are not always enough
+        times += [[processor_time(words) for words in (bare, command)] for _ in range(7)]
+        least, helped = (min(column) for column in zip(*times, strict=True))
+        if helped < 6 * least:
+            break
+    assert helped < 6 * least
 
 
 def processor_time(words: list[str]) -> float:

@@ -20,6 +20,7 @@ from engine_runs import (
     Twice,
     assert_same_bytes,
     prepare,
+    started_ray,
     write_inputs,
 )
 from fixtures import ROOT
@@ -40,26 +41,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     # Workers import the task of a test, so they look where pytest does.
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "python")])
     if request.param == "ray":
-        yield from started_ray()
+        with started_ray() as found:
+            yield found
     else:
         yield from started_spark()
-
-
-def started_ray() -> Iterator[Engine]:
-    ray = pytest.importorskip("ray", reason="the extra `engines` is not installed")
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100_000_000,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    try:
-        with opened("ray", None, None) as found:
-            yield found
-    finally:
-        ray.shutdown()
 
 
 def started_spark() -> Iterator[Engine]:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import turnmill
-from engine_runs import EVERYTHING
+from engine_runs import EVERYTHING, started_ray
 from object_store import SECRET, TOKEN, Store, serving
 from small_rows import TOKENIZER, json_lines, rows
 from turnmill.cli import main
-from turnmill.prepare.engines import Engine, opened
+from turnmill.prepare.engines import Engine
 from turnmill.prepare.result import Run
 
 pytest.importorskip("moto", reason="the extra `engines` is not installed")
@@ -56,18 +56,8 @@ def store(server: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sto
 
 @pytest.fixture(scope="module")
 def ray(server: Store) -> Iterator[Engine]:  # noqa: ARG001 - workers need its environment
-    found = pytest.importorskip("ray", reason="the extra `engines` is not installed")
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    found.init(
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100_000_000,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    with opened("ray", None, None) as engine:
-        yield engine
-    found.shutdown()
+    with started_ray() as found:
+        yield found
 
 
 @pytest.fixture(params=["local", "ray"])

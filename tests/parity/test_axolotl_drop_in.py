@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
@@ -81,6 +82,33 @@ def test_names_roles_and_flags_of_messages(tmp_path, tokenizer):
     assert trained(found, tokenizer) == "Nothing.<|im_end|>"
 
 
+def test_several_files_are_several_inputs(tmp_path):
+    entry = written(tmp_path, [{"messages": CHAT}])
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(Path(entry["path"]).read_bytes())
+    config = config_of(entry | {"data_files": [entry["path"], str(other)]})
+    assert [input_.path for input_ in dataset_inputs(config)] == [entry["path"], str(other)]
+    run = turnmill.prepare(dataset_inputs(config), tmp_path / "out", **recipe_keys(config))
+    assert (run.rows, run.samples) == (2, 2)
+
+
+def test_a_configuration_without_data_sets():
+    with pytest.raises(DataError, match="no data sets under `datasets`"):
+        recipe_keys({"datasets": []})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shards": 4}, "shards is not read"),
+        ({"chat_template_jinja": "missing.jinja"}, "missing.jinja: No such file"),
+    ],
+)
+def test_what_its_own_labels_do_not_read(tokenizer, options, message):
+    with pytest.raises(DataError, match=message):
+        as_axolotl_prepares([{"messages": CHAT}], tokenizer, options)
+
+
 def test_the_file_is_yaml(tmp_path):
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     config = config_of(written(tmp_path, [{"messages": CHAT}]))
@@ -98,6 +126,8 @@ def test_the_file_is_yaml(tmp_path):
     [
         ({"type": "alpaca"}, "its type is 'alpaca'"),
         ({"path": "tatsu-lab/alpaca"}, "not a file here"),
+        ({"split": "train[:10]"}, r"split: train\[:10\] of"),
+        ({"split": "test"}, "split: test of"),
         ({"train_on_eos": "last"}, "train_on_eos: last"),
         ({"message_field_training": "keep"}, "message_field_training: keep"),
         ({"message_field_training_detail": "detail"}, "message_field_training_detail is not read"),
@@ -114,6 +144,7 @@ def test_what_is_not_read_is_said(tmp_path, options, message):
     ("rest", "options", "message"),
     [
         ({"train_on_inputs": True}, {}, "train_on_inputs"),
+        ({"val_set_size": 500}, {}, "val_set_size: 500 is a number of rows"),
         ({}, {"roles_to_train": []}, "roles_to_train is empty"),
         ({"chat_template": "llama3"}, {}, "a template of Axolotl's own"),
     ],

@@ -447,7 +447,7 @@ else:
     [
         pytest.param({}, 1, marks=pytest.mark.full),
         pytest.param(EVERYTHING, 1, marks=pytest.mark.full),
-        (EVERYTHING, 13),
+        (EVERYTHING, 7),
     ],
 )
 def test_parts_and_merges_killed_anywhere_end_with_the_same_bytes(
@@ -457,7 +457,7 @@ def test_parts_and_merges_killed_anywhere_end_with_the_same_bytes(
     with KilledRuns(RUN.format(tokenizer=str(TOKENIZER), keys=keys)) as runs:
         for step in ("1", "2", "merge"):
             killed += sum(1 for _ in runs.kills("out", point, every=every, step=step))
-    assert killed > (0 if point in ("unlink", "link") else 2)
+    assert killed > (0 if point in ("unlink", "link") else 5)
     whole("1.5 epochs", **keys)
     assert_whole()
     assert not list(Path("out/.turnmill").glob(".tmp-*"))

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fixtures
+import sets
 import turnmill
-from killed_runs import EVERY, KilledRuns
-from sets import Row, assert_same_bytes, files_of, numbered, places, record, talk, write
+from killed_runs import EVERY
+from sets import Row, assert_same_bytes, numbered, places, record, talk, write
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.output.recut import Recut
@@ -318,13 +319,4 @@ def test_a_run_killed_anywhere_ends_with_the_same_set(
     monkeypatch.chdir(tmp_path)
     write(Path("a.jsonl"), [*numbered(60), *numbered(10)])
 
-    kills = 0
-    with KilledRuns(RUN) as runs:
-        assert runs.run("whole") == 0
-        for _ in runs.kills("out", point, every=every):
-            kills += 1
-            if Path("out/dataset_dict.json").exists():
-                written = {*files_of(Path("out")), "manifest.json"}
-                assert written >= set(files_of(Path("whole"))), "all but what is written last"
-    assert kills > 1
-    assert_same_bytes(Path("out"), Path("whole"))
+    sets.assert_killed_runs_end_with_the_same_bytes(RUN, point, every)

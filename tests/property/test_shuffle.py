@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import fixtures
 import sets
 import turnmill
-from killed_runs import EVERY, KilledRuns
-from sets import assert_same_bytes, defined_on, entries, files_of, places, record, write
+from killed_runs import EVERY
+from sets import assert_same_bytes, defined_on, entries, places, record, write
 from turnmill._splitmix64 import draws
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
@@ -261,14 +261,5 @@ def test_a_run_killed_anywhere_ends_with_the_same_set(
     write(Path("a.jsonl"), [*numbered(60), *numbered(10)])
     write(Path("b.jsonl"), numbered(20, first=50))
 
-    kills = 0
-    with KilledRuns(RUN) as runs:
-        assert runs.run("whole") == 0
-        for _ in runs.kills("out", point, every=every):
-            kills += 1
-            if Path("out/dataset_dict.json").exists():
-                written = {*files_of(Path("out")), "manifest.json"}
-                assert written >= set(files_of(Path("whole"))), "all but what is written last"
-    assert kills > 1
-    assert_same_bytes(Path("out"), Path("whole"))
+    sets.assert_killed_runs_end_with_the_same_bytes(RUN, point, every)
     assert not list(Path("out/.turnmill").glob(".tmp-*")), "what was on its way is gone"

@@ -39,3 +39,21 @@ def _listed(function: Any, given: list[Any]) -> Any:
         return function(file, *args, **keywords)
 
     return listed
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["s3://AKIA:ab/cd+SECRET@bucket/x", "s3://AKIA:SECRET@bucket/x", "gs://b/x?token=SECRET"],
+)
+def test_a_secret_in_a_uri_is_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(turnmill.DataError, match="holds a secret") as caught:
+        turnmill.prepare(uri, "out", tokenizer=DEMO / "tokenizer")
+    assert caught.value.code == "secret-in-uri"
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_port_is_no_secret() -> None:
+    from turnmill.storage.credentials import refuse_secrets
+
+    refuse_secrets("hdfs://namenode:8020/user@host/x.jsonl")
+    refuse_secrets("s3://bucket/a:b@c.jsonl")

@@ -47,7 +47,7 @@ class Source:
     @property
     def file(self) -> str:
         """Where its rows come from, and of which answer."""
-        return self.input.name if self.answer is None else self.name
+        return self.input.name if self.answer is None else f"{self.input.name} ({self.answer.name})"
 
 
 def find_sources(data: Any, split: str | None = None) -> list[Source]:

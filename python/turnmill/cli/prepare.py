@@ -46,7 +46,12 @@ def parser() -> Parser:
             Group(
                 "Running",
                 (
-                    Flag("--threads", "threads to work with (default: all)", "N", read=positive),
+                    Flag(
+                        "--threads",
+                        "threads to work with (default: all; with an engine, those of each shard)",
+                        "N",
+                        read=positive,
+                    ),
                     Flag(
                         "--shard",
                         "make part i of n only, on one of n machines; `turnmill merge` makes the "

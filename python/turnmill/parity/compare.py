@@ -156,7 +156,8 @@ class _Side:
         causes = [
             f"{key} = {getattr(self._session.recipe, key)}"
             for key, exact in keys.items()
-            if getattr(self._session.recipe, key) != exact and variant(f"{key}={exact}") != trained
+            if getattr(self._session.recipe, key) != exact
+            and _is_closer(variant(f"{key}={exact}"), trained, ended)
         ]
         rules = ["turn-without-prompt", "untrained-assistant-turn"]
         if ended != theirs.mask:
@@ -267,6 +268,19 @@ def _texts(value: Any) -> Iterator[str]:
         yield from (text for item in value for text in _texts(item))
     elif value is not None:
         yield json.dumps(value)
+
+
+def _is_closer(variant: list[int] | None, trained: list[int], theirs: list[int]) -> bool:
+    """Whether another value of a key explains a difference: fewer tokens differ then."""
+    if variant is None:
+        return False  # the recipe is refused
+    if len(variant) != len(theirs):
+        return True  # the key changes which tokens there are
+    return _count_differences(variant, theirs) < _count_differences(trained, theirs)
+
+
+def _count_differences(one: list[int], other: list[int]) -> int:
+    return sum(a != b for a, b in zip(one, other, strict=True))
 
 
 def _trained(sample: dict[str, Any]) -> list[int]:

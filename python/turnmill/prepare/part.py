@@ -20,8 +20,7 @@ from turnmill.prepare.progress import ProgressCount, Watcher
 from turnmill.prepare.record import refuse_other_recipe
 from turnmill.prepare.rejects import RejectLimit
 from turnmill.prepare.result import Run
-from turnmill.prepare.run import Job, explained_rejects, make_job, run_shards
-from turnmill.prepare.shard import Tally, Watch
+from turnmill.prepare.run import Job, explained_rejects, make_job, run_shards, watch_first
 from turnmill.storage import STAGING
 from turnmill.storage.local import lock
 from turnmill.storage.remote import AnyPath
@@ -65,7 +64,8 @@ def run_part(
         locked_output(job.output, job.identity, names, resume=resume, overwrite=overwrite),
     ):
         (job.output / RECORD).unlink(missing_ok=True)
-        settings = replace(job.settings, watch=_watch(job, part, count))
+        limit = RejectLimit(job.session.recipe.max_rejects) if part.number == 1 else None
+        settings = replace(job.settings, watch=watch_first(count, limit))
         with explained_rejects(job, inputs, text=text):
             receipts, fresh = run_shards(shards, Worker(session, settings), engine, count)
         made = {name for spec in shards for name in settings.files(spec.name).names()}
@@ -109,16 +109,3 @@ def _beside_others(whole: Job) -> Iterator[None]:
         if not whole.session.recipe.overwrite:
             refuse_other_recipe(whole.output, whole.identity)
         yield
-
-
-def _watch(job: Job, part: PartNumber, count: ProgressCount) -> Watch:
-    """Looks at the first rows of the data only, as a run does: those of the first shard."""
-    limit = RejectLimit(job.session.recipe.max_rejects)
-
-    def watch(tally: Tally, amount: int) -> None:
-        is_first = part.number == 1 and not count.now().shards_done
-        count.advance(tally, amount)
-        if is_first:
-            limit.look(count.tally)
-
-    return watch

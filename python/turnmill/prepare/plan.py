@@ -120,7 +120,7 @@ def make_plan(inputs: list[Input], session: Session, surveys: Surveys) -> Plan:
         session: Detects schemas, and refuses inputs that need a decision first.
         surveys: The hash and the parts of each input, once they are known.
     """
-    # The inputs are hashed while their first rows are inspected.
+    # On this machine the inputs are hashed while their first rows are inspected.
     with surveys as found:
         inspections = inspect_all(inputs, session)
         surveyed = list(found)

@@ -53,7 +53,8 @@ class ProgressCount:
     watcher: Watcher | None = None
     tally: Tally = field(default_factory=Tally)
     _done: int = 0
-    _shards_done: int = 0
+    shards_done: int = 0
+    """Shards that are there."""
     _within: int = 0
     _read: int = 0
     _before: int = 0
@@ -92,10 +93,10 @@ class ProgressCount:
     def now(self) -> Progress:
         """Where the run stands."""
         total = sum(self.sizes) or 1
-        open_shard = self.sizes[self._shards_done] if self._shards_done < len(self.sizes) else 0
+        open_shard = self.sizes[self.shards_done] if self.shards_done < len(self.sizes) else 0
         within = min(self._within, open_shard)
         return Progress(
-            shards_done=self._shards_done,
+            shards_done=self.shards_done,
             shards=len(self.sizes),
             done=min(1.0, (self._done + within) / total),
             rows=self.tally.rows,
@@ -113,5 +114,5 @@ class ProgressCount:
 
     def _close_shard(self, size: int) -> None:
         self._done += size
-        self._shards_done += 1
+        self.shards_done += 1
         self._within = 0

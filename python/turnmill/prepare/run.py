@@ -45,7 +45,7 @@ from turnmill.prepare.rejects import (
     refuse_nothing,
 )
 from turnmill.prepare.result import Run
-from turnmill.prepare.shard import Receipt, ShardSettings, Tally
+from turnmill.prepare.shard import Receipt, ShardSettings, Tally, Watch
 from turnmill.recipe import EACH_ONCE
 from turnmill.storage.remote import AnyPath
 from turnmill.storage.sealed import write_sealed
@@ -133,11 +133,7 @@ def run(
     recipe, shards = session.recipe, job.plan.shards
     count = ProgressCount([spec.part.size for spec in shards], progress)
     limit = RejectLimit(recipe.max_rejects)
-
-    def watch(tally: Tally, amount: int) -> None:
-        count.advance(tally, amount)
-        limit.look(count.tally)
-
+    watch = watch_first(count, limit)
     with locked_output(output, job.identity, job.names, resume=resume, overwrite=recipe.overwrite):
         with explained_rejects(job, inputs, text=text):
             worker = Worker(session, replace(job.settings, watch=watch))
@@ -160,6 +156,23 @@ def explained_rejects(job: Job, inputs: list[Input], *, text: bool) -> Iterator[
         if not text:
             leave_reasons_out(job.output)
         raise
+
+
+def watch_first(count: ProgressCount, limit: RejectLimit | None) -> Watch:
+    """Counts blocks, and looks at the rejects of the first shard, wherever the others are made.
+
+    Args:
+        count: What is counted.
+        limit: Of the data's rejects; None where the first shard is not among those made here.
+    """
+
+    def watch(tally: Tally, amount: int) -> None:
+        is_first = not count.shards_done
+        count.advance(tally, amount)
+        if limit is not None and is_first:
+            limit.look(count.tally)
+
+    return watch
 
 
 def require_enough(job: Job, receipts: Sequence[Receipt], limit: RejectLimit) -> None:

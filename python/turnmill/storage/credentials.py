@@ -31,13 +31,15 @@ def refuse_secrets(uri: str) -> None:
     from urllib.parse import parse_qsl, urlsplit  # slow to import, and only needed here
 
     parts = urlsplit(uri)
-    secret = any(_SECRET_KEYS.search(name) for name, _ in parse_qsl(parts.query))
+    # A secret may hold `/`, at which the part before the path seems to end.
+    cut = re.fullmatch(r"[^@/?]*:(?!\d*$)[^@?]*", parts.netloc) is not None and "@" in parts.path
+    secret = cut or any(_SECRET_KEYS.search(name) for name, _ in parse_qsl(parts.query))
     if parts.password is None and not secret:
         return
     raise DataError(
         "the URI holds a secret, which the output would show to everybody",
         code="secret-in-uri",
-        path=f"{parts.scheme}://…@{parts.netloc.rpartition('@')[2]}{parts.path}",
+        path=f"{parts.scheme}://…@{(parts.netloc + parts.path).rpartition('@')[2]}",
         hint="give credentials in the environment, such as AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY, or in a file of the library of the store",
     )

@@ -157,8 +157,9 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
     try:
         filesystem, inner = fs.FileSystem.from_uri(uri)
     except (pa.ArrowException, ImportError, ValueError, OSError) as error:
+        said = str(error).partition("\n")[0]
         raise DataError(
-            f"the URI cannot be opened: {str(error).splitlines()[0]}",
+            f"the URI cannot be opened: {said}",
             code="unknown-uri",
             path=uri,
             hint="pyarrow opens s3://, gs://, abfs://, hdfs:// and file://, and "

@@ -43,13 +43,14 @@ def recipe_keys(config: _Config) -> dict[str, Any]:
     """The keys of a recipe that the configuration says.
 
     ``tokenizer``, ``template``, ``template_kwargs``, ``train_on`` (``roles_to_train``),
-    ``max_length`` (``sequence_len``) and ``validation`` (``val_set_size``, if a share).
+    ``max_length`` (``sequence_len``) and ``validation`` (``val_set_size``, which must be a share).
 
     Args:
         config: As for `dataset_inputs`.
 
     Raises:
-        DataError: The data sets differ in what is trained, or in the template.
+        DataError: The data sets differ in what is trained, or in the template; or
+            ``val_set_size`` is a number of rows.
     """
     from turnmill.integrations.axolotl.inputs import keys_of
 

@@ -24,6 +24,11 @@ __all__ = ["Labeller", "dataset_of"]
 
 _PLACEHOLDERS = ("[[dummy_message]]", "zzdummymessagezz")
 """Two, which share neither their first nor their last character: one of them shows each edge."""
+_UNREAD = {
+    "split_thinking": "give reasoning in a field of its own",
+    "shards": "give fewer rows",
+    "input_transform": "transform the rows before",
+}
 _REACH = 3
 """How far behind a turn its end token may stand."""
 _NOWHERE = (-1, -1)
@@ -63,11 +68,11 @@ class Labeller:
     """Labels rows with the options of one data set."""
 
     def __init__(self, tokenizer: Any, entry: Entry) -> None:
-        entry.refuse({"split_thinking": "give reasoning in a field of its own"})
+        entry.refuse(_UNREAD)
         self._theirs = tokenizer
         self._ours: Tokenizer = tokenizer_of(tokenizer)
         self._entry = entry
-        self._template = _source(entry.chat_template()) or tokenizer.chat_template
+        self._template = _source(entry) or tokenizer.chat_template
         self._thinking = entry.get("template_thinking_key", "reasoning_content")
         self._variables = entry.config.get("chat_template_kwargs") or {}
         self._hides_system = "mistral" in tokenizer.name_or_path.lower()
@@ -200,11 +205,16 @@ class Labeller:
         return texts
 
 
-def _source(template: str | None) -> str | None:
+def _source(entry: Entry) -> str | None:
     """The source of a template that is given, or is in a file."""
+    template = entry.chat_template()
     if template is None or "{" in template:
         return template
-    return Path(template).read_text("utf-8")
+    try:
+        return Path(template).read_text("utf-8")
+    except OSError as error:
+        hint = "give the file of the template, or its text"
+        raise entry.refusal(f"chat_template_jinja: {template}: {error.strerror}", hint) from None
 
 
 def _difference(text: str, other: str) -> _Span:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from turnmill.errors import TurnmillError
+from turnmill.errors import ArgumentError, TurnmillError
 
 
 def library(module: str, package: str, least: tuple[int, int], below: int) -> Any:
@@ -45,3 +46,25 @@ def library(module: str, package: str, least: tuple[int, int], below: int) -> An
 def _numbers(text: str) -> tuple[int, int]:
     major, minor, *_ = [*text.split("."), "0"]
     return int(major), int("".join(filter(str.isdigit, minor)) or 0)
+
+
+def in_use(engine: str, how: str) -> ArgumentError:
+    """The error for the address of another cluster than the one that this process uses."""
+    message = f"this process uses {engine} already, so engine_address cannot name a cluster"
+    return ArgumentError(
+        message, code="engine-in-use", hint=f"leave it out to use that one, or {how}"
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an engine says, or the kind of its error."""
+    return next(_lines(error), type(error).__name__)
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of what an engine says, or the kind of its error."""
+    return [type(error).__name__, *_lines(error)][-1]
+
+
+def _lines(error: BaseException) -> Iterator[str]:
+    return (line for line in str(error).splitlines() if line.strip())

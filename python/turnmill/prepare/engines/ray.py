@@ -13,7 +13,7 @@ from typing import Any
 
 from turnmill.errors import TurnmillError
 from turnmill.prepare.engines.engine import Task
-from turnmill.prepare.engines.installed import library
+from turnmill.prepare.engines.installed import first_line, in_use, last_line, library
 
 _AHEAD = 64
 """Calls that wait beside those for which there are processors: an autoscaler sees them."""
@@ -28,6 +28,8 @@ class Ray:
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
             self._connect(address)
+        elif address is not None:
+            raise in_use("Ray", "call ray.shutdown() first")
         self._refuse_too_many_threads()
 
     def _connect(self, address: str | None) -> None:
@@ -35,7 +37,7 @@ class Ray:
             self._ray.init(address=address)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise TurnmillError(
-                f"no cluster of Ray can be reached: {str(error).splitlines()[0]}",
+                f"no cluster of Ray can be reached: {first_line(error)}",
                 code="engine-unreachable",
                 path=address,
                 hint="give the address of its head, such as ray://head:10001, or none",
@@ -81,7 +83,7 @@ class Ray:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             raise TurnmillError(
-                f"Ray gave a task up: {str(error).strip().splitlines()[-1]}",
+                f"Ray gave a task up: {last_line(error)}",
                 code="engine-failed",
                 hint="every machine of the cluster needs turnmill; the log of Ray says more. Run "
                 "the same command again to go on: finished shards are kept",

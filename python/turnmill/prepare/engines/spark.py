@@ -11,7 +11,7 @@ from typing import Any
 
 from turnmill.errors import ArgumentError, TurnmillError
 from turnmill.prepare.engines.engine import Task
-from turnmill.prepare.engines.installed import library
+from turnmill.prepare.engines.installed import first_line, in_use, library
 
 _LOOK_SECONDS = 0.1
 _COUNTS = ("rows", "rejects", "bytes")
@@ -29,6 +29,8 @@ class Spark:
         active = session.getActiveSession()
         # A session is active in one thread; its context is that of the process.
         self._is_ours = pyspark.SparkContext._active_spark_context is None
+        if address is not None and not self._is_ours:
+            raise in_use("Spark", "stop it first")
         self._spark = active or _started(session.builder, address, threads)
         self._context = self._spark.sparkContext
         self.threads = int(self._context.getConf().get("spark.task.cpus", "1"))
@@ -48,7 +50,7 @@ class Spark:
         call = _calling(task, arrived, self.counts)
 
         def work() -> None:
-            context.setJobGroup(group, f"turnmill: {len(items):,} {task.name}s", True)
+            context.setJobGroup(group, f"turnmill: {task.name}, {len(items):,} times", True)
             context.parallelize(items, len(items)).foreach(call)
 
         with ThreadPoolExecutor(1) as pool:
@@ -77,7 +79,7 @@ def _started(builder: Any, address: str | None, threads: int | None) -> Any:
         return builder.getOrCreate()
     except Exception as error:
         raise TurnmillError(
-            f"Spark does not start: {_first_line(error)}",
+            f"Spark does not start: {first_line(error)}",
             code="engine-unreachable",
             path=address,
             hint="it needs Java, and a master that can be reached",
@@ -124,12 +126,8 @@ def _as_they_come(arrived: Any, job: Future[None]) -> Iterator[Any]:
         seen += len(results)
     if error := job.exception():
         raise TurnmillError(
-            f"Spark gave a task up: {_first_line(error)}",
+            f"Spark gave a task up: {first_line(error)}",
             code="engine-failed",
             hint="every machine of the cluster needs turnmill; the log of Spark says more. Run "
             "the same command again to go on: finished shards are kept",
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
