@@ -59,7 +59,7 @@ $(VENV)/.engines: pyproject.toml | $(VENV)/.test
 test-engines: build $(VENV)/.test $(VENV)/.engines ## Ray, Spark (needs Java) and a store that speaks S3, on this machine
 	$(BIN)/python -m pytest -q tests/engines
 
-test-full: dev ## All tests, every row of every data set (more than an hour)
+test-full: dev $(VENV)/.engines ## All tests, every row of every data set, the engines (more than an hour)
 	$(CARGO) test --workspace --quiet
 	$(BIN)/python -m pytest -q --timeout 7200 $(WORKERS)
 

@@ -121,25 +121,30 @@ def prepare(data: Path, output: Path, tokenizer: str, engine: Engine) -> None:
     turnmill.prepare(data, output, recipe, engine=engine)
 
 
-def since(before: dict[int, float]) -> float:
+Process = tuple[int, int]
+"""A process by its number and start: numbers are used again."""
+
+
+def since(before: dict[Process, float]) -> float:
     """Processor seconds since then. A process that ended and nobody waited for is not counted."""
     now = processor_seconds()
     return sum(seconds - before.get(process, 0.0) for process, seconds in now.items())
 
 
-def processor_seconds() -> dict[int, float]:
+def processor_seconds() -> dict[Process, float]:
     """Processor time of this process and each below it, with those that they waited for."""
-    parents, times = {}, {}
+    parents, times, starts = {}, {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 parents[int(entry.name)] = int(fields[1])
                 times[int(entry.name)] = sum(map(int, fields[11:15]))
+                starts[int(entry.name)] = int(fields[19])
     ours = {os.getpid()}
     while more := {child for child, parent in parents.items() if parent in ours} - ours:
         ours |= more
-    return {one: times[one] / _TICKS for one in ours if one in times}
+    return {(one, starts[one]): times[one] / _TICKS for one in ours if one in times}
 
 
 if __name__ == "__main__":

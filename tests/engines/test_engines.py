@@ -241,3 +241,25 @@ def test_two_drivers_on_one_output(engine: Engine) -> None:
     ):
         prepare("out", engine)
     assert caught.value.code == "output-locked"
+
+
+def test_a_session_without_tasks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pyspark = pytest.importorskip("pyspark", reason="the extra `engines` is not installed")
+
+    class Connect:
+        """A session of Spark Connect, as it answers when its context is asked for."""
+
+        @property
+        def sparkContext(self) -> Any:  # noqa: N802
+            raise pyspark.errors.PySparkAttributeError(
+                errorClass="JVM_ATTRIBUTE_NOT_SUPPORTED", messageParameters={"attr_name": "x"}
+            )
+
+    monkeypatch.setattr(pyspark.SparkContext, "_active_spark_context", object())
+    monkeypatch.setattr(pyspark.sql.SparkSession, "getActiveSession", Connect)
+    with (
+        pytest.raises(turnmill.ArgumentError, match="Spark Connect") as caught,
+        opened("spark", None, None),
+    ):
+        pass
+    assert "classic" in str(caught.value.hint)

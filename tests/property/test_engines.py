@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import turnmill
@@ -87,6 +88,27 @@ def test_any_order_and_copies_change_nothing(keys: dict[str, Any]) -> None:
     assert prepare("out", Posted(), **keys).shards_reused == 10
     # The tokenizer alone has more.
     assert max(engine.sizes) < 2000
+
+
+def test_a_call_in_this_process_leaves_the_threads_of_pyarrow() -> None:
+    before = pa.cpu_count()
+    seen: list[int] = []
+
+    class Watching(Posted):
+        threads = 3
+
+        def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
+            """Notes the threads after each call."""
+            for made in super().run(task, items):
+                seen.append(pa.cpu_count())
+                yield made
+
+    pa.set_cpu_count(5)
+    try:
+        prepare("out", Watching())
+        assert set(seen) == {5}
+    finally:
+        pa.set_cpu_count(before)
 
 
 def test_the_progress_counts_shards_as_they_come() -> None:

@@ -363,8 +363,9 @@ def test_it_pickles_as_paths_and_notices_changes(tmp_path: Path) -> None:
     assert same.encode(DOCUMENTS).table.equals(made.encode(DOCUMENTS).table)
     template = copy / "chat_template.jinja"
     template.write_text(template.read_text("utf-8") + "{# changed #}", "utf-8")
-    with pytest.raises(turnmill.TokenizerError, match="not the one that was pickled"):
+    with pytest.raises(turnmill.TokenizerError, match="not the one that was pickled") as caught:
         pickle.loads(stored)
+    assert "embed=True" in str(caught.value.hint)
 
 
 def test_a_process_loads_what_it_is_sent_once(tmp_path: Path) -> None:
@@ -406,6 +407,16 @@ def test_embedded_files_travel_with_the_pickle(tmp_path: Path) -> None:
     same = pickle.loads(stored)
     assert same.encode(DOCUMENTS).table.equals(expected)
     assert pickle.loads(pickle.dumps(same)).encode(DOCUMENTS).table.equals(expected)
+
+
+def test_another_build_that_reads_what_was_sent_otherwise_says_so() -> None:
+    made = turnmill.Encoder(turnmill.Recipe(tokenizer=TOKENIZER), embed=True)
+    identity = made._session.identity().encode()
+    stored = pickle.dumps(made)
+    assert stored.count(identity) == 1
+    with pytest.raises(turnmill.TokenizerError, match="otherwise on this machine") as caught:
+        pickle.loads(stored.replace(identity, b"0" * len(identity)))
+    assert "the same build" in str(caught.value.hint)
 
 
 def test_a_recipe_without_a_tokenizer_says_so() -> None:

@@ -306,14 +306,21 @@ def _restored(
 ) -> Session:
     """Makes a pickled session again, which must be the one that was pickled."""
     session = Session.restored(recipe, files, difference)
-    if session.identity() != identity:
+    if session.identity() == identity:
+        return session
+    if files is not None:
         raise TokenizerError(
-            "the tokenizer or template is not the one that was pickled: files have changed",
+            "what was sent of the tokenizer or template is read otherwise on this machine",
             code="tokenizer-changed",
             path=session.path,
-            hint="use the same files on every machine, or pickle with embed=True",
+            hint="install the same build of turnmill on all machines",
         )
-    return session
+    raise TokenizerError(
+        "the tokenizer or template is not the one that was pickled: files have changed",
+        code="tokenizer-changed",
+        path=session.path,
+        hint="use the same files on every machine, or pickle with embed=True",
+    )
 
 
 def _is_file(template: str | os.PathLike[str]) -> bool:

@@ -56,7 +56,8 @@ class Order:
             worker = _loaded(self)
             if not (worker.settings.output / self.file).exists():
                 raise _unseen(self)  # the run has ended, and this call came too late
-            return _watched(worker)(spec) if spec.name == self.first else worker(spec)
+            with _arrow_threads(worker.settings.threads):
+                return _watched(worker)(spec) if spec.name == self.first else worker(spec)
         except Exception as error:  # noqa: BLE001 - raised again by the run
             return Made(spec.name, error=explained(error, sent(spec.input)))
 
@@ -127,9 +128,21 @@ def _loaded(order: Order) -> Worker:
         raise DataError(message, code="broken-output", path=order.output)
     session, shared = pickle.loads(content)
     settings = ShardSettings(output, **{**shared, "format": FORMATS[shared["format"]]})
-    if settings.threads:
-        pa.set_cpu_count(settings.threads)
     return Worker(session, settings)
+
+
+@contextlib.contextmanager
+def _arrow_threads(count: int | None) -> Iterator[None]:
+    """Gives pyarrow so many threads, and as many as before when a shard is made.
+
+    An engine may call a task in a process that does other work too.
+    """
+    before = pa.cpu_count()
+    pa.set_cpu_count(count or before)
+    try:
+        yield
+    finally:
+        pa.set_cpu_count(before)
 
 
 def _watched(worker: Worker) -> Worker:

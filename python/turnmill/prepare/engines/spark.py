@@ -32,7 +32,7 @@ class Spark:
         if address is not None and not self._is_ours:
             raise in_use("Spark", "stop it first")
         self._spark = active or _started(session.builder, address, threads)
-        self._context = self._spark.sparkContext
+        self._context = _context(self._spark)
         self.threads = int(self._context.getConf().get("spark.task.cpus", "1"))
         if threads not in {None, self.threads}:
             message = f"a task of this session has {self.threads} processors, not {threads}"
@@ -83,6 +83,17 @@ def _started(builder: Any, address: str | None, threads: int | None) -> Any:
             code="engine-unreachable",
             path=address,
             hint="it needs Java, and a master that can be reached",
+        ) from error
+
+
+def _context(session: Any) -> Any:
+    try:
+        return session.sparkContext
+    except Exception as error:
+        raise ArgumentError(
+            "this is a session of Spark Connect, which has no tasks of Python",
+            code="invalid-engine",
+            hint="use a classic session: a master such as spark://head:7077, or local[*]",
         ) from error
 
 
