@@ -32,6 +32,8 @@ class Sink:
     """Rows written so far."""
     columns: list[str] = field(default_factory=list)
     """The columns of the file, once it is closed."""
+    valued: set[str] = field(default_factory=set)
+    """Those of the index and the rejects in which some row has a value."""
     _writer: Writer | None = None
     _waiting: list[pa.RecordBatch] = field(default_factory=list)
 
@@ -40,6 +42,7 @@ class Sink:
         for batch in batches:
             record_batch = pa.record_batch(batch)
             if self.source is not None:
+                self.valued |= _with_values(record_batch)
                 record_batch = _with_source(record_batch, self.source)
             self.rows += record_batch.num_rows
             self._waiting.append(record_batch)
@@ -61,6 +64,11 @@ class Sink:
             self._writer = self.open_writer(self.file, table.schema)
             self.columns = sample_columns(table.schema)
         self._writer.write_table(table)
+
+
+def _with_values(batch: pa.RecordBatch) -> set[str]:
+    pairs = zip(batch.schema.names, batch.columns, strict=True)
+    return {name for name, column in pairs if column.null_count < len(column)}
 
 
 def _with_source(batch: pa.RecordBatch, source: str) -> pa.RecordBatch:

@@ -20,6 +20,7 @@ from turnmill.output.sinks import TooManyRejectsError
 from turnmill.packing.packs import pack_names
 from turnmill.prepare import history_cost
 from turnmill.prepare.assembly import Assembled, assemble
+from turnmill.prepare.carried import missing_columns
 from turnmill.prepare.choice import splits_of
 from turnmill.prepare.commit import (
     add_up,
@@ -219,7 +220,9 @@ def finish(job: Job, receipts: Sequence[Receipt], fresh: set[str], *, size: int,
         circumstances(started=started, seconds=seconds, threads=job.threads, size=size),
     )
     write_manifest(output, kept | {NAMES}, known_hashes(files, receipts, made.written))
-    return Run(
+    pairs = zip(plan.shards, receipts, strict=True)
+    carried = [(spec.input, receipt.carried) for spec, receipt in pairs]
+    run = Run(
         output=output,
         totals=totals,
         facts=job.identity["facts"],
@@ -233,6 +236,7 @@ def finish(job: Job, receipts: Sequence[Receipt], fresh: set[str], *, size: int,
         prompts=job.session.recipe.train_on == "none",
         history=history_cost.add_up([planned.history for planned in plan.inputs]),
     )
+    return noted(run, missing_columns(carried, job.session.recipe.carry))
 
 
 def noted(made: Run, remarks: Sequence[str]) -> Run:

@@ -20,6 +20,7 @@ from turnmill.inputs.files import readable_arrow
 from turnmill.output.files import ShardFiles, shard_files, stored_files
 from turnmill.output.formats import FORMATS, Format
 from turnmill.output.sinks import Sinks, TooManyRejectsError, open_sinks
+from turnmill.prepare.carried import carried_names, found_names
 from turnmill.prepare.plan import ShardSpec
 from turnmill.storage.remote import AnyPath
 from turnmill.storage.sealed import write_sealed
@@ -80,6 +81,8 @@ class Receipt:
     """The columns of the samples."""
     named: dict[str, dict[str, int]] = field(default_factory=dict)
     """What some rules were counted for, such as columns, by rule and name."""
+    carried: list[str] = field(default_factory=list)
+    """The carried columns in which some row has a value."""
 
     def to_dict(self) -> dict[str, Any]:
         """As written to disk."""
@@ -198,6 +201,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         lengths=_pairs(shard.lengths()),
         columns=sinks.samples.columns,
         named=by_rule(shard.named()),
+        carried=found_names(sinks.index, carried_names(spec.input, session.recipe.carry)),
     )
     write_sealed(settings.output / files.receipt, receipt.to_dict())
     return receipt
