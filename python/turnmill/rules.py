@@ -12,6 +12,9 @@ from turnmill.languages import rule_texts
 
 IGNORED = _core.IGNORED
 """The label of a token that is not trained: -100."""
+DUPLICATE, NOT_DRAWN = "duplicate-conversation", "not-drawn"
+OUT_OF_SET = {DUPLICATE, NOT_DRAWN}
+"""Rules by which a set leaves out rows that gave samples."""
 
 
 @dataclass(frozen=True)

@@ -247,6 +247,44 @@ def test_another_layout_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
     assert list(datasets.load_from_disk(str(output))) == ["train", "validation"]
 
 
+def test_a_carried_column_that_no_row_has_is_said(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.jsonl", [talk("Hi", "Hello", id=1, line="a")])
+    other = write(tmp_path / "other.jsonl", [talk("Bye", "Bye", licence=None)])
+    inputs = [one, turnmill.Input(other, carry=["user"])]
+    carry = ["id", "line", "licence", "lisence"]
+    made = turnmill.prepare(inputs, tmp_path / "out", recipe(carry=carry))
+    wanted = [
+        f"no row has a value in the column {name!r}, which `carry` names"
+        for name in ("licence", "lisence", "user")
+    ]
+    told = [note for note in made.facts["notes"] if "carry" in note]
+    assert sorted(told) == wanted
+    assert "'lisence'" in str(made)
+    again = turnmill.prepare(inputs, tmp_path / "out", recipe(carry=carry))
+    assert again.shards_reused == again.shards
+    assert again.facts["notes"] == made.facts["notes"]
+    for part in (1, 2):
+        turnmill.prepare(inputs, tmp_path / "parts", recipe(carry=carry), shard=(part, 2))
+    assert turnmill.merge(tmp_path / "parts").facts["notes"] == made.facts["notes"]
+    assert [entry["row_line"] for entry in sets.entries(tmp_path / "out")] == ["a", None]
+
+
+def test_rules_of_rows_that_are_left_out_are_not_called_written(tmp_path: Path) -> None:
+    odd = {**talk("Hi", "Hello"), "chat_template_kwargs": None}
+    odd["messages"][0]["name"] = "Ann"
+    rows = [odd, odd, talk("Bye", "Bye")]
+    kept = turnmill.prepare(rows, tmp_path / "all", recipe())
+    left = turnmill.prepare(rows, tmp_path / "set", recipe(dedup="exact"))
+    rule = next(iter(kept.totals.rules))
+    assert left.totals.rules[rule] == kept.totals.rules[rule] == 2
+    assert "counted, and written" in str(kept)
+    assert "counted, and written" not in str(left)
+    assert "counted; some of these rows may be among those left out of the set" in str(left)
+    pages = [turnmill.report(made.output).path for made in (kept, left)]
+    found = ["counted; some of these" in Path(page).read_text("utf-8") for page in pages]
+    assert found == [False, True]
+
+
 def test_a_validation_set_without_conversations_is_said(tmp_path: Path) -> None:
     run = turnmill.prepare(numbered(3), tmp_path / "out", recipe(validation=1e-9))
     assert "3 train and 0 validation" in str(run)

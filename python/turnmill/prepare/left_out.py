@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from turnmill.output.columns import number_column, repeated, text_column
+from turnmill.rules import DUPLICATE, NOT_DRAWN
 
-DUPLICATE, NOT_DRAWN = "duplicate-conversation", "not-drawn"
 _NOT_DRAWN_REASON = "the weight or the cap of the input takes fewer rows"
 
 

@@ -28,6 +28,7 @@ from turnmill.packing import Pack
 from turnmill.prepare.commit import Totals
 from turnmill.prepare.history_cost import HistoryCost, in_words
 from turnmill.prepare.shard import Tally
+from turnmill.rules import OUT_OF_SET
 from turnmill.stats.histogram import percentile_name
 from turnmill.storage.remote import AnyPath
 
@@ -107,7 +108,7 @@ class Run:
         say = (console := silent(locale_language())).say
         rejected = [(rule, number, say("left out")) for rule, number in self.rejected.items()]
         counted = [
-            (rule, number, say("counted, and written"))
+            (rule, number, _kept(self, console))
             for rule, number in self.totals.rules.items()
             if rule not in self.rejected
         ]
@@ -402,7 +403,14 @@ def _rules(run: Run, console: Terminal) -> list[str]:
         for rule, number in counted.items()
     ]
     lines = [line.rstrip() for line in table(cells, numbers=(1,))]
-    return ["", console.style(console.say("counted, and written"), "bold"), *lines]
+    return ["", console.style(_kept(run, console), "bold"), *lines]
+
+
+def _kept(run: Run, console: Terminal) -> str:
+    """What became of rows with a rule that rejects none."""
+    if OUT_OF_SET & run.rejected.keys():
+        return console.say("counted; some of these rows may be among those left out of the set")
+    return console.say("counted, and written")
 
 
 def _names(counts: dict[str, int]) -> str:

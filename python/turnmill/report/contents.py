@@ -14,7 +14,7 @@ from turnmill.output.trainers import NextStep, next_steps, usable_length
 from turnmill.packing.result import Pack
 from turnmill.recipe import Recipe
 from turnmill.report.pick import first_rejects, pick_samples
-from turnmill.rules import Rule, rule, rules
+from turnmill.rules import OUT_OF_SET, Rule, rule, rules
 from turnmill.show.origin import Origin
 from turnmill.show.view import RowView, sample_views
 from turnmill.show.written import written_view
@@ -68,6 +68,11 @@ class Contents:
     seed: int
     drawn: int
     """How many rows were to be drawn at random."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether rows were left out after their rules were counted."""
+        return bool(OUT_OF_SET & self.record["totals"]["rejected"].keys())
 
 
 def gather(

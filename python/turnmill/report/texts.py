@@ -120,6 +120,7 @@ TEXTS: dict[str, str] = {
     "place-message": "message {message}",
     "is-left-out": "left out",
     "is-written": "counted, and written",
+    "is-counted": "counted; some of these rows may be among those left out of the set",
     "notes": "Notes",
     # Distributions
     "lengths": "How long, and how much of it is trained",
