@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Iterable, Iterator
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import turnmill
 from file_hashes import hashes
-from turnmill import ArgumentError, DataError, PackedDataset, pack
+from turnmill import ArgumentError, DataError, PackedDataset, TurnmillError, pack
 from turnmill.cli import main
 from turnmill.output.ownership import record_names
 from turnmill.packing.index import PackIndex, joined, read_index, write_index
@@ -168,6 +170,42 @@ def test_samples_that_are_too_long_stop_it_and_the_ways_out_work(
     alone = pack(out, 300, over_length="alone", seed=1).report
     assert (alone.alone, alone.tokens) == (long.sum(), lengths.sum())
     assert "alone" in str(pack(out, 300, over_length="alone", seed=1))
+    # A document that has its own row fills it, and no row is more than full.
+    rows = [row["input_ids"].size for row in PackedDataset(out / "pack-300-1")]
+    assert alone.fill == sum(rows) / sum(max(row, 300) for row in rows)
+    assert alone.fill < 1 < sum(rows) / (300 * len(rows))
+
+
+def test_an_output_that_is_in_use_can_only_be_waited_for(out: Path) -> None:
+    with (out / ".turnmill" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TurnmillError, match="is writing to this output") as raised:
+            pack(out, 2048)
+    assert raised.value.hint == "wait until it ends"
+
+
+def test_rows_are_written_from_one_row_group_of_the_index_at_a_time(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = pack(out, 512, write=True)
+    monkeypatch.setattr("turnmill.packing.index._GROUP_PACKS", 7)
+    monkeypatch.setattr("turnmill.packing.rows._BATCH_PACKS", 10)
+    ten = pack(out, 512, write=True, overwrite=True)
+    index = pq.ParquetFile(ten.path / "packs.parquet")
+    assert index.num_row_groups == -(-whole.report.packs // 7) > 2
+    here = [len(batch) for batch in arrow_batches(ten.path / "data-00000.arrow")]
+    assert here == [10] * (whole.report.packs // 10) + [whole.report.packs % 10] * bool(
+        whole.report.packs % 10
+    )
+    monkeypatch.setattr("turnmill.packing.index._GROUP_PACKS", 1 << 14)
+    at_once = pack(out, 512, write=True, overwrite=True)
+    assert at_once.rows == ten.rows
+    monkeypatch.undo()
+
+
+def arrow_batches(path: Path) -> list[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file:
+        return list(pa.ipc.open_stream(file))
 
 
 @pytest.mark.parametrize("strategy", ["best-fit", "global", "in-order"])
@@ -219,6 +257,9 @@ def test_usage_errors(
 
 def test_what_is_no_output_is_refused(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, talk = said(capsys, "elsewhere", "--length", "2048", code=1)
+    assert "there is no such directory" in talk
+    Path("empty").mkdir()
+    _, talk = said(capsys, "empty", "--length", "2048", code=1)
     assert "turnmill prepare did not write this directory" in talk
     (out / "turnmill.json").unlink()
     _, talk = said(capsys, "out", "--length", "2048", code=1)

@@ -13,7 +13,7 @@ from turnmill.errors import ArgumentError, DataError
 from turnmill.output.files import TRAIN, VALIDATION
 from turnmill.output.formats import format_of
 from turnmill.output.reader import Output
-from turnmill.packing.index import read_index
+from turnmill.packing.index import index_parts
 from turnmill.packing.packs import INDEX, find_packs, is_pack, open_output, open_pack, read_record
 from turnmill.packing.rows import batches as packed_batches
 from turnmill.packing.tokens import TokenStore
@@ -146,8 +146,8 @@ def _packed(directory: AnyPath, split: str | None) -> Source:
     record = read_record(directory)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        store, index = TokenStore(output), read_index(directory / INDEX)
-        return (batch for batch, _ in packed_batches(store, index))
+        store, parts = TokenStore(output), index_parts(directory / INDEX)
+        return (batch for batch, _ in packed_batches(store, parts))
 
     report, made = record["report"], record["made_of"]
     columns = [*TokenStore(output).columns, "seq_lengths"]

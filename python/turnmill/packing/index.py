@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from turnmill.storage.local import read_table, whole_file
+from turnmill.storage.local import named, open_native, read_table, whole_file
 from turnmill.storage.remote import AnyPath
 
 _GROUP_PACKS = 16_384
@@ -116,7 +116,18 @@ def lists(offsets: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> pa.ListAr
 
 def read_index(path: AnyPath) -> PackIndex:
     """Reads an index back."""
-    table = read_table(path)
+    return _of_table(read_table(path))
+
+
+def index_parts(path: AnyPath) -> Iterator[PackIndex]:
+    """Reads an index back, a row group at a time."""
+    with named(path), open_native(path) as file:
+        opened = pq.ParquetFile(file)
+        for group in range(opened.num_row_groups):
+            yield _of_table(opened.read_row_group(group, use_threads=False))
+
+
+def _of_table(table: pa.Table) -> PackIndex:
     documents, starts, lengths = (
         _values(table[name]) for name in ("documents", "starts", "seq_lengths")
     )

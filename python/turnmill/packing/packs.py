@@ -386,11 +386,11 @@ def _refuse_too_long(
 
 
 def _write_rows(output: Output, directory: AnyPath) -> dict[str, Any]:
-    from turnmill.packing.index import read_index
+    from turnmill.packing.index import index_parts
     from turnmill.packing.rows import write_rows
     from turnmill.packing.tokens import TokenStore
 
-    rows = write_rows(directory, TokenStore(output), read_index(directory / INDEX))
+    rows = write_rows(directory, TokenStore(output), index_parts(directory / INDEX))
     return {
         "columns": rows.columns,
         "trained_tokens": rows.trained,

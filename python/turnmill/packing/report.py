@@ -22,7 +22,8 @@ class PackReport:
     """Number of documents; one that was cut counts once."""
     tokens: int
     fill: float
-    """Tokens as a share of the capacity of all packs."""
+    """Tokens as a share of what all packs have room for; a document that is longer than a pack and
+    has its own fills it."""
     fewest_packs: int
     """No packing has fewer: the packs that the tokens need, or the documents over half a pack."""
     documents_per_pack: dict[str, float]
@@ -53,7 +54,7 @@ class Count:
         self._capacity = capacity
         self._sizes = np.zeros(1, np.int64)
         """How many packs have each number of segments, from 0."""
-        self._tokens = self._shared = self._halves = self._alone = 0
+        self._tokens = self._room = self._shared = self._halves = self._alone = 0
         self._documents = self._filled = self._cut = 0
         self._every = self._own = 0
         self._correlation = _Correlation()
@@ -73,6 +74,7 @@ class Count:
         counts[: len(self._sizes)] += self._sizes
         self._sizes = counts
         self._tokens += int(tokens.sum())
+        self._room += int(np.maximum(tokens, self._capacity).sum())
         shared = lengths[lengths <= self._capacity]
         self._shared += int(shared.sum(dtype=np.int64))
         self._halves += int(np.count_nonzero(shared > self._capacity // 2))
@@ -104,7 +106,7 @@ class Count:
             packs=packs,
             documents=self._documents,
             tokens=self._tokens,
-            fill=self._tokens / (packs * self._capacity) if packs else 0.0,
+            fill=self._tokens / self._room if packs else 0.0,
             fewest_packs=max(-(-self._shared // self._capacity), self._halves) + self._alone,
             documents_per_pack=_spread(self._sizes),
             left_out=int(np.count_nonzero(lengths)) - self._filled,

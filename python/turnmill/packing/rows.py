@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from turnmill.packing.index import PackIndex, lists
+from turnmill.packing.index import PackIndex, joined, lists
 from turnmill.packing.tokens import TokenStore
 from turnmill.rules import IGNORED
 from turnmill.storage.local import whole_file
@@ -68,10 +68,14 @@ def positions(lengths: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     return found
 
 
-def batches(store: TokenStore, index: PackIndex) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """The packs as record batches, each with the number of labels that were masked."""
-    for first, last in _ranges(index.tokens):
-        part = index.segments(first, last)
+def batches(store: TokenStore, parts: Iterable[PackIndex]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The packs as record batches, each with the number of labels that were masked.
+
+    Args:
+        store: The samples.
+        parts: The index, some packs at a time; the batches do not depend on how many.
+    """
+    for part in _cut(parts):
         columns = columns_of(store, part)
         tokens = {
             **columns.tokens,
@@ -83,15 +87,29 @@ def batches(store: TokenStore, index: PackIndex) -> Iterator[tuple[pa.RecordBatc
         yield pa.RecordBatch.from_pydict(arrays), columns.masked
 
 
-def _ranges(tokens: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+def _cut(parts: Iterable[PackIndex]) -> Iterator[PackIndex]:
+    """The packs of each record batch."""
+    left = joined([])
+    for part in parts:
+        index = joined([left, part])
+        *ranges, (first, last) = _ranges(index.tokens) or [(0, 0)]
+        yield from (index.segments(*bounds) for bounds in ranges)
+        left = index.segments(first, last)
+    if len(left):
+        yield left
+
+
+def _ranges(tokens: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    found = []
     first = held = 0
     for last, count in enumerate(tokens.tolist()):
         if last > first and (last - first == _BATCH_PACKS or held + count > _BATCH_TOKENS):
-            yield first, last
+            found.append((first, last))
             first, held = last, 0
         held += count
     if first < len(tokens):
-        yield first, len(tokens)
+        found.append((first, len(tokens)))
+    return found
 
 
 @dataclass
@@ -118,9 +136,9 @@ def data_name(number: int) -> str:
     return f"data-{number:05}.arrow"
 
 
-def write_rows(directory: AnyPath, store: TokenStore, index: PackIndex) -> WrittenRows:
+def write_rows(directory: AnyPath, store: TokenStore, parts: Iterable[PackIndex]) -> WrittenRows:
     """Writes the packs as Arrow IPC streams, each whole or not at all."""
-    source = batches(store, index)
+    source = batches(store, parts)
     written = WrittenRows({}, [])
     while (opening := next(source, None)) is not None:
         name = data_name(len(written.files))
