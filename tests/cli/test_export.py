@@ -208,6 +208,12 @@ def test_megatron_reads_tokens_and_masks(
     assert ends == np.cumsum([0, *(len(row["seq_lengths"]) for row in packs)]).tolist()
     assert np.concatenate(tokens).tolist() == [i for row in packs for i in row["input_ids"]]
     assert [len(text) for text in tokens] == [n for row in packs for n in row["seq_lengths"]]
+    masks, mask_ends = indexed_dataset(tmp_path / "packed" / "loss_mask")
+    assert mask_ends == ends
+    assert [len(mask) for mask in masks] == [len(text) for text in tokens]
+    assert np.concatenate(masks).tolist() == [
+        int(label != MASKED) for row in packs for label in row["labels"]
+    ]
 
 
 def test_megatron_bridge_trains_the_same_predictions(
@@ -464,6 +470,18 @@ def test_nothing_is_replaced_and_nothing_is_left_behind(
     ]
 
 
+def test_an_export_stands_outside_of_the_output(out: Path, tmp_path: Path) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    before = hashes(str(tmp_path / "out"))
+    (tmp_path / "link").symlink_to("out")
+    for place in ("out", "out/x", "link/x", "out/pack-600-0/x", "other/../out/x"):
+        with pytest.raises(DataError, match="the export would stand inside the output") as raised:
+            export(tmp_path / "out", tmp_path / place, to="numpy")
+        assert raised.value.code == "export-inside"
+    assert hashes(str(tmp_path / "out")) == before
+    export(tmp_path / "out", tmp_path / "out-numpy", to="numpy")
+
+
 def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(tmp_path: Path) -> None:
     left = tmp_path / ".tmp-x-0123abcd"
     left.mkdir()
@@ -543,7 +561,7 @@ def test_the_command_says_how_the_trainer_reads_it(
         (["OUT", "--to", "megatrom", "-o", "x"], "to cannot be 'megatrom'", "megatron", 2),
         (["OUT", "--to", "axolotl", "--packed", "-o", "x"], "takes single samples", "--packed", 1),
         (["OUT", "--to", "trl", "--split", "validation", "-o", "x"], "no data set", "--split", 1),
-        (["nowhere", "--to", "trl", "-o", "x"], "did not write", "turnmill prepare", 1),
+        (["nowhere", "--to", "trl", "-o", "x"], "no such directory", "turnmill prepare", 1),
     ],
 )
 def test_wrong_commands(

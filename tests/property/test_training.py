@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from turnmill import (
     PackedDataset,
     RecipeError,
     SampleDataset,
+    TurnmillError,
 )
 from turnmill.training.order import shuffled
 
@@ -82,6 +84,29 @@ def test_a_data_set_is_chosen_by_its_name(tmp_path: Path) -> None:
     assert one != other
     with pytest.raises(ArgumentError):
         SampleDataset(tmp_path / "out", split="test")
+
+
+def test_a_path_that_does_not_exist_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no such directory") as raised:
+        SampleDataset(tmp_path / "nosuch")
+    assert (raised.value.code, raised.value.path) == ("no-output", str(tmp_path / "nosuch"))
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="this is a file, not the directory of an output"):
+        SampleDataset(tmp_path / "file")
+
+
+def test_without_torch_it_says_how_to_get_it(
+    out: Path, sources: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "turnmill.training.torch", raising=False)
+    data = SampleDataset(out)
+    collate = turnmill.PaddingCollator(pad_id=0, tensors="torch")
+    encoding = EncodingDataset(sources, tokenizer=TOKENIZER)
+    for ask in (IterableDataset(data).torch, encoding.torch, lambda: collate([data[0]])):
+        with pytest.raises(TurnmillError, match="this needs PyTorch") as raised:
+            ask()
+        assert (raised.value.code, raised.value.hint) == ("no-torch", "pip install torch")
 
 
 def test_a_data_set_that_is_not_there(out: Path) -> None:

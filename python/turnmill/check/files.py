@@ -12,6 +12,7 @@ from typing import Any
 from turnmill._terminal import Terminal, count, silent, terminal, visible, wrap
 from turnmill.errors import DataError
 from turnmill.output.manifest import Entry, read_manifest
+from turnmill.output.reader import not_an_output
 from turnmill.packing.packs import INDEX, RECORD, pack_directories
 from turnmill.storage import MANIFEST, STAGING
 from turnmill.storage.listing import Kind, walk
@@ -122,9 +123,8 @@ def compare_files(output: str | os.PathLike[str], threads: int | None) -> FileCh
     """Does the work of :func:`turnmill.check_files`."""
     place = output_path(output)
     if not (place / STAGING).is_dir() and not (place / MANIFEST).is_file():
-        message = "turnmill prepare did not write this directory"
         hint = "--files compares an output with its manifest; leave it out for other data"
-        raise DataError(message, code="no-output", path=str(place), hint=hint)
+        raise DataError(not_an_output(place), code="no-output", path=str(place), hint=hint)
     refuse_locked(place / _LOCK)
     found = dict(walk(place))
     checked = _Checked(place, found, threads)

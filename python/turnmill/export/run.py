@@ -14,6 +14,7 @@ from turnmill.export.result import Export, Written
 from turnmill.export.source import DataSet, Source, open_source
 from turnmill.export.targets import target_of
 from turnmill.export.targets.target import Target
+from turnmill.output.reader import Output
 from turnmill.storage.directory import refuse_occupied, whole_directory
 from turnmill.storage.local import write_json
 from turnmill.storage.remote import output_path
@@ -35,6 +36,7 @@ def run(
     place = _local(destination)
     source = open_source(output, split=split, packed=packed or target.packs == "only")
     _refuse_form(target, source)
+    _refuse_inside(place, source.data_sets[0].output)
     refuse_occupied(place)
     with whole_directory(place) as directory:
         data_sets = {
@@ -76,6 +78,21 @@ def _local(destination: str | os.PathLike[str]) -> Path:
         path=str(destination),
         hint="export to a local disk, then copy the directory to the store",
     )
+
+
+def _refuse_inside(place: Path, output: Output) -> None:
+    """Refuses to write among the files of the output.
+
+    Raises:
+        DataError: The export would stand there.
+    """
+    if isinstance(output.path, Path) and place.resolve().is_relative_to(output.path.resolve()):
+        raise DataError(
+            f"the export would stand inside the output {output.path}",
+            code="export-inside",
+            path=str(place),
+            hint="give a directory outside of it: an output holds its own files only",
+        )
 
 
 _TRAINERS = ("trl", "axolotl", "llama-factory", "megatron", "nemo", "llm-foundry")

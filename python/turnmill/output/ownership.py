@@ -44,7 +44,7 @@ def restore_names(output: AnyPath) -> None:
     except DataError as error:
         if not (found := _vouched_names(output)):
             what = "nothing says any more which files of this one turnmill wrote"
-            hint = f"give another directory with -o: {what}"
+            hint = f"use another directory: {what}"
             raise DataError(str(error), code=error.code, path=error.path, hint=hint) from None
     else:
         found = _vouched_names(output)
@@ -153,7 +153,7 @@ def _in_the_way(path: AnyPath) -> DataError:
         "something that turnmill did not write stands where a file of the output belongs",
         code="output-exists",
         path=str(path),
-        hint="move it elsewhere, or give another directory with -o",
+        hint="move it elsewhere, or use another directory",
     )
 
 

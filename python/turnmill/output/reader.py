@@ -21,7 +21,7 @@ from turnmill.output.index import IndexFile
 from turnmill.recipe import Input, Recipe
 from turnmill.storage import STAGING
 from turnmill.storage.local import file_sha256, read_json, read_table
-from turnmill.storage.remote import AnyPath, output_path
+from turnmill.storage.remote import AnyPath, RemotePath, output_path
 from turnmill.tokenizer import Tokenizer
 
 REJECTS = "rejects.parquet"
@@ -75,9 +75,18 @@ def open_output(path: str | os.PathLike[str], purpose: str) -> Output:
         DataError: It is not one.
     """
     if not is_output(path):
-        message = "turnmill prepare did not write this directory"
-        raise DataError(message, code="no-output", path=path, hint=purpose)
+        raise DataError(not_an_output(path), code="no-output", path=path, hint=purpose)
     return Output.open(path)
+
+
+def not_an_output(path: str | os.PathLike[str] | RemotePath) -> str:
+    """What is wrong with a path that is no output."""
+    place = output_path(path)
+    if not place.exists():
+        return "there is no such directory"
+    if not place.is_dir():
+        return "this is a file, not the directory of an output"
+    return "turnmill prepare did not write this directory"
 
 
 def recorded_recipe(record: dict[str, Any], tokenizer: str) -> Recipe:

@@ -53,5 +53,5 @@ def refuse_link(path: AnyPath) -> None:
             f"a link to {os.readlink(path)} stands where turnmill writes",  # noqa: PTH115
             code="output-link",
             path=str(path),
-            hint="remove the link, or give another directory with -o",
+            hint="remove the link, or use another directory",
         )

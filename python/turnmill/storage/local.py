@@ -282,7 +282,7 @@ def lock(path: AnyPath, *, shared: bool = False) -> Iterator[None]:
                 message,
                 code="output-locked",
                 path=str(path.parent.parent),
-                hint="wait until it ends, or give another directory with -o",
+                hint="wait until it ends",
             ) from None
         if shared:
             yield

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-from torch.utils.data import IterableDataset, get_worker_info
+from turnmill.errors import TurnmillError
+
+try:
+    import torch
+    from torch.utils.data import IterableDataset, get_worker_info
+except ModuleNotFoundError as error:
+    message, hint = "this needs PyTorch, which is not installed", "pip install torch"
+    raise TurnmillError(message, code="no-torch", hint=hint) from error
 
 
 class TorchIterable(IterableDataset):  # type: ignore[misc]  # torch is not there for the checker
