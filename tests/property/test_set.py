@@ -6,6 +6,7 @@ import filecmp
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -24,6 +25,10 @@ from sets import Row, assert_same_bytes, numbered, places, record, talk, write
 from turnmill.inputs import files
 from turnmill.output.manifest import read_manifest, write_manifest
 from turnmill.output.recut import Recut
+from turnmill.output.waiting import WaitingWriter, waiting_entries
+from turnmill.prepare.choice import choose
+from turnmill.recipe import EACH_ONCE
+from turnmill.storage.local import whole_file
 
 TOKENIZER = fixtures.ROOT / "python" / "turnmill" / "demo" / "tokenizer"
 RULE = "duplicate-conversation"
@@ -245,6 +250,35 @@ def test_another_layout_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
     turnmill.prepare(source, output, recipe(validation=0.2, overwrite=True))
     assert not (output / "state.json").exists()
     assert list(datasets.load_from_disk(str(output))) == ["train", "validation"]
+
+
+def test_a_row_may_stand_in_two_batches_of_a_waiting_index(tmp_path: Path) -> None:
+    # Three rows of 1, 4 and 2 samples, the last equal to the first, in batches of two samples.
+    entries = [(0, 0, 7), (1, 0, 8), (1, 1, 8), (1, 2, 8), (1, 3, 8), (2, 0, 7), (2, 1, 7)]
+    path = tmp_path / "index.arrow"
+    with whole_file(path) as file:
+        writer = None
+        for start in range(0, len(entries), 2):
+            rows, samples, hashes = zip(*entries[start : start + 2], strict=True)
+            table = pa.table(
+                {
+                    "row": pa.array(rows, pa.int64()),
+                    "line": pa.array([None if row == 1 else row + 1 for row in rows], pa.int64()),
+                    "sample": pa.array(samples, pa.int32()),
+                    "conversation": pa.array([bytes([h]) * 16 for h in hashes], pa.binary(16)),
+                }
+            )
+            writer = writer or WaitingWriter(file, table.schema)
+            writer.write_table(table)
+        assert writer
+        writer.close()
+    assert [len(batch) for batch in waiting_entries(path)] == [2, 2, 2, 1]
+    input_: Any = SimpleNamespace(item=0, name="a", quota=EACH_ONCE)
+    [choice] = choose(recipe(dedup="exact"), [path], len(entries), [input_])
+    assert choice.copies.tolist() == [1, 1, 1, 1, 1, 0, 0]
+    repeated = choice.left_out.duplicates
+    assert (repeated.rows.tolist(), repeated.lines.tolist()) == ([2], [3])
+    assert (repeated.first_rows.tolist(), repeated.first_lines.tolist()) == ([0], [1])
 
 
 def test_a_carried_column_that_no_row_has_is_said(tmp_path: Path) -> None:

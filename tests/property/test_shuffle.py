@@ -163,10 +163,10 @@ def test_new_inputs_make_no_old_shard_again(tmp_path: Path) -> None:
     output = tmp_path / "out"
     turnmill.prepare(first, output, recipe())
     stored = {path: path.stat().st_mtime_ns for path in output.glob(".turnmill/stored-*")}
-    assert stored
+    assert len(stored) > 1
     before = places(output)
     run = turnmill.prepare([first, second], output, recipe())
-    assert run.shards_reused == len(stored) // 2
+    assert run.shards_reused == len(stored)
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
     turnmill.prepare([first, second], tmp_path / "fresh", recipe())
     assert_same_bytes(output, tmp_path / "fresh")

@@ -51,10 +51,10 @@ def sample_columns(schema: pa.Schema) -> list[str]:
     return said.decode().split(",") if said else list(schema.names)
 
 
-def int64s(column: pa.ChunkedArray, missing: int | None = None) -> npt.NDArray[np.int64]:
+def int64s(column: pa.ChunkedArray | pa.Array, missing: int | None = None) -> npt.NDArray[np.int64]:
     """The numbers of a column of whole numbers, ``missing`` in the place of null."""
     chunks = [np.zeros(0, np.int64)]
-    for chunk in column.chunks:
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
         validity, data = chunk.buffers()
         whole = pa.Array.from_buffers(chunk.type, len(chunk), [None, data], offset=chunk.offset)
         found = np.from_dlpack(whole).astype(np.int64)

@@ -51,7 +51,7 @@ def stored_files(name: str, format_: Format, *, divided: bool) -> ShardFiles:
     """
     return ShardFiles(
         data=f"{STAGING}/stored-{name}.{format_.name}",
-        index=f"{STAGING}/stored-index-{name}.parquet",
+        index=f"{STAGING}/waiting-index-{name}.arrow",
         rejects=_rejects(name),
         receipt=f"{STAGING}/receipt-{name}.json",
         apart=f"{STAGING}/stored-apart-{name}.{format_.name}" if divided else None,

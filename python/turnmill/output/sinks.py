@@ -14,6 +14,7 @@ from turnmill.output.columns import repeated, sample_columns
 from turnmill.output.files import ShardFiles
 from turnmill.output.formats import Format, Writer
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
+from turnmill.output.waiting import WaitingWriter
 from turnmill.storage.local import HashingFile, whole_file
 from turnmill.storage.remote import AnyPath
 
@@ -27,13 +28,13 @@ class Sink:
     batches_written: int = GROUP_BATCHES
     """Batches that are written at a time."""
     source: str | None = None
-    """Columns put before every row of the index and the rejects."""
+    """The input, put before every row of an index and of the rejects."""
     rows: int = 0
     """Rows written so far."""
     columns: list[str] = field(default_factory=list)
     """The columns of the file, once it is closed."""
     valued: set[str] = field(default_factory=set)
-    """Those of the index and the rejects in which some row has a value."""
+    """Those of them in which some row has a value."""
     _writer: Writer | None = None
     _waiting: list[pa.RecordBatch] = field(default_factory=list)
 
@@ -42,8 +43,8 @@ class Sink:
         for batch in batches:
             record_batch = pa.record_batch(batch)
             if self.source is not None:
-                self.valued |= _with_values(record_batch)
-                record_batch = _with_source(record_batch, self.source)
+                record_batch = with_source(record_batch, self.source)
+            self.valued |= _with_values(record_batch)
             self.rows += record_batch.num_rows
             self._waiting.append(record_batch)
             if len(self._waiting) >= self.batches_written:
@@ -71,7 +72,8 @@ def _with_values(batch: pa.RecordBatch) -> set[str]:
     return {name for name, column in pairs if column.null_count < len(column)}
 
 
-def _with_source(batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
+def with_source(batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
+    """The rows with the input that they come from."""
     sources = repeated(source, batch.num_rows)
     return pa.RecordBatch.from_arrays(
         [sources, *batch.columns], names=["source", *batch.schema.names]
@@ -124,7 +126,13 @@ def _too_many(made: tuple[Any, ...], rejected: int) -> TooManyRejectsError:
 
 @contextlib.contextmanager
 def open_sinks(
-    directory: AnyPath, files: ShardFiles, *, source: str, format_: Format, durable: bool = True
+    directory: AnyPath,
+    files: ShardFiles,
+    *,
+    source: str,
+    format_: Format,
+    durable: bool = True,
+    waits: bool = False,
 ) -> Iterator[Sinks]:
     """Opens the files of a shard. All appear when the block ends without an error.
 
@@ -138,6 +146,7 @@ def open_sinks(
         source: The input.
         format_: The format of the samples.
         durable: Whether the samples are to be there after a power cut.
+        waits: Whether the index waits for a choice among all samples, and is written again then.
     """
     stopped = None
     with whole_file(directory / files.rejects, alone=False) as file:
@@ -146,7 +155,8 @@ def open_sinks(
             with contextlib.ExitStack() as stack:
                 index = Sink(
                     stack.enter_context(whole_file(directory / files.index, alone=False)),
-                    source=source,
+                    WaitingWriter if waits else TableWriter,
+                    source=None if waits else source,
                 )
                 samples, *apart = [
                     Sink(

@@ -89,7 +89,8 @@ def assemble(
     names = [spec.name for spec in plan.shards]
     stored = [settings.output / settings.files(name).index for name in names]
     inputs = [spec.input for spec in plan.shards]
-    choices = list(choose(session.recipe, stored, inputs))
+    samples = sum(receipt.tally.samples for receipt in receipts)
+    choices = list(choose(session.recipe, stored, samples, inputs))
     splits = splits_of(session.recipe)
     if session.recipe.shuffle:
         shuffle = Shuffle(plan, session, settings, made)

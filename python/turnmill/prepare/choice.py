@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from turnmill.inputs.find import Input
 from turnmill.output.columns import int64s
 from turnmill.output.files import TRAIN, VALIDATION
+from turnmill.output.waiting import waiting_entries
 from turnmill.prepare.left_out import Duplicates, LeftOut, ShardRows
 from turnmill.prepare.mixture import Item, row_copies
 from turnmill.recipe import Recipe
-from turnmill.storage.local import read_table, row_count
 from turnmill.storage.remote import AnyPath
 
 _HASH_BITS = 64
@@ -56,18 +55,21 @@ def splits_of(recipe: Recipe) -> tuple[str | None, ...]:
     return (TRAIN, VALIDATION) if recipe.validation > 0 else (None,)
 
 
-def choose(recipe: Recipe, indexes: Sequence[AnyPath], inputs: Sequence[Input]) -> Iterator[Choice]:
+def choose(
+    recipe: Recipe, indexes: Sequence[AnyPath], samples: int, inputs: Sequence[Input]
+) -> Iterator[Choice]:
     """What is written of each shard.
 
     Args:
         recipe: Its ``dedup``, ``validation`` and ``seed``.
-        indexes: The index files of all shards, in order.
+        indexes: The waiting index of each shard, in order.
+        samples: How many samples they list together.
         inputs: The input of each shard.
 
     Raises:
         DataError: An input has no row for its share, or no row at all is left.
     """
-    rows = _WrittenRows.read(indexes)
+    rows = _WrittenRows.read(indexes, samples)
     each = np.arange(len(rows.hashes), dtype=np.int32)
     first = first_equal(rows.hashes) if recipe.dedup == "exact" else each
     apart = _are_apart(rows.hashes, recipe.validation)
@@ -138,22 +140,23 @@ class _WrittenRows:
     """Where the rows of each shard begin; one entry more than shards."""
 
     @classmethod
-    def read(cls, indexes: Sequence[AnyPath]) -> _WrittenRows:
+    def read(cls, indexes: Sequence[AnyPath], samples: int) -> _WrittenRows:
         # Filled in place: arrays that are joined take twice the memory.
-        most = sum(row_count(path) for path in indexes)
-        hashes = np.empty((most, 2), np.uint64)
-        rows, lines = np.empty(most, np.int64), np.empty(most, np.int64)
+        hashes = np.empty((samples, 2), np.uint64)
+        rows, lines = np.empty(samples, np.int64), np.empty(samples, np.int64)
         counts, begins = [], [0]
         for path in indexes:
-            index = read_table(path, ["conversation", "row", "line", "sample"])
-            firsts = np.flatnonzero(int64s(index["sample"]) == 0)
-            here = slice(begins[-1], begins[-1] + len(firsts))
-            hashes[here] = _hashes_of(index["conversation"])[firsts]
-            rows[here] = int64s(index["row"])[firsts]
-            lines[here] = int64s(index["line"], missing=-1)[firsts]
-            counts.append(np.diff(firsts, append=index.num_rows).astype(np.int32))
-            begins.append(here.stop)
-        end = begins[-1]
+            firsts, size, end = [np.zeros(0, np.int64)], 0, begins[-1]
+            for batch in waiting_entries(path):
+                own = np.flatnonzero(np.from_dlpack(batch["sample"]) == 0)
+                here = slice(end, end + len(own))
+                hashes[here] = _hashes_of(batch["conversation"])[own]
+                rows[here] = int64s(batch["row"])[own]
+                lines[here] = int64s(batch["line"], missing=-1)[own]
+                firsts.append(own + size)
+                size, end = size + len(batch), here.stop
+            counts.append(np.diff(np.concatenate(firsts), append=size).astype(np.int32))
+            begins.append(end)
         return cls(hashes[:end], rows[:end], lines[:end], counts, begins)
 
     def left_out(
@@ -178,12 +181,8 @@ class _WrittenRows:
 
 def _hashes_of(column: Any) -> Hashes:
     """The hashes in a column of an index."""
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    read = [
-        np.frombuffer(chunk.buffers()[1], ">u8").reshape(-1, 2)[chunk.offset :][: len(chunk)]
-        for chunk in chunks
-    ]
-    hashes: Hashes = np.concatenate([np.zeros((0, 2), np.uint64), *read]).astype(np.uint64)
+    read = np.frombuffer(column.buffers()[1], ">u8").reshape(-1, 2)
+    hashes: Hashes = read[column.offset :][: len(column)].astype(np.uint64)
     return hashes
 
 

@@ -16,13 +16,13 @@ from turnmill.output.columns import flag_column, int64s
 from turnmill.output.files import VALIDATION, ChosenFiles, ShardFiles, chosen_files
 from turnmill.output.formats import Format
 from turnmill.output.recut import BATCH_ROWS, Recut
-from turnmill.output.sinks import Sink
+from turnmill.output.sinks import Sink, with_source
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
+from turnmill.output.waiting import waiting_entries
 from turnmill.prepare.shard import Receipt, ShardSettings
 from turnmill.storage.local import (
     file_sha256,
     move,
-    read_table,
     whole_file,
 )
 from turnmill.storage.remote import AnyPath
@@ -156,13 +156,14 @@ def write_choice(chosen: Chosen, stored: ShardFiles, settings: ShardSettings) ->
     """
     output, format_ = settings.output, settings.format
     files = chosen.files(format_)
-    waiting = read_table(output / stored.index)
+    source = chosen.receipt.identity["source"]
+    entries = waiting_entries(output / stored.index)
+    waiting = pa.Table.from_batches([with_source(batch, source) for batch in entries])
     index = pa.concat_tables([waiting.filter(flag_column(some)) for some in passes(chosen.copies)])
     sha256 = {
         "data": _write_data(chosen, output / stored.data_of(chosen.split), settings),
         "index": write_index(index, output / files.index),
     }
-    source = chosen.receipt.identity["source"]
     written = DataFile.of(files, index, sha256, split=chosen.split, source=source)
     receipt = {"identity": chosen.identity(), "written": asdict(written)}
     write_sealed(output / files.receipt, receipt)

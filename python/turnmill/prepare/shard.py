@@ -175,6 +175,7 @@ def run_shard(spec: ShardSpec, session: Session, settings: ShardSettings) -> Rec
         format_=settings.stored_format,
         # What a shuffle reads stays in the output, and its manifest vouches for it.
         durable=settings.shuffles or not settings.chooses,
+        waits=settings.chooses,
     ) as sinks:
         with _WriteBehind[_core.Output](lambda output: _write(sinks, output)) as writing:
             stopped = None

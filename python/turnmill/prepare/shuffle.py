@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from turnmill import _core
 from turnmill._splitmix64 import draws, streams
@@ -27,12 +26,13 @@ from turnmill.output.columns import (
     empty_batch,
     flag_column,
     number_column,
-    repeated,
     sample_columns,
+    text_column,
 )
 from turnmill.output.files import VALIDATION, ChosenFiles, chosen_files
 from turnmill.output.formats import FORMATS, Format
 from turnmill.output.recut import BATCH_ROWS
+from turnmill.output.waiting import waiting_entries
 from turnmill.prepare.chosen import passes
 from turnmill.prepare.shard import Receipt
 from turnmill.storage.remote import AnyPath
@@ -124,7 +124,8 @@ class Order:
         ]
         unshuffled = np.concatenate([np.zeros(0, np.int32), *written])
         del written
-        numbers = unshuffled[np.argsort(draws(streams(seed, 2)[1], len(unshuffled)), kind="stable")]
+        # SplitMix64 never draws a number twice, so the order does not depend on the way of sorting.
+        numbers = unshuffled[np.argsort(draws(streams(seed, 2)[1], len(unshuffled)))]
         hashes = [part.receipt.sha256[kind] for part in waiting for kind in (part.kind, "index")]
         origin = hashlib.sha256("".join(hashes).encode()).hexdigest()
         files = []
@@ -154,7 +155,7 @@ class SortedRun:
     """The input that they come from."""
     ranks: Ranks
     columns: pa.Schema
-    """Those of their index, without the source."""
+    """Those of their index, which does not repeat the source."""
 
     def pieces(self, start: int, stop: int) -> Iterator[pa.RecordBatch]:
         """The samples from ``start`` up to ``stop``, mapped; at least one piece."""
@@ -222,6 +223,7 @@ def gather(file: ShuffledFile, runs: Sequence[SortedRun]) -> tuple[Iterator[_cor
     """
     pieces: list[pa.RecordBatch] = []
     entries: list[pa.Table] = []
+    sources: list[str] = []
     ranks: list[Ranks] = []
     for run in runs:
         start, stop = np.searchsorted(run.ranks, [file.ranks.start, file.ranks.stop])
@@ -230,13 +232,16 @@ def gather(file: ShuffledFile, runs: Sequence[SortedRun]) -> tuple[Iterator[_cor
             continue
         found = list(run.pieces(int(start), int(stop)))
         pieces += map(_data_of, found)
-        entries.append(_index_in(pa.Table.from_batches(found), run.source))
+        entries.append(_index_in(pa.Table.from_batches(found)))
+        sources.append(run.source)
         ranks.append(run.ranks[start:stop])
     order = np.argsort(np.concatenate(ranks))
     columns = pa.unify_schemas([run.columns for run in runs])
-    entries.append(_index_in(pa.Table.from_batches([empty_batch(columns)]), ""))
-    index = pa.concat_tables(entries, promote_options="default")
-    return _samples(pieces, order), index.take(number_column(order))
+    entries.append(_index_in(pa.Table.from_batches([empty_batch(columns)])))
+    index = pa.concat_tables(entries, promote_options="default").take(number_column(order))
+    number = np.repeat(np.arange(len(ranks)), [len(some) for some in ranks])[order]
+    source = text_column(sources).take(number_column(number))
+    return _samples(pieces, order), index.add_column(0, "source", source)
 
 
 def _samples(pieces: list[pa.RecordBatch], rows: npt.NDArray[Any]) -> Iterator[_core.Batch]:
@@ -290,13 +295,10 @@ def _parted(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]
 def _index_of(path: AnyPath, side: npt.NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
     """The entries of the index for the samples of one side."""
     first = 0
-    with path.open("rb") as file:
-        table = pq.ParquetFile(file)
-        yield empty_batch(table.schema_arrow)  # for its columns
-        for batch in table.iter_batches():
-            here = side[first : first + len(batch)]
-            first += len(batch)
-            yield batch if here.all() else batch.filter(flag_column(here))
+    for batch in waiting_entries(path):
+        here = side[first : first + len(batch)]
+        first += len(batch)
+        yield batch if here.all() else batch.filter(flag_column(here))
 
 
 class _RowQueue:
@@ -319,9 +321,8 @@ class _RowQueue:
 
 
 def _named(index: pa.Table) -> pa.Table:
-    """The index as it travels: without the source, which is that of the run."""
-    own = index.drop_columns(["source"])
-    return own.rename_columns([f"{_INDEX}{name}" for name in own.column_names])
+    """The index as it travels, beside the samples."""
+    return index.rename_columns([f"{_INDEX}{name}" for name in index.column_names])
 
 
 def _joined(rows: _core.Batch, index: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
@@ -336,8 +337,6 @@ def _data_of(piece: pa.RecordBatch) -> pa.RecordBatch:
     return piece.select([name for name in piece.schema.names if not name.startswith(_INDEX)])
 
 
-def _index_in(piece: pa.Table, source: str) -> pa.Table:
+def _index_in(piece: pa.Table) -> pa.Table:
     names = [name for name in piece.column_names if name.startswith(_INDEX)]
-    table = piece.select(names)
-    table = table.rename_columns([name.removeprefix(_INDEX) for name in names])
-    return table.add_column(0, "source", repeated(source, len(piece)))
+    return piece.select(names).rename_columns([name.removeprefix(_INDEX) for name in names])

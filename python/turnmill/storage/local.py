@@ -212,12 +212,6 @@ def read_table(path: AnyPath, columns: list[str] | None = None) -> pa.Table:
         return pq.ParquetFile(file).read(columns=columns)
 
 
-def row_count(path: AnyPath) -> int:
-    """Number of rows of a Parquet file."""
-    with named(path), open_native(path) as file:
-        return int(pq.ParquetFile(file).metadata.num_rows)
-
-
 def file_sha256(path: AnyPath) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
