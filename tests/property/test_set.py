@@ -288,7 +288,7 @@ def test_a_carried_column_that_no_row_has_is_said(tmp_path: Path) -> None:
     carry = ["id", "line", "licence", "lisence"]
     made = turnmill.prepare(inputs, tmp_path / "out", recipe(carry=carry))
     wanted = [
-        f"no row has a value in the column {name!r}, which `carry` names"
+        f"no row has a value to carry in the column {name!r}"
         for name in ("licence", "lisence", "user")
     ]
     told = [note for note in made.facts["notes"] if "carry" in note]

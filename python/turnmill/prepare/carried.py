@@ -40,7 +40,7 @@ def missing_columns(
         for name in carried_names(input_, for_all):
             known[name] = known.get(name, False) or name in here
     return [
-        f"no row has a value in the column {name!r}, which `carry` names"
+        f"no row has a value to carry in the column {name!r}"
         for name, is_known in known.items()
         if not is_known
     ]
