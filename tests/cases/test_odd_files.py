@@ -40,6 +40,8 @@ PRETTY = "\n".join(json.dumps(row, indent=2, ensure_ascii=False) for row in TALK
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in TALKS)
 OF_PAIRS = {key: [row[key] for row in PAIRS] for key in PAIRS[0]}
 OF_TALKS = {"messages": [row["messages"] for row in TALKS]}
+SEGMENTS = {"segments": [{"text": "2+3=", "label": False}, {"text": "5", "label": True}]}
+LONG = SEGMENTS["segments"] * 40_000
 NAMELESS = [{"messages": row["messages"]} for row in TALKS]
 
 TEXTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
@@ -49,6 +51,9 @@ TEXTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "objects without a line between them": (LINES.replace("\n", ""), TALKS),
     "one object over lines": (json.dumps(TALKS[0], indent=4), TALKS[:1]),
     "one object in one line": (json.dumps(TALKS[0]), TALKS[:1]),
+    "one row of segments": (json.dumps(SEGMENTS), [SEGMENTS]),
+    "one row of segments over lines": (json.dumps(SEGMENTS, indent=2), [SEGMENTS]),
+    "a long row of segments": (json.dumps({"segments": LONG}), [{"segments": LONG}]),
     "data": (json.dumps({"data": TALKS}), TALKS),
     "data with more": (json.dumps({"version": "1.0", "data": TALKS, "count": 5}), TALKS),
     "train over lines": (json.dumps({"train": TALKS}, indent=1), TALKS),

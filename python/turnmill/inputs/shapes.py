@@ -25,6 +25,8 @@ _TRIED_LINES = 50
 _GAP = re.compile(r"[\s,]*")
 _OF_MESSAGES = {"role", "from", "speaker", "content", "value", "parts", "human", "function"}
 """Keys of objects that are messages or tools, and no rows."""
+_SEGMENTS = "segments"
+"""The key of a row whose objects, of a text and a label, look like rows."""
 _WRAPPERS = {"data", "train", "rows", "examples", "items", "instances", "records", "samples"}
 """Keys that hold rows even where other keys stand beside them."""
 
@@ -77,7 +79,7 @@ def _value(text: str) -> Any:
 def _of_one(value: dict[str, Any]) -> Shape | None:
     """The shape of a file that is one object; ``None`` if the object is a row."""
     lists = {key: item for key, item in value.items() if isinstance(item, list)}
-    rows = [key for key, item in lists.items() if _are_rows(item)]
+    rows = [key for key, item in lists.items() if key != _SEGMENTS and _are_rows(item)]
     if rows and (len(value) == 1 or rows[0] in _WRAPPERS):
         return "wrapped"
     if _are_columns(list(value.values())):
@@ -133,7 +135,7 @@ def _of_cut(head: str, *, is_whole: bool) -> Shape | None:
 def _opens_rows(head: str) -> bool:
     """Whether the head begins an object whose first list holds rows."""
     opening = _OPENING.match(head)
-    if opening is None:
+    if opening is None or opening[1] == _SEGMENTS:
         return False
     try:
         first, _ = _DECODER.raw_decode(head, opening.end())
