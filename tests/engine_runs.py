@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,42 @@ class Twice:
     def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
         """Calls the task on each item and on its copy."""
         return self.engine.run(task, [item for item in items for _ in range(2)])
+
+    def close(self) -> None:
+        """Does nothing: the engine is shared."""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A task whose first call takes as long as no test does."""
+
+    task: Task
+    mark: str
+    name: str = "shard"
+
+    def __call__(self, item: Any) -> Any:
+        """Waits, if nobody has waited yet."""
+        with contextlib.suppress(FileExistsError):
+            Path(self.mark).touch(exist_ok=False)
+            time.sleep(3600)
+        return self.task(item)
+
+
+@dataclass(frozen=True)
+class Slowed:
+    """An engine, one of whose calls hangs."""
+
+    engine: Engine
+    mark: str
+
+    @property
+    def threads(self) -> int | None:
+        """Those of the engine."""
+        return self.engine.threads
+
+    def run(self, task: Task, items: Sequence[Any]) -> Iterator[Any]:
+        """Calls a slow task for the shards."""
+        return self.engine.run(Slow(task, self.mark) if task.name == "shard" else task, items)
 
     def close(self) -> None:
         """Does nothing: the engine is shared."""

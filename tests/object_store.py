@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ class Store:
         self.url = url
         self.puts_left: int | None = None
         """Writes after which the credentials expire; ``None``: they do not."""
+        self.pause = 0.0
+        """Seconds before each answer."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,6 +69,7 @@ def serving() -> Iterator[Store]:
     moto = DomainDispatcherApplication(create_backend_app)
 
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        time.sleep(store.pause)
         if environ["REQUEST_METHOD"] == "PUT" and store.puts_left:
             store.puts_left -= 1
         if store.puts_left == 0:

@@ -95,6 +95,16 @@ def test_the_files_are_those_of_a_local_output(
     assert stored(store) == bytes_of("whole")
 
 
+def test_a_slow_store_changes_nothing(store: Store, engine: Any) -> None:
+    prepare("whole", format="parquet")
+    store.pause = 0.02
+    try:
+        prepare(OUT, engine, format="parquet")
+    finally:
+        store.pause = 0.0
+    assert stored(store) == bytes_of("whole")
+
+
 @pytest.mark.parametrize("puts", [1, 9, 25])
 def test_credentials_that_expire(
     store: Store, engine: Any, puts: int, capsys: pytest.CaptureFixture[str]

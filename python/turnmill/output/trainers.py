@@ -9,6 +9,7 @@ from turnmill.output.files import TRAIN, VALIDATION
 from turnmill.output.formats import Format, Loading
 from turnmill.output.preference_trainers import preference_steps
 from turnmill.output.trainer_step import NextStep
+from turnmill.storage.remote import below
 
 __all__ = ["TOKENIZED", "NextStep", "next_steps", "prompt_steps", "usable_length"]
 
@@ -56,10 +57,10 @@ def next_steps(
         apart: Whether some conversations are set apart for validation.
         longest: Tokens of the longest sample, if it may be said how TRL packs samples itself.
     """
-    loading = format_.loading(f"{output}/{TRAIN}" if apart else output)
+    loading = format_.loading(below(output, TRAIN) if apart else output)
     if answers(columns):
         return preference_steps(columns, loading, format_.loading(output), format_)
-    validation = format_.loading(f"{output}/{VALIDATION}") if apart else None
+    validation = format_.loading(below(output, VALIDATION)) if apart else None
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         others = [_lacking(trainer, missing) for trainer in ("Axolotl", "LLaMA-Factory")]
@@ -73,7 +74,7 @@ def next_steps(
 
 def prompt_steps(output: str, format_: Format, *, apart: bool = False) -> list[NextStep]:
     """How prompts are used. The arguments are those of :func:`next_steps`."""
-    loading = format_.loading(f"{output}/{TRAIN}" if apart else output)
+    loading = format_.loading(below(output, TRAIN) if apart else output)
     given = f'[{{"prompt_token_ids": row["input_ids"]}} for row in {loading.trl}]'
     render = f"turnmill export {output} --to messages -o DIR"
     return [

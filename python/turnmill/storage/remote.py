@@ -33,18 +33,18 @@ class RemotePath:
     inner: str
     """The path as the file system knows it."""
     uri: str
-    """The path as the user gave it."""
+    """The path as the user gave it; options of the store follow a question mark."""
 
     def __str__(self) -> str:
         return self.uri
 
     def __truediv__(self, name: str) -> RemotePath:
-        return replace(self, inner=f"{self.inner}/{name}", uri=f"{self.uri}/{name}")
+        return replace(self, inner=f"{self.inner}/{name}", uri=below(self.uri, name))
 
     @property
     def name(self) -> str:
         """The last part."""
-        return self.uri.rpartition("/")[2]
+        return self.inner.rpartition("/")[2]
 
     @property
     def suffix(self) -> str:
@@ -54,7 +54,9 @@ class RemotePath:
     @property
     def parent(self) -> RemotePath:
         """The directory it is in."""
-        return replace(self, inner=self.inner.rpartition("/")[0], uri=self.uri.rpartition("/")[0])
+        place, mark, options = self.uri.partition("?")
+        uri = place.rpartition("/")[0] + mark + options
+        return replace(self, inner=self.inner.rpartition("/")[0], uri=uri)
 
     def with_name(self, name: str) -> RemotePath:
         """The path with another name in the same directory."""
@@ -128,6 +130,14 @@ class RemotePath:
 
 
 AnyPath = Path | RemotePath
+
+
+def below(output: str, name: str) -> str:
+    """The path or URI of what is in an output; the options of a URI stay last."""
+    if "://" not in output:
+        return f"{output}/{name}"
+    place, mark, options = output.partition("?")
+    return f"{place}/{name}{mark}{options}"
 
 
 def output_path(given: str | os.PathLike[str] | RemotePath) -> AnyPath:

@@ -13,7 +13,7 @@ from turnmill.output.formats.format import Block, Loading, Writer
 from turnmill.output.recut import BATCH_ROWS
 from turnmill.output.tables import GROUP_BATCHES, TableWriter
 from turnmill.storage.local import HashingFile, open_native, read_table
-from turnmill.storage.remote import AnyPath
+from turnmill.storage.remote import AnyPath, below
 
 
 class Parquet:
@@ -55,7 +55,7 @@ class Parquet:
 
     def loading(self, output: str) -> Loading:
         """Names the data files, because a whole directory includes the index and the rejects."""
-        files = f"{output}/data-*.parquet"
+        files = below(output, "data-*.parquet")
         return Loading(
             trl=f'load_dataset("parquet", data_files="{files}", split="train")',
             axolotl=(

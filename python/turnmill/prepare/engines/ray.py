@@ -40,7 +40,7 @@ class Ray:
                 f"no cluster of Ray can be reached: {first_line(error)}",
                 code="engine-unreachable",
                 path=address,
-                hint="give the address of its head, such as ray://head:10001, or none",
+                hint="give the address of its head, such as head:6379, or none",
             ) from error
 
     def _refuse_too_many_threads(self) -> None:
