@@ -52,7 +52,7 @@ def test_a_key_that_is_printed_does_not_hide_another() -> None:
     assert lost(TOLD, "{{ (m.name or '') | upper }}") == []
 
 
-@pytest.mark.parametrize("key", ["refusal", "function_call", "reasoning_details"])
+@pytest.mark.parametrize("key", ["refusal", "function_call", "reasoning_details", "tool_responses"])
 def test_every_key_is_looked_for(key: str) -> None:
     messages = [*TOLD, {"role": "user", "content": "More"}, TOLD[1] | {key: [{"text": "No."}]}]
     kept = turnmill.check(

@@ -71,7 +71,7 @@ pub(crate) enum LostPart {
 }
 
 /// Keys of messages that say something, besides content, calls and reasoning.
-const TELLING: [&str; 21] = [
+const TELLING: [&str; 22] = [
     "name",
     "tool_call_id",
     "refusal",
@@ -79,6 +79,7 @@ const TELLING: [&str; 21] = [
     "tool_call",
     "toolCalls",
     "tool_results",
+    "tool_responses",
     "reasoning_details",
     "thought",
     "thoughts",
@@ -150,12 +151,20 @@ impl Ledger {
             if let Some(what) = self.lost_call(message, index, printed, rendered) {
                 losses.push(Loss::of(index, LostPart::ToolCall, what));
             }
-            let reasoning = self.lost_reasoning(message, index, rendered);
-            let keys = lost_keys(message, answers, printed).chain(reasoning);
-            losses.extend(keys.map(|key| Loss {
-                key: Some(key),
-                ..Loss::of(index, LostPart::Key, key.to_owned())
-            }));
+            let mut has_reasoning = false;
+            for (key, value) in message.fields.iter() {
+                let field = Field::of_key(key);
+                has_reasoning |= field == Field::Reasoning;
+                if is_lost(message, field, value, answers, printed)
+                    && let Some(key) = telling(key)
+                {
+                    losses.push(Loss::of_key(index, key));
+                }
+            }
+            if has_reasoning {
+                let keys = self.lost_reasoning(message, index, rendered);
+                losses.extend(keys.into_iter().map(|key| Loss::of_key(index, key)));
+            }
         }
         if conversation.tools.is_some() || conversation.documents.is_some() {
             self.gather_variables(rendered);
@@ -277,7 +286,7 @@ impl Ledger {
         };
         let given = REASONING_KEYS.into_iter().filter(|key| text(key).is_some());
         let mut given: Vec<&str> = given.collect();
-        if given.len() < usize::from(message.is_turn()) + 1 {
+        if given.len() <= usize::from(message.is_turn()) {
             return Vec::new();
         }
         self.gather(index, Field::Reasoning, rendered);
@@ -386,6 +395,13 @@ impl Loss {
         }
     }
 
+    fn of_key(message: u32, key: &'static str) -> Self {
+        Self {
+            key: Some(key),
+            ..Self::of(message, LostPart::Key, key.to_owned())
+        }
+    }
+
     fn of(message: u32, part: LostPart, what: String) -> Self {
         Self {
             message: Some(message),
@@ -414,30 +430,32 @@ fn lost_of_tool<'a>(function: Map<'a>, gathered: &mut LeafSearch<'_>) -> Option<
     })
 }
 
-/// The keys of a message that say something of which nothing is in the render. Content and calls are
-/// looked for by their text, lost reasoning has its own rules, and other keys are technical (`id`).
-fn lost_keys(
+/// Whether a field of a message says something of which nothing is in the render. Content and calls are
+/// looked for by their text, and lost reasoning has its own rules.
+fn is_lost(
     message: &Message<'_>,
+    field: Field,
+    value: Value<'_>,
     answers: Answers<'_>,
     printed: Printed,
-) -> impl Iterator<Item = &'static str> {
-    message.fields.iter().filter_map(move |(key, value)| {
-        let field = Field::of_key(key);
-        let says = match field {
-            Field::Role | Field::Content | Field::ToolCalls | Field::Reasoning => false,
-            // The name in a tool's result tells which call it answers, as its place does.
-            Field::Name => message.role != "tool",
-            Field::CallId => answers.out_of_order(value),
-            _ => true,
-        };
-        let empty = matches!(
-            value,
-            Value::Null | Value::Str("") | Value::List([]) | Value::Bool(false)
-        );
-        let lost = says && !empty && printed.of(field) == 0;
-        let mut telling = TELLING.into_iter();
-        lost.then(|| telling.find(|telling| *telling == key))?
-    })
+) -> bool {
+    let says = || match field {
+        Field::Role | Field::Content | Field::ToolCalls | Field::Reasoning => false,
+        // The name in a tool's result tells which call it answers, as its place does.
+        Field::Name => message.role != "tool",
+        Field::CallId => answers.out_of_order(value),
+        _ => true,
+    };
+    let empty = matches!(
+        value,
+        Value::Null | Value::Str("") | Value::List([]) | Value::Bool(false)
+    );
+    printed.of(field) == 0 && !empty && says()
+}
+
+/// The key, if it is one of those that say something; others are technical (`id`).
+fn telling(key: &str) -> Option<&'static str> {
+    TELLING.into_iter().find(|telling| *telling == key)
 }
 
 /// Where the current message stands among the answers to the calls before it.

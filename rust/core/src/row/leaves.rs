@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::json_text;
 use crate::value::Value;
 
 /// Looks for the leaves of values. A number that a template writes by itself is text of the
@@ -27,12 +28,19 @@ impl<'t> Leaves<'t> {
 
     /// The first string or whole number inside a value that the text does not hold.
     pub(super) fn first_lost(&mut self, value: Value<'_>) -> Option<String> {
+        if self.own.goes_on_with(value) {
+            return None;
+        }
+        self.first_lost_leaf(value)
+    }
+
+    fn first_lost_leaf(&mut self, value: Value<'_>) -> Option<String> {
         match value {
             Value::Str(leaf) => (!self.own.holds(leaf)).then(|| leaf.to_owned()),
             Value::Int(digits) => self.lost_number(&digits.to_string()),
             Value::BigInt(digits) => self.lost_number(digits),
-            Value::List(items) => items.iter().find_map(|item| self.first_lost(*item)),
-            Value::Map(map) => map.iter().find_map(|(_, item)| self.first_lost(item)),
+            Value::List(items) => items.iter().find_map(|item| self.first_lost_leaf(*item)),
+            Value::Map(map) => map.iter().find_map(|(_, item)| self.first_lost_leaf(item)),
             // Templates write these in different ways: `None`, `1e3`.
             Value::Null | Value::Bool(_) | Value::Float(_) => None,
         }
@@ -48,13 +56,27 @@ impl<'t> Leaves<'t> {
 /// proportion to the text.
 pub(super) struct LeafSearch<'t> {
     text: &'t str,
-    /// Where the last one was found.
+    /// Where the last one was found; after it, where it was a whole value.
     from: usize,
 }
 
 impl<'t> LeafSearch<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         Self { text, from: 0 }
+    }
+
+    /// Whether the next list or object in the text is this one, whole and as JSON.
+    fn goes_on_with(&mut self, value: Value<'_>) -> bool {
+        let open = match value {
+            Value::List(_) => b'[',
+            Value::Map(_) => b'{',
+            _ => return false,
+        };
+        let rest = &self.text.as_bytes()[self.from..];
+        let found = memchr::memchr(open, rest);
+        let end = found.and_then(|at| Some(at + json_text::end_of(value, &rest[at..])?));
+        self.from += end.unwrap_or(0);
+        end.is_some()
     }
 
     /// Whether the text holds a leaf as it is, or as JSON or Python would write it. There, runs of
@@ -71,6 +93,9 @@ impl<'t> LeafSearch<'t> {
 
     fn has(&mut self, part: &str) -> bool {
         let (text, part) = (self.text.as_bytes(), part.as_bytes());
+        if text[self.from..].starts_with(part) {
+            return true;
+        }
         let after = || find(&text[self.from..], part).map(|at| self.from + at);
         let Some(at) = after().or_else(|| find(text, part)) else {
             return false;

@@ -25,6 +25,7 @@ mod excerpt;
 mod expand;
 pub(crate) mod findings;
 pub(crate) mod history;
+mod json_text;
 mod judge;
 mod kept;
 pub mod label;
