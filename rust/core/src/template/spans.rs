@@ -74,7 +74,7 @@ pub(super) fn runs<K: PartialEq>(
 /// The turns of the messages, in order: (start, end, message). Text written outside the loops
 /// belongs to a message if it holds data of that message only, and no loop wrote any text for it.
 pub(super) fn segments(provenance: &Provenance<'_>) -> Vec<(u32, u32, u32)> {
-    let mut segments = runs(provenance, |context| context.record);
+    let mut segments = without_asides(runs(provenance, |context| context.record), provenance);
     let mut start = 0;
     let mut gap: Option<Gap> = None;
     let mut found = Vec::new();
@@ -99,6 +99,38 @@ pub(super) fn segments(provenance: &Provenance<'_>) -> Vec<(u32, u32, u32)> {
     }
     segments.sort_by_key(|(start, ..)| *start);
     segments
+}
+
+/// The runs with each aside made part of the message that it stands in: a macro that a template calls
+/// inside a message may walk over all messages and write something at an earlier one, such as the
+/// number of the call that a result answers.
+fn without_asides(runs: Vec<(u32, u32, u32)>, provenance: &Provenance<'_>) -> Vec<(u32, u32, u32)> {
+    let mut joined: Vec<(u32, u32, u32)> = Vec::with_capacity(runs.len());
+    for run in runs {
+        let (start, end, message) = run;
+        if let [earlier @ .., around, aside] = &mut joined[..]
+            && (around.1, around.2, aside.1) == (aside.0, message, start)
+            && earlier.iter().any(|(.., known)| *known == aside.2)
+            && is_of_template(provenance, aside.0, aside.1)
+        {
+            around.1 = end;
+            joined.pop();
+        } else {
+            joined.push(run);
+        }
+    }
+    joined
+}
+
+/// Whether a text holds nothing of the row.
+fn is_of_template(provenance: &Provenance<'_>, start: u32, end: u32) -> bool {
+    let fragments = provenance.fragments();
+    let first = fragments.partition_point(|fragment| fragment.end <= start);
+    let last = fragments.partition_point(|fragment| fragment.end < end);
+    let inside = fragments.get(first..=last).unwrap_or_default();
+    inside
+        .iter()
+        .all(|fragment| Origin::of(fragment).is_template())
 }
 
 /// Text outside the loops.
