@@ -213,7 +213,20 @@ def test_the_report_says_how_many_turns_were_replayed():
     findings = turnmill.check(table, tokenizer=TOKENIZER)
     found = findings.facts["replay"]
     assert (found["turns"], found["of"]) == (1024 + 16, 2048)
-    assert "100 % of 1,040 replayed turns (2,048 in all)" in " ".join(str(findings).split())
+    said = " ".join(str(findings).split())
+    assert "100 % of 1,040 replayed turns (2,048 in all)" in said
+    assert "the first 1,024 rows are replayed and one of 64 after them" in said
+
+
+def test_the_report_says_why_fewer_turns_of_a_long_conversation_are_replayed():
+    row = talk(*["Say a word, please."] * 120)
+    found = turnmill.check([row], tokenizer=TOKENIZER)
+    replay = found.facts["replay"]
+    assert (replay["of"], replay["rate"]) == (60, 1.0)
+    assert 8 < replay["turns"] < 60
+    why = "of very long conversations only the first turns and the last one are replayed"
+    assert why in " ".join(str(found).split())
+    assert why not in " ".join(str(turnmill.check([GOOD], tokenizer=TOKENIZER)).split())
 
 
 def test_a_tokenizer_that_cannot_be_replayed_says_so(tmp_path):

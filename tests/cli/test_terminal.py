@@ -286,3 +286,14 @@ def test_rows_of_any_script_fit_the_terminal(
 
 def _said(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
+
+
+def test_the_end_of_a_run_fits_the_terminal(tmp_path: Path) -> None:
+    row = {"messages": [{"role": role, "content": "Hi"} for role in ("user", "assistant")]}
+    stop = ["<|im_end|>", "<|endoftext|>", "<|im_start|>"]
+    run = turnmill.prepare([row], tmp_path / "out", tokenizer=DEMO / "tokenizer", stop=stop)
+    lines = run.summary(plain(60))
+    start = next(i for i, line in enumerate(lines) if line.startswith("ends in"))
+    assert all(columns_of(line) <= 60 for line in lines[start : start + 3])
+    told = " ".join(" ".join(lines[start:]).split())
+    assert told.startswith("ends in <|im_end|> (2); serving stops on <|im_end|> (2), <|endoftext|>")

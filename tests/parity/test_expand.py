@@ -21,6 +21,8 @@ import tiny_tokenizer
 import turnmill
 from conversations import SEARCH, TOOLS, assistant, tool, user
 from oracle import NOW, frozen_clock
+from turnmill._terminal import silent
+from turnmill.prepare.history_cost import in_words
 
 Messages = list[dict[str, Any]]
 
@@ -331,6 +333,8 @@ def test_a_run_says_what_the_other_choices_would_cost(model: Any, tmp_path: Path
     assert found["auto"] == found["as-rendered"]
     record = json.loads((tmp_path / "auto" / "turnmill.json").read_text())
     prices = record["inputs"][0]["history"]
+    assert "; on the first row --history" in " ".join(in_words(prices, silent()).split())
+    assert "in 1 of the first 2 rows" in in_words(prices | {"rows": 2}, silent())
     assert (prices["rows"], prices["rewritten"]) == (1, 1)
     for name, price in prices["choices"].items():
         assert (price["samples"], price["tokens"], price["trained"]) == found[name]

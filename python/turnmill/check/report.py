@@ -162,7 +162,21 @@ def _replay(findings: DrawnFindings, console: Terminal) -> Iterator[str]:
     rates = [share(at["rate"], 1) for at in replay["by_turn"]]
     if len(set(rates)) > 1:
         text += console.say("; by turn {rates}", rates=", ".join(rates))
+    if replay["turns"] < replay["of"]:
+        text += _left_out(replay, console)
     yield from wrap(text, console.width, indent="  ")
+
+
+def _left_out(replay: dict[str, Any], console: Terminal) -> str:
+    """Why fewer turns were replayed than there are."""
+    if replay["by"] == "decoded":
+        return console.say(
+            "; of tokenized data the first 1,024 rows are replayed and one of 64 after them, "
+            "and 8 turns of a conversation"
+        )
+    return console.say(
+        "; of very long conversations only the first turns and the last one are replayed"
+    )
 
 
 def _prompts(replay: dict[str, Any], console: Terminal) -> str:

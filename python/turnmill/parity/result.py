@@ -122,7 +122,7 @@ class Parity:
         """The comparison for a terminal."""
         against = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         lines = [
-            f"{count(self.conversations)} conversations of {count(self.rows)} rows; {against}",
+            f"{_some(self.conversations, 'conversation')} of {_some(self.rows, 'row')}; {against}",
             *table(self._cells(), numbers=(1, 2)),
         ]
         if self.refused:
@@ -178,3 +178,7 @@ def _drawn(difference: Difference, out: Terminal, against: str) -> list[str]:
         f"  {'turnmill':12}  {difference.ours}",
         f"  {other:12}  {difference.theirs}",
     ]
+
+
+def _some(number: int, of: str) -> str:
+    return f"{count(number)} {of}" if number == 1 else f"{count(number)} {of}s"

@@ -43,6 +43,12 @@ def in_words(cost: HistoryCost, console: Terminal) -> str:
         )
         for name, choice in cost["choices"].items()
     ]
+    if cost["rows"] == 1:
+        return console.say(
+            "the template shows earlier turns differently from inference; on the first row "
+            "--history {choices}",
+            choices=console.say("; ").join(choices),
+        )
     return console.say(
         "in {rewritten} of the first {rows} rows the template shows earlier turns differently "
         "from inference; on all of these rows --history {choices}",

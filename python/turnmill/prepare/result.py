@@ -9,6 +9,7 @@ from typing import Any
 from turnmill import _markup
 from turnmill._terminal import (
     Terminal,
+    columns_of,
     count,
     duration,
     share,
@@ -275,7 +276,7 @@ def _samples(run: Run, console: Terminal) -> list[str]:
         (console.say("tokens"), tokens),
         (console.say("length"), spread),
         *_lost(tally, console),
-        *([] if run.prompts else [(console.say("ends in"), _terminator(run.facts, console))]),
+        *([] if run.prompts else _ends(run.facts, console)),
         (console.say("time"), _time(run)),
         (console.say("output"), console.style(visible(str(run.output)), "cyan")),
         *_report(run, console),
@@ -379,12 +380,15 @@ def _mixture(inputs: list[dict[str, Any]], console: Terminal) -> list[tuple[str,
     return [("" if i else console.say("mixture"), line) for i, line in enumerate(lines)]
 
 
-def _terminator(facts: dict[str, Any], console: Terminal) -> str:
+def _ends(facts: dict[str, Any], console: Terminal) -> list[tuple[str, str]]:
+    """What ends turns, and on what serving stops, in lines that fit beside their title."""
     stops = [f"{stop['token']} ({stop['id']})" for stop in facts["stop"]]
-    ends = _end(facts)
-    if stops == [ends]:
-        return ends
-    return console.say("{end}; serving stops on {stops}", end=ends, stops=", ".join(stops))
+    text = ends = _end(facts)
+    if stops != [ends]:
+        text = console.say("{end}; serving stops on {stops}", end=ends, stops=", ".join(stops))
+    title = console.say("ends in")
+    first, *others = wrap(text, console.width - columns_of(title) - 2)
+    return [(title, first), *(("", line) for line in others)]
 
 
 def _end(facts: dict[str, Any]) -> str:

@@ -318,7 +318,8 @@ rules! {
     ReasoningDropped "reasoning-dropped" Warning
         means "The template leaves out reasoning of the row"
         cause "Templates of reasoning models leave earlier reasoning out of the history."
-        cure "Choose history = expand (every turn as inference sees it) or last-turn."
+        cure "Choose history = expand (every turn as inference sees it) or last-turn. If the reasoning of \
+              a last turn is left out too, the template prints none there: use another template."
         hint "decide with --history expand, last-turn or as-rendered";
     ReasoningMalformed "reasoning-malformed" Warning
         means "A think marker has no partner"
