@@ -26,8 +26,8 @@ impl JsonText<'_> {
             Value::Null => self.word("null"),
             Value::Bool(true) => self.word("true"),
             Value::Bool(false) => self.word("false"),
-            Value::List(items) => self.group(b"[]", items, |rest, item| rest.skip(*item)),
-            Value::Map(map) => self.group(b"{}", map.entries, |rest, (key, item)| {
+            Value::List(items) => self.group(*b"[]", items, |rest, item| rest.skip(*item)),
+            Value::Map(map) => self.group(*b"{}", map.entries, |rest, (key, item)| {
                 rest.string(key) && rest.sign(b':') && rest.skip(*item)
             }),
         }
@@ -35,17 +35,17 @@ impl JsonText<'_> {
 
     fn group<T>(
         &mut self,
-        [open, close]: &[u8; 2],
+        [open, close]: [u8; 2],
         items: &[T],
         mut skip: impl FnMut(&mut Self, &T) -> bool,
     ) -> bool {
         let mut is_first = true;
-        self.sign(*open)
+        self.sign(open)
             && items.iter().all(|item| {
                 let separated = std::mem::take(&mut is_first) || self.sign(b',');
                 separated && skip(self, item)
             })
-            && self.sign(*close)
+            && self.sign(close)
     }
 
     fn string(&mut self, text: &str) -> bool {
