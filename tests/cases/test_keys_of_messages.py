@@ -61,6 +61,13 @@ def test_every_key_is_looked_for(key: str) -> None:
     assert kept.rules["field-lost"].count == 2, "the name and the key"
 
 
+@pytest.mark.parametrize("key", ["reasoningContent", "Thinking", "toolCalls", "Refusal", "cot"])
+def test_a_key_in_another_spelling_is_named_as_the_row_has_it(key: str) -> None:
+    messages = [TOLD[0] | {"name": None}, TOLD[1] | {key: "Because."}]
+    assert lost(messages) == [key]
+    assert lost([TOLD[0] | {"name": None}, TOLD[1] | {key: None, "Mood": "x"}]) == []
+
+
 def test_the_id_of_a_result_matters_where_the_order_does_not_tell() -> None:
     assert lost(called(1, 2)) == []
     assert lost(called(2, 1)) == ["tool_call_id"]

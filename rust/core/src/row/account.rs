@@ -71,13 +71,17 @@ pub(crate) enum LostPart {
 }
 
 /// Keys of messages that say something, besides content, calls and reasoning.
-const TELLING: [&str; 22] = [
+const TELLING: [&str; 26] = [
     "name",
     "tool_call_id",
     "refusal",
     "function_call",
     "tool_call",
     "toolCalls",
+    "function",
+    "analysis",
+    "cot",
+    "chain_of_thought",
     "tool_results",
     "tool_responses",
     "reasoning_details",
@@ -156,9 +160,12 @@ impl Ledger {
                 let field = Field::of_key(key);
                 has_reasoning |= field == Field::Reasoning;
                 if is_lost(message, field, value, answers, printed)
-                    && let Some(key) = telling(key)
+                    && let Some(known) = telling(key)
                 {
-                    losses.push(Loss::of_key(index, key));
+                    losses.push(Loss {
+                        what: key.to_owned(),
+                        ..Loss::of_key(index, known)
+                    });
                 }
             }
             if has_reasoning {
@@ -453,9 +460,17 @@ fn is_lost(
     printed.of(field) == 0 && !empty && says()
 }
 
-/// The key, if it is one of those that say something; others are technical (`id`).
+/// The key that says something which this one is, but for its spelling (`toolCalls`); others are
+/// technical (`id`).
 fn telling(key: &str) -> Option<&'static str> {
-    TELLING.into_iter().find(|telling| *telling == key)
+    let mut telling = TELLING.into_iter().chain(REASONING_KEYS);
+    telling.find(|telling| letters(key).eq(letters(telling)))
+}
+
+/// The letters of a key, all small and without underscores.
+fn letters(key: &str) -> impl Iterator<Item = u8> {
+    let letters = key.bytes().filter(|sign| *sign != b'_');
+    letters.map(|sign| sign.to_ascii_lowercase())
 }
 
 /// Where the current message stands among the answers to the calls before it.
