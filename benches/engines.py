@@ -110,6 +110,8 @@ def started(name: str) -> Iterator[Engine]:
 
         quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
         ray.init(num_cpus=1, object_store_memory=100_000_000, logging_level="ERROR", **quiet)
+    # A JVM goes on compiling for minutes what a long run has compiled at its start.
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
     with opened(name, "local[1]" if name == "spark" else None, None) as engine:
         yield engine
     if name == "ray":

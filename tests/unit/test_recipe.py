@@ -58,7 +58,7 @@ def test_the_fingerprint_leaves_out_what_decides_no_byte() -> None:
         ({"max_length": 0}, "bad-value", "positive"),
         ({"stop": []}, "bad-value", "list of tokens or ids"),
         ({"columns": ["attention_mask"]}, "bare-mask", "labels"),
-        ({"compat": "chinese-llama-alpaca-3"}, "not-available", "leave it out"),
+        ({"compat": "chinese-llama-alpaca-3"}, "not-available", "build_instruction_dataset"),
         ({"columns": []}, "bare-mask", "labels"),
         ({"template_kwargs": {"messages": []}}, "bad-value", "the rows"),
     ],

@@ -118,7 +118,8 @@ fn check_key(key: &str, value: &Json) -> Result<()> {
     }
     let off = matches!(value, Json::Null | Json::Bool(false));
     if PLANNED.contains(&key) && !off {
-        return Err(not_available(&format!("recipe key `{key}`")));
+        return Err(not_available(&format!("recipe key `{key}`"))
+            .hint("leave it out; it is refused rather than ignored"));
     }
     Ok(())
 }
@@ -142,10 +143,11 @@ fn check_together(recipe: &Recipe) -> Result<()> {
         return Err(Error::new(ErrorKind::Recipe, "bad-value", what).hint("name it in one of them"));
     }
     if recipe.compat != Compat::None {
-        return Err(not_available(&format!(
-            "compat = \"{}\"",
-            recipe.compat.word()
-        )));
+        let what = format!("compat = \"{}\"", recipe.compat.word());
+        return Err(not_available(&what).hint(
+            "the script's own function makes its data: \
+             turnmill.compat.chinese_llama_alpaca_3.build_instruction_dataset(…, compat=True)",
+        ));
     }
     if recipe.history == History::Expand && recipe.train_on == TrainOn::Everything {
         return Err(Error::new(

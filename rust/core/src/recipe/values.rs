@@ -45,7 +45,6 @@ pub(super) fn not_available(what: &str) -> Error {
         "not-available",
         format!("{what} is not available in this version"),
     )
-    .hint("leave it out; it is refused rather than ignored")
 }
 
 /// The words of `V` as a list, for messages.
