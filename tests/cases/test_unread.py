@@ -167,6 +167,31 @@ def test_a_second_content_of_a_message_is_named(tmp_path: Path) -> None:
     assert found == {"field-lost": {"value": 1}}
 
 
+@pytest.mark.parametrize(
+    ("part", "medium"),
+    [
+        ({"type": "image"}, "image"),
+        ({"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}, "image"),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "audio"),
+        ({"type": "text", "text": "An image?"}, None),
+    ],
+)
+def test_a_medium_that_is_a_placeholder_in_the_text_is_named(
+    part: dict[str, Any], medium: str | None, tmp_path: Path
+) -> None:
+    template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for part in m.content %}"
+        "{% if part.type == 'text' %}{{ part.text }}{% else %}<medium>{% endif %}{% endfor %}"
+        "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    answer = {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]}
+    row = {"messages": [{"role": "user", "content": [part]}, answer]}
+    recipe = turnmill.Recipe(**{**RECIPE, "template": template})
+    run = turnmill.prepare([row], tmp_path / "out", recipe)
+    assert run.rows == 1
+    assert run.totals.named == ({"field-lost": {medium: 1}} if medium else {})
+
+
 def test_keys_of_pairs_are_named(tmp_path: Path) -> None:
     pair = {"human": "2+3", "assistant": "5", "system": "Be brief.", "id": 7}
     assert named({"conversation": [pair]}, tmp_path / "out") == {"field-lost": {"system": 1}}

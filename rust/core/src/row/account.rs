@@ -100,6 +100,9 @@ const TELLING: [&str; 26] = [
     "value",
 ];
 
+/// Contents that no text holds. A template prints a placeholder for one, such as `<image>`.
+const MEDIA: [&str; 3] = ["image", "audio", "video"];
+
 /// What of a render came from one message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Printed {
@@ -146,8 +149,11 @@ impl Ledger {
             let printed = self.printed[index];
             answers.advance(message);
             let index = index as u32;
-            if let Some(what) = self.lost_content(message, index, printed, rendered) {
-                losses.push(Loss::of(index, LostPart::Content, what));
+            if let Some(content) = message.fields.get_some("content") {
+                if let Some(what) = self.lost_content(message, content, index, printed, rendered) {
+                    losses.push(Loss::of(index, LostPart::Content, what));
+                }
+                losses.extend(medium(content).map(|key| Loss::of_key(index, key)));
             }
             if message.is_plain() {
                 continue;
@@ -199,11 +205,11 @@ impl Ledger {
     fn lost_content(
         &mut self,
         message: &Message<'_>,
+        content: Value<'_>,
         index: u32,
         printed: Printed,
         rendered: &Rendered,
     ) -> Option<String> {
-        let content = message.fields.get_some("content")?;
         match content {
             Value::Str(text) => {
                 // Templates strip content. Reasoning that they read from it still counts as content.
@@ -369,6 +375,21 @@ impl Ledger {
                 .push_str(&rendered.text[run.start as usize..run.end as usize]);
         }
     }
+}
+
+/// The first medium among the parts of a content.
+fn medium(content: Value<'_>) -> Option<&'static str> {
+    let kinds = content
+        .as_list()?
+        .iter()
+        .filter_map(|part| part.as_map()?.get("type")?.as_str());
+    kinds
+        .flat_map(|kind| {
+            MEDIA
+                .into_iter()
+                .filter(move |medium| kind.contains(medium))
+        })
+        .next()
 }
 
 impl Loss {

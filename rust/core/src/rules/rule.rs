@@ -313,7 +313,7 @@ rules! {
         means "The template does not print a field of a message that says something, such as its name"
         cause "Most templates print no names and no refusals. Few print the id by which a tool's \
                result names its call; it says something where results come in another order than \
-               their calls."
+               their calls. Of an image, a sound or a film the text has a placeholder only."
         cure "Nothing, where the model need not see it; else write it into the content.";
     ReasoningDropped "reasoning-dropped" Warning
         means "The template leaves out reasoning of the row"
