@@ -122,6 +122,23 @@ def test_work_grows_with_the_row(model: str, what: str) -> None:
     assert seconds(encoder, ROWS[what](SMALL * TIMES)) < MOST * max(small, 0.01)
 
 
+def pair(size: int) -> Row:
+    return {"prompt": [*talk(size, answer)["messages"], user(0)], "chosen": "a", "rejected": "b"}
+
+
+@pytest.mark.parametrize("row", [pair, lambda size: talk(size, answer)], ids=["pairs", "prompts"])
+def test_cutting_a_prompt_grows_with_the_row(row: Callable[[int], Row]) -> None:
+    keys: dict[str, Any] = {} if row is pair else {"train_on": "none"}
+    keys = {**keys, "tokenizer": models.folder("qwen3"), "over_length": "oldest-turns"}
+
+    def cut(size: int) -> float:
+        # Half of the row is left out.
+        return seconds(turnmill.Encoder(max_length=size * 5, **keys), row(size))
+
+    small = cut(SMALL // 4)
+    assert cut(SMALL // 4 * TIMES) < MOST * max(small, 0.01)
+
+
 def test_a_row_with_too_many_turns_is_not_expanded() -> None:
     encoder = turnmill.Encoder(tokenizer=models.folder("qwen3"), history="expand", max_rejects=1.0)
     encoded = encoder.encode([talk(4, answer), talk(2000, answer)])

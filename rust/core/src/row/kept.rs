@@ -69,6 +69,63 @@ pub(super) fn longest<E>(
     Ok(found)
 }
 
+/// What became of a candidate that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tried {
+    Fits,
+    /// It has this many tokens, more than allowed.
+    Long(u32),
+    /// The template or the contract refuses it.
+    Refused,
+}
+
+/// How many longer candidates in a row must not fit before no longer one is tried. One would be
+/// enough if no template refused a candidate between two that it prints, and if text without control
+/// tokens never became shorter by a token where more of it is left.
+const PATIENCE: usize = 8;
+
+/// The index of the first of `count` candidates, longest first, that fits in `most` tokens.
+///
+/// It is the one that is found by trying one after the other, but takes only a few attempts:
+/// `estimate` says where the first may be, and each attempt by how much the estimates are wrong.
+pub(super) fn first<E>(
+    count: usize,
+    most: usize,
+    estimate: impl Fn(usize) -> usize,
+    mut attempt: impl FnMut(usize) -> Result<Tried, E>,
+) -> Result<Option<usize>, E> {
+    let likely = |more: usize| (0..count).find(|index| estimate(*index) + more <= most);
+    let mut tried = Vec::new();
+    let mut next = likely(0).unwrap_or(count);
+    let mut found = None;
+    while next < count && found.is_none() {
+        tried.push(next);
+        next = match attempt(next)? {
+            Tried::Fits => {
+                found = tried.pop();
+                next
+            }
+            Tried::Long(length) => {
+                let more = (length as usize).saturating_sub(estimate(next));
+                likely(more).unwrap_or(count).max(next + 1)
+            }
+            Tried::Refused => next + 1,
+        };
+    }
+    let mut misses = 0;
+    for index in (0..found.unwrap_or(count)).rev() {
+        if misses == PATIENCE {
+            break;
+        }
+        if tried.pop_if(|last| *last == index).is_none() && attempt(index)? == Tried::Fits {
+            (found, misses) = (Some(index), 0);
+        } else {
+            misses += 1;
+        }
+    }
+    Ok(found)
+}
+
 fn leading_system(messages: &[Message<'_>]) -> usize {
     let is_system = |message: &&Message<'_>| matches!(message.role, "system" | "developer");
     messages.iter().take_while(is_system).count()
@@ -214,6 +271,64 @@ mod tests {
         assert_eq!(search(&lengths, &lengths, 19).0, Some(2));
         assert_eq!(search(&lengths, &lengths, 10).0, Some(2));
         assert_eq!(search(&lengths, &lengths, 9).0, None);
+    }
+
+    /// What trying all finds, and what the search finds, with the number of its attempts.
+    fn both(tries: &[Tried], estimates: &[usize], most: usize) -> [(Option<usize>, usize); 2] {
+        let all = tries.iter().position(|tried| *tried == Tried::Fits);
+        let mut attempts = 0;
+        let attempt = |index: usize| {
+            attempts += 1;
+            Ok::<_, Infallible>(tries[index])
+        };
+        let found = first(tries.len(), most, |index| estimates[index], attempt).unwrap();
+        [(all, tries.len()), (found, attempts)]
+    }
+
+    fn tries(lengths: &[usize], most: usize) -> Vec<Tried> {
+        let tried = |length: &usize| match *length {
+            0 => Tried::Refused,
+            length if length <= most => Tried::Fits,
+            length => Tried::Long(length as u32),
+        };
+        lengths.iter().map(tried).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_first_that_fits_is_the_one_that_trying_all_finds(
+            steps in proptest::collection::vec((0_usize..40, 0_usize..6, 0_usize..90), 0..40),
+            most in 0_usize..800,
+        ) {
+            // Lengths fall; some candidates are refused, but not many in a row; estimates are wild.
+            let mut length = 1;
+            let mut lengths: Vec<usize> = steps.iter().rev().map(|(step, _, _)| {
+                length += step;
+                length
+            }).collect();
+            lengths.reverse();
+            for index in 0..lengths.len() {
+                if steps[index].1 == 0 && index % PATIENCE != 0 {
+                    lengths[index] = 0;
+                }
+            }
+            let estimates: Vec<usize> = lengths.iter().zip(&steps).map(|(length, (_, _, off))| {
+                (length + off).saturating_sub(45)
+            }).collect();
+            let [all, found] = both(&tries(&lengths, most), &estimates, most);
+            proptest::prop_assert_eq!(found.0, all.0);
+        }
+    }
+
+    #[test]
+    fn the_first_that_fits_takes_a_few_attempts() {
+        let lengths: Vec<usize> = (1..=10_000).rev().map(|turns| 5_000 + 10 * turns).collect();
+        let estimates: Vec<usize> = lengths.iter().map(|length| length - 5_000).collect();
+        for most in [4_000, 5_010, 9_000, 90_000, 104_990] {
+            let [all, found] = both(&tries(&lengths, most), &estimates, most);
+            assert_eq!(found.0, all.0, "{most}");
+            assert!(found.1 < 2 * PATIENCE, "{most}: {} attempts", found.1);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::chat::Conversation;
 use crate::recipe::OverLength;
 use crate::rules::{Reject, Rule};
 use crate::setup::plan::Plan;
+use crate::template::Span;
 use crate::value::Arena;
 use crate::{Error, ErrorKind};
 
@@ -99,7 +100,7 @@ fn longest<'a>(
     let (policy, most) = (plan.recipe.over_length, plan.recipe.max_length);
     let mut candidates = kept::candidates(policy, whole.conversation.messages);
     candidates.retain(|kept| kept.messages.end > whole.from as usize);
-    let ends = turn_ends(plan, draft);
+    let ends = TurnEnds::of(plan, draft);
     let estimate = |kept: &Kept| estimate(policy, kept, &ends, length);
     let mut tried = None;
     let fits = |kept: &Kept| {
@@ -126,24 +127,33 @@ fn longest<'a>(
     Ok(Some(excerpt))
 }
 
-/// Message index of every span of an encoded draft, and the token after the span.
-fn turn_ends(plan: &Plan, draft: &Draft) -> Vec<(usize, u32)> {
-    let tokens = Tokens::new(plan, &draft.located, &draft.encoding);
-    let spans = draft.rendered.spans.iter();
-    spans
-        .map(|span| (span.message as usize, tokens.end(span.end)))
-        .collect()
+/// Where the turns of an encoded draft end: the message of each span, and the token after it.
+pub(super) struct TurnEnds(Vec<(usize, u32)>);
+
+impl TurnEnds {
+    pub(super) fn of(plan: &Plan, draft: &Draft) -> Self {
+        let tokens = Tokens::new(plan, &draft.located, &draft.encoding);
+        let spans = draft.rendered.spans.iter();
+        let end = |span: &Span| (span.message as usize, tokens.end(span.end));
+        let mut ends: Vec<_> = spans.map(end).collect();
+        // A template may print the turns in another order.
+        ends.sort_by_key(|(message, _)| *message);
+        Self(ends)
+    }
+
+    /// The tokens up to the end of the last turn before a message.
+    pub(super) fn before(&self, message: usize) -> usize {
+        let earlier = self.0.partition_point(|(turn, _)| *turn < message);
+        let last = earlier.checked_sub(1).map(|index| self.0[index].1);
+        last.unwrap_or_default() as usize
+    }
 }
 
 /// Number of tokens of what is kept, estimated from the render of the whole.
-fn estimate(policy: OverLength, kept: &Kept, ends: &[(usize, u32)], length: u32) -> Option<usize> {
-    let end_before = |message: usize| {
-        let end = ends.iter().rfind(|(turn, _)| *turn < message);
-        end.map_or(0, |(_, token)| *token as usize)
-    };
+fn estimate(policy: OverLength, kept: &Kept, ends: &TurnEnds, length: u32) -> Option<usize> {
     match policy {
-        OverLength::WholeTurns => Some(end_before(kept.messages.end)),
-        OverLength::OldestTurns => Some(length as usize - end_before(kept.messages.start)),
+        OverLength::WholeTurns => Some(ends.before(kept.messages.end)),
+        OverLength::OldestTurns => Some(length as usize - ends.before(kept.messages.start)),
         OverLength::Reject | OverLength::Error => None,
     }
 }

@@ -7,9 +7,9 @@
 use super::conversation::{self, Fit};
 use super::draft::Draft;
 use super::excerpt::Excerpt;
-use super::kept::{self, Kept};
+use super::kept::{self, Kept, Tried};
 use super::output::RowOutput;
-use super::over_length::{overlong, shorter, too_long};
+use super::over_length::{TurnEnds, overlong, shorter, too_long};
 use super::render::with_variables;
 use super::replay::{self, RowReplay};
 use super::samples::Sample;
@@ -123,28 +123,38 @@ fn fit<'a, const N: usize>(
     output: &mut RowOutput,
 ) -> Result<(), Refusal> {
     let before = output.findings.counts.clone();
-    let mut attempt = |excerpts: &[Excerpt<'a>; N], output: &mut RowOutput| {
+    let mut attempt = |excerpts: &[Excerpt<'a>; N], draft: &mut Draft, output: &mut RowOutput| {
         output.findings.counts.clone_from(&before);
         all(plan, excerpts, arena, scratch, draft, output)
     };
-    let long = match attempt(excerpts, output)? {
+    let long = match attempt(excerpts, draft, output)? {
         Lengths::Fit(_) => return Ok(()),
         Lengths::Long(lengths) => lengths,
     };
-    let longest = long.into_iter().max().unwrap_or_default();
+    let longest = greatest(&long);
     if plan.recipe.over_length == OverLength::Error {
         return Err(too_long(plan, longest).into());
     }
-    for cut in shorter_prompts(plan, excerpts, arena) {
-        match attempt(&cut, output) {
-            Ok(Lengths::Fit(kept)) => {
-                leave_out(excerpts, &cut, long, kept, output);
-                return Ok(());
-            }
-            // The template or the contract may refuse a shorter conversation; then another one is
-            // tried.
-            Ok(Lengths::Long(_)) | Err(Refusal::Row(_)) => {}
-            Err(run) => return Err(run),
+    let ends = TurnEnds::of(plan, draft);
+    let kept = shorter_prompts(plan, excerpts);
+    let cut = |step: usize| -> [Excerpt<'a>; N] {
+        std::array::from_fn(|index| shorter(&excerpts[index], &kept[step][index], arena))
+    };
+    let estimate = |step: usize| longest as usize - ends.before(kept[step][N - 1].messages.start);
+    let fits = |step| match attempt(&cut(step), draft, output) {
+        Ok(Lengths::Fit(_)) => Ok(Tried::Fits),
+        Ok(Lengths::Long(lengths)) => Ok(Tried::Long(greatest(&lengths))),
+        // The template or the contract may refuse a shorter conversation; then another one is tried.
+        Err(Refusal::Row(_)) => Ok(Tried::Refused),
+        Err(run) => Err(run),
+    };
+    let most = plan.recipe.max_length.unwrap_or(u32::MAX) as usize;
+    if let Some(step) = kept::first(kept.len(), most, estimate, fits)? {
+        let cut = cut(step);
+        // What was tried last need not be what was found.
+        if let Lengths::Fit(kept) = attempt(&cut, draft, output)? {
+            leave_out(excerpts, &cut, long, kept, output);
+            return Ok(());
         }
     }
     output.findings.counts.clone_from(&before);
@@ -161,6 +171,10 @@ enum Lengths<const N: usize> {
     Fit([u32; N]),
     /// One is longer than allowed, and none is made.
     Long([u32; N]),
+}
+
+fn greatest(lengths: &[u32]) -> u32 {
+    lengths.iter().copied().max().unwrap_or_default()
 }
 
 /// Makes the samples of all excerpts, or none.
@@ -206,27 +220,22 @@ fn all<'a, const N: usize>(
     Ok(Lengths::Long(lengths))
 }
 
-/// The excerpts with less and less of their prompt: it is the same in all.
-fn shorter_prompts<'p, 'a, const N: usize>(
-    plan: &Plan,
-    excerpts: &'p [Excerpt<'a>; N],
-    arena: &'a Arena,
-) -> impl Iterator<Item = [Excerpt<'a>; N]> + use<'p, 'a, N> {
+/// What is kept of each excerpt, with less and less of the prompt: it is the same in all.
+fn shorter_prompts<const N: usize>(plan: &Plan, excerpts: &[Excerpt<'_>; N]) -> Vec<[Kept; N]> {
     // The answer is the last turn: `whole-turns`, which keeps the first ones, would lose it.
     let policy = match plan.recipe.over_length {
         OverLength::OldestTurns => OverLength::OldestTurns,
         _ => OverLength::Reject,
     };
-    let of = |excerpt: &Excerpt<'a>| {
+    let of = |excerpt: &Excerpt<'_>| {
         let mut kept = kept::candidates(policy, excerpt.conversation.messages);
         kept.retain(|kept| kept.messages.start < excerpt.from as usize);
         kept
     };
     let kept: [Vec<Kept>; N] = std::array::from_fn(|index| of(&excerpts[index]));
     let steps = kept.iter().map(Vec::len).min().unwrap_or_default();
-    (0..steps).map(move |step| {
-        std::array::from_fn(|index| shorter(&excerpts[index], &kept[index][step], arena))
-    })
+    let step = |step: usize| std::array::from_fn(|index| kept[index][step].clone());
+    (0..steps).map(step).collect()
 }
 
 /// Counts what the samples have lost.

@@ -9,10 +9,10 @@ use super::conversation::Fit;
 use super::draft::Draft;
 use super::encode::encode;
 use super::excerpt::Excerpt;
-use super::kept;
+use super::kept::{self, Tried};
 use super::locate::locate;
 use super::output::RowOutput;
-use super::over_length::{overlong, shorter, too_long};
+use super::over_length::{TurnEnds, overlong, shorter, too_long};
 use super::policy::Policy;
 use super::render::{self, template_for};
 use super::scratch::Scratch;
@@ -51,22 +51,26 @@ pub(super) fn sample<'a>(
         let tried = "; over_length = oldest-turns would leave out the start of the prompt";
         return Err(overlong(plan, length, tried).into());
     }
-    for kept in kept::of_prompt(whole.conversation.messages) {
-        let excerpt = shorter(&whole, &kept, arena);
-        match attempt(&excerpt, output, draft) {
-            Ok(Fit::Ready) => {
-                let turns = |excerpt: &Excerpt<'a>| excerpt.conversation.turns().count() as u64;
-                let tokens = u64::from(length).saturating_sub(draft.len() as u64);
-                output
-                    .findings
-                    .leave_out(turns(&whole) - turns(&excerpt), tokens);
-                output.push_prompt(draft, reference);
-                return Ok(());
-            }
-            // The template may refuse a shorter conversation; then another one is tried.
-            Ok(Fit::Long(_)) | Err(Refusal::Row(_)) => {}
-            Err(run) => return Err(run),
-        }
+    let ends = TurnEnds::of(plan, draft);
+    let kept = kept::of_prompt(whole.conversation.messages);
+    let estimate = |step: usize| length as usize - ends.before(kept[step].messages.start);
+    let fits = |step: usize| match attempt(&shorter(&whole, &kept[step], arena), output, draft) {
+        Ok(Fit::Ready) => Ok(Tried::Fits),
+        Ok(Fit::Long(length)) => Ok(Tried::Long(length)),
+        // The template may refuse a shorter conversation; then another one is tried.
+        Err(Refusal::Row(_)) => Ok(Tried::Refused),
+        Err(run) => Err(run),
+    };
+    let most = plan.recipe.max_length.unwrap_or(u32::MAX) as usize;
+    if let Some(step) = kept::first(kept.len(), most, estimate, fits)? {
+        let excerpt = shorter(&whole, &kept[step], arena);
+        // What was tried last need not be what was found.
+        attempt(&excerpt, output, draft)?;
+        let turns = whole.conversation.turns().count() - excerpt.conversation.turns().count();
+        let tokens = u64::from(length).saturating_sub(draft.len() as u64);
+        output.findings.leave_out(turns as u64, tokens);
+        output.push_prompt(draft, reference);
+        return Ok(());
     }
     output.findings.counts.clone_from(&before);
     Err(overlong(plan, length, ", and no shorter prompt fits").into())
