@@ -85,8 +85,14 @@ class _Held:
 def _written(held: _Held) -> Path:
     """Its own directory, or one in which it is written; the key keeps it alive."""
     own = _own_directory(held.tokenizer)
-    text = _plain(held.tokenizer.backend_tokenizer.to_str())
-    if (own / FILE).is_file() and _same(own, text, held.tokenizer):
+    written = held.tokenizer.backend_tokenizer.to_str()
+    # Most tokenizers are what their file says, to the letter; to read them as JSON takes seconds.
+    is_its_file = _digest(written) == _digest_of_file(own / FILE)
+    if is_its_file and _same_names(own, held.tokenizer):
+        return own
+    text = _plain(written)
+    is_its_file = is_its_file or _digest(text) == _digest_of_file(own / FILE, plain=True)
+    if is_its_file and _same_names(own, held.tokenizer):
         return own
     named = {**held.tokenizer.special_tokens_map, "chat_template": held.tokenizer.chat_template}
     config = json.dumps(named)
@@ -113,11 +119,28 @@ def _plain(text: str) -> str:
     return json.dumps({**json.loads(text), "truncation": None, "padding": None}, sort_keys=True)
 
 
-def _same(own: Path, text: str, tokenizer: Any) -> bool:
+def _digest_of_file(file: Path, *, plain: bool = False) -> bytes | None:
+    """The digest of a file as the library of tokenizers writes it, or of its plain form."""
+    if not file.is_file():
+        return None
+    stat = file.stat()
+    return _digest_at(file, (stat.st_mtime_ns, stat.st_size), plain)
+
+
+@lru_cache(maxsize=16)
+def _digest_at(file: Path, stamp: tuple[int, int], plain: bool) -> bytes:  # noqa: ARG001 - a key
     from tokenizers import Tokenizer as Theirs
 
-    if _plain(Theirs.from_file(str(own / FILE)).to_str()) != text:
-        return False
+    text = Theirs.from_file(str(file)).to_str()
+    return _digest(_plain(text) if plain else text)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _same_names(own: Path, tokenizer: Any) -> bool:
+    """Whether its named tokens and its template are those of its directory."""
     config_file = own / "tokenizer_config.json"
     config = json.loads(config_file.read_text("utf-8")) if config_file.is_file() else {}
     named = {name: _content(config.get(name)) for name in tokenizer.special_tokens_map}
