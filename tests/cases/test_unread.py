@@ -220,3 +220,42 @@ def test_two_system_messages_are_counted_by_an_encoder() -> None:
     row = {"messages": [shapes.system(), shapes.system("Be kind."), *TALK["messages"]]}
     encoded = turnmill.Encoder(turnmill.Recipe(**RECIPE)).encode([row])
     assert encoded.counts["role-order"] == 1
+
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "messages": TALK,
+    "sharegpt": {
+        "conversations": [{"from": "human", "value": "2+3"}, {"from": "gpt", "value": "5"}]
+    },
+    "prompt-completion": {"prompt": "2+3", "completion": "5"},
+    "alpaca": {"instruction": "2+3", "output": "5"},
+    "text": {"text": "a b"},
+}
+
+
+@pytest.mark.parametrize("schema", BESIDE)
+def test_instructions_and_examples_beside_a_conversation_are_counted(schema: str) -> None:
+    row = BESIDE[schema]
+    told = {"instructions": "Be brief.", "examples": ["1+1 is 2"]}
+    assert counted(row | told, schema=schema) == 2
+    assert counted(row | dict.fromkeys(told, ""), schema=schema) == 0
+    assert counted(row | {"example": 7, "id": 1, "created": 5}, schema=schema) == 0
+
+
+@pytest.mark.parametrize("schema", BESIDE)
+@pytest.mark.parametrize("form", ["rows", "parquet", "jsonl"])
+def test_columns_in_other_spellings_are_counted(schema: str, form: str, tmp_path: Path) -> None:
+    told = {"System": "Be brief.", "Input": "3+4", "systemInstruction": "Be kind."}
+    row = {**BESIDE[schema], **told, "Id": 7, "Source": "web"}
+    data: Any = [row]
+    if form == "parquet":
+        data = tmp_path / "rows.parquet"
+        pq.write_table(pa.Table.from_pylist([row]), data)
+    elif form == "jsonl":
+        data = tmp_path / "rows.jsonl"
+        data.write_text(json.dumps(row) + "\n")
+    recipe = turnmill.Recipe(**RECIPE, schema=schema)
+    run = turnmill.prepare(data, tmp_path / "out", recipe)
+    assert run.totals.named == {"column-unread": dict.fromkeys(told, 1)}
+    ignoring = turnmill.Recipe(**RECIPE, schema=schema, ignore=sorted(told))
+    assert turnmill.Encoder(ignoring).encode([row]).counts.get("column-unread", 0) == 0

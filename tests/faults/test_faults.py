@@ -341,7 +341,7 @@ def test_names_that_are_lost_are_known_from_the_manifests() -> None:
     Path("out/pack-200-0/manifest.json").unlink()
     hint = prepare_says("a.jsonl").splitlines()[2]
     assert hint.startswith(
-        "hint: give another directory with -o: nothing says any more which files"
+        "hint: use another directory: nothing says any more which files"
     )
 
 

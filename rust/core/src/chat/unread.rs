@@ -9,11 +9,13 @@ use crate::rules::{Rule, RuleCounts};
 use crate::value::{Map, Value};
 
 /// Columns that say something to other tools, besides the fields of the schemas.
-const TELLING: [&str; 26] = [
+const TELLING: [&str; 28] = [
     "chosen",
     "rejected",
     "system_message",
     "systemPrompt",
+    "instructions",
+    "examples",
     "function_call",
     "tool_calls",
     "reasoning",
@@ -38,6 +40,28 @@ const TELLING: [&str; 26] = [
     "audios",
 ];
 
+/// Other spellings in which tables and other tools have such columns. All that read rows compare
+/// names exactly, so each is listed.
+const SPELLINGS: [&str; 17] = [
+    "System",
+    "SystemPrompt",
+    "SystemMessage",
+    "systemMessage",
+    "system_instruction",
+    "systemInstruction",
+    "Instruction",
+    "Instructions",
+    "Input",
+    "Context",
+    "History",
+    "Tools",
+    "Functions",
+    "Reasoning",
+    "Thinking",
+    "Examples",
+    "Images",
+];
+
 /// The columns that a reader does not read although they say something. Metadata is not among
 /// them.
 #[derive(Clone, Debug)]
@@ -56,7 +80,11 @@ impl Unread {
         let texts = flags::PROMPTS.iter().chain(flags::ANSWERS).copied();
         // A label is metadata, unless it judges the row: then other schemas refuse it.
         let fields = Field::of_rows().filter(|name| !Field::Label.is_named(name));
-        let mut columns: Vec<&str> = fields.chain(TELLING).chain(texts).collect();
+        let mut columns: Vec<&str> = fields
+            .chain(TELLING)
+            .chain(SPELLINGS)
+            .chain(texts)
+            .collect();
         columns.sort_unstable();
         columns.dedup();
         columns.retain(is_unread);
