@@ -153,7 +153,11 @@ impl TurnEnds {
 fn estimate(policy: OverLength, kept: &Kept, ends: &TurnEnds, length: u32) -> Option<usize> {
     match policy {
         OverLength::WholeTurns => Some(ends.before(kept.messages.end)),
-        OverLength::OldestTurns => Some(length as usize - ends.before(kept.messages.start)),
+        OverLength::OldestTurns => {
+            // A template may print the last turn first, and a sample may end with it.
+            let before = ends.before(kept.messages.start);
+            Some((length as usize).saturating_sub(before))
+        }
         OverLength::Reject | OverLength::Error => None,
     }
 }

@@ -140,7 +140,10 @@ fn fit<'a, const N: usize>(
     let cut = |step: usize| -> [Excerpt<'a>; N] {
         std::array::from_fn(|index| shorter(&excerpts[index], &kept[step][index], arena))
     };
-    let estimate = |step: usize| longest as usize - ends.before(kept[step][N - 1].messages.start);
+    // A template may print the answer before its prompt, and the sample ends with the answer.
+    let estimate = |step: usize| {
+        (longest as usize).saturating_sub(ends.before(kept[step][N - 1].messages.start))
+    };
     let fits = |step| match attempt(&cut(step), draft, output) {
         Ok(Lengths::Fit(_)) => Ok(Tried::Fits),
         Ok(Lengths::Long(lengths)) => Ok(Tried::Long(greatest(&lengths))),

@@ -53,7 +53,8 @@ pub(super) fn sample<'a>(
     }
     let ends = TurnEnds::of(plan, draft);
     let kept = kept::of_prompt(whole.conversation.messages);
-    let estimate = |step: usize| length as usize - ends.before(kept[step].messages.start);
+    let estimate =
+        |step: usize| (length as usize).saturating_sub(ends.before(kept[step].messages.start));
     let fits = |step: usize| match attempt(&shorter(&whole, &kept[step], arena), output, draft) {
         Ok(Fit::Ready) => Ok(Tried::Fits),
         Ok(Fit::Long(length)) => Ok(Tried::Long(length)),

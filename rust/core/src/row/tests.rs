@@ -255,6 +255,37 @@ fn a_row_that_is_too_long_loses_whole_turns() {
 }
 
 #[test]
+fn a_pair_whose_answer_is_printed_first_can_be_too_long() {
+    let arena = Arena::new();
+    let side = |answer| {
+        let mut side = talk(&["one", "two", "three", answer], &arena);
+        let messages = arena.alloc_slice_copy(side.messages);
+        messages[1].weight = Some(0.0);
+        side.messages = messages;
+        Record::Conversation(side)
+    };
+    let (chosen, rejected_answer) = (side("yes yes yes"), side("no no no"));
+    let template = "{% for m in messages | reverse %}<|im_start|>{{ m.role }}\n\
+        {{ m.content }}<|im_end|>\n{% endfor %}\
+        {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    let keys =
+        format!(r#", "template": {template:?}, "max_length": 3, "over_length": "oldest-turns""#);
+    let plan = plan(&keys);
+    let (mut scratch, mut draft) = (Scratch::new(&plan), Draft::default());
+    let mut output = RowOutput::default();
+    let record = Record::Pair([&chosen, &rejected_answer]);
+    let done = encode(
+        &plan,
+        &record,
+        &arena,
+        &mut scratch,
+        &mut draft,
+        &mut output,
+    );
+    assert_eq!(rejected(done), Some(Rule::OverlongSample));
+}
+
+#[test]
 fn both_answers_of_a_pair_lose_the_same_prompt() {
     let arena = Arena::new();
     let side = |answer| {
