@@ -36,6 +36,14 @@ def pager() -> list[str] | None:
     return words if words and shutil.which(words[0]) else None
 
 
+def working_directory() -> str:
+    """Where relative paths are looked for, for a message; somebody may have removed it."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return "a working directory that was removed"
+
+
 def cache_directory() -> Path | None:
     """``XDG_CACHE_HOME``, or ``~/.cache``. What is kept there only saves time.
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from turnmill import _core
 from turnmill._arguments import path_text
+from turnmill._environment import working_directory
 from turnmill._problems import Problems, more
 from turnmill.errors import RecipeError
 
@@ -447,7 +448,9 @@ class Recipe:
                 keys["inputs"] = [_input(item) for item in keys["inputs"]]
             return cls(**keys)
         except FileNotFoundError as error:
-            error.add_note(f"hint: give a file in TOML; paths are looked for from {Path.cwd()}")
+            error.add_note(
+                f"hint: give a file in TOML; paths are looked for from {working_directory()}"
+            )
             raise
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             text = f"the recipe is not TOML: {error}"

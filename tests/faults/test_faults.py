@@ -247,6 +247,28 @@ def test_an_input_that_does_not_exist() -> None:
     )
 
 
+def _lose_the_directory() -> None:
+    """Goes to a directory and removes it."""
+    gone = Path.cwd() / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+
+
+def test_a_working_directory_that_was_removed() -> None:
+    Path("a.jsonl").write_bytes(lines(3))
+    here, model = Path.cwd(), ("--tokenizer", str(TOKENIZER), "-q")
+    for name, what in (("b.jsonl", "no such file"), ("*.parquet", "no file matches")):
+        words = ("prepare", name, "-o", str(here / "out"), *model)
+        assert turnmill_says(*words, code=1, before=_lose_the_directory) == (
+            f"error: {what}\n  at {name}\n"
+            "hint: the path was looked for from a working directory that was removed\n"
+        )
+    words = ("prepare", str(here / "a.jsonl"), "-o", str(here / "out"), *model)
+    assert turnmill_says(*words, code=0, before=_lose_the_directory) == ""
+    turnmill_says("check", str(here / "out"), "--files", "-q", code=0)
+
+
 def _obey_permissions() -> None:
     """Takes from root the right to write and read everywhere, from the next exec on."""
     if os.getuid() == 0:

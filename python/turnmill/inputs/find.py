@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from turnmill._arguments import nearest
+from turnmill._environment import working_directory
 from turnmill._problems import Problems
 from turnmill.errors import DataError
 from turnmill.inputs import splits
@@ -219,7 +220,7 @@ def _missing(path: str, what: str) -> FileNotFoundError:
     if near:
         error.add_note(f"hint: did you mean {near}?")
     elif not Path(path).is_absolute():
-        error.add_note(f"hint: the path was looked for from {Path.cwd()}")
+        error.add_note(f"hint: the path was looked for from {working_directory()}")
     return error
 
 

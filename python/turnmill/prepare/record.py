@@ -7,9 +7,9 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from turnmill._environment import working_directory
 from turnmill.errors import DataError, RecipeError
 from turnmill.output.differences import differences
 from turnmill.output.manifest import read_manifest
@@ -166,7 +166,7 @@ def circumstances(
         "seconds": round(seconds, 3),
         "megabytes_per_second": round(size / 1e6 / seconds, 3) if seconds else None,
         "threads": threads,
-        "directory": str(Path.cwd()),
+        "directory": working_directory(),
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),
