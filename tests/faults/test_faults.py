@@ -362,9 +362,7 @@ def test_names_that_are_lost_are_known_from_the_manifests() -> None:
     Path("out/manifest.json").unlink()
     Path("out/pack-200-0/manifest.json").unlink()
     hint = prepare_says("a.jsonl").splitlines()[2]
-    assert hint.startswith(
-        "hint: use another directory: nothing says any more which files"
-    )
+    assert hint.startswith("hint: use another directory: nothing says any more which files")
 
 
 def test_an_output_that_is_a_file() -> None:
