@@ -281,6 +281,16 @@ def test_a_row_may_stand_in_two_batches_of_a_waiting_index(tmp_path: Path) -> No
     assert (repeated.first_rows.tolist(), repeated.first_lines.tolist()) == ([0], [1])
 
 
+def test_to_carry_nothing_is_said_with_none(tmp_path: Path) -> None:
+    data = tmp_path / "a.jsonl"
+    data.write_text(json.dumps({"text": "to be", "id": 1}) + "\n")
+    tokenizer = Path(turnmill.__file__).parent / "demo" / "tokenizer"
+    recipe = turnmill.Recipe(tokenizer=tokenizer, carry=None, schema="text")
+    run = turnmill.prepare([turnmill.Input(data, carry=None)], tmp_path / "out", recipe)
+    assert run.rows == 1
+    assert "to carry" not in str(run)
+
+
 def test_a_carried_column_that_no_row_has_is_said(tmp_path: Path) -> None:
     one = write(tmp_path / "one.jsonl", [talk("Hi", "Hello", id=1, line="a")])
     other = write(tmp_path / "other.jsonl", [talk("Bye", "Bye", licence=None)])

@@ -9,10 +9,10 @@ from turnmill.inputs.find import Input
 from turnmill.output.sinks import Sink
 
 
-def carried_names(input_: Input, for_all: Sequence[str]) -> list[str]:
+def carried_names(input_: Input, for_all: Sequence[str] | None) -> list[str]:
     """The columns that are carried from an input, its own first, as the core orders them."""
-    own: list[str] = json.loads(input_.overrides).get("carry", [])
-    return list(dict.fromkeys([*own, *for_all]))
+    own: list[str] = json.loads(input_.overrides).get("carry") or []
+    return list(dict.fromkeys([*own, *(for_all or ())]))
 
 
 def found_names(index: Sink, names: Sequence[str]) -> list[str]:
@@ -27,7 +27,7 @@ def found_names(index: Sink, names: Sequence[str]) -> list[str]:
 
 
 def missing_columns(
-    found: Iterable[tuple[Input, Sequence[str]]], for_all: Sequence[str]
+    found: Iterable[tuple[Input, Sequence[str]]], for_all: Sequence[str] | None
 ) -> list[str]:
     """Says of each carried column that no row has a value in it.
 
