@@ -2,7 +2,7 @@
 
 Usage::
 
-    python benches/set.py [--rows 400000] [--data alpaca-en] [--rounds 3]
+    python benches/training_set.py [--rows 400000] [--data alpaca-en] [--rounds 3]
 
 The rows are those of a shared data set, over and over, each told apart by its number. In every
 round the same file is prepared without and with the keys, each in a process of its own on one
